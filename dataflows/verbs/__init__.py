@@ -1,0 +1,1 @@
+"""The verbs of ``tickwax``; importing this package registers them."""

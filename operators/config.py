@@ -1,0 +1,71 @@
+"""What the features are computed with; contract names, times in nanoseconds."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+
+BOOK_LEVELS = 20  # levels that `vw_ofi` and the books data set read, whatever the depths
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """Parameters of every feature of one instrument, checked on creation.
+
+    Raises:
+        ValueError: a value is outside its range, or two do not fit; the text begins with the field's name.
+    """
+
+    sampling_ns: int = 100 * MS  # 0: one row per update
+    windows: tuple[tuple[str, int], ...] = (("100ms", 100 * MS), ("1s", SECOND), ("5s", 5 * SECOND), ("30s", 30 * SECOND))
+    depths: tuple[int, ...] = (1, 5, 10, 20)
+    ofi: Literal["cont", "depth"] = "cont"
+    zscore_window: int = 1000
+    max_hold_ns: int = 60 * SECOND
+    price_d: float = 0.4
+    volume_d: float = 0.5
+    ffd_threshold: float = 1e-5
+    fdi_window: int = 30
+    fdi_interval_ns: int = SECOND
+    fdi_method: Literal["madogram", "sevcik", "chord"] = "madogram"
+    volatility_window: int = 100
+
+    def __post_init__(self) -> None:
+        def need(holds: bool, text: str) -> None:
+            if not holds:
+                raise ValueError(text)
+
+        need(self.sampling_ns >= 0, f"sampling: {self.sampling_ns} ns is negative")
+        need(len(self.windows) > 0, "windows: at least one is needed")
+        for text, ns in self.windows:
+            need(ns > 0, f"windows: {text!r} is not positive")
+        need(len({ns for _, ns in self.windows}) == len(self.windows), "windows: one stands twice")
+        need(len(self.depths) > 0, "depths: at least one is needed")
+        need(all(1 <= d <= 1000 for d in self.depths), f"depths: {list(self.depths)} has one outside 1 to 1000")
+        need(list(self.depths) == sorted(set(self.depths)), f"depths: {list(self.depths)} must rise strictly")
+        need(self.ofi in ("cont", "depth"), f"ofi: {self.ofi!r} is not one of cont, depth")
+        need(2 <= self.zscore_window <= 1_000_000, f"zscore_window: {self.zscore_window} is outside 2 to 1000000")
+        need(self.max_hold_ns > 0, f"max_hold: {self.max_hold_ns} ns is not positive")
+        need(0 <= self.price_d <= 2, f"price_d: {self.price_d} is outside 0 to 2")
+        need(0 <= self.volume_d <= 2, f"volume_d: {self.volume_d} is outside 0 to 2")
+        need(0 < self.ffd_threshold <= 1, f"ffd_threshold: {self.ffd_threshold} is outside 0 (excluded) to 1")
+        need(3 <= self.fdi_window <= 1_000_000, f"fdi_window: {self.fdi_window} is outside 3 to 1000000")
+        need(self.fdi_interval_ns > 0, f"fdi_interval: {self.fdi_interval_ns} ns is not positive")
+        need(
+            self.fdi_method in ("madogram", "sevcik", "chord"),
+            f"fdi_method: {self.fdi_method!r} is not one of madogram, sevcik, chord",
+        )
+        need(
+            self.sampling_ns == 0 or self.fdi_interval_ns % self.sampling_ns == 0,
+            f"fdi_interval: {self.fdi_interval_ns} ns is no multiple of the sampling step, {self.sampling_ns} ns",
+        )
+        need(
+            2 <= self.volatility_window <= 1_000_000,
+            f"volatility_window: {self.volatility_window} is outside 2 to 1000000",
+        )
+
+
+def depth_label(depth: int) -> str:
+    """Column suffix of a number of levels: ``l0`` means the best level only (contract, settings)."""
+    return "l0" if depth == 1 else f"l{depth}"

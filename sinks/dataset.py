@@ -1,0 +1,185 @@
+"""A Hive-partitioned Parquet data set that appears whole or not at all.
+
+Rows are staged in files that no reader takes for data (``<root>/.staging-…/**/*.part``) and renamed into place by
+``commit``. Encoding and compression run in one background thread, a few row groups ahead of the caller at the most.
+"""
+
+import os
+import shutil
+import socket
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.tape.layout import NS_PER_DAY, date_text, instrument_dir
+
+_IN_FLIGHT = 2  # row groups waiting for the background thread
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How one kind of data set is laid out inside its files."""
+
+    schema: pa.Schema
+    dictionary: Sequence[str]  # columns stored through a dictionary
+    encoding: dict[str, str] = field(default_factory=dict)  # of the others
+    row_group_rows: int = 1 << 19
+    file_bytes: int = 1 << 30  # in memory, before compression; then a new file begins
+    compression: str = "snappy"
+
+
+@dataclass
+class _Open:
+    """The file that one instrument's rows go to now, and the rows that wait for it."""
+
+    day: int
+    final: Path
+    staged: Path
+    writer: pq.ParquetWriter
+    waiting: list[pa.RecordBatch] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+    written: int = 0
+
+
+class DatasetWriter:
+    """Appends record batches to the partitions of their instruments and dates.
+
+    One file per instrument is open at a time: a row whose date differs from the one before begins a new file, so rows
+    keep their order within and, by file name, across files.
+    """
+
+    def __init__(self, root: Path, form: FileFormat, name: str, budget_bytes: int = 128 << 20) -> None:
+        """``name`` begins every file's name; two writers that work side by side need different ones."""
+        self.root = root
+        self._form = form
+        self._name = name
+        self._budget = budget_bytes
+        self._open: dict[Instrument, _Open] = {}
+        self._done: list[tuple[Path, Path]] = []
+        self._files: dict[Instrument, int] = {}
+        self._waiting_bytes = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="parquet")
+        self._flight: deque[Future[None]] = deque()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            _sweep(root)
+            self._staging = root / f".staging-{socket.gethostname()}-{os.getpid()}-{name}"
+            shutil.rmtree(self._staging, ignore_errors=True)
+            self._staging.mkdir()
+        except OSError as e:
+            raise TickwaxError(f"cannot write to {root}: {e.strerror}") from e
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: Any, *_: Any) -> None:
+        if failure is None:
+            self.commit()
+        else:
+            self.abort()
+
+    def write(self, instrument: Instrument, ts_ns: npt.NDArray[np.int64], batch: pa.RecordBatch) -> None:
+        """Append rows; ``ts_ns``, shape ``(rows,)``, decides each row's date."""
+        days = ts_ns // NS_PER_DAY
+        cuts = np.flatnonzero(np.diff(days)) + 1
+        for start, stop in zip([0, *cuts], [*cuts, len(days)], strict=True):
+            if start < stop:
+                self._write_day(instrument, int(days[start]), batch.slice(start, stop - start))
+
+    def commit(self) -> list[Path]:
+        """Finish every file and let all of them appear; returns their paths."""
+        for instrument in list(self._open):
+            self._finish(instrument)
+        self._drain(0)
+        self._pool.shutdown()
+        for staged, final in self._done:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staged, final)
+        shutil.rmtree(self._staging, ignore_errors=True)
+        return [final for _, final in self._done]
+
+    def abort(self) -> None:
+        """Leave no trace."""
+        self._pool.shutdown(cancel_futures=True)
+        for file in self._open.values():
+            file.writer.close()
+        self._open.clear()
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _write_day(self, instrument: Instrument, day: int, batch: pa.RecordBatch) -> None:
+        file = self._open.get(instrument)
+        if file is not None and (file.day != day or file.written >= self._form.file_bytes):
+            self._finish(instrument)
+            file = None
+        if file is None:
+            file = self._open[instrument] = self._create(instrument, day)
+        file.waiting.append(batch)
+        file.rows += batch.num_rows
+        file.bytes += batch.nbytes
+        self._waiting_bytes += batch.nbytes
+        if file.rows >= self._form.row_group_rows:
+            self._flush(file)
+        while self._waiting_bytes > self._budget:
+            self._flush(max(self._open.values(), key=lambda f: f.bytes))
+
+    def _create(self, instrument: Instrument, day: int) -> _Open:
+        number = self._files[instrument] = self._files.get(instrument, -1) + 1
+        date = date_text(day * NS_PER_DAY)
+        final = instrument_dir(self.root, instrument) / f"date={date}" / f"{self._name}-{number:06d}.parquet"
+        staged = (self._staging / final.relative_to(self.root)).with_suffix(".part")
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        form = self._form
+        writer = pq.ParquetWriter(
+            staged,
+            form.schema,
+            compression=form.compression,
+            use_dictionary=list(form.dictionary),
+            column_encoding=form.encoding or None,
+            write_statistics=True,
+        )
+        return _Open(day, final, staged, writer)
+
+    def _flush(self, file: _Open) -> None:
+        if not file.waiting:
+            return
+        table = pa.Table.from_batches(file.waiting)
+        self._waiting_bytes -= file.bytes
+        file.written += file.bytes
+        file.waiting, file.rows, file.bytes = [], 0, 0
+        self._submit(lambda: file.writer.write_table(table, row_group_size=self._form.row_group_rows))
+
+    def _finish(self, instrument: Instrument) -> None:
+        file = self._open.pop(instrument)
+        self._flush(file)
+        self._submit(file.writer.close)
+        self._done.append((file.staged, file.final))
+
+    def _submit(self, task: Any) -> None:
+        self._drain(_IN_FLIGHT)
+        self._flight.append(self._pool.submit(task))
+
+    def _drain(self, leave: int) -> None:
+        while len(self._flight) > leave:
+            try:
+                self._flight.popleft().result()
+            except OSError as e:
+                raise TickwaxError(f"cannot write to {self.root}: {e}") from e
+
+
+def _sweep(root: Path) -> None:
+    """Remove what writers of this host left behind when they were killed."""
+    for folder in root.glob(f".staging-{socket.gethostname()}-*"):
+        pid = folder.name.removeprefix(f".staging-{socket.gethostname()}-").partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)

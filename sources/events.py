@@ -1,0 +1,77 @@
+"""The tape's events in columns: what every source hands over and every operator reads."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Int8s = npt.NDArray[np.int8]
+Float64s = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+# Codes of ``kind`` in memory; the tape's files hold the words.
+SNAPSHOT, DELTA, TRADE, RESET = 0, 1, 2, 3
+KINDS = ("snapshot", "delta", "trade", "reset")
+
+
+class TapeBatch(NamedTuple):
+    """Consecutive rows of one instrument's tape, every column of shape ``(rows,)``.
+
+    Columns, units and invariants are those of the tape itself: times are nanoseconds since the epoch, ``side`` is
+    +1 bid or buyer-aggressor, −1 ask or seller-aggressor, 0 on a reset; a book size is absolute and 0 removes the
+    level; ``last`` closes an exchange message.
+    """
+
+    ordinal: Int64s
+    exchange_ts: Int64s
+    receive_ts: Int64s
+    sequence: Int64s
+    kind: Int8s
+    side: Int8s
+    price: Float64s
+    size: Float64s
+    last: Bools
+
+    @property
+    def rows(self) -> int:
+        """Number of rows; ``len()`` of a named tuple is its number of columns."""
+        return len(self.ordinal)
+
+    def slice(self, start: int, stop: int) -> "TapeBatch":
+        """Rows ``start:stop`` as views."""
+        return TapeBatch(*(column[start:stop] for column in self))
+
+
+DTYPES: dict[str, type[np.generic]] = {
+    "ordinal": np.int64,
+    "exchange_ts": np.int64,
+    "receive_ts": np.int64,
+    "sequence": np.int64,
+    "kind": np.int8,
+    "side": np.int8,
+    "price": np.float64,
+    "size": np.float64,
+    "last": np.bool_,
+}
+
+
+def tape_batch(**columns: Any) -> TapeBatch:
+    """Build a batch from sequences, one keyword a column; each becomes a contiguous array of its type.
+
+    Raises:
+        ValueError: the columns differ in length.
+    """
+    arrays = {name: np.ascontiguousarray(columns[name], dtype=dtype) for name, dtype in DTYPES.items()}
+    if len({len(a) for a in arrays.values()}) != 1:
+        raise ValueError("columns of a tape batch differ in length")
+    return TapeBatch(**arrays)
+
+
+def concat(batches: "list[TapeBatch]") -> TapeBatch:
+    """Join consecutive batches; an empty list gives an empty batch."""
+    if not batches:
+        return tape_batch(**{name: [] for name in DTYPES})
+    if len(batches) == 1:
+        return batches[0]
+    return TapeBatch(*(np.concatenate(columns) for columns in zip(*batches, strict=True)))

@@ -1,0 +1,35 @@
+"""The tape in Arrow: its schema on disk, and the way between it and column batches."""
+
+import numpy as np
+import pyarrow as pa
+
+from sources.events import KINDS, TapeBatch
+
+TIMESTAMP = pa.timestamp("ns", tz="UTC")
+
+TAPE_SCHEMA = pa.schema(
+    [
+        ("ordinal", pa.int64()),
+        ("exchange_ts", TIMESTAMP),
+        ("receive_ts", TIMESTAMP),
+        ("sequence", pa.int64()),
+        ("kind", pa.dictionary(pa.int8(), pa.string())),
+        ("side", pa.int8()),
+        ("price", pa.float64()),
+        ("size", pa.float64()),
+        ("last", pa.bool_()),
+    ]
+)
+
+_KIND_WORDS = pa.array(KINDS, pa.string())
+
+
+def to_arrow(batch: TapeBatch) -> pa.RecordBatch:
+    """One batch as Arrow, numbers without a copy."""
+    columns = [
+        pa.DictionaryArray.from_arrays(pa.array(column), _KIND_WORDS)
+        if name == "kind"
+        else pa.array(np.ascontiguousarray(column)).cast(TAPE_SCHEMA.field(name).type)
+        for name, column in batch._asdict().items()
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=TAPE_SCHEMA)
