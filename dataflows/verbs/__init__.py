@@ -1,1 +1,3 @@
 """The verbs of ``tickwax``; importing this package registers them."""
+
+from dataflows.verbs import settings  # noqa: F401

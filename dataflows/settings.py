@@ -1,0 +1,210 @@
+"""The settings: every key with its default and range, and the one function that loads them.
+
+Sources, later wins: defaults, the TOML file that ``TICKWAX_CONFIG`` names, environment variables that begin with
+``TICKWAX_`` (``__`` between levels, lists as JSON), the command line's flags. Relative paths are relative to the
+working directory. An empty text turns an optional key off.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from dataflows.durations import Duration
+from dataflows.settings_errors import one_line
+from dataflows.settings_layers import dotted_layer, environment_layer, file_layer
+from dataflows.settings_types import (
+    Brokers,
+    BybitDepth,
+    Codec,
+    HttpUrl,
+    Integer,
+    Length,
+    Number,
+    OptionalLength,
+    OptionalPath,
+    OptionalTime,
+    Sampling,
+    Symbols,
+    Topic,
+    WebSocketUrl,
+)
+from operators.config import FeatureConfig
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+
+LIVE_VENUES = ("binance_futures", "bybit_linear")
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BinanceFuturesSettings(_Group):
+    """Addresses of Binance USD-M futures; the stream path (``/stream``, ``/ws``) is appended to them."""
+
+    public_ws: WebSocketUrl = "wss://fstream.binance.com/public"
+    market_ws: WebSocketUrl = "wss://fstream.binance.com/market"
+    rest: HttpUrl = "https://fapi.binance.com"
+
+
+class BybitLinearSettings(_Group):
+    """Addresses of Bybit V5 linear perpetuals; ``depth`` is the number of levels of the book topic."""
+
+    ws: WebSocketUrl = "wss://stream.bybit.com/v5/public/linear"
+    rest: HttpUrl = "https://api.bybit.com"
+    depth: BybitDepth = 200
+
+
+class VenueSettings(_Group):
+    """Where the exchanges are."""
+
+    binance_futures: BinanceFuturesSettings = BinanceFuturesSettings()
+    bybit_linear: BybitLinearSettings = BybitLinearSettings()
+
+
+class TapeSettings(_Group):
+    """The recorded market data; no ``path`` means that nothing is recorded."""
+
+    path: OptionalPath = Path("data/tape")
+    compression: Codec = "snappy"
+
+
+class FeatureSettings(_Group):
+    """What is computed and where it goes; ranges are those of `operators.config.FeatureConfig`.
+
+    ``overwrite`` lets a replay replace the feature files of the instruments it computes.
+    """
+
+    path: OptionalPath = Path("data/features")
+    overwrite: bool = False
+    sampling: Sampling = Duration.parse("100ms")
+    windows: tuple[Length, ...] = tuple(Duration.parse(text) for text in ("100ms", "1s", "5s", "30s"))
+    depths: tuple[Integer, ...] = (1, 5, 10, 20)
+    ofi: Literal["cont", "depth"] = "cont"
+    zscore_window: Integer = 1000
+    max_hold: Length = Duration.parse("60s")
+    price_d: Number = 0.4
+    volume_d: Number = 0.5
+    d_file: OptionalPath = None
+    ffd_threshold: Number = 1e-5
+    fdi_window: Integer = 30
+    fdi_interval: Length = Duration.parse("1s")
+    fdi_method: Literal["madogram", "sevcik", "chord"] = "madogram"
+    volatility_window: Integer = 100
+
+
+class BookSettings(_Group):
+    """The data set of the book at every feature row; no ``path`` means off."""
+
+    path: OptionalPath = None
+
+
+class KafkaSettings(_Group):
+    """Features to Kafka; an empty ``bootstrap`` means off."""
+
+    bootstrap: Brokers = ""
+    topic: Topic = "tickwax.features"
+
+
+class ReplaySettings(_Group):
+    """Which part of a tape is read: rows with ``start`` ≤ ``receive_ts`` < ``end``; None means no bound."""
+
+    start: OptionalTime = None
+    end: OptionalTime = None
+
+
+class Settings(BaseSettings):
+    """Every setting. Whether the user set a key is told by ``model_fields_set``: a replay of a tape takes all of the
+    tape's instruments unless ``symbols`` is in it."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    symbols: Symbols = ("binance_futures:BTCUSDT", "bybit_linear:BTCUSDT")
+    duration: OptionalLength = None
+    venues: VenueSettings = VenueSettings()
+    tape: TapeSettings = TapeSettings()
+    features: FeatureSettings = FeatureSettings()
+    books: BookSettings = BookSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    replay: ReplaySettings = ReplaySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over file; pydantic's own environment source lets unknown variables pass."""
+        environment = InitSettingsSource(settings_cls, environment_layer(settings_cls))
+        return init_settings, environment, InitSettingsSource(settings_cls, file_layer())
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        paths = {"tape.path": self.tape.path, "features.path": self.features.path, "books.path": self.books.path}
+        taken: dict[Path, str] = {}
+        for key, path in paths.items():
+            if path is not None and (other := taken.setdefault(path.resolve(), key)) != key:
+                raise ValueError(f"{key}: '{path}' is also {other}; every data set needs a folder of its own")
+        start, end = self.replay.start, self.replay.end
+        if start and end and start.ns >= end.ns:
+            raise ValueError(f"replay.start: '{start}' is not before replay.end, '{end}'")
+        return self
+
+    def feature_config(self) -> FeatureConfig:
+        """The features' parameters.
+
+        Raises:
+            TickwaxError: a value is outside its range, or two do not fit.
+        """
+        f = self.features
+        try:
+            return FeatureConfig(
+                sampling_ns=f.sampling.ns,
+                windows=tuple((window.text, window.ns) for window in f.windows),
+                depths=f.depths,
+                ofi=f.ofi,
+                zscore_window=f.zscore_window,
+                max_hold_ns=f.max_hold.ns,
+                price_d=f.price_d,
+                volume_d=f.volume_d,
+                ffd_threshold=f.ffd_threshold,
+                fdi_window=f.fdi_window,
+                fdi_interval_ns=f.fdi_interval.ns,
+                fdi_method=f.fdi_method,
+                volatility_window=f.volatility_window,
+            )
+        except ValueError as e:
+            raise TickwaxError(f"features.{e}") from e
+
+    def live_symbols(self) -> tuple[Instrument, ...]:
+        """The instruments to connect to; the symbol ``*`` stands for all of a venue.
+
+        Raises:
+            TickwaxError: there is no live feed for a venue.
+        """
+        named = [Instrument(*text.split(":", 1)) for text in self.symbols]
+        for instrument in named:
+            if instrument.venue not in LIVE_VENUES:
+                raise TickwaxError(f"symbols: '{instrument}' is not at a live venue: {', '.join(LIVE_VENUES)}")
+        return tuple(named)
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Load and check all settings; ``overrides`` are flags by dotted key and win over every other source.
+
+    Raises:
+        TickwaxError: an unknown key, a malformed value or an impossible combination; one line that names the key.
+    """
+    layer = dotted_layer(overrides or {})
+    try:
+        settings = Settings(**layer)
+    except ValidationError as e:
+        raise TickwaxError(one_line(e, Settings)) from e
+    settings.feature_config()
+    return settings
