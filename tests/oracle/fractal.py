@@ -1,0 +1,48 @@
+"""Fractal dimension of a window of mids, and the regime it names (the contract, 4.7)."""
+
+import math
+
+FLAT = 1.5
+
+
+def is_sample(ts: int, sampling_ns: int, interval_ns: int) -> bool:
+    """Whether the row at `ts` is one of the fractal dimension's samples."""
+    return sampling_ns == 0 or ts % interval_ns == 0
+
+
+def dimension(window: list[float], method: str) -> float:
+    low, high = min(window), max(window)
+    if low == high:
+        return FLAT
+    y = [(x - low) / (high - low) for x in window]
+    estimate = {"madogram": madogram, "sevcik": sevcik, "chord": chord}[method]
+    return min(max(estimate(y), 1.0), 2.0)
+
+
+def madogram(y: list[float]) -> float:
+    def variogram(lag: int) -> float:
+        return math.fsum(abs(y[i] - y[i - lag]) for i in range(lag, len(y))) / (len(y) - lag)
+
+    v1, v2 = variogram(1), variogram(2)
+    return 2 - math.log2(v2 / v1) if v2 > 0 else math.inf
+
+
+def sevcik(y: list[float]) -> float:
+    n = len(y)
+    length = math.fsum(math.sqrt((1 / (n - 1)) ** 2 + (y[i] - y[i - 1]) ** 2) for i in range(1, n))
+    return 1 + (math.log(length) + math.log(2)) / math.log(2 * (n - 1))
+
+
+def chord(y: list[float]) -> float:
+    n = len(y)
+    length = math.fsum(abs(y[i] - y[i - 1]) for i in range(1, n))
+    straight = max(math.sqrt((1 / (n - 1)) ** 2 + (y[-1] - y[0]) ** 2), 1e-10)
+    return 1 + math.log(length / straight) / math.log(2 * (n - 1))
+
+
+def regime(fdi: float) -> str | None:
+    if math.isnan(fdi):
+        return None
+    if fdi == FLAT:
+        return "neutral"
+    return "trending" if fdi < FLAT else "ranging"

@@ -1,0 +1,20 @@
+"""Which features have their whole history (the contract, 4.8)."""
+
+from operators.config import FeatureConfig
+from tests.oracle.fracdiff import weights
+
+WINDOWS, ZSCORES, PRICE_FFD, VOLUME_FFD, FDI, VOLATILITY, DEPTH = 1, 2, 4, 8, 16, 32, 64
+
+
+def warm(config: FeatureConfig, *, ts: int, first_update: int, rows: int, fdi_samples: int, covered: bool) -> int:
+    """Bits of a row; `rows` and `fdi_samples` count since the restart, this row included."""
+    holds = {
+        WINDOWS: ts >= first_update + max(ns for _, ns in config.windows),
+        ZSCORES: rows >= config.zscore_window,
+        PRICE_FFD: rows >= len(weights(config.price_d, config.ffd_threshold)),
+        VOLUME_FFD: rows >= len(weights(config.volume_d, config.ffd_threshold)),
+        FDI: fdi_samples >= config.fdi_window,
+        VOLATILITY: rows >= config.volatility_window + 1,
+        DEPTH: covered,
+    }
+    return sum(bit for bit, is_set in holds.items() if is_set)
