@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sources.instrument import Instrument
+
 Int64s = npt.NDArray[np.int64]
 Int8s = npt.NDArray[np.int8]
 Float64s = npt.NDArray[np.float64]
@@ -41,6 +43,13 @@ class TapeBatch(NamedTuple):
     def slice(self, start: int, stop: int) -> "TapeBatch":
         """Rows ``start:stop`` as views."""
         return TapeBatch(*(column[start:stop] for column in self))
+
+
+class InstrumentBatch(NamedTuple):
+    """Rows with the instrument they belong to: the item that flows from a source, keyed by ``str(instrument)``."""
+
+    instrument: Instrument
+    batch: TapeBatch
 
 
 DTYPES: dict[str, type[np.generic]] = {

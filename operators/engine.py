@@ -1,0 +1,167 @@
+"""The loop over tape rows: clock, book, updates, trades, and when a row is due (contract, 4.1 and 4.2)."""
+
+from operators import rolling_sum
+from operators.book import MAX_LEVELS, apply_level, copy_top
+from operators.jit import kernel
+from operators.order_flow import depth_imbalance, ofi_cont
+from operators.rows import Rows, add_to_row, emit_row
+from operators.state import (
+    CROSSED,
+    DROPPED_LEVELS,
+    FIRST_UPDATE,
+    HOLDS,
+    KNOWN,
+    NEXT_ROW,
+    NOTIONAL,
+    NOW,
+    ONE_SIDED,
+    OPEN_MESSAGE,
+    ORDINAL,
+    RECEIVE,
+    RESETS,
+    SNAPSHOT_HIGH,
+    SNAPSHOT_LOW,
+    TOP,
+    TRADE_EVENT,
+    UPDATE_EVENT,
+    UPDATED,
+    VOLUME,
+    Params,
+    State,
+    empty_book,
+    restart,
+)
+from sources.events import RESET, SNAPSHOT, TRADE, TapeBatch
+
+# Why `run` came back.
+DONE, ROWS_FULL, BOOK_FULL, RING_FULL = 0, 1, 2, 3
+
+
+@kernel
+def start_row_clock(state: State, p: Params) -> None:
+    """The first update since the restart: rows begin at the first grid time that is not before it."""
+    now = state.clock[NOW]
+    state.clock[UPDATED] = 1
+    state.clock[FIRST_UPDATE] = now
+    if p.sampling > 0:
+        state.clock[NEXT_ROW] = -((-now) // p.sampling) * p.sampling
+
+
+@kernel
+def update(state: State, p: Params) -> bool:
+    """A book message is complete: take its order flow, unless the book is crossed or one-sided. Returns whether it is
+    an update."""
+    n = state.book_levels
+    if n[0] == 0 or n[1] == 0:
+        state.clock[ONE_SIDED] += 1
+        return False
+    capacity = len(state.book_key) >> 1
+    if state.book_key[n[0] - 1] >= -state.book_key[capacity + n[1] - 1]:
+        state.clock[CROSSED] += 1
+        return False
+    old = state.clock[TOP]
+    new = 1 - old
+    price, size = state.top_price[new], state.top_size[new]
+    copy_top(state.book_key, state.book_size, n, price, size, state.top_count[new])
+    flow = state.flow
+    if p.use_depth_ofi:
+        depth_imbalance(size, p.depths, flow)
+        for d in range(len(flow)):
+            imbalance = flow[d]
+            flow[d] = imbalance - state.last_imbalance[d]
+            state.last_imbalance[d] = imbalance
+    else:
+        ofi_cont(price, size, state.top_price[old], state.top_size[old], p.depths, flow)
+    state.clock[TOP] = new
+    if not state.clock[UPDATED]:
+        start_row_clock(state, p)
+        flow[:] = 0.0  # there is no book before it to compare with
+    rolling_sum.add_events(state.rolling, p.shape, state.clock[NOW], UPDATE_EVENT, 0, flow)
+    for d in range(len(flow)):
+        add_to_row(state.row_ofi, d, flow[d])
+    return True
+
+
+@kernel
+def add_trade(state: State, p: Params, side: int, price: float, size: float) -> None:
+    """One print."""
+    state.single[0] = side * size
+    rolling_sum.add_events(state.rolling, p.shape, state.clock[NOW], TRADE_EVENT, len(p.depths), state.single)
+    add_to_row(state.row_trades, VOLUME, size)
+    add_to_row(state.row_trades, NOTIONAL, price * size)
+    state.row_trade_count[0] += 1
+
+
+@kernel
+def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tuple[int, int, int]:
+    """Process tape rows ``start, start + 1, …`` strictly in order, until they or some room ends.
+
+    Returns:
+        The first row not processed (call again with it), the number of feature rows written to ``out``, and why the
+        loop ended: `DONE`, `ROWS_FULL` (empty ``out``), `BOOK_FULL` or `RING_FULL` (grow that part of the state).
+    """
+    clock = state.clock
+    key, size, levels = state.book_key, state.book_size, state.book_levels
+    capacity = len(key) >> 1
+    room = out.value.shape[1]
+    r = 0
+    for i in range(start, len(batch.kind)):
+        kind = batch.kind[i]
+        if kind == RESET:
+            empty_book(state)
+            restart(state)
+            clock[RESETS] += 1
+            clock[OPEN_MESSAGE] = -1
+            clock[ORDINAL] = batch.ordinal[i]
+            clock[RECEIVE] = batch.receive_ts[i]
+            continue
+
+        ts = batch.exchange_ts[i]
+        if not clock[KNOWN]:
+            clock[NOW] = ts
+            clock[KNOWN] = 1
+        elif ts > clock[NOW]:
+            if ts - clock[NOW] > p.max_hold:
+                restart(state)
+                clock[HOLDS] += 1
+                clock[KNOWN] = 1
+            elif p.sampling > 0 and clock[UPDATED]:
+                while clock[NEXT_ROW] < ts:
+                    if r == room:
+                        return i, r, ROWS_FULL
+                    emit_row(state, p, clock[NEXT_ROW], out, r)
+                    clock[NEXT_ROW] += p.sampling
+                    r += 1
+            clock[NOW] = ts
+
+        last = batch.last[i]
+        if last or kind == TRADE:
+            if p.sampling == 0 and r == room:
+                return i, r, ROWS_FULL
+            if not rolling_sum.has_room(state.rolling, p.shape, clock[NOW]):
+                return i, r, RING_FULL
+
+        if kind == TRADE:
+            add_trade(state, p, batch.side[i], batch.price[i], batch.size[i])
+            clock[OPEN_MESSAGE] = -1
+            clock[ORDINAL] = batch.ordinal[i]
+            clock[RECEIVE] = batch.receive_ts[i]
+            continue
+
+        side = batch.side[i]
+        price = batch.price[i]
+        if kind == SNAPSHOT:
+            if clock[OPEN_MESSAGE] != SNAPSHOT:
+                empty_book(state)
+            state.value[SNAPSHOT_LOW] = min(state.value[SNAPSHOT_LOW], price)
+            state.value[SNAPSHOT_HIGH] = max(state.value[SNAPSHOT_HIGH], price)
+        if levels[0 if side > 0 else 1] == capacity and capacity < MAX_LEVELS:
+            return i, r, BOOK_FULL
+        clock[DROPPED_LEVELS] += apply_level(key, size, levels, side, price, batch.size[i])
+        clock[OPEN_MESSAGE] = -1 if last else kind
+        clock[ORDINAL] = batch.ordinal[i]
+        clock[RECEIVE] = batch.receive_ts[i]
+        if last and update(state, p) and p.sampling == 0:
+            emit_row(state, p, clock[NOW], out, r)
+            r += 1
+    return len(batch.kind), r, DONE

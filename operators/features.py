@@ -1,0 +1,174 @@
+"""Features of one instrument: the thin owner of a `State`, and the keyed Bytewax operator around it."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import bytewax.operators as op
+import numpy as np
+import numpy.typing as npt
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+
+from operators import book, engine, rolling_sum, snapshot
+from operators.config import BOOK_LEVELS, FeatureConfig
+from operators.rows import Rows
+from operators.schema import value_count
+from operators.state import (
+    CROSSED,
+    DROPPED_LEVELS,
+    HOLDS,
+    NOW,
+    ONE_SIDED,
+    RESETS,
+    Params,
+    State,
+    make_params,
+    make_state,
+)
+from sources.events import Float64s, InstrumentBatch, Int64s, TapeBatch
+from sources.instrument import Instrument
+
+# Feature rows that one call of the kernel has room for; no power of two, or the columns would share cache sets.
+_MOST_ROWS = 6000
+
+
+class FeatureRows(NamedTuple):
+    """Consecutive feature rows of one instrument, one array row a column (`operators.schema`).
+
+    Shapes: ``integer`` (4, rows); ``code`` (2, rows); ``value`` (columns, rows); ``book`` (80, rows), or (0, 0)
+    without books.
+    """
+
+    integer: Int64s
+    code: npt.NDArray[np.int8]
+    value: Float64s
+    book: Float64s
+
+    @property
+    def rows(self) -> int:
+        """Number of feature rows."""
+        return self.integer.shape[1]
+
+
+class Quality(NamedTuple):
+    """What the tape of an instrument held that no feature reads, counted since its start."""
+
+    crossed: int  # book messages after which the best bid was not below the best ask
+    one_sided: int  # book messages after which a side was empty
+    dropped_levels: int  # levels that gave way because a side was full
+    resets: int
+    holds: int  # restarts after a hole longer than max_hold
+
+
+class FeatureEngine:
+    """Turns one instrument's tape rows into its feature rows.
+
+    The split of the tape into batches changes no bit. Not safe for use by two threads at once.
+    """
+
+    def __init__(self, config: FeatureConfig, *, full_depth: bool = False, with_books: bool = False) -> None:
+        """``full_depth``: the venue sends its whole book or a fixed depth of it, so no price in it is unknown."""
+        self._config = config
+        self._params: Params = make_params(config, full_depth=full_depth)
+        self._state: State = make_state(config, self._params)
+        self._values = value_count(config)
+        self._books = 4 * BOOK_LEVELS if with_books else 0
+
+    def process(self, batch: TapeBatch) -> FeatureRows | None:
+        """Feature rows that these tape rows complete; None when there are none.
+
+        Args:
+            batch: the rows that follow those of the call before.
+        """
+        done: list[FeatureRows] = []
+        start = 0
+        while True:
+            rows = self._room(batch, start)
+            start, n, why = engine.run(batch, start, self._state, self._params, rows)
+            if n:
+                done.append(FeatureRows(*(column[:, : n if column.size else 0] for column in rows)))
+            if why == engine.DONE:
+                return concat_rows(done)
+            if why == engine.BOOK_FULL:
+                key, size = book.grown(self._state.book_key), book.grown(self._state.book_size)
+                self._state = self._state._replace(book_key=key, book_size=size)
+            elif why == engine.RING_FULL:
+                self._state = self._state._replace(rolling=rolling_sum.grown(self._state.rolling))
+
+    @property
+    def quality(self) -> Quality:
+        """Data-quality counters."""
+        clock = self._state.clock
+        return Quality(*(int(clock[i]) for i in (CROSSED, ONE_SIDED, DROPPED_LEVELS, RESETS, HOLDS)))
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes (`operators.snapshot`)."""
+        return snapshot.dump(self._state, self._config)
+
+    def resume(self, data: bytes) -> None:
+        """Take up a `snapshot`.
+
+        Raises:
+            ValueError: it is of another version or another configuration.
+        """
+        self._state = snapshot.load(data, self._state, self._config)
+
+    def _room(self, batch: TapeBatch, start: int) -> Rows:
+        """Arrays for about as many feature rows as the rest of the batch can give; they are handed on, not reused."""
+        if self._config.sampling_ns == 0:
+            most = int(np.count_nonzero(batch.last[start:]))
+        elif start < batch.rows:
+            ts = batch.exchange_ts[start:]
+            begin = min(int(ts[0]), int(self._state.clock[NOW]) or int(ts[0]))
+            most = (int(ts.max()) - begin) // self._config.sampling_ns + 2
+        else:
+            most = 0
+        n = max(1, min(most, _MOST_ROWS))
+        book_rows = np.empty((self._books, n if self._books else 0))
+        return Rows(np.empty((4, n), np.int64), np.empty((2, n), np.int8), np.empty((self._values, n)), book_rows)
+
+
+def concat_rows(parts: list[FeatureRows]) -> FeatureRows | None:
+    """Join consecutive feature rows."""
+    if len(parts) <= 1:
+        return parts[0] if parts else None
+    return FeatureRows(*(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
+
+
+class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
+    """The keyed step: one instrument's tape batches in, its feature rows out."""
+
+    def __init__(self, make_engine: Callable[[Instrument], FeatureEngine], resume: bytes | None) -> None:
+        self._make_engine = make_engine
+        self._resume = resume
+        self._engine: FeatureEngine | None = None  # Bytewax does not tell a new logic its key: the first batch does
+
+    def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[FeatureRows], bool]:
+        """Process each batch in turn."""
+        if self._engine is None:
+            self._engine = self._make_engine(values[0].instrument)
+            if self._resume is not None:
+                self._engine.resume(self._resume)
+                self._resume = None
+        rows = (self._engine.process(value.batch) for value in values)
+        return [r for r in rows if r is not None], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[Iterable[FeatureRows], bool]:
+        """Nothing more: a row that is not complete is never emitted."""
+        return [], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        """State for recovery."""
+        if self._engine is None:
+            return self._resume or b""
+        return self._engine.snapshot()
+
+
+def features(
+    step_id: str, up: KeyedStream[InstrumentBatch], make_engine: Callable[[Instrument], FeatureEngine]
+) -> KeyedStream[FeatureRows]:
+    """Compute features from tape batches keyed by ``venue:SYMBOL``.
+
+    Args:
+        make_engine: called once for each instrument.
+    """
+    return op.stateful_batch(step_id, up, lambda resume: FeatureLogic(make_engine, resume or None))

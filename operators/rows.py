@@ -1,0 +1,237 @@
+"""One feature row: each feature's kernel, in the order of the schema (`operators.schema`)."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from operators.compensated import add
+from operators.config import BOOK_LEVELS
+from operators.fracdiff import ffd_push
+from operators.fractal import fractal_dimension, regime
+from operators.jit import kernel
+from operators.order_flow import depth_imbalance
+from operators.rolling_moments import mean_and_deviation, push, zscore
+from operators.rolling_sum import slide
+from operators.state import (
+    FDI,
+    FIRST_UPDATE,
+    LAST_LOG_MID,
+    LAST_MOMENTUM,
+    LAST_OFI,
+    NOTIONAL,
+    ORDINAL,
+    RECEIVE,
+    ROWS,
+    SAMPLES,
+    SNAPSHOT_HIGH,
+    SNAPSHOT_LOW,
+    TOP,
+    VOLUME,
+    Params,
+    State,
+)
+from sources.events import Float64s, Int64s
+
+# Bits of `warm` (contract, 4.8).
+WARM_WINDOWS, WARM_ZSCORES, WARM_PRICE_FFD, WARM_VOLUME_FFD, WARM_FDI, WARM_VOLATILITY, WARM_BOOK = 1, 2, 4, 8, 16, 32, 64
+
+# Rows of `Rows.integer` and `Rows.code`.
+TS, RECEIVE_TS, ROW_ORDINAL, TRADE_COUNT = 0, 1, 2, 3
+REGIME, WARM = 0, 1
+
+
+class Rows(NamedTuple):
+    """Room for feature rows, one array row a column, so that each column is contiguous."""
+
+    integer: Int64s  # (4, room)
+    code: npt.NDArray[np.int8]  # (2, room)
+    value: Float64s  # (columns, room), in the schema's order
+    book: Float64s  # (80, room), or (0, 0) when the books data set is off
+
+
+@kernel
+def book_state(bid: float, bid_size: float, ask: float, ask_size: float, out: Float64s, c: int, r: int) -> int:
+    """Best level, ``mid = (Pb+Pa)/2``, ``spread = Pa−Pb``, ``microprice = (Pb·Qa + Pa·Qb)/(Qb+Qa)`` (contract, 4.3)."""
+    out[c, r] = bid
+    out[c + 1, r] = bid_size
+    out[c + 2, r] = ask
+    out[c + 3, r] = ask_size
+    out[c + 4, r] = (bid + ask) / 2.0
+    out[c + 5, r] = ask - bid
+    out[c + 6, r] = (bid * ask_size + ask * bid_size) / (bid_size + ask_size)
+    return c + 7
+
+
+@kernel
+def distance_weighted_volume(price: Float64s, size: Float64s, count: Int64s, mid: float) -> float:
+    """``vw_ofi = Σ w(Pb)·Qb − Σ w(Pa)·Qa`` over 20 levels, ``w(P) = 1/(1 + 100·|P−mid|/mid)`` (contract, 4.3)."""
+    bids = 0.0
+    for m in range(min(count[0], BOOK_LEVELS)):
+        bids += 1.0 / (1.0 + 100.0 * abs(price[0, m] - mid) / mid) * size[0, m]
+    asks = 0.0
+    for m in range(min(count[1], BOOK_LEVELS)):
+        asks += 1.0 / (1.0 + 100.0 * abs(price[1, m] - mid) / mid) * size[1, m]
+    return bids - asks
+
+
+@kernel
+def order_flow(state: State, p: Params, out: Float64s, c: int, r: int) -> int:
+    """``ofi_l{D}`` since the row before, ``ofi_l{D}_{w}`` over each window, their z-scores (contract, 4.4)."""
+    depths, windows = len(p.depths), len(p.shape.window)
+    for d in range(depths):
+        out[c + d, r] = state.row_ofi[d, 0]
+    c += depths
+    n = depths * windows
+    current = state.window_flow
+    for d in range(depths):
+        for w in range(windows):
+            current[d * windows + w] = state.rolling.window_sum[w, d, 0]
+    push(state.zscores, current)
+    for i in range(n):
+        out[c + i, r] = current[i]
+        out[c + n + i, r] = zscore(state.zscores, i, current[i])
+    return c + 2 * n
+
+
+@kernel
+def order_flow_change(state: State, ofi: float, out: Float64s, c: int, r: int) -> int:
+    """``ofi_momentum``, the change of ``ofi_l0`` from row to row, and ``ofi_acceleration``, its own (contract, 4.4)."""
+    first = state.clock[ROWS] == 0
+    momentum = 0.0 if first else ofi - state.value[LAST_OFI]
+    out[c, r] = momentum
+    out[c + 1, r] = 0.0 if first else momentum - state.value[LAST_MOMENTUM]
+    state.value[LAST_OFI] = ofi
+    state.value[LAST_MOMENTUM] = momentum
+    return c + 2
+
+
+@kernel
+def trades(state: State, p: Params, out: Float64s, c: int, r: int) -> int:
+    """``trade_imbalance_{w} = Σ side·size``; volume and ``vwap = Σ price·size / Σ size`` since the row before (4.5)."""
+    quantity = len(p.depths)
+    for w in range(len(p.shape.window)):
+        out[c + w, r] = state.rolling.window_sum[w, quantity, 0]
+    c += len(p.shape.window)
+    volume = state.row_trades[VOLUME, 0]
+    out[c, r] = volume
+    out[c + 1, r] = state.row_trades[NOTIONAL, 0] / volume if state.row_trade_count[0] > 0 else np.nan
+    return c + 2
+
+
+@kernel
+def fractional_differences(state: State, p: Params, log_mid: float, volume: float, out: Float64s, c: int, r: int) -> int:
+    """``price_ffd = ffd(log mid)`` and ``volume_ffd = ffd(log(1 + trade_volume))`` (contract, 4.6)."""
+    rows = state.clock[ROWS]
+    out[c, r] = ffd_push(state.price_history, rows, p.price_weights, log_mid)
+    out[c + 1, r] = ffd_push(state.volume_history, rows, p.volume_weights, math.log(1.0 + volume))
+    return c + 2
+
+
+@kernel
+def fractal(state: State, p: Params, t: int, mid: float) -> float:
+    """``fdi``: dimension of mid at the last N samples; held between samples, NaN before N (contract, 4.7)."""
+    if p.sampling == 0 or t % p.fdi_interval == 0:
+        n = len(state.fdi_history) >> 1
+        slot = state.clock[SAMPLES] % n
+        state.fdi_history[slot] = mid
+        state.fdi_history[slot + n] = mid
+        state.clock[SAMPLES] += 1
+        if state.clock[SAMPLES] >= n:
+            state.value[FDI] = fractal_dimension(state.fdi_history[slot + 1 : slot + 1 + n], p.fdi_method)
+    return state.value[FDI]
+
+
+@kernel
+def volatility(state: State, log_mid: float) -> float:
+    """Population standard deviation of the last log-returns of mid; 0.0 with fewer than 2 (contract, 4.7)."""
+    if state.clock[ROWS] > 0:
+        state.single[0] = log_mid - state.value[LAST_LOG_MID]
+        push(state.returns, state.single)
+    state.value[LAST_LOG_MID] = log_mid
+    if state.returns.seen[0] < 2:
+        return 0.0
+    return mean_and_deviation(state.returns, 0)[1]
+
+
+@kernel
+def warm(state: State, p: Params, t: int, price: Float64s, count: Int64s) -> int:
+    """Which features have their whole history, one bit each (contract, 4.8); ``ROWS`` counts this row already."""
+    rows = state.clock[ROWS]
+    bits = 0
+    if t >= state.clock[FIRST_UPDATE] + p.longest_window:
+        bits |= WARM_WINDOWS
+    if rows >= len(state.zscores.ring):
+        bits |= WARM_ZSCORES
+    if rows >= len(p.price_weights):
+        bits |= WARM_PRICE_FFD
+    if rows >= len(p.volume_weights):
+        bits |= WARM_VOLUME_FFD
+    if state.clock[SAMPLES] >= len(state.fdi_history) >> 1:
+        bits |= WARM_FDI
+    if rows >= len(state.returns.ring) + 1:
+        bits |= WARM_VOLATILITY
+    low, high = state.value[SNAPSHOT_LOW], state.value[SNAPSHOT_HIGH]
+    bids, asks = min(count[0], BOOK_LEVELS), min(count[1], BOOK_LEVELS)
+    if p.full_depth or (
+        price[0, bids - 1] >= low and price[0, 0] <= high and price[1, 0] >= low and price[1, asks - 1] <= high
+    ):
+        bits |= WARM_BOOK
+    return bits
+
+
+@kernel
+def copy_book(price: Float64s, size: Float64s, count: Int64s, out: Float64s, r: int) -> None:
+    """The 20 best levels, NaN where there is none: bid prices, bid sizes, ask prices, ask sizes (contract, 4.9)."""
+    for s in range(2):
+        for m in range(BOOK_LEVELS):
+            there = m < count[s]
+            out[2 * s * BOOK_LEVELS + m, r] = price[s, m] if there else np.nan
+            out[(2 * s + 1) * BOOK_LEVELS + m, r] = size[s, m] if there else np.nan
+
+
+@kernel
+def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
+    """Write row ``r`` for the time ``t`` from the state, and begin what is counted from row to row anew."""
+    top = state.clock[TOP]
+    price, size, count = state.top_price[top], state.top_size[top], state.top_count[top]
+    value = out.value
+    slide(state.rolling, p.shape, t // p.shape.quantum[0])
+
+    c = book_state(price[0, 0], size[0, 0], price[1, 0], size[1, 0], value, 0, r)
+    mid = value[c - 3, r]
+    depth_imbalance(size, p.depths, state.flow)
+    for d in range(len(p.depths)):
+        value[c + d, r] = state.flow[d]
+    c += len(p.depths)
+    value[c, r] = distance_weighted_volume(price, size, count, mid)
+    c = order_flow(state, p, value, c + 1, r)
+    if p.depths[0] == 1:
+        c = order_flow_change(state, state.row_ofi[0, 0], value, c, r)
+    c = trades(state, p, value, c, r)
+    log_mid = math.log(mid)
+    c = fractional_differences(state, p, log_mid, value[c - 2, r], value, c, r)
+    dimension = fractal(state, p, t, mid)
+    value[c, r] = dimension
+    value[c + 1, r] = volatility(state, log_mid)
+
+    out.integer[TS, r] = t
+    out.integer[RECEIVE_TS, r] = state.clock[RECEIVE]
+    out.integer[ROW_ORDINAL, r] = state.clock[ORDINAL]
+    out.integer[TRADE_COUNT, r] = state.row_trade_count[0]
+    state.clock[ROWS] += 1
+    out.code[REGIME, r] = regime(dimension)
+    out.code[WARM, r] = warm(state, p, t, price, count)
+    if out.book.shape[0] > 0:
+        copy_book(price, size, count, out.book, r)
+
+    state.row_ofi[:] = 0.0
+    state.row_trades[:] = 0.0
+    state.row_trade_count[0] = 0
+
+
+@kernel
+def add_to_row(pairs: Float64s, i: int, x: float) -> None:
+    """Add ``x`` to what is counted since the row before."""
+    pairs[i, 0], pairs[i, 1] = add(pairs[i, 0], pairs[i, 1], x)
