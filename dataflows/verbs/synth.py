@@ -1,0 +1,94 @@
+"""``tickwax synth``: a tape of a synthetic market."""
+
+from time import perf_counter
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dataflows.cli import app
+from dataflows.durations import LONGEST_NS, Duration
+from dataflows.instants import Instant
+from dataflows.settings import load_settings
+from dataflows.synthesis import SyntheticTape, write_synthetic_tape
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+
+_NS_PER_MS = 1_000_000
+
+
+@app.command("synth")
+def synth_verb(
+    tape: Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="Instruments, `venue:SYMBOL`, separated by commas.")] = None,
+    span: Annotated[str, typer.Option(help="Market time to make, such as 10m.")] = "10m",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same tape, to the bit.")] = 7,
+    start: Annotated[str, typer.Option(help="Exchange time of the first row, UTC.")] = "2026-01-05T00:00:00Z",
+    compression: Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.")] = None,
+) -> None:
+    """Write the tape of a **synthetic market**: order books and trades from a seed, without any exchange."""
+    settings = load_settings(
+        {
+            "tape.path": tape,
+            "tape.compression": compression,
+            "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
+        }
+    )
+    root = settings.tape.path
+    if root is None:
+        raise TickwaxError("tape.path: '' is no folder to write to; name one with --tape")
+    wildcard = next((s for s in settings.symbols if s.endswith(":*")), None)
+    if wildcard:
+        raise TickwaxError(f"symbols: {wildcard!r} is no single instrument; a synthetic market needs venue:SYMBOL")
+    instruments = [Instrument.parse(s) for s in settings.symbols]
+    span_ns, start_ns = _span(span), _start(start)
+    before = perf_counter()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {i: bars.add_task(str(i), total=span_ns) for i in instruments}
+        written = write_synthetic_tape(
+            root,
+            instruments,
+            span_ns,
+            seed,
+            settings.tape.compression,
+            lambda instrument, done: bars.update(tasks[instrument], completed=done),
+            start_ns,
+        )
+    console = Console()
+    console.print(_table(written))
+    rows, seconds = sum(w.rows for w in written), perf_counter() - before
+    console.print(f"{rows:,} rows in {seconds:.1f} s, written to {root}", highlight=False, soft_wrap=True)
+
+
+def _span(text: str) -> int:
+    try:
+        return Duration.parse(text).ns
+    except ValueError as e:
+        raise TickwaxError(f"--span: {e}") from e
+
+
+def _start(text: str) -> int:
+    try:
+        ns = Instant.parse(text).ns
+    except ValueError as e:
+        raise TickwaxError(f"--start: {e}") from e
+    if ns % _NS_PER_MS or ns > (1 << 63) - 2 * LONGEST_NS:
+        raise TickwaxError(f"--start: {text!r} is not a whole number of milliseconds before the year 2062")
+    return ns
+
+
+def _table(written: list[SyntheticTape]) -> Table:
+    table = Table("instrument")
+    for name in ("rows", "trades", "last price"):
+        table.add_column(name, justify="right")
+    for w in written:
+        table.add_row(str(w.instrument), f"{w.rows:,}", f"{w.trades:,}", f"{w.last_price:,}")
+    return table
