@@ -1,0 +1,170 @@
+"""Frames of Bybit V5 linear.
+
+Exchange documentation, "Orderbook" and "Trade" (V5 WebSocket): ``ts`` send time and ``cts`` matching time in ms, ``u``
+the update number, ``u == 1`` a snapshot after a service restart whatever ``type`` says, size 0 removes a level; a
+trade frame carries a list of prints, ``S`` the side of the taker, ``seq`` rising with holes. The order of keys differs
+between topics.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from sources.builder import NO_LEVELS
+from sources.decimals import parse_levels
+from sources.events import DELTA, SNAPSHOT
+from sources.messages import (
+    NS_PER_MS,
+    BadFrame,
+    BookMessage,
+    Frame,
+    Id,
+    Message,
+    Millis,
+    PrintPrice,
+    Size,
+    TradeMessage,
+    bad_frame,
+    check_time,
+    place_levels,
+)
+
+_PREFIX = b'{"topic":"'
+_BOOK = re.compile(r"orderbook\.\d+")
+_BAD = (ValueError, RecursionError)
+_RESTART = 1
+
+
+class _BookData(msgspec.Struct, gc=False, rename={"symbol": "s", "bids": "b", "asks": "a", "number": "u"}):
+    symbol: str
+    bids: msgspec.Raw
+    asks: msgspec.Raw
+    number: Id
+
+
+class _BookFrame(msgspec.Struct, gc=False):
+    type: Literal["snapshot", "delta"]
+    ts: Millis
+    data: _BookData
+    cts: Millis | None = None  # older archives have none
+
+
+class _Trade(msgspec.Struct, gc=False):
+    T: Millis
+    s: str
+    S: Literal["Buy", "Sell"]
+    v: Size
+    p: PrintPrice
+    seq: Id = 0  # older frames have none
+
+
+class _TradeFrame(msgspec.Struct, gc=False):
+    data: list[_Trade]
+
+
+class _Probe(msgspec.Struct):
+    topic: str | None = None
+    op: str | None = None
+
+
+class _Route(NamedTuple):
+    kind: str  # "orderbook", "publicTrade"; "" = ignored
+    symbol: str
+    label: str  # what an ignored frame is counted as
+
+
+class BybitDecoder:
+    """Frames of one connection or archive; counts those it ignores."""
+
+    def __init__(self) -> None:
+        self.ignored: Counter[str] = Counter()
+        self._book = msgspec.json.Decoder(_BookFrame)
+        self._trades = msgspec.json.Decoder(_TradeFrame, strict=False)  # numbers come as strings
+        self._probe = msgspec.json.Decoder(_Probe)
+        self._routes: dict[bytes, _Route] = {}
+        self._book_topic: dict[str, str] = {}
+
+    def decode(self, frames: Sequence[Frame]) -> list[Message]:
+        """Messages of ``frames``, in order; bytes that cannot be understood become a `BadFrame`."""
+        out: list[Message] = []
+        places: list[tuple[int, int]] = []
+        sides: list[msgspec.Raw] = []
+        for index, frame in enumerate(frames):
+            receive_ts, raw = frame
+            route: _Route | None = None
+            try:
+                route = self._routes.get(raw[10 : raw.find(b'"', 10)]) or self._find_route(raw)
+                if route.kind == "orderbook":
+                    message, both = self._book_message(receive_ts, raw)
+                    places.append((len(out), index))
+                    sides += both
+                    out.append(message)
+                elif route.kind == "publicTrade":
+                    out += self._prints(receive_ts, raw)
+                else:
+                    self.ignored[route.label] += 1
+            except _BAD as e:
+                symbol = route.symbol if route else None
+                may_be_book = route is None or route.kind == "orderbook"
+                out.append(bad_frame(index, frame, symbol, may_be_book, str(e)))
+        place_levels(out, places, parse_levels(sides), frames)
+        return out
+
+    def snapshot(self, symbol: str, receive_ts: int, raw: bytes) -> BookMessage | BadFrame:
+        """Never good: the numbers of a REST book match no topic but the 1000-level one, so it seeds no book."""
+        return bad_frame(0, (receive_ts, raw), symbol, True, "a Bybit book comes from its topic, not from REST")
+
+    def _book_message(self, receive_ts: int, raw: bytes) -> tuple[BookMessage, tuple[msgspec.Raw, msgspec.Raw]]:
+        frame = self._book.decode(raw)
+        data = frame.data
+        exchange_ts = (frame.ts if frame.cts is None else frame.cts) * NS_PER_MS
+        check_time(exchange_ts, receive_ts)
+        kind = SNAPSHOT if frame.type == "snapshot" or data.number == _RESTART else DELTA
+        number = data.number
+        message = BookMessage(data.symbol, kind, exchange_ts, receive_ts, number, number, -1, NO_LEVELS)
+        return message, (data.bids, data.asks)
+
+    def _prints(self, receive_ts: int, raw: bytes) -> list[TradeMessage]:
+        out = []
+        dropped = 0
+        for d in self._trades.decode(raw).data:
+            if d.v == 0.0:
+                dropped += 1
+                continue
+            if d.p == 0.0:
+                raise ValueError("a print of price 0")
+            exchange_ts = d.T * NS_PER_MS
+            check_time(exchange_ts, receive_ts)
+            out.append(TradeMessage(d.s, exchange_ts, receive_ts, d.seq, 1 if d.S == "Buy" else -1, d.p, d.v))
+        if dropped:
+            self.ignored["print of size 0"] += dropped
+        return out
+
+    def _find_route(self, raw: bytes) -> _Route:
+        """Route of a frame whose topic is new, or whose keys come in another order; raises ValueError."""
+        probe = self._probe.decode(raw)
+        if probe.topic is None:
+            return _Route("", "", "control")
+        route = self._route(probe.topic)
+        if raw.startswith(_PREFIX):
+            self._routes[raw[10 : raw.find(b'"', 10)]] = route
+        return route
+
+    def _route(self, topic: str) -> _Route:
+        kind, _, symbol = topic.rpartition(".")
+        if kind == "publicTrade":
+            return _Route("publicTrade", symbol, "")
+        if not _BOOK.fullmatch(kind):
+            return _Route("", symbol, kind)
+        # Topics of different depth are numbered apart: only the first one seen is recorded.
+        if self._book_topic.setdefault(symbol, kind) != kind:
+            return _Route("", symbol, f"{kind} beside {self._book_topic[symbol]}")
+        return _Route("orderbook", symbol, "")
+
+
+def decoder() -> BybitDecoder:
+    """A decoder of one connection."""
+    return BybitDecoder()

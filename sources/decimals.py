@@ -1,0 +1,204 @@
+"""Decimal text to float64, exactly, for whole batches of messages at once.
+
+A decimal with a mantissa below 2^53 and a power of ten of at most 22 is one correctly rounded division or
+multiplication of two exact doubles (Clinger 1990, "How to read floating point numbers accurately", the fast path). The
+kernels take only such numbers, in the form venues send; whatever else they meet is left to msgspec, which decides
+whether it is a number at all.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sources.builder import Levels
+from sources.events import Bools, Float64s, Int8s, Int64s
+from sources.jit import kernel
+from sources.messages import Price, Size
+
+Bytes = npt.NDArray[np.uint8]
+
+_POWERS = np.array([float(10**k) for k in range(23)])
+_MAX_MANTISSA = 1 << 53
+_SHORTEST_LEVEL = 9  # bytes of `["1","0"]`
+
+_MAX = 1e15  # as in the types `Price` and `Size`
+
+_level_list = msgspec.json.Decoder(list[tuple[Price, Size]], strict=False)
+_price = msgspec.json.Decoder(Price, strict=False)
+_size = msgspec.json.Decoder(Size, strict=False)
+
+
+@kernel
+def number(text: Bytes, at: int, stop: int) -> tuple[float, int]:
+    """Value of the decimal that begins at ``at``, and where it ends; -1 when it is not for the fast path."""
+    mantissa = 0
+    fraction = 0
+    begin = at
+    while at < stop and 48 <= text[at] <= 57:
+        mantissa = mantissa * 10 + (text[at] - 48)
+        at += 1
+    digits = at - begin
+    if digits == 0 or (digits > 1 and text[begin] == 48):
+        return 0.0, -1
+    if at < stop and text[at] == 46:
+        at += 1
+        begin = at
+        while at < stop and 48 <= text[at] <= 57:
+            mantissa = mantissa * 10 + (text[at] - 48)
+            at += 1
+        fraction = at - begin
+        if fraction == 0:
+            return 0.0, -1
+    if digits + fraction > 18 or mantissa >= _MAX_MANTISSA:  # 18 digits cannot overflow int64
+        return 0.0, -1
+    power = -fraction
+    if at < stop and (text[at] == 101 or text[at] == 69):
+        at += 1
+        negative = False
+        if at < stop and (text[at] == 43 or text[at] == 45):
+            negative = text[at] == 45
+            at += 1
+        begin = at
+        exponent = 0
+        while at < stop and 48 <= text[at] <= 57 and at - begin < 4:
+            exponent = exponent * 10 + (text[at] - 48)
+            at += 1
+        if at == begin:
+            return 0.0, -1
+        power += -exponent if negative else exponent
+    if power < -22 or power > 22:
+        return 0.0, -1
+    if power < 0:
+        return mantissa / _POWERS[-power], at
+    return mantissa * _POWERS[power], at
+
+
+@kernel
+def _blank(text: Bytes, at: int, stop: int) -> int:
+    while at < stop and text[at] == 32:
+        at += 1
+    return at
+
+
+@kernel
+def levels(text: Bytes, at: int, stop: int, price: Float64s, size: Float64s, row: int) -> tuple[int, int]:
+    """Read ``[["price","size"],…]`` at ``at``; gives the next free row and where the text goes on.
+
+    That place is -1 when anything is not for the fast path.
+    """
+    if at >= stop or text[at] != 91:
+        return row, -1
+    at = _blank(text, at + 1, stop)
+    if at < stop and text[at] == 93:
+        return row, at + 1
+    while True:
+        if at + _SHORTEST_LEVEL > stop or text[at] != 91 or text[at + 1] != 34:
+            return row, -1
+        value, at = number(text, at + 2, stop)
+        if at < 0 or not 0.0 < value <= _MAX or at + 2 > stop or text[at] != 34 or text[at + 1] != 44:
+            return row, -1
+        price[row] = value
+        at = _blank(text, at + 2, stop)
+        if at >= stop or text[at] != 34:
+            return row, -1
+        value, at = number(text, at + 1, stop)
+        if at < 0 or not value <= _MAX or at + 3 > stop or text[at] != 34 or text[at + 1] != 93:
+            return row, -1
+        size[row] = value
+        row += 1
+        if text[at + 2] == 93:
+            return row, at + 3
+        if text[at + 2] != 44:
+            return row, -1
+        at = _blank(text, at + 3, stop)
+
+
+@kernel
+def _books(text: Bytes, ends: Int64s, price: Float64s, size: Float64s, side: Int8s, stops: Int64s) -> None:
+    """Read bids and asks of many messages that stand end to end; ``stops`` is -1 for one left to the slow path."""
+    row = 0
+    at = 0
+    for message in range(len(stops)):
+        middle = ends[2 * message]
+        end = ends[2 * message + 1]
+        asks, at = levels(text, at, middle, price, size, row)
+        stops[message] = -1
+        if at == middle:
+            stop, at = levels(text, middle, end, price, size, asks)
+            if at == end:
+                side[row:asks] = 1
+                side[asks:stop] = -1
+                stops[message] = row = stop
+        at = end
+
+
+@kernel
+def _column(text: Bytes, offsets: npt.NDArray[np.int32], value: Float64s, fast: Bools) -> None:
+    for row in range(len(value)):
+        value[row], at = number(text, offsets[row], offsets[row + 1])
+        fast[row] = at == offsets[row + 1]
+
+
+def parse_levels(sides: Sequence[msgspec.Raw]) -> list[Levels | str]:
+    """Levels of many book messages, each given by two JSON arrays of ``["price","size"]``: bids, then asks.
+
+    A price must be above 0, a size at least 0, both finite, at most 1e15 and in decimal or scientific notation.
+
+    Args:
+        sides: bids and asks of the first message, of the second, and so on.
+
+    Returns:
+        For each message its levels, bids first, as views of arrays that all of them share; or what is wrong with it.
+    """
+    text = b"".join(sides)
+    ends = np.cumsum(np.fromiter(map(len, sides), np.int64, len(sides)))
+    room = len(text) // _SHORTEST_LEVEL + 1
+    price, size, side = np.empty(room), np.empty(room), np.empty(room, np.int8)
+    stops = np.empty(len(sides) // 2, np.int64)
+    _books(np.frombuffer(text, np.uint8), ends, price, size, side, stops)
+    out: list[Levels | str] = []
+    start = 0
+    for message, stop in enumerate(stops.tolist()):
+        if stop < 0:
+            out.append(_by_msgspec(sides[2 * message], sides[2 * message + 1]))
+        else:
+            out.append(Levels(side[start:stop], price[start:stop], size[start:stop]))
+            start = stop
+    return out
+
+
+def parse_column(text: Bytes, offsets: npt.NDArray[np.int32], allow_zero: bool) -> tuple[Float64s, Bools]:
+    """Prices (``allow_zero`` false) or sizes of a column of text, by the rules of `parse_levels`.
+
+    Args:
+        text: every entry's bytes, end to end.
+        offsets: shape ``(rows + 1,)``; entry ``i`` is ``text[offsets[i]:offsets[i + 1]]``.
+
+    Returns:
+        The values, and which of them are good; a bad one's value means nothing.
+    """
+    rows = len(offsets) - 1
+    value, good = np.empty(rows), np.empty(rows, np.bool_)
+    _column(text, offsets, value, good)
+    decoder = _size if allow_zero else _price
+    for row in np.flatnonzero(~good):
+        entry = text[offsets[row] : offsets[row + 1]].tobytes()
+        try:
+            value[row] = decoder.decode(b'"' + entry + b'"')
+            good[row] = True
+        except ValueError:
+            pass
+    large_enough = value >= 0.0 if allow_zero else value > 0.0
+    return value, good & large_enough & (value <= _MAX)
+
+
+def _by_msgspec(bids: msgspec.Raw, asks: msgspec.Raw) -> Levels | str:
+    try:
+        both = [_level_list.decode(side) for side in (bids, asks)]
+    except (ValueError, RecursionError) as e:
+        return f"bad level: {e}"
+    pairs = np.array(both[0] + both[1], np.float64).reshape(-1, 2)
+    side = np.repeat(np.array([1, -1], np.int8), [len(both[0]), len(both[1])])
+    return Levels(side, pairs[:, 0].copy(), pairs[:, 1].copy())

@@ -1,0 +1,52 @@
+"""One instrument's messages, in order of arrival, through the sequence check onto its tape."""
+
+from sources.builder import TapeBuilder
+from sources.events import SNAPSHOT
+from sources.messages import BookMessage, TradeMessage
+from sources.sequencer import Outcome, Sequencer
+
+
+class Feed:
+    """Joins a sequencer and a tape builder: what the one emits the other records, a gap becomes a ``reset``."""
+
+    def __init__(self, sequencer: Sequencer, builder: TapeBuilder) -> None:
+        self.sequencer = sequencer
+        self.builder = builder
+        self.trades = 0
+        self.snapshots = 0  # recorded
+
+    def trade(self, message: TradeMessage) -> None:
+        """Record a print; it needs no book."""
+        self.trades += 1
+        self.builder.trade(
+            message.exchange_ts, message.receive_ts, message.trade_id, message.side, message.price, message.size
+        )
+
+    def book(self, message: BookMessage) -> Outcome:
+        """Check a book message and record what it lets through."""
+        if message.kind == SNAPSHOT:
+            return self._snapshot(message)
+        outcome = self.sequencer.delta(message)
+        if outcome is Outcome.EMIT:
+            self.builder.delta(message.exchange_ts, message.receive_ts, message.final, message.levels)
+        elif outcome is Outcome.GAP:
+            self.builder.reset(message.receive_ts)
+        return outcome
+
+    def lost(self, receive_ts: int) -> None:
+        """Continuity was lost at ``receive_ts`` (ns) for a reason outside the numbers."""
+        self.sequencer.lost()
+        self.builder.reset(receive_ts)
+
+    def _snapshot(self, message: BookMessage) -> Outcome:
+        if len(message.levels.price) == 0:  # contract: an empty snapshot is a reset
+            self.lost(message.receive_ts)
+            return Outcome.GAP
+        emitted = self.sequencer.snapshot(message)
+        if not emitted:
+            return Outcome.DROP
+        self.snapshots += 1
+        self.builder.snapshot(message.exchange_ts, message.receive_ts, message.final, message.levels)
+        for delta in emitted[1:]:
+            self.builder.delta(delta.exchange_ts, delta.receive_ts, delta.final, delta.levels)
+        return Outcome.EMIT

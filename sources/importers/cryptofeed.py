@@ -1,0 +1,122 @@
+"""Raw captures of cryptofeed (``AsyncFileCallback``): REST replies and stream frames in files of their own.
+
+A line is ``<seconds>: <JSON>`` in a stream file and ``<address> -> <seconds>: <JSON>`` in a REST file. The files of one
+capture are merged by receive time.
+"""
+
+import heapq
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from sources.errors import TickwaxError
+from sources.events import InstrumentBatch
+from sources.importers.files import Progress, line_blocks
+from sources.importers.session import FindTail, ImportSession
+from sources.importers.stats import ImportStats
+from sources.messages import Frame, bad_frame
+from sources.venues import Venue
+
+VENUES = ("binance_futures", "binance_spot")
+_SECONDS = re.compile(rb"(\d{10})(?:\.(\d{1,9}))?")
+_BATCH = 1024  # frames decoded at once
+
+
+class _Entry(NamedTuple):
+    receive_ts: int  # ns
+    address: str  # of a REST reply; empty for a stream's frame
+    json: bytes
+    where: str  # file and line
+    good: bool  # the line has the form it should have
+
+
+def read(
+    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress, venue: Venue
+) -> Iterator[InstrumentBatch]:
+    """Rows of every instrument in the files of a capture.
+
+    Args:
+        paths: stream and REST files, in any order.
+        find_tail: what an instrument's rows are appended to.
+        stats: counts what is met.
+        progress: told about every part of the files that was read, in bytes.
+        venue: whose frames they are.
+
+    Raises:
+        TickwaxError: a file cannot be read or is empty; no file has a book or trade.
+    """
+    if venue.name not in VENUES:
+        raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(VENUES)}")
+    session = ImportSession(venue, venue.decoder(), find_tail, stats)
+    entries = heapq.merge(*(_entries(path, stats, progress) for path in paths), key=lambda e: e.receive_ts)
+    frames: list[Frame] = []
+    places: list[str] = []
+
+    def flush() -> Iterator[InstrumentBatch]:
+        session.add(frames, places.__getitem__)
+        frames.clear()
+        places.clear()
+        yield from session.take()
+
+    for entry in entries:
+        if entry.good and not entry.address:
+            frames.append((entry.receive_ts, entry.json))
+            places.append(entry.where)
+            if len(frames) == _BATCH:
+                yield from flush()
+            continue
+        yield from flush()
+        if entry.good:
+            _rest(entry, session)
+        else:
+            stats.frames += 1
+            frame = (entry.receive_ts, entry.json)
+            session.bad(bad_frame(0, frame, None, True, "a line without a receive time"), entry.where)
+    yield from flush()
+    session.finish()
+    if not session.met:
+        raise TickwaxError(f"{paths[0]}: nothing to import: no depth and no trades")
+
+
+def _rest(entry: _Entry, session: ImportSession) -> None:
+    url = urlsplit(entry.address)
+    symbol = parse_qs(url.query).get("symbol", [""])[0]
+    kind = url.path.rpartition("/")[2]
+    if kind == "depth" and symbol:
+        session.add_snapshot(symbol, (entry.receive_ts, entry.json), entry.where)
+    else:
+        session.stats.frames += 1
+        session.stats.ignored[f"REST {kind}"] += 1
+
+
+def _entries(path: Path, stats: ImportStats, progress: Progress) -> Iterator[_Entry]:
+    """The lines of one file; one without a time gets that of the line before."""
+    number = 0
+    receive_ts = 0
+    for block in line_blocks(path, progress):
+        for line in block.splitlines():
+            number += 1
+            if not line or line.startswith((b"wss", b"configuration")):
+                continue
+            head, _, json = line.partition(b": ")
+            address, _, seconds = head.rpartition(b" -> ")
+            time = nanoseconds(seconds)
+            if time is not None:
+                receive_ts = time
+            yield _Entry(receive_ts, address.decode("utf-8", "replace"), json, f"{path}:{number}", time is not None)
+    if number == 0:
+        raise TickwaxError(f"{path}: is empty")
+
+
+def nanoseconds(seconds: bytes) -> int | None:
+    """Decimal seconds since the epoch in nanoseconds, exactly; None for anything else.
+
+    >>> nanoseconds(b"1626992741.06217")
+    1626992741062170000
+    """
+    match = _SECONDS.fullmatch(seconds)
+    if match is None:
+        return None
+    return int(match[1]) * 10**9 + int((match[2] or b"0").ljust(9, b"0"))

@@ -1,0 +1,179 @@
+"""Raw captures of Binance's combined streams: a line is ``<receive time> <JSON>`` (hftbacktest's collector).
+
+The receive time is in nanoseconds or microseconds, told apart by its digits. A line whose JSON has no ``stream`` is the
+REST book of the captured symbol.
+"""
+
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from sources.binance import BinanceDecoder
+from sources.binance_futures.decode import decoder as futures_decoder
+from sources.binance_spot.decode import decoder as spot_decoder
+from sources.errors import TickwaxError
+from sources.events import InstrumentBatch, Int64s
+from sources.importers.bulk import record
+from sources.importers.files import Progress, line_blocks, read_ahead
+from sources.importers.frames import AGGREGATE, DEPTH, OTHER, PRINT, Spans, parse_frames
+from sources.importers.lines import Lines, StreamTable, index_lines, stream_table
+from sources.importers.session import FindTail, ImportSession
+from sources.importers.stats import ImportStats
+from sources.instrument import Instrument
+from sources.messages import bad_frame
+from sources.sequencer import DiffSequencer
+from sources.venues import venue
+
+VENUES = ("binance_futures", "binance_spot")
+_PRINTS = {"trade": PRINT, "aggTrade": AGGREGATE}
+_UNWANTED = -1
+_NAMED = 10  # symbols that an error lists
+
+
+def read(
+    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress, instrument: Instrument
+) -> Iterator[InstrumentBatch]:
+    """Rows of one instrument from consecutive captures.
+
+    Args:
+        paths: files, plain or gzip, in the order of time; the chain of the book goes on from one to the next.
+        find_tail: what the rows are appended to.
+        stats: counts what is met.
+        progress: told about every part of the files that was read, in bytes.
+        instrument: what to import; a capture may hold other symbols too.
+
+    Raises:
+        TickwaxError: a file cannot be read, is empty, or has nothing for the instrument; the venue is none of Binance.
+    """
+    if instrument.venue not in VENUES:
+        raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(VENUES)}")
+    spot = instrument.venue == "binance_spot"
+    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol)
+    session = ImportSession(venue(instrument.venue), decoder, find_tail, stats, instrument.symbol)
+    for path in paths:
+        capture = _Capture(path, instrument.symbol, spot, decoder, session)
+        for lines in read_ahead(capture.indexed(progress)):
+            capture.add(lines)
+            yield from session.take()
+        capture.check()
+    session.finish()
+
+
+class _Capture:
+    """One file: which of its streams are wanted, and where in it we are."""
+
+    def __init__(self, path: Path, symbol: str, spot: bool, decoder: BinanceDecoder, session: ImportSession) -> None:
+        self._path = path
+        self._symbol = symbol
+        self._spot = spot
+        self._decoder = decoder
+        self._session = session
+        self._table: StreamTable = stream_table()
+        self._labels: list[str | None] = []  # by stream: what its frames are counted as if they are not wanted
+        self._whats: list[int] = []  # by stream: what its frames are
+        self._first_line = 1  # of the block
+        self._time: int | None = None  # receive time of the last good line of the blocks before
+        self._before = self._streamed()
+
+    def indexed(self, progress: Progress) -> Generator[Lines, None, None]:
+        """The blocks of the file with their lines found."""
+        for block in line_blocks(self._path, progress):
+            yield index_lines(block, self._table)
+
+    def add(self, lines: Lines) -> None:
+        """Record the wanted frames of a block."""
+        what = self._what()[lines.stream]
+        unwanted = what == _UNWANTED
+        torn = unwanted & ~lines.closed
+        self._count(lines.stream[unwanted & ~torn])
+        rows = np.flatnonzero(~unwanted | torn)
+        what[torn | (lines.receive_ts < 0)] = OTHER
+        self._frames(lines, rows, what[rows])
+        good = np.flatnonzero(lines.receive_ts >= 0)
+        if len(good):
+            self._time = int(lines.receive_ts[good[-1]])
+        self._first_line += lines.lines
+
+    def check(self) -> None:
+        """Raises TickwaxError if the file had nothing for the symbol."""
+        if self._first_line == 1:
+            raise TickwaxError(f"{self._path}: is empty")
+        names = [self._table.name(i) for i in range(int(self._table.used[0]))]
+        symbols = sorted({name.partition("@")[0].upper() for name in names})
+        only_book = not symbols and self._session.met[self._symbol] > 0
+        if self._streamed() > self._before or only_book:
+            return
+        there = ", ".join(symbols[:_NAMED]) + (", …" if len(symbols) > _NAMED else "")
+        if self._symbol in symbols:
+            there += f", but of {self._symbol} no depth and no trades"
+        raise TickwaxError(f"{self._path}: nothing to import for {self._symbol}; it holds {there or 'no streams'}")
+
+    def _streamed(self) -> int:
+        """Messages of the symbol so far, but for REST books, which do not tell whose they are."""
+        return self._session.met[self._symbol] - self._decoder.bare_books
+
+    def _what(self) -> Int64s:
+        """By stream, and last for `UNKNOWN`: what its frames are."""
+        for place in range(len(self._labels), int(self._table.used[0])):
+            name = self._table.name(place)
+            symbol, _, kind = name.partition("@")
+            label = self._decoder.ignores(name) if symbol.upper() == self._symbol else "other symbols"
+            self._labels.append(label)
+            self._whats.append(_UNWANTED if label is not None else _PRINTS.get(kind, DEPTH))
+        return np.array([*self._whats, OTHER])
+
+    def _count(self, streams: Int64s) -> None:
+        counts = Counter[str]()
+        for label, count in zip(self._labels, np.bincount(streams, minlength=len(self._labels)), strict=True):
+            if label is not None and count:
+                counts[label] += int(count)
+        self._session.stats.ignored.update(counts)
+        self._session.stats.frames += len(streams)
+
+    def _frames(self, lines: Lines, rows: Int64s, what: Int64s) -> None:
+        spans = Spans(lines.start[rows], lines.stop[rows], lines.receive_ts[rows], what)
+        frames = parse_frames(lines.text, spans, self._symbol, self._spot)
+        taken = int(frames.good.sum())
+        self._session.stats.frames += taken
+        self._session.met[self._symbol] += taken
+        feed = self._session.feed(self._symbol)
+        assert feed is not None
+        assert isinstance(feed.sequencer, DiffSequencer)  # that of both venues
+        record(feed, feed.sequencer, self._symbol, frames, lambda start, stop: self._slow(lines, rows[start:stop]))
+
+    def _slow(self, lines: Lines, rows: Int64s) -> None:
+        """Frames that are out of the ordinary, through the decoder."""
+        broken = (lines.receive_ts[rows] < 0) | (self._what()[lines.stream[rows]] == _UNWANTED)
+        begin = 0
+        for stop in [*np.flatnonzero(broken), len(rows)]:
+            part = rows[begin:stop].tolist()
+            frames = [(int(lines.receive_ts[i]), lines.text[lines.start[i] : lines.stop[i]]) for i in part]
+            self._session.add(frames, partial(self._where_of, lines, part))
+            if stop < len(rows):
+                self._broken(lines, int(rows[stop]))
+            begin = stop + 1
+
+    def _broken(self, lines: Lines, row: int) -> None:
+        """A line without a receive time may have been anything; a torn one of an unwanted stream costs no book."""
+        timeless = lines.receive_ts[row] < 0
+        reason = "a line that begins with no receive time (16 or 19 digits)" if timeless else "a torn line"
+        raw = lines.text[lines.start[row] : lines.stop[row]]
+        time = self._time_before(lines, row)
+        bad = bad_frame(0, (time or 0, raw), None, bool(timeless) and time is not None, reason)
+        self._session.stats.frames += 1
+        self._session.bad(bad, self._where(lines, row))
+
+    def _time_before(self, lines: Lines, row: int) -> int | None:
+        """Receive time of the last good line before ``row``; None when there is none, and so no book to lose."""
+        good = lines.receive_ts[:row]
+        good = good[good >= 0]
+        return int(good[-1]) if len(good) else self._time
+
+    def _where_of(self, lines: Lines, rows: list[int], place: int) -> str:
+        return self._where(lines, rows[place])
+
+    def _where(self, lines: Lines, row: int) -> str:
+        return f"{self._path}:{self._first_line + int(lines.number[row])}"

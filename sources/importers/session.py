@@ -1,0 +1,99 @@
+"""Frames of one venue, file after file, onto the tapes of their instruments."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from sources.builder import TapeBuilder, TapeTail
+from sources.errors import TickwaxError
+from sources.events import InstrumentBatch
+from sources.feed import Feed
+from sources.importers.stats import ImportStats
+from sources.instrument import Instrument
+from sources.messages import BadFrame, Decoder, Frame, Message, TradeMessage
+from sources.venues import Venue
+
+FindTail = Callable[[Instrument], TapeTail]
+
+
+class ImportSession:
+    """One decoder and a feed per instrument; the chain of a book goes on across files."""
+
+    def __init__(
+        self, venue: Venue, decoder: Decoder, find_tail: FindTail, stats: ImportStats, symbol: str | None = None
+    ) -> None:
+        """``find_tail`` tells what an instrument's rows are appended to; ``symbol``: import no other."""
+        self.stats = stats
+        self._venue = venue
+        self._decoder = decoder
+        self._find_tail = find_tail
+        self._symbol = symbol
+        self._feeds: dict[str, Feed] = {}
+        self._instruments: dict[str, Instrument] = {}
+        self.met: Counter[str] = Counter()  # messages by symbol, those not imported too
+
+    def add(self, frames: Sequence[Frame], where: Callable[[int], str]) -> None:
+        """Decode and record frames; ``where`` gives the file and line of the one at a place among them."""
+        self.stats.frames += len(frames)
+        self._apply(self._decoder.decode(frames), where)
+
+    def feed(self, symbol: str) -> Feed | None:
+        """The feed of a symbol; None when it is not to be imported."""
+        if self._symbol not in (None, symbol):
+            return None
+        if symbol not in self._feeds:
+            instrument = Instrument.parse(f"{self._venue.name}:{symbol}")
+            self._feeds[symbol] = Feed(self._venue.sequencer(), TapeBuilder(self._find_tail(instrument)))
+            self._instruments[symbol] = instrument
+        return self._feeds[symbol]
+
+    def add_snapshot(self, symbol: str, frame: Frame, where: str) -> None:
+        """Record a book fetched by REST."""
+        self.stats.frames += 1
+        self._apply([self._decoder.snapshot(symbol, *frame)], lambda _: where)
+
+    def bad(self, bad: BadFrame, where: str) -> None:
+        """Count a bad frame; if it may have been a book's, that book is unknown from here on."""
+        self.stats.report_bad(where, bad.reason, bad.excerpt)
+        for symbol, feed in self._feeds.items():
+            if bad.symbol in (None, symbol):
+                self.stats.of(self._instruments[symbol]).bad += 1
+                if bad.may_be_book:
+                    feed.lost(bad.receive_ts)
+
+    def take(self) -> Iterator[InstrumentBatch]:
+        """The rows collected since the last call."""
+        for symbol, feed in self._feeds.items():
+            batch = feed.builder.take()
+            if batch is not None:
+                instrument = self._instruments[symbol]
+                self.stats.of(instrument).add(batch)
+                yield InstrumentBatch(instrument, batch)
+
+    def finish(self) -> None:
+        """Bring the counts up to date; deltas that still wait for a snapshot are dropped."""
+        self.stats.ignored.update(self._decoder.ignored)
+        self._decoder.ignored.clear()
+        for symbol, feed in self._feeds.items():
+            stats = self.stats.of(self._instruments[symbol])
+            stats.frames = self.met[symbol]
+            stats.trades, stats.snapshots = feed.trades, feed.snapshots
+            stats.gaps, stats.resets = feed.sequencer.gaps, feed.builder.resets
+            stats.dropped = feed.sequencer.dropped + feed.sequencer.held
+
+    def _apply(self, messages: Sequence[Message], where: Callable[[int], str]) -> None:
+        for message in messages:
+            if isinstance(message, BadFrame):
+                self.bad(message, where(message.place))
+                continue
+            try:
+                feed = self.feed(message.symbol)
+            except TickwaxError as e:  # a symbol that can name no folder
+                self.stats.report_bad("a frame", str(e), "")
+                continue
+            self.met[message.symbol] += 1
+            if feed is None:
+                self.stats.ignored["other symbols"] += 1
+            elif isinstance(message, TradeMessage):
+                feed.trade(message)
+            else:
+                feed.book(message)

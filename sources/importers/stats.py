@@ -1,0 +1,53 @@
+"""What an import has met, for its summary."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sources.events import TapeBatch
+from sources.instrument import Instrument
+
+_EXCERPTS = 5
+
+
+@dataclass
+class InstrumentStats:
+    """Counts of one instrument; times in nanoseconds since the epoch."""
+
+    frames: int = 0  # book and trade messages
+    rows: int = 0
+    trades: int = 0
+    snapshots: int = 0  # recorded
+    gaps: int = 0
+    resets: int = 0
+    bad: int = 0  # frames, lines or CSV rows
+    dropped: int = 0  # book messages that no book could be joined with
+    first_receive_ts: int | None = None
+    last_receive_ts: int | None = None
+
+    def add(self, batch: TapeBatch) -> None:
+        """Count rows."""
+        self.rows += batch.rows
+        first, last = int(batch.receive_ts.min()), int(batch.receive_ts.max())
+        self.first_receive_ts = first if self.first_receive_ts is None else min(first, self.first_receive_ts)
+        self.last_receive_ts = last if self.last_receive_ts is None else max(last, self.last_receive_ts)
+
+
+@dataclass
+class ImportStats:
+    """Counts of a whole import."""
+
+    frames: int = 0  # all that were met, bad and ignored ones too
+    bad: int = 0
+    excerpts: list[str] = field(default_factory=list)  # the first few bad ones: file, line, reason, beginning
+    ignored: Counter[str] = field(default_factory=Counter)  # by kind of stream
+    instruments: dict[Instrument, InstrumentStats] = field(default_factory=dict)
+
+    def report_bad(self, where: str, reason: str, excerpt: str) -> None:
+        """Count a bad frame, and keep what is needed to find it while there are few."""
+        self.bad += 1
+        if len(self.excerpts) < _EXCERPTS:
+            self.excerpts.append(f"{where}: {reason}: {excerpt}" if excerpt else f"{where}: {reason}")
+
+    def of(self, instrument: Instrument) -> InstrumentStats:
+        """Counts of one instrument."""
+        return self.instruments.setdefault(instrument, InstrumentStats())

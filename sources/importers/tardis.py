@@ -1,0 +1,238 @@
+"""Tardis.dev CSV files onto tapes: books and trades of an instrument merged by the time of arrival.
+
+There are no sequence numbers in these files: a running message number stands for them, and a hole in the recording
+shows only as a new snapshot, which a ``reset`` precedes.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sources.builder import Levels, TapeBuilder, TapeTail
+from sources.errors import TickwaxError
+from sources.events import InstrumentBatch, Int64s
+from sources.importers.files import Progress
+from sources.importers.session import FindTail
+from sources.importers.stats import ImportStats
+from sources.importers.tardis_csv import FAULTS, Block, join, read_blocks
+from sources.instrument import Instrument
+
+EXCHANGES = {"binance-futures": "binance_futures", "binance": "binance_spot", "bybit": "bybit_linear"}
+
+
+class _File(NamedTuple):
+    path: Path
+    series: tuple[bool, str, str]  # trades or not, exchange and symbol of the first row
+    first_ts: int
+
+
+def read(
+    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress
+) -> Iterator[InstrumentBatch]:
+    """Rows of every instrument in the files.
+
+    Files of the same kind and instrument follow one another; different ones are merged by ``local_timestamp``, a book
+    before a trade of the same time.
+
+    Args:
+        paths: ``incremental_book_L2`` and ``trades`` files, in any order.
+        find_tail: what an instrument's rows are appended to.
+        stats: counts what is met.
+        progress: told about every part of the files that was read, in bytes.
+
+    Raises:
+        TickwaxError: a file cannot be read, is empty or has another header; no row is of a known exchange.
+    """
+    files = [_peek(path) for path in paths]
+    series: dict[tuple[bool, str, str], list[_File]] = {}
+    for file in sorted(files, key=lambda f: (f.first_ts, f.path)):
+        series.setdefault(file.series, []).append(file)
+    # Books sort before trades: on a tie of times the first series comes first.
+    readers = [_Series(series[key], progress) for key in sorted(series)]
+    recorders: dict[tuple[str, str], _Recorder | None] = {}
+    while readers:
+        cut = min(reader.known_until for reader in readers)
+        parts = [part for reader in readers for part in reader.before(cut)]
+        readers = [reader for reader in readers if not reader.done]
+        yield from _record(parts, recorders, find_tail, stats)
+    if not any(recorders.values()):
+        there = ", ".join(sorted({exchange for exchange, _ in recorders}))
+        raise TickwaxError(f"{paths[0]}: exchange {there}: expected one of {', '.join(EXCHANGES)}")
+
+
+def _peek(path: Path) -> _File:
+    for block in read_blocks(path, lambda _: None):
+        return _File(path, (bool(block.trade[0]), block.exchange[0], block.symbol[0]), int(block.receive_ts[0]))
+    raise TickwaxError(f"{path}: is empty")
+
+
+class _Part(NamedTuple):
+    path: Path
+    block: Block
+    key: Int64s  # arrival, never falling within a series
+    start: int
+    stop: int
+
+
+class _Series:
+    """The files of one kind and instrument, read a block ahead."""
+
+    def __init__(self, files: list[_File], progress: Progress) -> None:
+        self._blocks = ((file.path, block) for file in files for block in read_blocks(file.path, progress))
+        self._pending: list[_Part] = []
+        self._last = 0
+        self._advance()
+
+    @property
+    def done(self) -> bool:
+        """Whether everything was given."""
+        return not self._pending
+
+    @property
+    def known_until(self) -> int:
+        """Every row that arrived before this is pending."""
+        return self._last
+
+    def before(self, cut: int) -> list[_Part]:
+        """Take the rows that arrived before ``cut``, and read on when that was near the end of what is known."""
+        out: list[_Part] = []
+        keep: list[_Part] = []
+        for part in self._pending:
+            middle = max(part.start, int(np.searchsorted(part.key, cut)))
+            if middle > part.start:
+                out.append(part._replace(stop=middle))
+            if middle < part.stop:
+                keep.append(part._replace(start=middle))
+        self._pending = keep
+        if cut >= self._last:
+            self._advance()
+        return out
+
+    def _advance(self) -> None:
+        item = next(self._blocks, None)
+        if item is None:
+            self._last = np.iinfo(np.int64).max
+            return
+        path, block = item
+        for part in self._pending:
+            # What stayed behind may be the first half of a message whose second half comes now.
+            if part.path == path:
+                block = join(part.block.slice(part.start, part.stop), block)
+                self._pending.remove(part)
+                break
+        key = np.maximum.accumulate(np.maximum(block.receive_ts, self._last))
+        self._last = int(key[-1])
+        self._pending.append(_Part(path, block, key, 0, block.rows))
+
+
+def _record(
+    parts: list[_Part],
+    recorders: "dict[tuple[str, str], _Recorder | None]",
+    find_tail: FindTail,
+    stats: ImportStats,
+) -> Iterator[InstrumentBatch]:
+    """Record rows, merged by arrival; parts come books first."""
+    runs = [run for part in parts for run in _runs(part)]
+    runs.sort(key=lambda run: run[0])
+    for _, part, start, stop in runs:
+        stats.frames += 1
+        key = part.block.exchange[start], part.block.symbol[start]
+        if key not in recorders:
+            venue = EXCHANGES.get(key[0])
+            instrument = Instrument.parse(f"{venue}:{key[1].upper()}") if venue else None
+            recorders[key] = _Recorder(instrument, find_tail(instrument), stats) if instrument else None
+        recorder = recorders[key]
+        if recorder is None:
+            stats.ignored[f"exchange {key[0]}"] += 1
+        else:
+            recorder.add(part, start, stop)
+    for recorder in recorders.values():
+        if recorder is not None:
+            yield from recorder.take()
+
+
+def _runs(part: _Part) -> list[tuple[int, _Part, int, int]]:
+    """Messages of a part: rows of the same arrival, instrument and snapshot flag; a trade is one by itself."""
+    block, rows = part.block, slice(part.start, part.stop)
+    change = np.ones(part.stop - part.start, np.bool_)
+    if not block.trade[part.start]:
+        key, snapshot = part.key[rows], block.snapshot[rows]
+        names = [f"{e}:{s}" for e, s in zip(block.exchange[rows], block.symbol[rows], strict=True)]
+        name = np.unique(names, return_inverse=True)[1]
+        change[1:] = (np.diff(key) != 0) | (snapshot[1:] != snapshot[:-1]) | (np.diff(name) != 0)
+    starts = (np.flatnonzero(change) + part.start).tolist()
+    return [(int(part.key[a]), part, a, b) for a, b in zip(starts, [*starts[1:], part.stop], strict=True)]
+
+
+class _Recorder:
+    """One instrument's messages onto its tape."""
+
+    def __init__(self, instrument: Instrument, tail: TapeTail, stats: ImportStats) -> None:
+        self._instrument = instrument
+        self._builder = TapeBuilder(tail)
+        self._known = False  # a snapshot has come in these files
+        self._number = tail.book_sequence
+        self._all = stats
+        self._stats = stats.of(instrument)
+
+    def add(self, part: _Part, start: int, stop: int) -> None:
+        """Record one message; a bad row costs its whole message, and the book if it is of one."""
+        block = part.block
+        self._stats.frames += 1
+        if block.fault[start:stop].any():
+            self._bad(part, start, stop)
+        elif block.trade[start]:
+            self._trade(block, start)
+        else:
+            self._book(block, start, stop)
+
+    def take(self) -> Iterator[InstrumentBatch]:
+        """The rows collected since the last call."""
+        batch = self._builder.take()
+        self._stats.resets = self._builder.resets
+        if batch is not None:
+            self._stats.add(batch)
+            yield InstrumentBatch(self._instrument, batch)
+
+    def _trade(self, block: Block, row: int) -> None:
+        side = int(block.side[row])
+        if side == 0 or block.size[row] == 0.0:
+            self._all.ignored["trade of unknown side" if side == 0 else "print of size 0"] += 1
+            return
+        self._stats.trades += 1
+        self._builder.trade(
+            int(block.exchange_ts[row]),
+            int(block.receive_ts[row]),
+            int(block.trade_id[row]),
+            side,
+            float(block.price[row]),
+            float(block.size[row]),
+        )
+
+    def _book(self, block: Block, start: int, stop: int) -> None:
+        receive_ts = int(block.receive_ts[start])
+        exchange_ts = int(block.exchange_ts[start:stop].max())
+        levels = Levels(block.side[start:stop], block.price[start:stop], block.size[start:stop])
+        self._number += 1
+        if block.snapshot[start]:
+            if self._known:  # the recording was interrupted, and began anew
+                self._stats.gaps += 1
+                self._builder.reset(receive_ts)
+            self._known = True
+            self._stats.snapshots += 1
+            self._builder.snapshot(exchange_ts, receive_ts, self._number, levels)
+        elif self._known:
+            self._builder.delta(exchange_ts, receive_ts, self._number, levels)
+        else:
+            self._stats.dropped += 1
+
+    def _bad(self, part: _Part, start: int, stop: int) -> None:
+        block = part.block
+        for row in np.flatnonzero(block.fault[start:stop]) + start:
+            self._stats.bad += 1
+            self._all.report_bad(f"{part.path}:{block.number[row]}", FAULTS[block.fault[row]], "")
+        if not block.trade[start]:
+            self._known = False
+            self._builder.reset(int(block.receive_ts[start]))

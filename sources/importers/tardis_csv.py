@@ -1,0 +1,190 @@
+"""Tardis.dev CSV files in columns: ``incremental_book_L2`` and ``trades``.
+
+Tardis documentation, "Downloadable CSV files": ``timestamp`` is the exchange's time and ``local_timestamp`` the time of
+arrival, both in microseconds since the epoch; ``is_snapshot`` marks rows of an initial book; ``amount`` 0 removes a
+level; ``side`` is ``bid``/``ask`` or the aggressor's ``buy``/``sell``/``unknown``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+from isal import igzip
+
+from sources.decimals import parse_column
+from sources.errors import TickwaxError
+from sources.events import Bools, Float64s, Int8s, Int64s
+from sources.importers.files import DAMAGED, Progress, opened
+from sources.messages import MAX_AHEAD_NS
+
+BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
+TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
+
+# The stubs of these two know few of their argument types.
+csv: Any = pyarrow.csv
+pc: Any = pyarrow.compute
+
+_UNREADABLE: tuple[type[Exception], ...] = (pa.ArrowInvalid, *DAMAGED)
+_BLOCK_BYTES = 1 << 20
+_NS_PER_US = 1000
+_MICROSECONDS = r"^[0-9]{16}$"
+_INTEGER = r"^[0-9]{1,18}$"
+
+
+FAULTS = (
+    "",
+    "another number of columns",
+    "timestamp is no time in microseconds",
+    "local_timestamp is no time in microseconds",
+    "timestamp is more than 60 s after local_timestamp",
+    "price is no decimal above 0",
+    "amount is no decimal of at least 0",
+    "side or is_snapshot is another word",
+)
+
+
+class Block(NamedTuple):
+    """Consecutive rows of one file, shape ``(rows,)`` each."""
+
+    number: Int64s  # line of the file; the header is line 1
+    exchange: list[str]
+    symbol: list[str]
+    trade: Bools
+    snapshot: Bools
+    exchange_ts: Int64s  # ns
+    receive_ts: Int64s  # ns; that of the row before where it cannot be read
+    side: Int8s  # +1 bid or buyer-aggressor, -1 ask or seller-aggressor, 0 unknown aggressor
+    price: Float64s
+    size: Float64s
+    trade_id: Int64s  # 0 where it is no integer
+    fault: Int64s  # what is wrong with the row, a place in FAULTS; 0 = nothing
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.number)
+
+    def slice(self, start: int, stop: int) -> "Block":
+        """Rows ``start:stop``."""
+        return Block._make(column[start:stop] for column in self)
+
+
+def join(first: Block, second: Block) -> Block:
+    """Rows of one block and of the next of the same file."""
+    pairs: Iterator[tuple[Any, Any]] = zip(first, second, strict=True)
+    return Block._make(a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in pairs)
+
+
+def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
+    """Rows of a file, plain or gzip; a row with another number of columns comes as a bad one.
+
+    Raises:
+        TickwaxError: the file cannot be read, is empty, or has another header.
+    """
+    torn: list[int] = []  # line numbers of rows with another number of columns
+
+    def on_torn(row: Any) -> str:
+        torn.append(row.number)
+        return "skip"
+
+    with opened(path) as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        told = 0
+        line = 2
+        try:
+            reader = csv.open_csv(
+                igzip.GzipFile(fileobj=raw) if packed else raw,  # type: ignore[no-untyped-call]
+                csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+                csv.ParseOptions(invalid_row_handler=on_torn),
+                csv.ConvertOptions(column_types={name: pa.binary() for name in (*BOOK_COLUMNS, *TRADE_COLUMNS)}),
+            )
+            trades = _is_trades(path, reader.schema.names)
+            for batch in reader:
+                progress(raw.tell() - told)
+                told = raw.tell()
+                numbers = np.arange(line, line + batch.num_rows + len(torn), dtype=np.int64)
+                lost = [n for n in torn if n <= numbers[-1]]
+                numbers = numbers[: batch.num_rows + len(lost)]
+                line = int(numbers[-1]) + 1
+                del torn[: len(lost)]
+                yield _block(batch, trades, numbers, np.isin(numbers, lost))
+        except EOFError as e:
+            raise TickwaxError(f"{path}: is truncated: the compressed data has no end") from e
+        except _UNREADABLE as e:
+            empty = "Empty CSV" in str(e)
+            raise TickwaxError(f"{path}: {'is empty' if empty else f'cannot be read: {e}'}") from e
+
+
+def _is_trades(path: Path, names: list[str]) -> bool:
+    for columns in (BOOK_COLUMNS, TRADE_COLUMNS):
+        if set(columns) <= set(names):
+            return columns is TRADE_COLUMNS
+    raise TickwaxError(
+        f"{path}: columns {','.join(names)[:200]}: expected {','.join(BOOK_COLUMNS)} or {','.join(TRADE_COLUMNS)}"
+    )
+
+
+def _block(batch: Any, trades: bool, numbers: Int64s, torn: Bools) -> Block:
+    """Columns of a batch; a torn row takes the values of the row before it and is bad."""
+    source = np.maximum(np.cumsum(~torn) - 1, 0)
+    batch = batch.take(pa.array(source))
+    rows = batch.num_rows
+    exchange_ts, timed = _times(batch["timestamp"])
+    receive_ts, arrived = _times(batch["local_timestamp"])
+    receive_ts = receive_ts[np.maximum.accumulate(np.where(arrived, np.arange(rows), 0))]
+    price, priced = _decimals(batch["price"], allow_zero=False)
+    size, sized = _decimals(batch["amount"], allow_zero=True)
+    up, down = _is(batch["side"], "buy" if trades else "bid"), _is(batch["side"], "sell" if trades else "ask")
+    snapshot = np.zeros(rows, np.bool_)
+    flagged = up | down
+    trade_id = np.zeros(rows, np.int64)
+    if trades:
+        flagged |= _is(batch["side"], "unknown")
+        trade_id = _integers(batch["id"], _INTEGER)[0]
+    else:
+        snapshot = _is(batch["is_snapshot"], "true")
+        flagged &= snapshot | _is(batch["is_snapshot"], "false")
+    believed = exchange_ts - receive_ts <= MAX_AHEAD_NS
+    return Block(
+        number=numbers,
+        exchange=batch["exchange"].cast(pa.string()).to_pylist(),
+        symbol=batch["symbol"].cast(pa.string()).to_pylist(),
+        trade=np.full(rows, trades),
+        snapshot=snapshot,
+        exchange_ts=exchange_ts,
+        receive_ts=receive_ts,
+        side=up.astype(np.int8) - down.astype(np.int8),
+        price=price,
+        size=size,
+        trade_id=trade_id,
+        fault=np.select([torn, ~timed, ~arrived, ~believed, ~priced, ~sized, ~flagged], range(1, len(FAULTS)), 0),
+    )
+
+
+def _times(column: Any) -> tuple[Int64s, Bools]:
+    microseconds, good = _integers(column, _MICROSECONDS)
+    return microseconds * _NS_PER_US, good
+
+
+def _integers(column: Any, pattern: str) -> tuple[Int64s, Bools]:
+    """Integers, and where there are some; 0 elsewhere."""
+    good = pc.match_substring_regex(column, pattern)
+    text = pc.if_else(good, column, pa.scalar(b"0", pa.binary()))
+    values = text.cast(pa.string()).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return values, good.to_numpy(zero_copy_only=False)
+
+
+def _decimals(column: Any, allow_zero: bool) -> tuple[Float64s, Bools]:
+    _, offsets, data = pa.concat_arrays([column]).buffers()  # one array of its own, so that the offsets begin at 0
+    text = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    return parse_column(text, np.frombuffer(offsets, np.int32)[: len(column) + 1], allow_zero)
+
+
+def _is(column: Any, word: str) -> Bools:
+    equal: Bools = pc.equal(column, word.encode()).to_numpy(zero_copy_only=False)
+    return equal

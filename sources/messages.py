@@ -1,0 +1,113 @@
+"""What a venue's frames say, in the same words for every venue."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Annotated, NamedTuple, Protocol
+
+import msgspec
+
+from sources.builder import Levels
+
+Frame = tuple[int, bytes]  # receive_ts in nanoseconds, the frame's bytes as they came
+
+MAX_AHEAD_NS = 60_000_000_000  # an exchange time further ahead of the receive time is not believed
+NS_PER_MS = 1_000_000
+_EXCERPT_BYTES = 120
+
+# Field types that the decoders of every venue share. The bound keeps milliseconds inside int64 nanoseconds.
+Millis = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_MS)]
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Price = Annotated[float, msgspec.Meta(gt=0, le=1e15)]
+Size = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+PrintPrice = Size  # a print that is not from the book may have price 0; it is dropped before the price is looked at
+
+
+class BookMessage(msgspec.Struct, gc=False):
+    """A snapshot or a delta of one book, with the numbers that its venue's sequence rule reads."""
+
+    symbol: str
+    kind: int  # events.SNAPSHOT or events.DELTA
+    exchange_ts: int  # ns
+    receive_ts: int  # ns
+    first: int  # Binance `U`; elsewhere, and for a snapshot, the same as `final`
+    final: int  # Binance `u` or `lastUpdateId`, Bybit `u`
+    previous: int  # Binance futures `pu`; -1 where the venue sends none
+    levels: Levels
+
+
+class TradeMessage(msgspec.Struct, gc=False):
+    """One print of the order book."""
+
+    symbol: str
+    exchange_ts: int  # ns
+    receive_ts: int  # ns
+    trade_id: int
+    side: int  # +1 the buyer was the aggressor, -1 the seller
+    price: float
+    size: float
+
+
+class BadFrame(NamedTuple):
+    """A frame that could not be understood or is not believed."""
+
+    place: int  # among the frames handed over
+    symbol: str | None  # None: it may have concerned any instrument of the connection
+    receive_ts: int  # ns
+    may_be_book: bool  # then continuity is lost
+    reason: str
+    excerpt: str  # the frame's beginning
+
+
+Message = BookMessage | TradeMessage | BadFrame
+
+
+class Decoder(Protocol):
+    """Turns one connection's frames into messages; ``ignored`` counts the frames that are neither book nor trade."""
+
+    ignored: Counter[str]
+
+    def decode(self, frames: Sequence[Frame]) -> list[Message]:
+        """Messages of ``frames``, in order; never raises on bad bytes, which become a ``BadFrame``."""
+        ...
+
+    def snapshot(self, symbol: str, receive_ts: int, raw: bytes) -> BookMessage | BadFrame:
+        """A book fetched by REST."""
+        ...
+
+
+def bad_frame(place: int, frame: Frame, symbol: str | None, may_be_book: bool, reason: str) -> BadFrame:
+    """Describe a bad frame; the reason becomes one line."""
+    receive_ts, raw = frame
+    excerpt = raw[:_EXCERPT_BYTES].decode("utf-8", "replace")
+    return BadFrame(place, symbol, receive_ts, may_be_book, " ".join(reason.split()), excerpt)
+
+
+def check_time(exchange_ts: int, receive_ts: int) -> None:
+    """Refuse an exchange time that is too far ahead of the receive time, both in nanoseconds.
+
+    Raises:
+        ValueError: it is more than 60 s ahead.
+    """
+    if exchange_ts - receive_ts > MAX_AHEAD_NS:
+        raise ValueError(f"exchange time is {(exchange_ts - receive_ts) / 1e9:.0f} s ahead of the receive time")
+
+
+def place_levels(
+    messages: list[Message], places: Iterable[tuple[int, int]], parsed: Iterable[Levels | str], frames: Sequence[Frame]
+) -> None:
+    """Give every book message its levels; one whose levels are bad becomes a bad frame.
+
+    Args:
+        messages: changed in place.
+        places: for every entry of ``parsed``, the place of its message and that of its frame.
+        parsed: levels, or what is wrong with them.
+        frames: the frames that ``messages`` came from.
+    """
+    for (at, index), levels in zip(places, parsed, strict=True):
+        message = messages[at]
+        if isinstance(levels, str):
+            symbol = message.symbol
+            messages[at] = bad_frame(index, frames[index], symbol, True, levels)
+        else:
+            assert isinstance(message, BookMessage)
+            message.levels = levels

@@ -1,0 +1,170 @@
+"""Sequence checking of books: which messages continue a book, and where continuity is lost.
+
+A sequencer is a small state machine of one instrument. It knows neither sockets nor books, only the numbers in the
+messages; what it emits is a snapshot followed by an unbroken chain of deltas.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from sources.events import Int64s
+from sources.messages import BookMessage
+
+BUFFER_LIMIT = 4096  # deltas; at one every 100 ms, about 7 minutes of waiting for a snapshot
+
+
+class Outcome(Enum):
+    """What becomes of a delta."""
+
+    EMIT = "emit"  # it continues the book
+    HOLD = "hold"  # kept until a snapshot comes
+    DROP = "drop"  # no part of the book: older than the snapshot, or before any
+    GAP = "gap"  # continuity is lost; the book is unknown until the next snapshot
+
+
+class Sequencer(Protocol):
+    """One instrument's sequence rule; the counters only grow."""
+
+    gaps: int  # breaks of the chain, also those among held deltas
+    dropped: int  # deltas that will never be emitted
+    overflowed: int  # of these, those that the full buffer lost
+    snapshots_ignored: int  # came while the book was known
+    snapshots_unusable: int  # too old to join the deltas held
+
+    @property
+    def synced(self) -> bool:
+        """Whether the book is known."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """Deltas that wait for a snapshot."""
+        ...
+
+    def delta(self, message: BookMessage) -> Outcome:
+        """Judge the next delta."""
+        ...
+
+    def snapshot(self, message: BookMessage) -> Sequence[BookMessage]:
+        """Judge a snapshot: what to emit, in order, itself first; nothing when it is of no use."""
+        ...
+
+    def lost(self) -> None:
+        """Continuity is lost for a reason outside the numbers: disconnect, stale feed, bad frame."""
+        ...
+
+
+class Numbers(NamedTuple):
+    """The numbers of consecutive deltas, shape ``(deltas,)`` each; as in `BookMessage`."""
+
+    first: Int64s
+    final: Int64s
+    previous: Int64s
+
+
+class ChainRule(NamedTuple):
+    """How deltas that are numbered apart from their snapshot join it and follow one another.
+
+    ``follows`` is also asked about many deltas at once, so it must work element by element.
+    """
+
+    stale: Callable[[BookMessage, int], bool]  # (delta, snapshot's number): it is wholly in the snapshot
+    joins: Callable[[BookMessage, int], bool]  # (delta, snapshot's number): it may be the first after it
+    follows: Callable[[BookMessage | Numbers, Any], Any]  # (delta, number of the delta before)
+
+
+class DiffSequencer:
+    """Deltas are numbered by the stream and the snapshot is fetched apart: hold, join, then follow the chain."""
+
+    def __init__(self, rule: ChainRule, limit: int = BUFFER_LIMIT) -> None:
+        """At most ``limit`` deltas are held; then the oldest goes, since a late snapshot joins the newest."""
+        self._rule = rule
+        self._buffer: deque[BookMessage] = deque()
+        self._limit = limit
+        self._snapshot: int | None = None  # number of a snapshot that no delta has joined yet
+        self._final: int | None = None  # number of the last delta emitted
+        self.gaps = self.dropped = self.overflowed = self.snapshots_ignored = self.snapshots_unusable = 0
+
+    @property
+    def synced(self) -> bool:
+        """Whether the book is known."""
+        return self._final is not None or self._snapshot is not None
+
+    @property
+    def held(self) -> int:
+        """Deltas that wait for a snapshot."""
+        return len(self._buffer)
+
+    def delta(self, message: BookMessage) -> Outcome:
+        """Judge the next delta; one that breaks the chain is held as the first of a new one."""
+        if self._final is not None:
+            if self._rule.follows(message, self._final):
+                self._final = message.final
+                return Outcome.EMIT
+        elif self._snapshot is not None:
+            if self._rule.stale(message, self._snapshot):
+                self.dropped += 1
+                return Outcome.DROP
+            if self._rule.joins(message, self._snapshot):
+                self._snapshot, self._final = None, message.final
+                return Outcome.EMIT
+        else:
+            self._hold(message)
+            return Outcome.HOLD
+        self.gaps += 1
+        self.lost()
+        self._hold(message)
+        return Outcome.GAP
+
+    def run(self, deltas: Numbers) -> int:
+        """How many of consecutive deltas, from the first on, continue the book; those count as emitted."""
+        if self._final is None or len(deltas.final) == 0:
+            return 0
+        follows = self._rule.follows(deltas, np.append(self._final, deltas.final[:-1]))
+        count = len(follows) if follows.all() else int(follows.argmin())
+        if count:
+            self._final = int(deltas.final[count - 1])
+        return count
+
+    def snapshot(self, message: BookMessage) -> Sequence[BookMessage]:
+        """Judge a snapshot: itself and the held deltas that continue it; nothing when it is of no use."""
+        if self.synced:
+            self.snapshots_ignored += 1
+            return ()
+        number = message.final
+        stale = 0
+        for held in self._buffer:
+            if not self._rule.stale(held, number):
+                break
+            stale += 1
+        chain = list(self._buffer)[stale:]
+        if chain and not self._rule.joins(chain[0], number):
+            self.snapshots_unusable += 1
+            return ()
+        self.dropped += stale
+        self._buffer.clear()
+        if chain:
+            self._final = chain[-1].final
+        else:
+            self._snapshot = number
+        return [message, *chain]
+
+    def lost(self) -> None:
+        """Forget the book and what was held: nothing that comes later continues it."""
+        self.dropped += len(self._buffer)
+        self._buffer.clear()
+        self._snapshot = self._final = None
+
+    def _hold(self, message: BookMessage) -> None:
+        if self._buffer and not self._rule.follows(message, self._buffer[-1].final):
+            self.gaps += 1
+            self.lost()
+        if len(self._buffer) >= self._limit:
+            self._buffer.popleft()
+            self.overflowed += 1
+            self.dropped += 1
+        self._buffer.append(message)

@@ -1,0 +1,51 @@
+"""The venues that frames can come from: how each is decoded and sequence-checked."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sources.binance_futures import decode as futures_decode
+from sources.binance_futures import sequence as futures_sequence
+from sources.binance_spot import decode as spot_decode
+from sources.binance_spot import sequence as spot_sequence
+from sources.bybit_linear import decode as bybit_decode
+from sources.bybit_linear import sequence as bybit_sequence
+from sources.errors import TickwaxError
+from sources.messages import Decoder
+from sources.sequencer import Sequencer
+
+
+class Venue(NamedTuple):
+    """What turns a venue's frames into checked messages; one decoder a connection, one sequencer an instrument."""
+
+    name: str
+    decoder: Callable[[], Decoder]
+    sequencer: Callable[[], Sequencer]
+
+
+VENUES = {
+    venue.name: venue
+    for venue in (
+        Venue("binance_futures", futures_decode.decoder, futures_sequence.sequencer),
+        Venue("binance_spot", spot_decode.decoder, spot_sequence.sequencer),
+        Venue("bybit_linear", bybit_decode.decoder, bybit_sequence.sequencer),
+    )
+}
+
+
+def venue(name: str) -> Venue:
+    """The venue of that name.
+
+    Raises:
+        TickwaxError: there is none.
+    """
+    if name not in VENUES:
+        raise TickwaxError(f"venue {name!r}: expected one of {', '.join(VENUES)}")
+    return VENUES[name]
+
+
+def has_full_depth(name: str) -> bool:
+    """Whether a venue sends a book of fixed depth in which every level is known.
+
+    Binance sends the changes of a whole book after a snapshot of its best levels; what lies beyond is unknown.
+    """
+    return name == "bybit_linear"

@@ -1,0 +1,22 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A kernel may be compiled inside the first example, so no example has a deadline.
+settings.register_profile("tickwax", deadline=None)
+settings.load_profile("tickwax")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """Folder of recorded market data; a test that needs it skips where it is absent."""
+    folder = Path(os.environ.get("TICKWAX_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no recorded market data in {folder}; name its folder with TICKWAX_TEST_DATA")
+    return folder
