@@ -10,7 +10,7 @@ from sources.errors import TickwaxError
 
 app = typer.Typer(
     name="tickwax",
-    help="Crypto market microstructure: provably right order books, and features that are the same in research and live.",
+    help="Crypto market microstructure: order books that are provably right, the same features in research and live.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -19,7 +19,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a verb; bad input is one line on standard error and exit code 2."""
-    from dataflows import verbs  # noqa: F401, PLC0415  each module registers its verbs on `app`
+    from dataflows import verbs  # noqa: F401  each module registers its verbs on `app`
 
     run(app)
 

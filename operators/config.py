@@ -18,7 +18,12 @@ class FeatureConfig:
     """
 
     sampling_ns: int = 100 * MS  # 0: one row per update
-    windows: tuple[tuple[str, int], ...] = (("100ms", 100 * MS), ("1s", SECOND), ("5s", 5 * SECOND), ("30s", 30 * SECOND))
+    windows: tuple[tuple[str, int], ...] = (
+        ("100ms", 100 * MS),
+        ("1s", SECOND),
+        ("5s", 5 * SECOND),
+        ("30s", 30 * SECOND),
+    )
     depths: tuple[int, ...] = (1, 5, 10, 20)
     ofi: Literal["cont", "depth"] = "cont"
     zscore_window: int = 1000

@@ -2,10 +2,12 @@
 
 from operators import rolling_sum
 from operators.book import MAX_LEVELS, apply_level, copy_top
+from operators.config import BOOK_LEVELS
 from operators.jit import kernel
 from operators.order_flow import depth_imbalance, ofi_cont
 from operators.rows import Rows, add_to_row, emit_row
 from operators.state import (
+    COVERED,
     CROSSED,
     DROPPED_LEVELS,
     FIRST_UPDATE,
@@ -31,7 +33,7 @@ from operators.state import (
     empty_book,
     restart,
 )
-from sources.events import RESET, SNAPSHOT, TRADE, TapeBatch
+from sources.events import RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch
 
 # Why `run` came back.
 DONE, ROWS_FULL, BOOK_FULL, RING_FULL = 0, 1, 2, 3
@@ -45,6 +47,14 @@ def start_row_clock(state: State, p: Params) -> None:
     state.clock[FIRST_UPDATE] = now
     if p.sampling > 0:
         state.clock[NEXT_ROW] = -((-now) // p.sampling) * p.sampling
+
+
+@kernel
+def covered(state: State, price: Float64s, count: Int64s) -> bool:
+    """Whether the 20 best levels of both sides lie inside the price range of the last snapshot (contract, 4.8)."""
+    low, high = state.value[SNAPSHOT_LOW], state.value[SNAPSHOT_HIGH]
+    bids, asks = min(count[0], BOOK_LEVELS), min(count[1], BOOK_LEVELS)
+    return low <= price[0, bids - 1] and price[0, 0] <= high and low <= price[1, 0] and price[1, asks - 1] <= high
 
 
 @kernel
@@ -73,6 +83,7 @@ def update(state: State, p: Params) -> bool:
     else:
         ofi_cont(price, size, state.top_price[old], state.top_size[old], p.depths, flow)
     state.clock[TOP] = new
+    state.clock[COVERED] = covered(state, price, state.top_count[new])
     if not state.clock[UPDATED]:
         start_row_clock(state, p)
         flow[:] = 0.0  # there is no book before it to compare with

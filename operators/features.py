@@ -10,7 +10,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from operators import book, engine, rolling_sum, snapshot
 from operators.config import BOOK_LEVELS, FeatureConfig
-from operators.rows import Rows
+from operators.rows import ROW_ORDINAL, Rows
 from operators.schema import value_count
 from operators.state import (
     CROSSED,
@@ -46,7 +46,12 @@ class FeatureRows(NamedTuple):
     @property
     def rows(self) -> int:
         """Number of feature rows."""
-        return self.integer.shape[1]
+        return int(self.integer.shape[1])
+
+    def since(self, ordinal: int) -> "FeatureRows":
+        """The rows whose newest tape row is ``ordinal`` or a later one."""
+        first = int(np.searchsorted(self.integer[ROW_ORDINAL], ordinal))
+        return FeatureRows._make((column[:, first:] if column.size else column for column in self))
 
 
 class Quality(NamedTuple):
@@ -81,11 +86,12 @@ class FeatureEngine:
         """
         done: list[FeatureRows] = []
         start = 0
+        batch = _read_only(batch)
         while True:
             rows = self._room(batch, start)
             start, n, why = engine.run(batch, start, self._state, self._params, rows)
             if n:
-                done.append(FeatureRows(*(column[:, : n if column.size else 0] for column in rows)))
+                done.append(FeatureRows._make((column[:, : n if column.size else 0] for column in rows)))
             if why == engine.DONE:
                 return concat_rows(done)
             if why == engine.BOOK_FULL:
@@ -127,11 +133,19 @@ class FeatureEngine:
         return Rows(np.empty((4, n), np.int64), np.empty((2, n), np.int8), np.empty((self._values, n)), book_rows)
 
 
+def _read_only(batch: TapeBatch) -> TapeBatch:
+    """The same rows in arrays that may not be written: Numba compiles anew for each mixture of the two kinds."""
+    columns = [column.view() for column in batch]
+    for column in columns:
+        column.flags.writeable = False
+    return TapeBatch._make(columns)
+
+
 def concat_rows(parts: list[FeatureRows]) -> FeatureRows | None:
     """Join consecutive feature rows."""
     if len(parts) <= 1:
         return parts[0] if parts else None
-    return FeatureRows(*(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
+    return FeatureRows._make((np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
 
 
 class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):

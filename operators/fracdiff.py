@@ -34,8 +34,11 @@ def ffd_weights(d: float, threshold: float) -> Float64s:
 
 @kernel
 def dot(x: Float64s, start: int, weights: Float64s) -> float:
-    """``Σ_k x[start + k] · weights[k]`` in eight lanes: term k goes to lane k mod 8, each lane sums in rising k, and the
-    lanes are joined as ``((0+4)+(2+6)) + ((1+5)+(3+7))``. One fixed order, eight additions under way at once."""
+    """``Σ_k x[start + k] · weights[k]`` in one fixed order, with eight additions under way at once.
+
+    Term k goes to lane k mod 8, each lane sums in rising k, and the lanes are joined as
+    ``((0+4)+(2+6)) + ((1+5)+(3+7))``.
+    """
     # Unsigned indices: no check for negative ones (540 against 410 ns at 1458 weights).
     n = np.uint64(len(weights))
     i = np.uint64(start)

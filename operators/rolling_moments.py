@@ -13,6 +13,9 @@ from operators.compensated import add, add_pair, multiply_pair, two_product
 from operators.jit import kernel
 from sources.events import Float64s, Int64s
 
+# When what leaves held all but a millionth of Σx², its rounding errors are large beside what stays: sum anew.
+_COLLAPSE = 2.0**-20
+
 
 class RollingMoments(NamedTuple):
     """State of C columns over N rows."""
@@ -35,6 +38,19 @@ def clear(state: RollingMoments) -> None:
 
 
 @kernel
+def sum_again(ring: Float64s, c: int, without: int) -> tuple[float, float, float, float]:
+    """Both pairs of column ``c`` from the rows held, but for one."""
+    hi = lo = sq_hi = sq_lo = 0.0
+    for i in range(len(ring)):
+        if i != without:
+            x = ring[i, c]
+            hi, lo = add(hi, lo, x)
+            p, e = two_product(x, x)
+            sq_hi, sq_lo = add_pair(sq_hi, sq_lo, p, e)
+    return hi, lo, sq_hi, sq_lo
+
+
+@kernel
 def push(state: RollingMoments, row: Float64s) -> None:
     """Add a row of shape ``(C,)``; the oldest leaves once there are N."""
     n = len(state.ring)
@@ -49,6 +65,8 @@ def push(state: RollingMoments, row: Float64s) -> None:
             hi, lo = add(hi, lo, -old)
             p, e = two_product(old, old)
             sq_hi, sq_lo = add_pair(sq_hi, sq_lo, -p, -e)
+            if sq_hi < p * _COLLAPSE:
+                hi, lo, sq_hi, sq_lo = sum_again(state.ring, c, slot)
         sums[0, c], sums[1, c] = add(hi, lo, x)
         p, e = two_product(x, x)
         sums[2, c], sums[3, c] = add_pair(sq_hi, sq_lo, p, e)

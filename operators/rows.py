@@ -15,6 +15,7 @@ from operators.order_flow import depth_imbalance
 from operators.rolling_moments import mean_and_deviation, push, zscore
 from operators.rolling_sum import slide
 from operators.state import (
+    COVERED,
     FDI,
     FIRST_UPDATE,
     LAST_LOG_MID,
@@ -25,8 +26,6 @@ from operators.state import (
     RECEIVE,
     ROWS,
     SAMPLES,
-    SNAPSHOT_HIGH,
-    SNAPSHOT_LOW,
     TOP,
     VOLUME,
     Params,
@@ -35,7 +34,15 @@ from operators.state import (
 from sources.events import Float64s, Int64s
 
 # Bits of `warm` (contract, 4.8).
-WARM_WINDOWS, WARM_ZSCORES, WARM_PRICE_FFD, WARM_VOLUME_FFD, WARM_FDI, WARM_VOLATILITY, WARM_BOOK = 1, 2, 4, 8, 16, 32, 64
+WARM_WINDOWS, WARM_ZSCORES, WARM_PRICE_FFD, WARM_VOLUME_FFD, WARM_FDI, WARM_VOLATILITY, WARM_BOOK = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    32,
+    64,
+)
 
 # Rows of `Rows.integer` and `Rows.code`.
 TS, RECEIVE_TS, ROW_ORDINAL, TRADE_COUNT = 0, 1, 2, 3
@@ -121,7 +128,9 @@ def trades(state: State, p: Params, out: Float64s, c: int, r: int) -> int:
 
 
 @kernel
-def fractional_differences(state: State, p: Params, log_mid: float, volume: float, out: Float64s, c: int, r: int) -> int:
+def fractional_differences(
+    state: State, p: Params, log_mid: float, volume: float, out: Float64s, c: int, r: int
+) -> int:
     """``price_ffd = ffd(log mid)`` and ``volume_ffd = ffd(log(1 + trade_volume))`` (contract, 4.6)."""
     rows = state.clock[ROWS]
     out[c, r] = ffd_push(state.price_history, rows, p.price_weights, log_mid)
@@ -156,7 +165,7 @@ def volatility(state: State, log_mid: float) -> float:
 
 
 @kernel
-def warm(state: State, p: Params, t: int, price: Float64s, count: Int64s) -> int:
+def warm(state: State, p: Params, t: int) -> int:
     """Which features have their whole history, one bit each (contract, 4.8); ``ROWS`` counts this row already."""
     rows = state.clock[ROWS]
     bits = 0
@@ -172,11 +181,7 @@ def warm(state: State, p: Params, t: int, price: Float64s, count: Int64s) -> int
         bits |= WARM_FDI
     if rows >= len(state.returns.ring) + 1:
         bits |= WARM_VOLATILITY
-    low, high = state.value[SNAPSHOT_LOW], state.value[SNAPSHOT_HIGH]
-    bids, asks = min(count[0], BOOK_LEVELS), min(count[1], BOOK_LEVELS)
-    if p.full_depth or (
-        price[0, bids - 1] >= low and price[0, 0] <= high and price[1, 0] >= low and price[1, asks - 1] <= high
-    ):
+    if p.full_depth or state.clock[COVERED]:
         bits |= WARM_BOOK
     return bits
 
@@ -222,7 +227,7 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     out.integer[TRADE_COUNT, r] = state.row_trade_count[0]
     state.clock[ROWS] += 1
     out.code[REGIME, r] = regime(dimension)
-    out.code[WARM, r] = warm(state, p, t, price, count)
+    out.code[WARM, r] = warm(state, p, t)
     if out.book.shape[0] > 0:
         copy_book(price, size, count, out.book, r)
 

@@ -11,10 +11,11 @@ Type = Literal["timestamp", "int64", "float64", "regime", "uint8"]
 
 @dataclass(frozen=True)
 class Column:
-    """A feature column: its name, its type, and its row in the array of `FeatureRows` that its type is kept in."""
+    """A column of a data set, and where its values are: a row of one of the arrays of `FeatureRows`."""
 
     name: str
     type: Type
+    array: Literal["integer", "code", "value", "book"]
     row: int
     section: str  # of the contract, with the definition
 
@@ -33,12 +34,12 @@ def feature_columns(config: FeatureConfig) -> list[Column]:
     def value(section: str, *names: str) -> None:
         nonlocal values
         for name in names:
-            columns.append(Column(name, "float64", values, section))
+            columns.append(Column(name, "float64", "value", values, section))
             values += 1
 
-    columns.append(Column("ts", "timestamp", TS, "4.2"))
-    columns.append(Column("receive_ts", "timestamp", RECEIVE_TS, "4.2"))
-    columns.append(Column("ordinal", "int64", ROW_ORDINAL, "4.2"))
+    columns.append(Column("ts", "timestamp", "integer", TS, "4.2"))
+    columns.append(Column("receive_ts", "timestamp", "integer", RECEIVE_TS, "4.2"))
+    columns.append(Column("ordinal", "int64", "integer", ROW_ORDINAL, "4.2"))
     value("4.3", "bid_price", "bid_size", "ask_price", "ask_size", "mid", "spread", "microprice")
     value("4.3", *(f"depth_imbalance_{d}" for d in depths))
     value("4.3", "vw_ofi")
@@ -49,22 +50,25 @@ def feature_columns(config: FeatureConfig) -> list[Column]:
         value("4.4", "ofi_momentum", "ofi_acceleration")
     value("4.5", *(f"trade_imbalance_{w}" for w in windows))
     value("4.5", "trade_volume")
-    columns.append(Column("trade_count", "int64", TRADE_COUNT, "4.5"))
+    columns.append(Column("trade_count", "int64", "integer", TRADE_COUNT, "4.5"))
     value("4.5", "vwap")
     value("4.6", "price_ffd", "volume_ffd")
     value("4.7", "fdi")
-    columns.append(Column("regime", "regime", REGIME, "4.7"))
+    columns.append(Column("regime", "regime", "code", REGIME, "4.7"))
     value("4.7", "volatility")
-    columns.append(Column("warm", "uint8", WARM, "4.8"))
+    columns.append(Column("warm", "uint8", "code", WARM, "4.8"))
     return columns
 
 
 def book_columns() -> list[Column]:
     """Every column of the books data set (contract, 4.9)."""
-    columns = [Column("ts", "timestamp", TS, "4.9"), Column("ordinal", "int64", ROW_ORDINAL, "4.9")]
+    columns = [
+        Column("ts", "timestamp", "integer", TS, "4.9"),
+        Column("ordinal", "int64", "integer", ROW_ORDINAL, "4.9"),
+    ]
     names = ("bid_price", "bid_size", "ask_price", "ask_size")
     for g, name in enumerate(names):
-        columns += [Column(f"{name}_{m}", "float64", g * BOOK_LEVELS + m, "4.9") for m in range(BOOK_LEVELS)]
+        columns += [Column(f"{name}_{m}", "float64", "book", g * BOOK_LEVELS + m, "4.9") for m in range(BOOK_LEVELS)]
     return columns
 
 

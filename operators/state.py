@@ -14,9 +14,9 @@ from operators.book import START_LEVELS
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.fracdiff import ffd_weights
 from operators.fractal import METHODS
+from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, rolling_moments_state
 from operators.rolling_sum import RollingShape, RollingSum, rolling_sum_state
-from operators.jit import kernel
 from sources.events import Float64s, Int64s
 
 # Indices into `State.clock`.
@@ -37,7 +37,8 @@ ONE_SIDED = 12
 DROPPED_LEVELS = 13
 RESETS = 14
 HOLDS = 15  # restarts after a hole longer than max_hold
-_CLOCK_SIZE = 16
+COVERED = 16  # 1 if the last snapshot covered the best levels of the book at the last update
+_CLOCK_SIZE = 17
 
 # Indices into `State.value`.
 SNAPSHOT_LOW = 0  # price range that the last snapshot covered

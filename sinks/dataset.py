@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.tape.layout import NS_PER_DAY, date_text, instrument_dir
+from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
 
 _IN_FLIGHT = 2  # row groups waiting for the background thread
 
@@ -97,8 +97,11 @@ class DatasetWriter:
             if start < stop:
                 self._write_day(instrument, int(days[start]), batch.slice(start, stop - start))
 
-    def commit(self) -> list[Path]:
-        """Finish every file and let all of them appear; returns their paths."""
+    def commit(self, replace: Sequence[Instrument] = ()) -> list[Path]:
+        """Finish every file and let all of them appear; returns their paths.
+
+        Older data files of the instruments in ``replace`` go.
+        """
         for instrument in list(self._open):
             self._finish(instrument)
         self._drain(0)
@@ -106,8 +109,11 @@ class DatasetWriter:
         for staged, final in self._done:
             final.parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, final)
+        files = [final for _, final in self._done]
+        for old in {old for instrument in replace for old in data_files(self.root, instrument)}.difference(files):
+            old.unlink()
         shutil.rmtree(self._staging, ignore_errors=True)
-        return [final for _, final in self._done]
+        return files
 
     def abort(self) -> None:
         """Leave no trace."""

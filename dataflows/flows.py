@@ -1,0 +1,151 @@
+"""The dataflows, put together from sources, operators and sinks."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+
+from dataflows.orders import read_orders
+from dataflows.progress import ReplayProgress
+from dataflows.settings import Settings
+from operators.config import FeatureConfig
+from operators.features import FeatureEngine, FeatureRows, Quality, features
+from operators.schema import book_columns, feature_columns
+from sinks.rows import RowsSink
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.tape.layout import data_files, instruments
+from sources.tape.reader import TapeReader
+from sources.tape.source import TapeSource
+from sources.venues import has_full_depth
+
+
+@dataclass
+class Replay:
+    """A replay that is ready to run, and what can be told of it meanwhile and afterwards."""
+
+    flow: Dataflow
+    instruments: list[Instrument]
+    progress: ReplayProgress
+    sinks: dict[str, RowsSink]  # by data set
+    engines: dict[Instrument, FeatureEngine]
+
+    def abort(self) -> None:
+        """Leave no trace of what is not finished."""
+        self.progress.stop()
+        for sink in self.sinks.values():
+            sink.abort()
+
+    @property
+    def quality(self) -> Quality:
+        """Data-quality counters over all instruments of this process."""
+        each = [engine.quality for engine in self.engines.values()]
+        return Quality(*(sum(counts) for counts in zip(*each, strict=True))) if each else Quality(0, 0, 0, 0, 0)
+
+
+def prepare_replay(settings: Settings) -> Replay:
+    """Put the replay of a recorded tape together: tape → features → Parquet.
+
+    Raises:
+        TickwaxError: the tape cannot be read, has none of the instruments asked for, or the features are there already.
+    """
+    root = settings.tape.path
+    if root is None:
+        raise TickwaxError("tape.path: empty; a replay needs a tape to read")
+    config = settings.feature_config()
+    chosen = _chosen(settings, root)
+    start, end = settings.replay.start, settings.replay.end
+    readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None) for i in chosen]
+    progress = ReplayProgress(sum(r.rows for r in readers))
+    engines: dict[Instrument, FeatureEngine] = {}
+    make_engine = engine_factory(settings, config, engines)
+
+    def stop_with_error(error: Exception) -> None:
+        # Bytewax would print a Rust and a Python traceback of an exception that leaves a callback.
+        if isinstance(error, TickwaxError):
+            replay.abort()
+            print(f"tickwax: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    flow = Dataflow("tickwax_replay")
+    tape = op.input("tape", flow, TapeSource(readers, progress.add, stop_with_error))
+    rows = features("features", tape, make_engine)
+    if start:
+        # Rows before the range only make the book known.
+        first = {str(r.instrument): r.first_ordinal for r in readers}
+
+        def in_range(item: tuple[str, FeatureRows]) -> tuple[str, FeatureRows] | None:
+            kept = item[1].since(first[item[0]])
+            return (item[0], kept) if kept.rows else None
+
+        rows = op.filter_map("range", rows, in_range)
+    sinks = row_sinks(settings, config, chosen)
+    for name, sink in sinks.items():
+        op.output(f"{name}_parquet", rows, sink)
+    if not sinks:
+        op.inspect("nowhere", rows, lambda step_id, item: None)
+    replay = Replay(flow, chosen, progress, sinks, engines)
+    return replay
+
+
+def engine_factory(
+    settings: Settings, config: FeatureConfig, made: dict[Instrument, FeatureEngine]
+) -> Callable[[Instrument], FeatureEngine]:
+    """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``."""
+    orders = read_orders(settings.features.d_file) if settings.features.d_file else {}
+    with_books = settings.books.path is not None
+
+    def make(instrument: Instrument) -> FeatureEngine:
+        own = orders.get(instrument, {})
+        mine = replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
+        made[instrument] = FeatureEngine(mine, full_depth=has_full_depth(instrument.venue), with_books=with_books)
+        return made[instrument]
+
+    return make
+
+
+def row_sinks(settings: Settings, config: FeatureConfig, chosen: list[Instrument]) -> dict[str, RowsSink]:
+    """The Parquet data sets that are switched on.
+
+    Raises:
+        TickwaxError: one holds rows of an instrument already, and may not be overwritten.
+    """
+    wanted = {
+        "features": (settings.features.path, feature_columns(config)),
+        "books": (settings.books.path, book_columns()),
+    }
+    sinks: dict[str, RowsSink] = {}
+    for name, (path, columns) in wanted.items():
+        if path is None:
+            continue
+        there = next((i for i in chosen if data_files(path, i)), None)
+        if there and not settings.features.overwrite:
+            raise TickwaxError(
+                f"{name}.path: {path} holds rows of {there} already; "
+                "name another folder, or set features.overwrite=true"
+            )
+        replaced = chosen if settings.features.overwrite else []
+        sinks[name] = RowsSink(path, columns, "replay", settings.tape.compression, replaced)
+    return sinks
+
+
+def _chosen(settings: Settings, root: Path) -> list[Instrument]:
+    """The tape's instruments that the settings ask for; all of them unless ``symbols`` was set."""
+    there = list(instruments(root))
+    if not there:
+        raise TickwaxError(f"tape.path: {root} holds no tape; write one with `tickwax synth` or `tickwax import`")
+    if "symbols" not in settings.model_fields_set:
+        return there
+    chosen: list[Instrument] = []
+    for text in settings.symbols:
+        wanted = Instrument(*text.split(":", 1))
+        found = [i for i in there if i.venue == wanted.venue and wanted.symbol in ("*", i.symbol)]
+        if not found:
+            names = ", ".join(map(str, there[:8])) + (" …" if len(there) > 8 else "")
+            raise TickwaxError(f"symbols: {text} is not on the tape {root}, which holds {names}")
+        chosen += [i for i in found if i not in chosen]
+    return chosen

@@ -1,0 +1,32 @@
+"""Fractional orders per instrument, from the file that `optimal_d` writes."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+
+_SERIES = ("price", "volume")
+
+
+def read_orders(path: Path) -> dict[Instrument, dict[str, float]]:
+    """Order d per instrument and series (``price`` or ``volume``).
+
+    Raises:
+        TickwaxError: the file cannot be read, lacks a column, or holds another series or a d outside 0 to 2.
+    """
+    try:
+        table = pq.read_table(path, columns=["exchange", "symbol", "series", "d"], partitioning=None)
+    except (pa.ArrowException, OSError) as e:
+        raise TickwaxError(f"features.d_file: {path}: {str(e).splitlines()[0]}") from None
+    orders: dict[Instrument, dict[str, float]] = {}
+    for n, row in enumerate(table.to_pylist()):
+        series, d = row["series"], row["d"]
+        if series not in _SERIES:
+            raise TickwaxError(f"features.d_file: {path}: row {n}: series {series!r} is not one of price, volume")
+        if d is None or not 0 <= d <= 2:
+            raise TickwaxError(f"features.d_file: {path}: row {n}: d {d} is outside 0 to 2")
+        orders.setdefault(Instrument(row["exchange"], row["symbol"]), {})[series] = d
+    return orders

@@ -1,0 +1,69 @@
+"""How far a replay is: rows, rows a second, and how many times faster than the market was."""
+
+import sys
+import threading
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sources.events import TapeBatch
+
+_NS = 1e9
+_REFRESH = 0.25  # s
+
+
+class ReplayProgress:
+    """Counts what the workers of this process read; a bar on a terminal, nothing in a log file."""
+
+    def __init__(self, rows: int) -> None:
+        """``rows``: how many there are to read, for the bar."""
+        self.rows = 0
+        self.market_ns = 0  # summed over instruments
+        self._lock = threading.Lock()
+        self._last_ts: dict[int, int] = {}
+        self._began = self._shown = perf_counter()
+        self._bar = Progress(
+            TextColumn("replay"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} % · {task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("replay", total=rows, speed="")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Show the bar."""
+        self._began = self._shown = perf_counter()
+        self._bar.start()
+
+    def stop(self) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+    def add(self, worker: int, batch: TapeBatch) -> None:
+        """Count a batch that a worker has begun with."""
+        with self._lock:
+            self.rows += batch.rows
+            # An instrument's clock is a running maximum; a step back by more than the batch is another instrument.
+            self.market_ns += max(0, int(batch.receive_ts[-1]) - int(batch.receive_ts[0]))
+            now = perf_counter()
+            if now - self._shown >= _REFRESH:
+                self._shown = now
+                self._bar.update(self._task, completed=self.rows, speed=self.speed())
+
+    def speed(self) -> str:
+        """Rows a second and times real time, in words."""
+        seconds = max(perf_counter() - self._began, 1e-9)
+        return f"{self.rows / seconds / 1e6:.2f} M rows/s · {self.market_ns / _NS / seconds:,.0f} × real time"

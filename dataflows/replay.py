@@ -1,0 +1,33 @@
+"""``python -m bytewax.run dataflows.replay``: a recorded tape through the same operators and sinks as live.
+
+Settings come from the file and the environment (``TICKWAX_TAPE__PATH=…``); `tickwax replay` takes flags instead.
+"""
+
+import atexit
+import sys
+from types import TracebackType
+
+from dataflows.flows import prepare_replay
+from dataflows.kernels import ready_kernels
+from dataflows.startup import load_or_exit
+from sources.errors import TickwaxError
+
+try:
+    _replay = prepare_replay(load_or_exit())
+except TickwaxError as e:
+    print(f"tickwax: {e}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print("tickwax: interrupted; nothing was written", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+ready_kernels()
+sys.excepthook = _excepthook
+atexit.register(_replay.abort)  # a replay that was interrupted leaves nothing
+_replay.progress.start()
+flow = _replay.flow

@@ -1,0 +1,39 @@
+"""What a run wrote, in a few lines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.table import Table
+
+from operators.features import Quality
+from sinks.rows import RowsSink
+
+
+def data_set_table(sinks: Mapping[str, RowsSink]) -> Table:
+    """One line a data set: where, how many rows and files, how large."""
+    table = Table("data set", "folder")
+    for title in ("rows", "files", "MB"):
+        table.add_column(title, justify="right")
+    for name, sink in sinks.items():
+        megabytes = sum(path.stat().st_size for path in sink.files) / 1e6
+        table.add_row(name, str(sink.root), f"{sink.rows:,}", str(len(sink.files)), f"{megabytes:,.2f}")
+    return table
+
+
+def quality_line(quality: Quality) -> str:
+    """What the tape held that no feature reads."""
+    return (
+        f"data quality: {quality.resets} resets, {quality.crossed} crossed and {quality.one_sided} one-sided books, "
+        f"{quality.holds} holes longer than max_hold, {quality.dropped_levels} levels dropped"
+    )
+
+
+def try_line(path: Path | None) -> str:
+    """A line to paste into a shell that shows the features with DuckDB, which is installed with tickwax."""
+    if path is None:
+        return ""
+    query = (
+        "select exchange, symbol, count(*) as rows, min(ts) as first, max(ts) as last, avg(spread) as spread, "
+        f"avg(volatility) as volatility from '{path}/*/*/*/*.parquet' group by all order by all"
+    )
+    return f'look at it:  python -c "import duckdb; duckdb.sql(\\"{query}\\").show()"'

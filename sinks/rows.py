@@ -1,0 +1,134 @@
+"""Feature rows to a Parquet data set: the features, or the books beside them (contract, 3 and 4.9)."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+
+from operators.features import FeatureRows
+from operators.fractal import REGIMES
+from operators.rows import TS
+from operators.schema import Column
+from sinks.dataset import DatasetWriter, FileFormat
+from sources.instrument import Instrument
+from sources.placement import home_worker
+from sources.tape.schema import TIMESTAMP
+
+Item = tuple[str, FeatureRows]
+
+_TYPES: dict[str, pa.DataType] = {
+    "timestamp": TIMESTAMP,
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "uint8": pa.uint8(),
+    "regime": pa.dictionary(pa.int8(), pa.string()),
+}
+_REGIME_WORDS = pa.array(REGIMES, pa.string())
+
+
+def rows_schema(columns: Sequence[Column]) -> pa.Schema:
+    """The data set's Arrow schema."""
+    return pa.schema([(c.name, _TYPES[c.type]) for c in columns])
+
+
+def rows_to_arrow(rows: FeatureRows, columns: Sequence[Column], schema: pa.Schema) -> pa.RecordBatch:
+    """One batch of feature rows as Arrow; numbers are not copied."""
+    arrays: list[pa.Array] = []
+    for column in columns:
+        values: Any = getattr(rows, column.array)[column.row]
+        if column.type == "regime":
+            codes = pa.array(values, mask=values < 0)
+            arrays.append(pa.DictionaryArray.from_arrays(codes, _REGIME_WORDS))
+        elif column.type == "uint8":
+            arrays.append(pa.array(values.view(np.uint8)))
+        elif column.type == "timestamp":
+            arrays.append(pa.array(values).view(TIMESTAMP))
+        else:
+            arrays.append(pa.array(values))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+class RowsSink(DynamicSink[Item]):
+    """Writes what flows in, keyed by ``venue:SYMBOL``; the files of a worker appear when its input has ended.
+
+    `abort` leaves no trace of workers whose input has not.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        columns: Sequence[Column],
+        name: str,
+        compression: str = "snappy",
+        replace: Sequence[Instrument] = (),
+    ) -> None:
+        """``name`` begins every file's name; older files of the instruments in ``replace`` go when the new appear."""
+        self.root = root
+        self._replace = replace
+        self._columns = columns
+        self._name = name
+        schema = rows_schema(columns)
+        self._form = FileFormat(
+            schema=schema,
+            dictionary=[c.name for c in columns if c.type in ("regime", "uint8")],
+            row_group_rows=1 << 17,
+            compression=compression,
+        )
+        self._lock = threading.Lock()  # workers may be threads
+        self._open: list[DatasetWriter] = []
+        self.rows = 0
+        self.files: list[Path] = []
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RowsPartition":
+        """The part of one worker."""
+        writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}")
+        with self._lock:
+            self._open.append(writer)
+        mine = [i for i in self._replace if home_worker(str(i), worker_count) == worker_index]
+        return _RowsPartition(self, writer, self._columns, self._form.schema, mine)
+
+    def finished(self, writer: DatasetWriter, rows: int, files: list[Path]) -> None:
+        """A worker's files have appeared."""
+        with self._lock:
+            self._open.remove(writer)
+            self.rows += rows
+            self.files += files
+
+    def abort(self) -> None:
+        """Remove what workers have begun and not finished."""
+        with self._lock:
+            for writer in self._open:
+                writer.abort()
+            self._open.clear()
+
+
+class _RowsPartition(StatelessSinkPartition[Item]):
+    def __init__(
+        self,
+        sink: RowsSink,
+        writer: DatasetWriter,
+        columns: Sequence[Column],
+        schema: pa.Schema,
+        replace: Sequence[Instrument],
+    ) -> None:
+        self._sink = sink
+        self._replace = replace
+        self._writer = writer
+        self._columns = columns
+        self._schema = schema
+        self._rows = 0
+
+    def write_batch(self, items: list[Item]) -> None:
+        """Append rows."""
+        for key, rows in items:
+            batch = rows_to_arrow(rows, self._columns, self._schema)
+            self._writer.write(Instrument.parse(key), rows.integer[TS], batch)
+            self._rows += rows.rows
+
+    def close(self) -> None:
+        """The input has ended: let the files appear."""
+        self._sink.finished(self._writer, self._rows, self._writer.commit(self._replace))

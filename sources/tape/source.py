@@ -1,0 +1,80 @@
+"""The tape as a Bytewax source: each worker reads the instruments whose keys live on it."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from bytewax.inputs import DynamicSource, StatelessSourcePartition
+
+from sources.events import InstrumentBatch, TapeBatch
+from sources.placement import home_worker
+from sources.tape.reader import TapeReader
+
+Item = tuple[str, InstrumentBatch]
+
+_AHEAD = 2  # batches decoded before they are asked for
+
+
+class TapeSource(DynamicSource[Item]):
+    """Hands out the tapes of many instruments, one instrument after the other, each in the order of its ordinals."""
+
+    def __init__(
+        self,
+        readers: Sequence[TapeReader],
+        on_rows: Callable[[int, TapeBatch], None] = lambda worker, batch: None,
+        on_error: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """Args:
+        on_rows: told of each batch that is handed out, with the index of its worker.
+        on_error: told of what stops the source, before Bytewax is.
+        """
+        self._readers = readers
+        self._on_rows = on_rows
+        self._on_error = on_error
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_TapePartition":
+        """The part of one worker."""
+        mine = [r for r in self._readers if home_worker(str(r.instrument), worker_count) == worker_index]
+        return _TapePartition(mine, lambda batch: self._on_rows(worker_index, batch), self._on_error)
+
+
+class _TapePartition(StatelessSourcePartition[Item]):
+    """Decodes a little ahead in a thread of its own, so that reading and computing overlap."""
+
+    def __init__(
+        self, readers: Sequence[TapeReader], on_rows: Callable[[TapeBatch], None], on_error: Callable[[Exception], None]
+    ) -> None:
+        self._items = _items(readers)
+        self._on_rows = on_rows
+        self._on_error = on_error
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tape")
+        self._ahead: deque[Future[Item | None]] = deque()
+        self._ask()
+
+    def next_batch(self) -> list[Item]:
+        """The next batch of rows, as soon as it is decoded."""
+        try:
+            # Waiting here is waiting for the disk: there is nothing else to do, and a poll would only add delay.
+            item = self._ahead.popleft().result()
+        except Exception as e:
+            self._on_error(e)
+            raise
+        if item is None:
+            raise StopIteration
+        self._ask()
+        self._on_rows(item[1].batch)
+        return [item]
+
+    def close(self) -> None:
+        """Stop decoding."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _ask(self) -> None:
+        while len(self._ahead) < _AHEAD:
+            self._ahead.append(self._pool.submit(next, self._items, None))
+
+
+def _items(readers: Sequence[TapeReader]) -> Iterator[Item]:
+    for reader in readers:
+        for batch in reader.batches():
+            yield str(reader.instrument), InstrumentBatch(reader.instrument, batch)
