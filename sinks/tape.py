@@ -1,6 +1,7 @@
 """The tape on disk: a data set of tape rows, contiguous in ordinal within each file."""
 
 from pathlib import Path
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -27,6 +28,12 @@ class TapeWriter:
         self._dataset = DatasetWriter(root, tape_format(compression), name)
         self.commit = self._dataset.commit
         self.abort = self._dataset.abort
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        self._dataset.__exit__(*failure)
 
     def write(self, instrument: Instrument, batch: TapeBatch) -> None:
         """Append rows, in order."""
