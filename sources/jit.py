@@ -13,7 +13,7 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_BASE = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else Path.home() / ".cache" / "tickwax"  # type: ignore[attr-defined]
+_BASE = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else Path.home() / ".cache" / "tickwax"
 
 
 def _cache_dir() -> Path:
@@ -27,10 +27,10 @@ _CACHE_DIR = _cache_dir()
 
 def kernel(function: F) -> F:
     """Compile ``function`` on first use; cached, without the GIL, division by zero as in NumPy."""
-    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-    numba.config.CACHE_DIR = str(_CACHE_DIR)  # type: ignore[attr-defined]  # read when the kernel is declared
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_CACHE_DIR)  # read when the kernel is declared
     try:
         compiled: F = numba.njit(function, cache=True, nogil=True, error_model="numpy")
     finally:
-        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+        numba.config.CACHE_DIR = before
     return compiled

@@ -61,7 +61,7 @@ def line_blocks(path: Path, progress: Progress) -> Generator[bytes, None, None]:
     with opened(path) as raw:
         packed = raw.read(2) == _GZIP_MAGIC
         raw.seek(0)
-        stream: Any = igzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[no-untyped-call]
+        stream: Any = igzip.GzipFile(fileobj=raw) if packed else raw
         yield from cut_lines(path, stream, raw.tell, progress)
 
 
@@ -102,7 +102,7 @@ def cut_lines(
         yield rest
 
 
-def read_ahead(items: Generator[T, None, None]) -> Iterator[T]:
+def read_ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """The same items, produced by a thread a few ahead of the caller; an error comes where its item would have."""
     queue: Queue[T | _End] = Queue(_AHEAD)
     stop = threading.Event()

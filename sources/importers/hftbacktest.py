@@ -6,6 +6,7 @@ REST book of the captured symbol.
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -55,9 +56,10 @@ def read(
     session = ImportSession(venue(instrument.venue), decoder, find_tail, stats, instrument.symbol)
     for path in paths:
         capture = _Capture(path, instrument.symbol, spot, decoder, session)
-        for lines in read_ahead(capture.indexed(progress)):
-            capture.add(lines)
-            yield from session.take()
+        with closing(read_ahead(capture.indexed(progress))) as blocks:
+            for lines in blocks:
+                capture.add(lines)
+                yield from session.take()
         capture.check()
     session.finish()
 

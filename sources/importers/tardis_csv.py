@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
-import pyarrow.csv
+import pyarrow.compute as pc
 from isal import igzip
+from pyarrow import csv
 
 from sources.decimals import parse_column
 from sources.errors import TickwaxError
@@ -23,10 +23,6 @@ from sources.messages import MAX_AHEAD_NS
 
 BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
 TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
-
-# The stubs of these two know few of their argument types.
-csv: Any = pyarrow.csv
-pc: Any = pyarrow.compute
 
 _UNREADABLE: tuple[type[Exception], ...] = (pa.ArrowInvalid, *DAMAGED)
 _BLOCK_BYTES = 1 << 20
@@ -98,7 +94,7 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
         line = 2
         try:
             reader = csv.open_csv(
-                igzip.GzipFile(fileobj=raw) if packed else raw,  # type: ignore[no-untyped-call]
+                igzip.GzipFile(fileobj=raw) if packed else raw,
                 csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
                 csv.ParseOptions(invalid_row_handler=on_torn),
                 csv.ConvertOptions(column_types={name: pa.binary() for name in (*BOOK_COLUMNS, *TRADE_COLUMNS)}),

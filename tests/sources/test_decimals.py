@@ -48,7 +48,10 @@ def test_price_zero_is_bad_and_size_zero_is_not() -> None:
     assert (parsed.price[0], parsed.size[0]) == (1.9e-07, 0.0)
 
 
-@pytest.mark.parametrize("raw", [b'[["1"]]', b"[[]]", b'["1","2"]', b"{}", b"null", b'[["1","2","3"]]', b'"x"', b"[[" * 5000 + b"]]" * 5000])  # fmt: skip
+SHAPES = [b'[["1"]]', b"[[]]", b'["1","2"]', b"{}", b"null", b'[["1","2","3"]]', b'"x"', b"[[" * 5000 + b"]]" * 5000]
+
+
+@pytest.mark.parametrize("raw", SHAPES)
 def test_another_shape_is_bad(raw: bytes) -> None:
     assert isinstance(parse_levels([msgspec.Raw(raw), msgspec.Raw(b"[]")])[0], str)
 
