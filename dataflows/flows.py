@@ -83,7 +83,7 @@ def prepare_replay(settings: Settings) -> Replay:
             return (item[0], kept) if kept.rows else None
 
         rows = op.filter_map("range", rows, in_range)
-    sinks = row_sinks(settings, config, chosen)
+    sinks = row_sinks(settings, config, chosen, stop_with_error)
     for name, sink in sinks.items():
         op.output(f"{name}_parquet", rows, sink)
     if not sinks:
@@ -108,11 +108,16 @@ def engine_factory(
     return make
 
 
-def row_sinks(settings: Settings, config: FeatureConfig, chosen: list[Instrument]) -> dict[str, RowsSink]:
+def row_sinks(
+    settings: Settings,
+    config: FeatureConfig,
+    chosen: list[Instrument],
+    on_error: Callable[[Exception], None] = lambda error: None,
+) -> dict[str, RowsSink]:
     """The Parquet data sets that are switched on.
 
     Raises:
-        TickwaxError: one holds rows of an instrument already, and may not be overwritten.
+        TickwaxError: one is no folder, or holds rows of an instrument already and may not be overwritten.
     """
     wanted = {
         "features": (settings.features.path, feature_columns(config)),
@@ -122,6 +127,8 @@ def row_sinks(settings: Settings, config: FeatureConfig, chosen: list[Instrument
     for name, (path, columns) in wanted.items():
         if path is None:
             continue
+        if path.exists() and not path.is_dir():
+            raise TickwaxError(f"{name}.path: {path} is not a folder")
         there = next((i for i in chosen if data_files(path, i)), None)
         if there and not settings.features.overwrite:
             raise TickwaxError(
@@ -129,7 +136,7 @@ def row_sinks(settings: Settings, config: FeatureConfig, chosen: list[Instrument
                 "name another folder, or set features.overwrite=true"
             )
         replaced = chosen if settings.features.overwrite else []
-        sinks[name] = RowsSink(path, columns, "replay", settings.tape.compression, replaced)
+        sinks[name] = RowsSink(path, columns, "replay", settings.tape.compression, replaced, on_error)
     return sinks
 
 

@@ -4,11 +4,13 @@ Rows are staged in files that no reader takes for data (``<root>/.staging-…/**
 ``commit``. Encoding and compression run in one background thread, a few row groups ahead of the caller at the most.
 """
 
+import contextlib
 import os
 import shutil
 import socket
+import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,57 +73,82 @@ class DatasetWriter:
         self._waiting_bytes = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parquet")
         self._flight: deque[Future[None]] = deque()
-        try:
+        self._lock = threading.RLock()  # `abort` may come from another thread
+        self._aborted = False
+        with self._one_line():
             root.mkdir(parents=True, exist_ok=True)
             _sweep(root)
             self._staging = root / f".staging-{socket.gethostname()}-{os.getpid()}-{name}"
             shutil.rmtree(self._staging, ignore_errors=True)
             self._staging.mkdir()
-        except OSError as e:
-            raise TickwaxError(f"cannot write to {root}: {e.strerror}") from e
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, failure: Any, *_: Any) -> None:
-        if failure is None:
-            self.commit()
-        else:
+        try:
+            if failure is None:
+                self.commit()
+        finally:
             self.abort()
 
     def write(self, instrument: Instrument, ts_ns: npt.NDArray[np.int64], batch: pa.RecordBatch) -> None:
-        """Append rows; ``ts_ns``, shape ``(rows,)``, decides each row's date."""
+        """Append rows; ``ts_ns``, shape ``(rows,)``, decides each row's date. After `abort` they go nowhere.
+
+        Raises:
+            TickwaxError: the disk is full, or the folder cannot be written to.
+        """
         days = ts_ns // NS_PER_DAY
         cuts = np.flatnonzero(np.diff(days)) + 1
-        for start, stop in zip([0, *cuts], [*cuts, len(days)], strict=True):
-            if start < stop:
-                self._write_day(instrument, int(days[start]), batch.slice(start, stop - start))
+        with self._lock, self._one_line():
+            if self._aborted:
+                return
+            for start, stop in zip([0, *cuts], [*cuts, len(days)], strict=True):
+                if start < stop:
+                    self._write_day(instrument, int(days[start]), batch.slice(start, stop - start))
 
     def commit(self, replace: Sequence[Instrument] = ()) -> list[Path]:
         """Finish every file and let all of them appear; returns their paths.
 
         Older data files of the instruments in ``replace`` go.
+
+        Raises:
+            TickwaxError: the disk is full, or the folder cannot be written to.
         """
-        for instrument in list(self._open):
-            self._finish(instrument)
-        self._drain(0)
-        self._pool.shutdown()
-        for staged, final in self._done:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(staged, final)
-        files = [final for _, final in self._done]
-        for old in {old for instrument in replace for old in data_files(self.root, instrument)}.difference(files):
-            old.unlink()
-        shutil.rmtree(self._staging, ignore_errors=True)
-        return files
+        with self._lock, self._one_line():
+            if self._aborted:
+                return []
+            for instrument in list(self._open):
+                self._finish(instrument)
+            self._drain(0)
+            self._pool.shutdown()
+            for _, final in self._done:  # whatever needs space comes first, so that a full disk shows nothing
+                final.parent.mkdir(parents=True, exist_ok=True)
+            for staged, final in self._done:
+                os.replace(staged, final)
+            files = [final for _, final in self._done]
+            for old in {old for instrument in replace for old in data_files(self.root, instrument)}.difference(files):
+                old.unlink()
+            shutil.rmtree(self._staging, ignore_errors=True)
+            return files
 
     def abort(self) -> None:
-        """Leave no trace."""
-        self._pool.shutdown(cancel_futures=True)
-        for file in self._open.values():
-            file.writer.close()
-        self._open.clear()
-        shutil.rmtree(self._staging, ignore_errors=True)
+        """Leave no trace of what is not committed; may come from any thread, and more than once."""
+        with self._lock:
+            self._aborted = True
+            self._pool.shutdown(cancel_futures=True)
+            for file in self._open.values():
+                with contextlib.suppress(OSError, pa.ArrowException):  # the disk may be full
+                    file.writer.close()
+            self._open.clear()
+            shutil.rmtree(self._staging, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as e:
+            raise TickwaxError(f"cannot write to {self.root}: {e.strerror or str(e).splitlines()[0]}") from e
 
     def _write_day(self, instrument: Instrument, day: int, batch: pa.RecordBatch) -> None:
         file = self._open.get(instrument)
@@ -177,10 +204,7 @@ class DatasetWriter:
 
     def _drain(self, leave: int) -> None:
         while len(self._flight) > leave:
-            try:
-                self._flight.popleft().result()
-            except OSError as e:
-                raise TickwaxError(f"cannot write to {self.root}: {e}") from e
+            self._flight.popleft().result()
 
 
 def _sweep(root: Path) -> None:

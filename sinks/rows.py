@@ -1,7 +1,8 @@
 """Feature rows to a Parquet data set: the features, or the books beside them (contract, 3 and 4.9)."""
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,17 @@ class RowsSink(DynamicSink[Item]):
         name: str,
         compression: str = "snappy",
         replace: Sequence[Instrument] = (),
+        on_error: Callable[[Exception], None] = lambda error: None,
     ) -> None:
-        """``name`` begins every file's name; older files of the instruments in ``replace`` go when the new appear."""
+        """``name`` begins every file's name; older files of the instruments in ``replace`` go when the new appear.
+
+        ``on_error`` is told of what stops the sink, before Bytewax is.
+        """
         self.root = root
         self._replace = replace
         self._columns = columns
         self._name = name
+        self._on_error = on_error
         schema = rows_schema(columns)
         self._form = FileFormat(
             schema=schema,
@@ -85,16 +91,27 @@ class RowsSink(DynamicSink[Item]):
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RowsPartition":
         """The part of one worker."""
-        writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}")
+        with self.watched():
+            writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}")
         with self._lock:
             self._open.append(writer)
         mine = [i for i in self._replace if home_worker(str(i), worker_count) == worker_index]
         return _RowsPartition(self, writer, self._columns, self._form.schema, mine)
 
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Tell of an exception on its way to Bytewax."""
+        try:
+            yield
+        except Exception as e:
+            self._on_error(e)
+            raise
+
     def finished(self, writer: DatasetWriter, rows: int, files: list[Path]) -> None:
         """A worker's files have appeared."""
         with self._lock:
-            self._open.remove(writer)
+            if writer in self._open:  # else it was aborted
+                self._open.remove(writer)
             self.rows += rows
             self.files += files
 
@@ -124,11 +141,13 @@ class _RowsPartition(StatelessSinkPartition[Item]):
 
     def write_batch(self, items: list[Item]) -> None:
         """Append rows."""
-        for key, rows in items:
-            batch = rows_to_arrow(rows, self._columns, self._schema)
-            self._writer.write(Instrument.parse(key), rows.integer[TS], batch)
-            self._rows += rows.rows
+        with self._sink.watched():
+            for key, rows in items:
+                batch = rows_to_arrow(rows, self._columns, self._schema)
+                self._writer.write(Instrument.parse(key), rows.integer[TS], batch)
+                self._rows += rows.rows
 
     def close(self) -> None:
         """The input has ended: let the files appear."""
-        self._sink.finished(self._writer, self._rows, self._writer.commit(self._replace))
+        with self._sink.watched():
+            self._sink.finished(self._writer, self._rows, self._writer.commit(self._replace))
