@@ -128,7 +128,7 @@ class BinanceDecoder:
             "aggTrade": msgspec.json.Decoder(_Envelope[_AggTrade], strict=False),
         }
         self._probe = msgspec.json.Decoder(_Probe)
-        self._routes: dict[bytes, _Route] = {}
+        self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the stream's name
         self._print_stream: dict[str, str] = {}
 
     def ignores(self, stream: str) -> str | None:
@@ -146,7 +146,7 @@ class BinanceDecoder:
             receive_ts, raw = frame
             route: _Route | None = None
             try:
-                route = routes.get(raw[11 : raw.find(b'"', 11)]) or self._find_route(raw)
+                route = routes.get(raw[: raw.find(b'"', 11)]) or self._find_route(raw)
                 if route.kind == "depth":
                     d = self._depth.decode(raw).data
                     exchange_ts = d.time * NS_PER_MS
@@ -205,12 +205,14 @@ class BinanceDecoder:
 
     def _find_route(self, raw: bytes) -> _Route:
         """Route of a frame whose stream is new, or whose keys come in another order; raises ValueError."""
+        name, quote, _ = raw[len(_PREFIX) :].partition(b'"')
+        if raw.startswith(_PREFIX) and quote and b"\\" not in name:
+            # Known by its name even if the rest is damaged: only a damaged book costs the book.
+            route = self._routes[_PREFIX + name] = self._route(name.decode())
+            return route
         probe = self._probe.decode(raw)
         if probe.stream is not None:
-            route = self._route(probe.stream)
-            if raw.startswith(_PREFIX):
-                self._routes[raw[11 : raw.find(b'"', 11)]] = route
-            return route
+            return self._route(probe.stream)
         if probe.number is not None:
             if self._snapshot_symbol is None:
                 raise ValueError("a REST book among the frames, of an unknown symbol")

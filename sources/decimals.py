@@ -37,7 +37,7 @@ def number(text: Bytes, at: int, stop: int) -> tuple[float, int]:
     fraction = 0
     begin = at
     while at < stop and 48 <= text[at] <= 57:
-        mantissa = mantissa * 10 + (text[at] - 48)
+        mantissa = mantissa * 10 + (int(text[at]) - 48)
         at += 1
     digits = at - begin
     if digits == 0 or (digits > 1 and text[begin] == 48):
@@ -46,7 +46,7 @@ def number(text: Bytes, at: int, stop: int) -> tuple[float, int]:
         at += 1
         begin = at
         while at < stop and 48 <= text[at] <= 57:
-            mantissa = mantissa * 10 + (text[at] - 48)
+            mantissa = mantissa * 10 + (int(text[at]) - 48)
             at += 1
         fraction = at - begin
         if fraction == 0:
@@ -63,7 +63,7 @@ def number(text: Bytes, at: int, stop: int) -> tuple[float, int]:
         begin = at
         exponent = 0
         while at < stop and 48 <= text[at] <= 57 and at - begin < 4:
-            exponent = exponent * 10 + (text[at] - 48)
+            exponent = exponent * 10 + (int(text[at]) - 48)
             at += 1
         if at == begin:
             return 0.0, -1

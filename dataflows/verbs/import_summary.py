@@ -1,5 +1,6 @@
 """What an import tells at its end."""
 
+import sys
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -12,9 +13,7 @@ _WIDTH = 150  # of output that goes to no terminal
 
 def print_summary(result: ImportResult) -> None:
     """A table with a row per instrument, then what was ignored, what was bad, and what was there already."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
     stats = result.stats
     if stats.instruments:
         table = Table(box=None, pad_edge=False)

@@ -84,7 +84,7 @@ class BybitDecoder:
         self._book = msgspec.json.Decoder(_BookFrame)
         self._trades = msgspec.json.Decoder(_TradeFrame, strict=False)  # numbers come as strings
         self._probe = msgspec.json.Decoder(_Probe)
-        self._routes: dict[bytes, _Route] = {}
+        self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the topic
         self._book_topic: dict[str, str] = {}
 
     def decode(self, frames: Sequence[Frame]) -> list[Message]:
@@ -96,7 +96,7 @@ class BybitDecoder:
             receive_ts, raw = frame
             route: _Route | None = None
             try:
-                route = self._routes.get(raw[10 : raw.find(b'"', 10)]) or self._find_route(raw)
+                route = self._routes.get(raw[: raw.find(b'"', 10)]) or self._find_route(raw)
                 if route.kind == "orderbook":
                     message, both = self._book_message(receive_ts, raw)
                     places.append((len(out), index))
@@ -145,13 +145,13 @@ class BybitDecoder:
 
     def _find_route(self, raw: bytes) -> _Route:
         """Route of a frame whose topic is new, or whose keys come in another order; raises ValueError."""
+        name, quote, _ = raw[len(_PREFIX) :].partition(b'"')
+        if raw.startswith(_PREFIX) and quote and b"\\" not in name:
+            # Known by its name even if the rest is damaged: only a damaged book costs the book.
+            route = self._routes[_PREFIX + name] = self._route(name.decode())
+            return route
         probe = self._probe.decode(raw)
-        if probe.topic is None:
-            return _Route("", "", "control")
-        route = self._route(probe.topic)
-        if raw.startswith(_PREFIX):
-            self._routes[raw[10 : raw.find(b'"', 10)]] = route
-        return route
+        return _Route("", "", "control") if probe.topic is None else self._route(probe.topic)
 
     def _route(self, topic: str) -> _Route:
         kind, _, symbol = topic.rpartition(".")

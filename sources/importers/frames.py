@@ -242,7 +242,7 @@ def _natural(text: Bytes, span: Int64s) -> int:
     for i in range(span[0], span[1]):
         if not 48 <= text[i] <= 57:
             return -1
-        out = out * 10 + (text[i] - 48)
+        out = out * 10 + (int(text[i]) - 48)
     return out
 
 

@@ -107,7 +107,7 @@ def _time(text: Bytes, begin: int, end: int) -> tuple[int, int]:
     time = 0
     at = begin
     while at < end and at - begin < 19 and 48 <= text[at] <= 57:
-        time = time * 10 + (text[at] - 48)
+        time = time * 10 + (int(text[at]) - 48)
         at += 1
     digits = at - begin
     if (digits != 16 and digits != 19) or at >= end or text[at] != 32:

@@ -79,6 +79,11 @@ class ImportSession:
             stats.trades, stats.snapshots = feed.trades, feed.snapshots
             stats.gaps, stats.resets = feed.sequencer.gaps, feed.builder.resets
             stats.dropped = feed.sequencer.dropped + feed.sequencer.held
+            unused = {
+                "snapshot of a known book": feed.sequencer.snapshots_ignored,
+                "snapshot too old to join": feed.sequencer.snapshots_unusable,
+            }
+            self.stats.ignored.update({label: count for label, count in unused.items() if count})
 
     def _apply(self, messages: Sequence[Message], where: Callable[[int], str]) -> None:
         for message in messages:

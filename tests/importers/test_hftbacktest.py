@@ -2,18 +2,29 @@
 
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sources.errors import TickwaxError
-from sources.importers import frames as frames_module
 from sources.importers import hftbacktest
+from sources.importers.frames import Frames, Spans, parse_frames
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from tests.importers.captures import BTC, Capture, check_invariants, kinds, rows_of
 
 read_btc = partial(hftbacktest.read, instrument=BTC)
+
+
+def nothing_fast(text: bytes, spans: Spans, symbol: str, spot: bool) -> Frames:
+    """The kernel, taking no frame at all."""
+    return parse_frames(text, spans._replace(what=np.zeros_like(spans.what)), symbol, spot)
+
+
 NEXO = Instrument("binance_spot", "NEXOUSDT")
 
 
@@ -50,22 +61,49 @@ def test_spot_chain_goes_on_across_files(market_data: Path) -> None:
     ("binance_spot", "nexousdt_20240723*", NEXO),
     ("binance_usdm", "btc*", BTC),
 ])  # fmt: skip
-def test_kernel_and_decoder_agree(
-    market_data: Path, folder: str, glob: str, instrument: Instrument, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kernel_and_decoder_agree(market_data: Path, folder: str, glob: str, instrument: Instrument) -> None:
     """The rows that the kernel makes are those of the decoder, bit for bit."""
     reader = partial(hftbacktest.read, instrument=instrument)
     paths = list((market_data / folder).glob(glob))
     fast = rows_of(reader, paths)[instrument]
-
-    def nothing_fast(text: bytes, spans: frames_module.Spans, symbol: str, spot: bool) -> frames_module.Frames:
-        other = spans._replace(what=np.zeros_like(spans.what))
-        return frames_module.parse_frames(text, other, symbol, spot)
-
-    monkeypatch.setattr(hftbacktest, "parse_frames", nothing_fast)
-    slow = rows_of(reader, paths)[instrument]
+    with mock.patch.object(hftbacktest, "parse_frames", nothing_fast):
+        slow = rows_of(reader, paths)[instrument]
     for a, b in zip(fast, slow, strict=True):
         assert a.tobytes() == b.tobytes()
+
+
+PIECES = st.sampled_from([b'"', b",", b":", b"{", b"}", b"[", b"]", b" ", b"0", b"-", b"e5", b".", b"\\u0041", b"null",
+                          b'"T":1,', b'"b":[],', b"\n", b"\r", b"\xff", b"\x00", b"99999999999999999999"])  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 3), PIECES), max_size=4))
+def test_kernel_and_decoder_agree_on_damaged_captures(damage: list[tuple[float, int, bytes]]) -> None:
+    """Wherever bytes are lost or put in, both read the same; or both refuse the file in the same words."""
+    capture = Capture()
+    capture.delta()
+    capture.snapshot()
+    capture.trade()
+    capture.delta(b=[["99.5", "1"], ["99", "0.000"]], a=[])
+    capture.trade(X="RPI", m=True)
+    capture.delta(b=[])
+    text = b"".join(line + b"\n" for line in capture.lines)
+    for place, lost, put in damage:
+        at = int(place * len(text))
+        text = text[:at] + put + text[at + lost :]
+
+    def outcome() -> list[bytes] | str:
+        try:
+            rows = rows_of(read_btc, [path]).values()
+        except TickwaxError as e:
+            return str(e)
+        return [column.tobytes() for batch in rows for column in batch]
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.dat"
+        path.write_bytes(text)
+        fast = outcome()
+        with mock.patch.object(hftbacktest, "parse_frames", nothing_fast):
+            assert outcome() == fast
 
 
 def test_buffered_deltas_follow_the_snapshot(tmp_path: Path, capture: Capture) -> None:
