@@ -1,0 +1,65 @@
+"""The tape's invariants, kept by the builder whatever it is told."""
+
+import numpy as np
+import pytest
+
+from sources.builder import NO_LEVELS, Levels, TapeBuilder, TapeTail
+from sources.events import DELTA, TRADE, TapeBatch, tape_batch
+from tests.importers.captures import check_invariants, kinds
+
+LEVELS = Levels(np.array([1, -1], np.int8), np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+
+
+def rows(kind: int, count: int = 1) -> TapeBatch:
+    return tape_batch(
+        ordinal=[0] * count, exchange_ts=[7] * count, receive_ts=[8] * count, sequence=[9] * count,
+        kind=[kind] * count, side=[1] * count, price=[1.0] * count, size=[1.0] * count, last=[True] * count,
+    )  # fmt: skip
+
+
+def test_rows_and_messages_keep_their_order() -> None:
+    builder = TapeBuilder()
+    builder.trade(1, 1, 1, -1, 1.5, 2.5)
+    builder.snapshot(2, 2, 5, LEVELS)
+    builder.extend(rows(DELTA, 2), 6)
+    builder.trade(3, 3, 2, 1, 1.5, 2.5)
+    builder.delta(4, 4, 7, LEVELS)
+    builder.delta(5, 5, 8, NO_LEVELS)
+    builder.reset(6)
+    builder.reset(7)
+    batch = builder.take()
+    assert batch is not None
+    assert kinds(batch) == ["trade", "snapshot", "delta", "delta", "trade", "delta", "reset"]
+    assert (batch.sequence[-1], batch.exchange_ts[-1], batch.receive_ts[-1]) == (8, 4, 6)
+    assert batch.price.tolist() == [1.5, 1.0, 2.0, 1.0, 1.0, 1.5, 1.0, 2.0, 0.0]
+    check_invariants(batch)
+    assert builder.take() is None
+
+
+def test_delta_needs_a_book() -> None:
+    builder = TapeBuilder()
+    builder.extend(rows(TRADE), None)
+    with pytest.raises(ValueError, match="before the snapshot"):
+        builder.extend(rows(DELTA), 6)
+    with pytest.raises(ValueError, match="before the snapshot"):
+        builder.delta(1, 1, 1, LEVELS)
+
+
+@pytest.mark.parametrize("tail", [TapeTail(5, 1, 4, True, False), TapeTail(5, 1, 4, False, True)])
+def test_known_or_torn_tape_goes_on_with_a_reset(tail: TapeTail) -> None:
+    builder = TapeBuilder(tail)
+    builder.extend(rows(TRADE), None)
+    batch = builder.take()
+    assert batch is not None
+    assert kinds(batch) == ["reset", "trade"]
+    assert batch.ordinal.tolist() == [5, 6]
+    assert (batch.sequence[0], batch.exchange_ts[0], batch.receive_ts[0]) == (4, 1, 8)
+
+
+def test_empty_snapshot_is_a_reset() -> None:
+    builder = TapeBuilder()
+    builder.snapshot(1, 1, 5, LEVELS)
+    builder.snapshot(2, 2, 6, NO_LEVELS)
+    batch = builder.take()
+    assert batch is not None
+    assert kinds(batch) == ["snapshot", "reset"]
