@@ -1,10 +1,12 @@
 """The dataflows, put together from sources, operators and sinks."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -33,12 +35,43 @@ class Replay:
     progress: ReplayProgress
     sinks: dict[str, RowsSink]  # by data set
     engines: dict[Instrument, FeatureEngine]
+    committing: bool = False
+
+    def commit(self) -> None:
+        """Let the rows appear: for after the flow, which must have returned; does nothing after `abort`."""
+        self.progress.stop()
+        self.committing = True
+        try:
+            for sink in self.sinks.values():
+                sink.commit()
+        except TickwaxError as e:
+            self.stop_with_error(e)
 
     def abort(self) -> None:
-        """Leave no trace of what is not finished."""
+        """Leave no trace of what is not committed."""
         self.progress.stop()
         for sink in self.sinks.values():
             sink.abort()
+
+    def stop_with_error(self, error: Exception) -> None:
+        """End the process with one line, for Bytewax would print a Rust and a Python traceback; only if it is one that
+        a user is meant to read."""
+        if isinstance(error, TickwaxError):
+            self.abort()
+            print(f"tickwax: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    def stop_on_signals(self) -> None:
+        """From now on an interruption ends the process at once and leaves nothing, whatever its threads are at."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if not self.committing:
+                self.abort()
+                print("tickwax: interrupted; nothing was written", file=sys.stderr, flush=True)
+                os._exit(128 + number)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
 
     @property
     def quality(self) -> Quality:
@@ -65,11 +98,7 @@ def prepare_replay(settings: Settings) -> Replay:
     make_engine = engine_factory(settings, config, engines)
 
     def stop_with_error(error: Exception) -> None:
-        # Bytewax would print a Rust and a Python traceback of an exception that leaves a callback.
-        if isinstance(error, TickwaxError):
-            replay.abort()
-            print(f"tickwax: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
+        replay.stop_with_error(error)
 
     flow = Dataflow("tickwax_replay")
     tape = op.input("tape", flow, TapeSource(readers, progress.add, stop_with_error))

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -10,9 +12,24 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sources.events import TapeBatch
+from sources.instrument import Instrument
 
 _NS = 1e9
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    TextColumn("{task.percentage:>3.0f} %"),
+    TimeRemainingColumn(),
+)
 _REFRESH = 0.25  # s
+
+
+@contextmanager
+def instrument_bars(instruments: Sequence[Instrument], total: int) -> Iterator[Callable[[Instrument, int], None]]:
+    """A bar an instrument; call what it gives with an instrument and how much of ``total`` is done."""
+    with Progress(*_COLUMNS, console=Console(stderr=True), transient=True) as bars:
+        tasks = {i: bars.add_task(str(i), total=total) for i in instruments}
+        yield lambda instrument, done: bars.update(tasks[instrument], completed=done)
 
 
 class ReplayProgress:

@@ -20,14 +20,13 @@ except TickwaxError as e:
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        print("tickwax: interrupted; nothing was written", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, traceback)
+    _replay.abort()
+    sys.__excepthook__(kind, error, traceback)
 
 
+_replay.stop_on_signals()
 ready_kernels()
 sys.excepthook = _excepthook
-atexit.register(_replay.abort)  # a replay that was interrupted leaves nothing
+atexit.register(_replay.commit)  # there is no other place after the flow; without effect after an exception
 _replay.progress.start()
 flow = _replay.flow

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.table import Table
+import pyarrow.parquet as pq
+from rich.table import Column, Table
 
 from operators.features import Quality
 from sinks.rows import RowsSink
+from sources.tape.layout import data_files, instruments
 
 
 def data_set_table(sinks: Mapping[str, RowsSink]) -> Table:
@@ -33,7 +35,20 @@ def try_line(path: Path | None) -> str:
     if path is None:
         return ""
     query = (
-        "select exchange, symbol, count(*) as rows, min(ts) as first, max(ts) as last, avg(spread) as spread, "
-        f"avg(volatility) as volatility from '{path}/*/*/*/*.parquet' group by all order by all"
+        "select exchange, symbol, count(*) as rows, avg(spread) as spread, avg(volatility) as volatility "
+        f"from '{path}/*/*/*/*.parquet' group by all order by all"
     )
     return f'look at it:  python -c "import duckdb; duckdb.sql(\\"{query}\\").show()"'
+
+
+def newest_rows(path: Path) -> Table:
+    """The newest feature row of each instrument, a few columns of it."""
+    columns = ("mid", "spread", "vw_ofi", "price_ffd", "volatility", "fdi", "regime")
+    table = Table(Column("instrument", no_wrap=True), "time (UTC)", *columns)
+    for instrument in instruments(path):
+        with pq.ParquetFile(data_files(path, instrument)[-1]) as file:
+            group = file.read_row_group(file.num_row_groups - 1, columns=["ts", *columns])
+        ts, *values = group.slice(group.num_rows - 1).to_pydict().values()
+        texts = (f"{v:.6g}" if isinstance(v, float) else str(v) for (v,) in values)
+        table.add_row(str(instrument), f"{ts[0]:%H:%M:%S}", *texts)
+    return table

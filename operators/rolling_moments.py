@@ -17,6 +17,9 @@ from sources.events import Float64s, Int64s
 _COLLAPSE = 2.0**-20
 
 
+_HI, _LO, _SQ_HI, _SQ_LO = (np.uint64(i) for i in range(4))  # rows of `RollingMoments.sums`
+
+
 class RollingMoments(NamedTuple):
     """State of C columns over N rows."""
 
@@ -38,59 +41,82 @@ def clear(state: RollingMoments) -> None:
 
 
 @kernel
-def sum_again(ring: Float64s, c: int, without: int) -> tuple[float, float, float, float]:
-    """Both pairs of column ``c`` from the rows held, but for one."""
-    hi = lo = sq_hi = sq_lo = 0.0
-    for i in range(len(ring)):
-        if i != without:
-            x = ring[i, c]
-            hi, lo = add(hi, lo, x)
-            p, e = two_product(x, x)
-            sq_hi, sq_lo = add_pair(sq_hi, sq_lo, p, e)
-    return hi, lo, sq_hi, sq_lo
+def sum_collapsed_again(state: RollingMoments, leaving: int) -> None:
+    """Form the sums of collapsed columns anew, from the rows held but for the one that leaves."""
+    ring, sums = state.ring, state.sums
+    for c in range(ring.shape[1]):
+        old = ring[leaving, c]
+        if sums[_SQ_HI, c] < old * old * _COLLAPSE:
+            hi = lo = sq_hi = sq_lo = 0.0
+            for i in range(len(ring)):
+                if i != leaving:
+                    x = ring[i, c]
+                    hi, lo = add(hi, lo, x)
+                    p, e = two_product(x, x)
+                    sq_hi, sq_lo = add_pair(sq_hi, sq_lo, p, e)
+            sums[_HI, c], sums[_LO, c], sums[_SQ_HI, c], sums[_SQ_LO, c] = hi, lo, sq_hi, sq_lo
 
 
 @kernel
 def push(state: RollingMoments, row: Float64s) -> None:
     """Add a row of shape ``(C,)``; the oldest leaves once there are N."""
-    n = len(state.ring)
-    slot = state.seen[0] % n
-    full = state.seen[0] >= n
-    sums = state.sums
-    for c in range(len(row)):
-        x = row[c]
-        hi, lo, sq_hi, sq_lo = sums[0, c], sums[1, c], sums[2, c], sums[3, c]
-        if full:
-            old = state.ring[slot, c]
-            hi, lo = add(hi, lo, -old)
+    ring, sums = state.ring, state.sums
+    columns = np.uint64(len(row))  # unsigned indices and no branch in the loops: several columns at once
+    slot = np.uint64(state.seen[0] % len(ring))
+    if state.seen[0] >= len(ring):
+        collapsed = False
+        for c in range(columns):
+            old = ring[slot, c]
             p, e = two_product(old, old)
-            sq_hi, sq_lo = add_pair(sq_hi, sq_lo, -p, -e)
-            if sq_hi < p * _COLLAPSE:
-                hi, lo, sq_hi, sq_lo = sum_again(state.ring, c, slot)
-        sums[0, c], sums[1, c] = add(hi, lo, x)
+            sums[_HI, c], sums[_LO, c] = add(sums[_HI, c], sums[_LO, c], -old)
+            sums[_SQ_HI, c], sums[_SQ_LO, c] = add_pair(sums[_SQ_HI, c], sums[_SQ_LO, c], -p, -e)
+            collapsed |= sums[_SQ_HI, c] < p * _COLLAPSE
+        if collapsed:
+            sum_collapsed_again(state, slot)
+    for c in range(columns):
+        x = row[c]
         p, e = two_product(x, x)
-        sums[2, c], sums[3, c] = add_pair(sq_hi, sq_lo, p, e)
-        state.ring[slot, c] = x
+        sums[_HI, c], sums[_LO, c] = add(sums[_HI, c], sums[_LO, c], x)
+        sums[_SQ_HI, c], sums[_SQ_LO, c] = add_pair(sums[_SQ_HI, c], sums[_SQ_LO, c], p, e)
+        ring[slot, c] = x
     state.seen[0] += 1
+
+
+@kernel
+def deviation_of(hi: float, lo: float, sq_hi: float, sq_lo: float, count: float) -> float:
+    """Population standard deviation from the two pairs."""
+    square_hi, square_lo = multiply_pair(hi, lo, hi, lo)
+    n_hi, n_lo = multiply_pair(sq_hi, sq_lo, count, 0.0)
+    spread, _ = add_pair(n_hi, n_lo, -square_hi, -square_lo)
+    return np.sqrt(max(spread, 0.0)) / count
+
+
+@kernel
+def rows_held(state: RollingMoments) -> int:
+    """How many rows the moments are of."""
+    return min(state.seen[0], len(state.ring))
 
 
 @kernel
 def mean_and_deviation(state: RollingMoments, c: int) -> tuple[float, float]:
     """Mean and population standard deviation of column ``c`` over the rows held (at least one)."""
-    count = float(min(state.seen[0], len(state.ring)))
-    hi, lo, sq_hi, sq_lo = state.sums[0, c], state.sums[1, c], state.sums[2, c], state.sums[3, c]
-    square_hi, square_lo = multiply_pair(hi, lo, hi, lo)
-    n_hi, n_lo = multiply_pair(sq_hi, sq_lo, count, 0.0)
-    spread, _ = add_pair(n_hi, n_lo, -square_hi, -square_lo)
-    return hi / count, np.sqrt(max(spread, 0.0)) / count
+    count = float(rows_held(state))
+    sums = state.sums
+    return sums[0, c] / count, deviation_of(sums[0, c], sums[1, c], sums[2, c], sums[3, c], count)
 
 
 @kernel
-def zscore(state: RollingMoments, c: int, x: float) -> float:
-    """``(x − mean)/max(deviation, 1e-8)``; 0.0 with fewer than 2 rows or a deviation of at most 1e-9·|mean|."""
-    if state.seen[0] < 2:
-        return 0.0
-    mean, deviation = mean_and_deviation(state, c)
-    if deviation <= 1e-9 * abs(mean):
-        return 0.0
-    return (x - mean) / max(deviation, 1e-8)
+def zscores(state: RollingMoments, row: Float64s, out: Float64s) -> None:
+    """``(x − mean)/max(deviation, 1e-8)`` of each column of ``row``, shape ``(C,)``.
+
+    0.0 with fewer than 2 rows, or where the deviation is at most 1e-9·|mean|.
+    """
+    sums = state.sums
+    columns = np.uint64(len(row))
+    held = rows_held(state)
+    count = float(held)
+    for c in range(columns):
+        deviation = deviation_of(sums[_HI, c], sums[_LO, c], sums[_SQ_HI, c], sums[_SQ_LO, c], count)
+        mean = sums[_HI, c] / count
+        z = (row[c] - mean) / max(deviation, 1e-8)
+        out[c] = 0.0 if held < 2 or deviation <= 1e-9 * abs(mean) else z

@@ -12,7 +12,7 @@ from operators.fracdiff import ffd_push
 from operators.fractal import fractal_dimension, regime
 from operators.jit import kernel
 from operators.order_flow import depth_imbalance
-from operators.rolling_moments import mean_and_deviation, push, zscore
+from operators.rolling_moments import mean_and_deviation, push, zscores
 from operators.rolling_sum import slide
 from operators.state import (
     COVERED,
@@ -96,9 +96,10 @@ def order_flow(state: State, p: Params, out: Float64s, c: int, r: int) -> int:
         for w in range(windows):
             current[d * windows + w] = state.rolling.window_sum[w, d, 0]
     push(state.zscores, current)
+    zscores(state.zscores, current, state.window_zscore)
     for i in range(n):
         out[c + i, r] = current[i]
-        out[c + n + i, r] = zscore(state.zscores, i, current[i])
+        out[c + n + i, r] = state.window_zscore[i]
     return c + 2 * n
 
 

@@ -81,6 +81,7 @@ class State(NamedTuple):
     fdi_history: Float64s  # (2 · N,)
     flow: Float64s  # (D,): scratch, so that no event allocates
     window_flow: Float64s  # (D · windows,): scratch
+    window_zscore: Float64s  # (D · windows,): scratch
     single: Float64s  # (1,): scratch
 
 
@@ -150,6 +151,7 @@ def make_state(config: FeatureConfig, params: Params) -> State:
         fdi_history=np.zeros(2 * config.fdi_window),
         flow=np.zeros(depths),
         window_flow=np.zeros(depths * windows),
+        window_zscore=np.zeros(depths * windows),
         single=np.zeros(1),
     )
     state.clock[OPEN_MESSAGE] = -1

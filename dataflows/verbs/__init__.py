@@ -1,3 +1,3 @@
 """The verbs of ``tickwax``; importing this package registers them."""
 
-from dataflows.verbs import importing, replay, settings, synth  # noqa: F401
+from dataflows.verbs import demo, importing, replay, settings, synth  # noqa: F401

@@ -55,10 +55,12 @@ def replay_verb(
 def run_replay(settings: Settings, workers: int = 1) -> Replay:
     """Replay to the end with a progress bar; an interruption leaves nothing."""
     replay = prepare_replay(settings)
-    ready_kernels()
     try:
+        replay.stop_on_signals()
+        ready_kernels()
         with replay.progress:
             cli_main(replay.flow, workers_per_process=workers)
+        replay.commit()
     finally:
         replay.abort()
     return replay

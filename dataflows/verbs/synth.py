@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from dataflows.cli import app
 from dataflows.durations import LONGEST_NS, Duration
 from dataflows.instants import Instant
+from dataflows.progress import instrument_bars
 from dataflows.settings import load_settings
 from dataflows.synthesis import SyntheticTape, write_synthetic_tape
 from sources.errors import TickwaxError
@@ -45,21 +45,14 @@ def synth_verb(
     instruments = [Instrument.parse(s) for s in settings.symbols]
     span_ns, start_ns = _span(span), _start(start)
     before = perf_counter()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {i: bars.add_task(str(i), total=span_ns) for i in instruments}
+    with instrument_bars(instruments, span_ns) as progress:
         written = write_synthetic_tape(
             root,
             instruments,
             span_ns,
             seed,
             settings.tape.compression,
-            lambda instrument, done: bars.update(tasks[instrument], completed=done),
+            progress,
             start_ns,
         )
     console = Console()

@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 from scipy.stats import zscore as scipy_zscore
 
 from operators import book, compensated, fracdiff, fractal, rolling_moments, rolling_sum
+from operators.lanes import dot
 from operators.state import TRADE_EVENT, UPDATE_EVENT
 
 pytestmark = pytest.mark.jit_off
@@ -116,16 +117,21 @@ def test_rolling_moments_equal_exact_ones(values: list[float], window: int) -> N
         assert got_deviation == pytest.approx(deviation, rel=1e-9, abs=1e-9 * abs(float(mean)) + 1e-24)
 
 
+def _zscore(state: rolling_moments.RollingMoments, x: float) -> float:
+    out = np.empty(1)
+    rolling_moments.zscores(state, np.array([x]), out)
+    return float(out[0])
+
+
 def test_zscore_equals_scipy_and_its_edge_cases() -> None:
     state = rolling_moments.rolling_moments_state(4, 1)
-    assert rolling_moments.zscore(state, 0, 1.0) == 0.0
     x = np.array([3.0, -1.5, 8.0, 0.25])
-    for v in x:
+    for i, v in enumerate(x):
         rolling_moments.push(state, np.array([v]))
-    assert rolling_moments.zscore(state, 0, x[-1]) == pytest.approx(scipy_zscore(x)[-1], rel=1e-15)
+        assert _zscore(state, v) == (pytest.approx(scipy_zscore(x[: i + 1])[-1], rel=1e-15) if i else 0.0)
     for v in [1e6] * 4:  # constant: the deviation is rounding at most
         rolling_moments.push(state, np.array([v]))
-    assert rolling_moments.zscore(state, 0, 1e6) == 0.0
+    assert _zscore(state, 1e6) == 0.0
 
 
 def test_an_outlier_leaves_no_trace_once_it_has_left() -> None:
@@ -163,6 +169,23 @@ def test_ffd_online_and_whole_array_agree_in_every_bit(values: list[float], d: f
         literal = math.fsum(w * v for w, v in zip(weights, x[i - len(weights) + 1 : i + 1], strict=True))
         scale = np.abs(weights * x[i - len(weights) + 1 : i + 1]).max()
         assert abs(whole[i] - literal) <= 1e-13 * scale + 1e-300
+
+
+@settings(deadline=None)
+@given(st.lists(numbers, max_size=70), st.integers(0, 3))
+def test_dot_adds_in_its_written_order(values: list[float], start: int) -> None:
+    x = np.array([9.0] * start + values)
+    w = np.linspace(-1, 1, len(values))
+    whole = len(values) // 16 * 16
+    lanes = np.zeros(16)
+    for k in range(whole):
+        lanes[k % 16] += values[k] * w[k]
+    for half in (8, 4, 2, 1):
+        lanes = lanes[:half] + lanes[half:]
+    rest = 0.0
+    for k in range(whole, len(values)):
+        rest += values[k] * w[k]
+    assert dot(x, start, w) == lanes[0] + rest
 
 
 def test_ffd_equals_a_convolution_of_numpy() -> None:
