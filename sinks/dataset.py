@@ -1,7 +1,8 @@
 """A Hive-partitioned Parquet data set that appears whole or not at all.
 
 Rows are staged in files that no reader takes for data (``<root>/.staging-…/**/*.part``) and renamed into place by
-``commit``. Encoding and compression run in one background thread, a few row groups ahead of the caller at the most.
+``commit``, or by ``publish`` once they are finished. Encoding and compression run in one background thread, a few row
+groups ahead of the caller at the most.
 """
 
 import contextlib
@@ -108,9 +109,26 @@ class DatasetWriter:
                     self._write_day(instrument, int(days[start]), batch.slice(start, stop - start))
 
     def commit(self, replace: Sequence[Instrument] = ()) -> list[Path]:
-        """Finish every file and let all of them appear; returns their paths.
+        """Finish every file and let all of them appear: `finish` and `publish` in one."""
+        self.finish()
+        return self.publish(replace)
 
-        Older data files of the instruments in ``replace`` go.
+    def finish(self) -> None:
+        """Write out all that waits and close every file, still unseen.
+
+        Raises:
+            TickwaxError: the disk is full, or the folder cannot be written to.
+        """
+        with self._lock, self._one_line():
+            if self._aborted:
+                return
+            for instrument in list(self._open):
+                self._finish(instrument)
+            self._drain(0)
+            self._pool.shutdown()
+
+    def publish(self, replace: Sequence[Instrument] = ()) -> list[Path]:
+        """Let the finished files appear; returns their paths. Older data files of the instruments in ``replace`` go.
 
         Raises:
             TickwaxError: the disk is full, or the folder cannot be written to.
@@ -118,10 +136,6 @@ class DatasetWriter:
         with self._lock, self._one_line():
             if self._aborted:
                 return []
-            for instrument in list(self._open):
-                self._finish(instrument)
-            self._drain(0)
-            self._pool.shutdown()
             for _, final in self._done:  # whatever needs space comes first, so that a full disk shows nothing
                 final.parent.mkdir(parents=True, exist_ok=True)
             for staged, final in self._done:

@@ -54,9 +54,10 @@ def rows_to_arrow(rows: FeatureRows, columns: Sequence[Column], schema: pa.Schem
 
 
 class RowsSink(DynamicSink[Item]):
-    """Writes what flows in, keyed by ``venue:SYMBOL``; the files of a worker appear when its input has ended.
+    """Writes what flows in, keyed by ``venue:SYMBOL``; nothing appears before `commit`.
 
-    `abort` leaves no trace of workers whose input has not.
+    Bytewax closes a sink after a failure, too, just as at the end of its input. So `close` only finishes the files, and
+    whoever runs the dataflow decides: `commit` if it returned, `abort` if it raised.
     """
 
     def __init__(
@@ -84,8 +85,8 @@ class RowsSink(DynamicSink[Item]):
             row_group_rows=1 << 17,
             compression=compression,
         )
-        self._lock = threading.Lock()  # workers may be threads
-        self._open: list[DatasetWriter] = []
+        self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
+        self._open: list[_RowsPartition] = []
         self.rows = 0
         self.files: list[Path] = []
 
@@ -93,10 +94,11 @@ class RowsSink(DynamicSink[Item]):
         """The part of one worker."""
         with self.watched():
             writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}")
-        with self._lock:
-            self._open.append(writer)
         mine = [i for i in self._replace if home_worker(str(i), worker_count) == worker_index]
-        return _RowsPartition(self, writer, self._columns, self._form.schema, mine)
+        partition = _RowsPartition(self, writer, self._columns, self._form.schema, mine)
+        with self._lock:
+            self._open.append(partition)
+        return partition
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -107,19 +109,23 @@ class RowsSink(DynamicSink[Item]):
             self._on_error(e)
             raise
 
-    def finished(self, writer: DatasetWriter, rows: int, files: list[Path]) -> None:
-        """A worker's files have appeared."""
+    def commit(self) -> None:
+        """Let the files of this process's workers appear.
+
+        Raises:
+            TickwaxError: the disk is full, or the folder cannot be written to.
+        """
         with self._lock:
-            if writer in self._open:  # else it was aborted
-                self._open.remove(writer)
-            self.rows += rows
-            self.files += files
+            for partition in self._open:
+                self.files += partition.writer.publish(partition.replace)
+                self.rows += partition.rows
+            self._open.clear()
 
     def abort(self) -> None:
-        """Remove what workers have begun and not finished."""
+        """Leave no trace of what is not committed."""
         with self._lock:
-            for writer in self._open:
-                writer.abort()
+            for partition in self._open:
+                partition.writer.abort()
             self._open.clear()
 
 
@@ -133,21 +139,21 @@ class _RowsPartition(StatelessSinkPartition[Item]):
         replace: Sequence[Instrument],
     ) -> None:
         self._sink = sink
-        self._replace = replace
-        self._writer = writer
+        self.replace = replace
+        self.writer = writer
         self._columns = columns
         self._schema = schema
-        self._rows = 0
+        self.rows = 0
 
     def write_batch(self, items: list[Item]) -> None:
         """Append rows."""
         with self._sink.watched():
             for key, rows in items:
                 batch = rows_to_arrow(rows, self._columns, self._schema)
-                self._writer.write(Instrument.parse(key), rows.integer[TS], batch)
-                self._rows += rows.rows
+                self.writer.write(Instrument.parse(key), rows.integer[TS], batch)
+                self.rows += rows.rows
 
     def close(self) -> None:
-        """The input has ended: let the files appear."""
+        """The input has ended, or something failed: the files are complete as far as this worker is concerned."""
         with self._sink.watched():
-            self._sink.finished(self._writer, self._rows, self._writer.commit(self._replace))
+            self.writer.finish()
