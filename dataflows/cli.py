@@ -1,8 +1,8 @@
 """The ``tickwax`` command: one verb a module."""
 
+import signal
 import sys
-from collections.abc import Callable
-from typing import Any
+from types import FrameType
 
 import typer
 
@@ -18,19 +18,19 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run a verb; bad input is one line on standard error and exit code 2."""
+    """Run a verb; bad input is one line on standard error and exit code 2, Ctrl-C one line and 130."""
     from dataflows import verbs  # noqa: F401  each module registers its verbs on `app`
 
-    run(app)
-
-
-def run(command: Callable[..., Any]) -> None:
-    """Call ``command``, turning an error that a user is meant to read into one line."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
-        command()
+        app()
     except TickwaxError as e:
         print(f"tickwax: {e}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("tickwax: interrupted", file=sys.stderr)
-        sys.exit(130)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    # Typer ends the process with 130 on its own, but says nothing.
+    print("\ntickwax: interrupted; nothing was written", file=sys.stderr)
+    raise KeyboardInterrupt

@@ -1,21 +1,23 @@
-"""Readies the compiled kernels, and says so when that takes a while."""
+"""Readies compiled kernels, and says so when that takes a while: once per machine and version."""
 
 import sys
-from time import perf_counter
 
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine
-from operators.jit import is_cached
+from operators.jit import CACHE as OPERATORS
 from sources.events import SNAPSHOT, tape_batch
+from sources.jit import KernelCache
 
 
-def ready_kernels() -> None:
-    """Load the kernels from the cache, or compile them: once per machine and version, announced on standard error."""
-    if is_cached():
-        return
-    print("tickwax: compiling the kernels for this machine, once; about half a minute …", file=sys.stderr, flush=True)
-    before = perf_counter()
+def announce(cache: KernelCache, kernel: str, seconds: int) -> None:
+    """Tell on standard error that ``kernel`` will be compiled now, unless it has been on this machine."""
+    if not cache.holds(kernel):
+        print(f"tickwax: compiling for this machine, once; about {seconds} s …", file=sys.stderr, flush=True)
+
+
+def ready_features() -> None:
+    """Compile the kernels of the features before the first tape row comes."""
+    announce(OPERATORS, "engine.run", 25)
     row = {"ordinal": [0], "exchange_ts": [0], "receive_ts": [0], "sequence": [0], "last": [True]}
     batch = tape_batch(**row, kind=[SNAPSHOT], side=[1], price=[1.0], size=[1.0])
     FeatureEngine(FeatureConfig()).process(batch)
-    print(f"tickwax: compiled in {perf_counter() - before:.0f} s", file=sys.stderr, flush=True)

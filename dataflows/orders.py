@@ -26,7 +26,7 @@ def read_orders(path: Path) -> dict[Instrument, dict[str, float]]:
         series, d = row["series"], row["d"]
         if series not in _SERIES:
             raise TickwaxError(f"features.d_file: {path}: row {n}: series {series!r} is not one of price, volume")
-        if d is None or not 0 <= d <= 2:
-            raise TickwaxError(f"features.d_file: {path}: row {n}: d {d} is outside 0 to 2")
+        if not isinstance(d, float | int) or not 0 <= d <= 2:
+            raise TickwaxError(f"features.d_file: {path}: row {n}: d {d!r} is not a number from 0 to 2")
         orders.setdefault(Instrument(row["exchange"], row["symbol"]), {})[series] = d
     return orders

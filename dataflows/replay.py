@@ -8,7 +8,7 @@ import sys
 from types import TracebackType
 
 from dataflows.flows import prepare_replay
-from dataflows.kernels import ready_kernels
+from dataflows.kernels import ready_features
 from dataflows.startup import load_or_exit
 from sources.errors import TickwaxError
 
@@ -25,7 +25,7 @@ def _excepthook(kind: type[BaseException], error: BaseException, traceback: Trac
 
 
 _replay.stop_on_signals()
-ready_kernels()
+ready_features()
 sys.excepthook = _excepthook
 atexit.register(_replay.commit)  # there is no other place after the flow; without effect after an exception
 _replay.progress.start()

@@ -84,8 +84,8 @@ def _distinct(symbols: tuple[str, ...]) -> tuple[str, ...]:
 
 def _codec(text: str) -> str:
     name = text.lower()
-    # "none" is no codec to Arrow, and its stubs list the names that it knows.
-    if name not in CODECS or not (name == "none" or pa.Codec.is_available(name)):  # type: ignore[arg-type]
+    # "none" is no codec to Arrow.
+    if name not in CODECS or not (name == "none" or pa.Codec.is_available(name)):
         raise ValueError(f"{text!r} is not a codec of Parquet: {', '.join(CODECS)}")
     return name
 

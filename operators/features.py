@@ -51,7 +51,7 @@ class FeatureRows(NamedTuple):
     def since(self, ordinal: int) -> "FeatureRows":
         """The rows whose newest tape row is ``ordinal`` or a later one."""
         first = int(np.searchsorted(self.integer[ROW_ORDINAL], ordinal))
-        return FeatureRows._make((column[:, first:] if column.size else column for column in self))
+        return FeatureRows._make(column[:, first:] if column.size else column for column in self)
 
 
 class Quality(NamedTuple):
@@ -91,7 +91,7 @@ class FeatureEngine:
             rows = self._room(batch, start)
             start, n, why = engine.run(batch, start, self._state, self._params, rows)
             if n:
-                done.append(FeatureRows._make((column[:, : n if column.size else 0] for column in rows)))
+                done.append(FeatureRows._make(column[:, : n if column.size else 0] for column in rows))
             if why == engine.DONE:
                 return concat_rows(done)
             if why == engine.BOOK_FULL:
@@ -145,7 +145,7 @@ def concat_rows(parts: list[FeatureRows]) -> FeatureRows | None:
     """Join consecutive feature rows."""
     if len(parts) <= 1:
         return parts[0] if parts else None
-    return FeatureRows._make((np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
+    return FeatureRows._make(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
 
 
 class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):

@@ -77,8 +77,8 @@ _blocks = _blocks_in_python if numba.config.DISABLE_JIT else _blocks_in_llvm
 def dot(x: Float64s, start: int, weights: Float64s) -> float:
     """``Σ_k x[start + k] · weights[k]``, in one fixed order.
 
-    Of the terms in whole blocks of sixteen, term k goes to lane k mod 16 and each lane sums in rising k; then lane i and
-    lane i + 8 are added, then i and i + 4, i + 2, i + 1. The terms left over are summed in rising k and added last.
+    Of the terms in whole blocks of sixteen, term k goes to lane k mod 16 and each lane sums in rising k; then lanes i
+    and i + 8 are added, then i and i + 4, i + 2, i + 1. The terms left over are summed in rising k and added last.
     """
     blocks = len(weights) // LANES
     rest = 0.0

@@ -72,7 +72,7 @@ def push(state: RollingMoments, row: Float64s) -> None:
             sums[_SQ_HI, c], sums[_SQ_LO, c] = add_pair(sums[_SQ_HI, c], sums[_SQ_LO, c], -p, -e)
             collapsed |= sums[_SQ_HI, c] < p * _COLLAPSE
         if collapsed:
-            sum_collapsed_again(state, slot)
+            sum_collapsed_again(state, int(slot))
     for c in range(columns):
         x = row[c]
         p, e = two_product(x, x)

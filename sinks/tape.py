@@ -17,6 +17,7 @@ def tape_format(compression: str = "snappy") -> FileFormat:
         schema=TAPE_SCHEMA,
         dictionary=("exchange_ts", "receive_ts", "sequence", "kind", "price", "size"),
         encoding={"ordinal": "DELTA_BINARY_PACKED", "side": "PLAIN", "last": "RLE"},
+        row_group_rows=1 << 18,  # small enough that encoding begins while a file is still being imported
         compression=compression,
     )
 

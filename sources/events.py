@@ -42,7 +42,7 @@ class TapeBatch(NamedTuple):
 
     def slice(self, start: int, stop: int) -> "TapeBatch":
         """Rows ``start:stop`` as views."""
-        return TapeBatch._make((column[start:stop] for column in self))
+        return TapeBatch._make(column[start:stop] for column in self)
 
 
 class InstrumentBatch(NamedTuple):
@@ -83,4 +83,4 @@ def concat(batches: "list[TapeBatch]") -> TapeBatch:
         return tape_batch(**{name: [] for name in DTYPES})
     if len(batches) == 1:
         return batches[0]
-    return TapeBatch._make((np.concatenate(columns) for columns in zip(*batches, strict=True)))
+    return TapeBatch._make(np.concatenate(columns) for columns in zip(*batches, strict=True))

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 from sources.errors import TickwaxError
 
-# Both parts become folder names (``exchange=…/symbol=…``), so nothing that a path or a Hive key could misread is let in.
+# Both parts become folder names (``exchange=…/symbol=…``): nothing that a path or a Hive key could misread is let in.
 _VENUE = re.compile(r"[a-z0-9_]+")
 _SYMBOL = re.compile(r"[^\s/\\=:*%]+")
 

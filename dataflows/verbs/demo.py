@@ -7,12 +7,14 @@ import typer
 from rich.console import Console
 
 from dataflows.cli import app
+from dataflows.kernels import announce
 from dataflows.progress import instrument_bars
 from dataflows.settings import load_settings
 from dataflows.summary import newest_rows
 from dataflows.synthesis import write_synthetic_tape
 from dataflows.verbs.replay import report, run_replay
 from sources.instrument import Instrument
+from sources.jit import CACHE as SOURCES
 from sources.tape.layout import data_files
 
 _INSTRUMENTS = [
@@ -43,6 +45,7 @@ def demo_verb(
     )
     missing = [i for i in _INSTRUMENTS if not data_files(tape, i)]
     if missing:
+        announce(SOURCES, "kernel.advance", 6)
         with instrument_bars(missing, _SPAN_NS) as progress:
             write_synthetic_tape(tape, missing, _SPAN_NS, _SEED, progress=progress)
         console.print(f"recorded 10 minutes of a synthetic market, {len(missing)} instruments: {tape}")

@@ -10,11 +10,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from dataflows.cli import app
 from dataflows.importing import Reader, import_files
+from dataflows.kernels import announce
 from dataflows.settings import load_settings
 from dataflows.verbs.import_summary import print_summary
 from sources.errors import TickwaxError
 from sources.importers import bybit_archive, cryptofeed, hftbacktest, tardis
 from sources.instrument import Instrument
+from sources.jit import CACHE as SOURCES
 from sources.venues import venue
 
 import_app = typer.Typer(no_args_is_help=True, help="Append recorded market data to a tape.")
@@ -83,6 +85,7 @@ def _run(
     for path in files:
         if not path.is_file():
             raise TickwaxError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    announce(SOURCES, "lines._index", 12)
     columns = (TextColumn("importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

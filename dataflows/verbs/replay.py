@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dataflows.cli import app
 from dataflows.flows import Replay, prepare_replay
-from dataflows.kernels import ready_kernels
+from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings
 from dataflows.summary import data_set_table, quality_line, try_line
 
@@ -57,7 +57,7 @@ def run_replay(settings: Settings, workers: int = 1) -> Replay:
     replay = prepare_replay(settings)
     try:
         replay.stop_on_signals()
-        ready_kernels()
+        ready_features()
         with replay.progress:
             cli_main(replay.flow, workers_per_process=workers)
         replay.commit()

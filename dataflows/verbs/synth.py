@@ -10,11 +10,13 @@ from rich.table import Table
 from dataflows.cli import app
 from dataflows.durations import LONGEST_NS, Duration
 from dataflows.instants import Instant
+from dataflows.kernels import announce
 from dataflows.progress import instrument_bars
 from dataflows.settings import load_settings
 from dataflows.synthesis import SyntheticTape, write_synthetic_tape
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.jit import CACHE as SOURCES
 
 _NS_PER_MS = 1_000_000
 
@@ -45,6 +47,7 @@ def synth_verb(
     instruments = [Instrument.parse(s) for s in settings.symbols]
     span_ns, start_ns = _span(span), _start(start)
     before = perf_counter()
+    announce(SOURCES, "kernel.advance", 6)
     with instrument_bars(instruments, span_ns) as progress:
         written = write_synthetic_tape(
             root,

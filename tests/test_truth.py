@@ -1,0 +1,59 @@
+"""Against truth: rebuilt books beside what the exchange itself published at the same moment."""
+
+import gzip
+import json
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dataflows.importing import import_files
+from operators.config import FeatureConfig
+from operators.features import FeatureEngine, concat_rows
+from operators.rows import ROW_ORDINAL
+from operators.schema import feature_columns
+from sources.importers import hftbacktest
+from sources.instrument import Instrument
+from sources.tape.reader import TapeReader
+
+Quote = tuple[float, float, float, float]  # bid price and size, ask price and size
+
+
+def published(capture: Path) -> Iterator[tuple[int, Quote]]:
+    """The exchange's own best quotes (`bookTicker`) by update id."""
+    with gzip.open(capture, "rt") as lines:
+        for line in lines:
+            if "bookTicker" in line:
+                d = json.loads(line.partition(" ")[2])["data"]
+                yield d["u"], (float(d["b"]), float(d["B"]), float(d["a"]), float(d["A"]))
+
+
+def rebuilt(tape: Path, instrument: Instrument) -> dict[int, Quote]:
+    """Best quotes of the rebuilt book by update id: every tape row through the features' own engine."""
+    config = FeatureConfig(sampling_ns=0, ffd_threshold=0.5)
+    engine = FeatureEngine(config)
+    batches = list(TapeReader(tape, instrument).batches())
+    rows = concat_rows([r for batch in batches if (r := engine.process(batch)) is not None])
+    assert rows is not None
+    sequence = {int(o): int(s) for b in batches for o, s in zip(b.ordinal, b.sequence, strict=True)}
+    at = {c.name: c.row for c in feature_columns(config) if c.type == "float64"}
+    quotes = zip(*(rows.value[at[name]] for name in ("bid_price", "bid_size", "ask_price", "ask_size")), strict=True)
+    return {sequence[int(o)]: quote for o, quote in zip(rows.integer[ROW_ORDINAL], quotes, strict=True)}
+
+
+@pytest.mark.parametrize(("symbol", "comparable"), [("BTCUSDT", 6546), ("ETHUSDT", 6578)])
+def test_best_quotes_equal_the_published_ones_at_every_comparable_update(
+    market_data: Path, tmp_path: Path, symbol: str, comparable: int
+) -> None:
+    capture = market_data / "binance_usdm" / f"{symbol.lower()}_20240808.gz"
+    instrument = Instrument("binance_futures", symbol)
+    import_files(tmp_path, [capture], partial(hftbacktest.read, instrument=instrument), instrument)
+    book = rebuilt(tmp_path, instrument)
+    # A quote holds until the next one: beside the book after update u stands the newest quote that is not after u.
+    quotes = dict(published(capture))
+    ids = sorted(quotes)
+    compared = [(quotes[ids[n - 1]], book[u]) for u in book if (n := bisect_right(ids, u)) and n < len(ids)]
+    assert len(compared) >= comparable
+    assert sum(theirs != ours for theirs, ours in compared) == 0
