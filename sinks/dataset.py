@@ -63,7 +63,10 @@ class DatasetWriter:
     """
 
     def __init__(self, root: Path, form: FileFormat, name: str, budget_bytes: int = 128 << 20) -> None:
-        """``name`` begins every file's name; two writers that work side by side need different ones."""
+        """``name`` begins every file's name; two writers that work side by side need different ones.
+
+        The staging folder comes with the first row, so that whoever holds the writer can remove it by `abort`.
+        """
         self.root = root
         self._form = form
         self._name = name
@@ -81,7 +84,6 @@ class DatasetWriter:
             _sweep(root)
             self._staging = root / f".staging-{socket.gethostname()}-{os.getpid()}-{name}"
             shutil.rmtree(self._staging, ignore_errors=True)
-            self._staging.mkdir()
 
     def __enter__(self) -> Self:
         return self

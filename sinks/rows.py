@@ -87,6 +87,7 @@ class RowsSink(DynamicSink[Item]):
         )
         self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
         self._open: list[_RowsPartition] = []
+        self._aborted = False
         self.rows = 0
         self.files: list[Path] = []
 
@@ -98,6 +99,8 @@ class RowsSink(DynamicSink[Item]):
         partition = _RowsPartition(self, writer, self._columns, self._form.schema, mine)
         with self._lock:
             self._open.append(partition)
+            if self._aborted:
+                writer.abort()
         return partition
 
     @contextlib.contextmanager
@@ -124,6 +127,7 @@ class RowsSink(DynamicSink[Item]):
     def abort(self) -> None:
         """Leave no trace of what is not committed."""
         with self._lock:
+            self._aborted = True
             for partition in self._open:
                 partition.writer.abort()
             self._open.clear()
