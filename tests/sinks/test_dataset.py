@@ -130,12 +130,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 
     def test_those_of_another_host_and_of_the_living_stay(self, tmp_path):
         living = DatasetWriter(tmp_path, FORM, "living")
+        put(living, BTC, 0, 1)
         (host,) = (path.name.removesuffix(f"-{os.getpid()}-living") for path in tmp_path.iterdir())
         for name in (".staging-elsewhere-1-w", f"{host}-1-w", f"{host}-x-w"):
             (tmp_path / name).mkdir()
         DatasetWriter(tmp_path, FORM, "next").commit()
         assert len(list(tmp_path.iterdir())) == 4
-        put(living, BTC, 0, 1)
         living.commit()
         assert numbers(tmp_path, BTC) == [0]
 
