@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -36,6 +37,7 @@ class Replay:
     sinks: dict[str, RowsSink]  # by data set
     engines: dict[Instrument, FeatureEngine]
     committing: bool = False
+    handlers: dict[int, Any] = field(default_factory=dict)  # those of signals before `stop_on_signals`
 
     def commit(self) -> None:
         """Let the rows appear: for after the flow, which must have returned; does nothing after `abort`."""
@@ -71,7 +73,12 @@ class Replay:
                 os._exit(128 + number)
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop)
+            self.handlers[number] = signal.signal(number, stop)
+
+    def release_signals(self) -> None:
+        """Undo `stop_on_signals`."""
+        while self.handlers:
+            signal.signal(*self.handlers.popitem())
 
     @property
     def quality(self) -> Quality:

@@ -63,6 +63,7 @@ def run_replay(settings: Settings, workers: int = 1) -> Replay:
         replay.commit()
     finally:
         replay.abort()
+        replay.release_signals()
     return replay
 
 
