@@ -1,0 +1,61 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dataflows.synthesis import write_synthetic_tape
+from sources.instrument import Instrument
+
+SECOND = 1_000_000_000
+MIDNIGHT = 1_767_571_200 * SECOND  # 2026-01-05
+INSTRUMENTS = [
+    *(Instrument("binance_futures", f"{base}USDT") for base in ("BTC", "ETH", "SOL")),
+    *(Instrument("bybit_linear", f"{base}USDT") for base in ("BTC", "ETH")),
+]
+
+
+@pytest.fixture(scope="session")
+def synthetic_tape_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten seconds of five instruments at two venues, around midnight; not to be written to."""
+    root = tmp_path_factory.mktemp("synthetic") / "tape"
+    write_synthetic_tape(root, INSTRUMENTS, 10 * SECOND, 7, start_ns=MIDNIGHT - 4 * SECOND)
+    return root
+
+
+def environment(settings: dict[str, object]) -> dict[str, str]:
+    """The environment of a process with these settings, by dotted key, and no others."""
+    around = {name: text for name, text in os.environ.items() if not name.startswith(("TICKWAX_", "BYTEWAX_"))}
+    return around | {f"TICKWAX_{key.upper().replace('.', '__')}": str(value) for key, value in settings.items()}
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@contextmanager
+def processes() -> Iterator[Start]:
+    """What starts Python with arguments; whatever still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(settings: dict[str, object], *arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, *map(str, arguments)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment(settings))
+        started.append(process)
+        return process
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with processes() as starter:
+        yield starter
