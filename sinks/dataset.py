@@ -26,7 +26,7 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
 
-_IN_FLIGHT = 2  # row groups waiting for the background thread
+_IN_FLIGHT = 1  # row groups waiting for the background thread, beside the one it is at
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class DatasetWriter:
     keep their order within and, by file name, across files.
     """
 
-    def __init__(self, root: Path, form: FileFormat, name: str, budget_bytes: int = 128 << 20) -> None:
+    def __init__(self, root: Path, form: FileFormat, name: str, budget_bytes: int = 64 << 20) -> None:
         """``name`` begins every file's name; two writers that work side by side need different ones.
 
         The staging folder comes with the first row, so that whoever holds the writer can remove it by `abort`.

@@ -82,7 +82,7 @@ class RowsSink(DynamicSink[Item]):
         self._form = FileFormat(
             schema=schema,
             dictionary=[c.name for c in columns if c.type in ("regime", "uint8")],
-            row_group_rows=1 << 17,
+            row_group_rows=1 << 16,  # about 36 MB in memory
             compression=compression,
         )
         self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
