@@ -1,5 +1,6 @@
 """What a run wrote, in a few lines."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sources.tape.layout import data_files, instruments
 
 def data_set_table(sinks: Mapping[str, RowsSink]) -> Table:
     """One line a data set: where, how many rows and files, how large."""
-    table = Table("data set", "folder")
+    table = Table("data set", "folder", box=None, pad_edge=False)
     for title in ("rows", "files", "MB"):
         table.add_column(title, justify="right")
     for name, sink in sinks.items():
@@ -38,17 +39,20 @@ def try_line(path: Path | None) -> str:
         "select exchange, symbol, count(*) as rows, avg(spread) as spread, avg(volatility) as volatility "
         f"from '{path}/*/*/*/*.parquet' group by all order by all"
     )
-    return f'look at it:  python -c "import duckdb; duckdb.sql(\\"{query}\\").show()"'
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return f'look at it:  {python} -c "import duckdb; duckdb.sql(\\"{query}\\").show()"'
 
 
 def newest_rows(path: Path) -> Table:
     """The newest feature row of each instrument, a few columns of it."""
-    columns = ("mid", "spread", "vw_ofi", "price_ffd", "volatility", "fdi", "regime")
-    table = Table(Column("instrument", no_wrap=True), "time (UTC)", *columns)
+    columns = ("mid", "spread", "volatility", "fdi", "regime")
+    table = Table(Column("newest row of", no_wrap=True), *columns, box=None, pad_edge=False)
     for instrument in instruments(path):
         with pq.ParquetFile(data_files(path, instrument)[-1]) as file:
-            group = file.read_row_group(file.num_row_groups - 1, columns=["ts", *columns])
-        ts, *values = group.slice(group.num_rows - 1).to_pydict().values()
+            group = file.read_row_group(file.num_row_groups - 1, columns=list(columns))
+        values = group.slice(group.num_rows - 1).to_pydict().values()
         texts = (f"{v:.6g}" if isinstance(v, float) else str(v) for (v,) in values)
-        table.add_row(str(instrument), f"{ts[0]:%H:%M:%S}", *texts)
+        table.add_row(str(instrument), *texts)
     return table

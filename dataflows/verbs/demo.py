@@ -52,5 +52,5 @@ def demo_verb(
     else:
         console.print(f"the tape is there already: {tape}")
     replay = run_replay(settings)
-    console.print(newest_rows(features))
+    console.print(newest_rows(features), "")
     report(settings, replay)
