@@ -1,3 +1,6 @@
-"""The verbs of ``tickwax``; importing this package registers them."""
+"""The verbs of ``tickwax``, one a module; importing them adds them to `app`."""
 
-from dataflows.verbs import demo, importing, replay, settings, synth  # noqa: F401
+from dataflows.app import app
+from dataflows.verbs import demo, importing, replay, settings, synth
+
+__all__ = ["app", "demo", "importing", "replay", "settings", "synth"]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dataflows.cli import app
+from dataflows.app import app
 from dataflows.kernels import announce
 from dataflows.progress import instrument_bars
 from dataflows.settings import load_settings

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dataflows.cli import app
+from dataflows.app import app
 from dataflows.importing import Reader, import_files
 from dataflows.kernels import announce
 from dataflows.settings import load_settings

@@ -6,7 +6,7 @@ import typer
 from bytewax.run import cli_main
 from rich.console import Console
 
-from dataflows.cli import app
+from dataflows.app import app
 from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from dataflows.cli import app
+from dataflows.app import app
 from dataflows.settings import Settings, load_settings
 from dataflows.settings_layers import environment_layer, file_layer, leaves, look_up
 

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dataflows.cli import app
+from dataflows.app import app
 from dataflows.durations import LONGEST_NS, Duration
 from dataflows.instants import Instant
 from dataflows.kernels import announce

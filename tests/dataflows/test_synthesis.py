@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dataflows import verbs  # noqa: F401  registers the verbs
-from dataflows.cli import app
+from dataflows.verbs import app
 from dataflows.synthesis import START_NS, write_synthetic_tape
 from sources.errors import TickwaxError
 from sources.events import KINDS, concat

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dataflows import verbs  # noqa: F401  registers them
-from dataflows.cli import app
+from dataflows.verbs import app
 from sinks.tape import TapeWriter
 from sources.builder import Levels, TapeBuilder, TapeTail
 from sources.errors import TickwaxError
