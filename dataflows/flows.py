@@ -1,17 +1,16 @@
 """The dataflows, put together from sources, operators and sinks."""
 
 import os
-import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
+from dataflows.interruption import on_interruption
 from dataflows.orders import read_orders
 from dataflows.progress import ReplayProgress
 from dataflows.settings import Settings
@@ -36,18 +35,22 @@ class Replay:
     progress: ReplayProgress
     sinks: dict[str, RowsSink]  # by data set
     engines: dict[Instrument, FeatureEngine]
-    committing: bool = False
-    handlers: dict[int, Any] = field(default_factory=dict)  # those of signals before `stop_on_signals`
+    ending: threading.RLock = field(default_factory=threading.RLock)  # held by whoever has begun to end the process
+    committed: bool = False
+    release_signals: Callable[[], None] = lambda: None  # undoes `stop_on_signals`
 
     def commit(self) -> None:
         """Let the rows appear: for after the flow, which must have returned; does nothing after `abort`."""
         self.progress.stop()
-        self.committing = True
-        try:
-            for sink in self.sinks.values():
-                sink.commit()
-        except TickwaxError as e:
-            self.stop_with_error(e)
+        with self.ending:
+            try:
+                for sink in self.sinks.values():
+                    sink.commit()
+            except TickwaxError as e:
+                self.stop_with_error(e)
+            self.committed = True
+            self.release_signals()
+            self.release_signals = lambda: None
 
     def abort(self) -> None:
         """Leave no trace of what is not committed."""
@@ -59,26 +62,21 @@ class Replay:
         """End the process with one line, for Bytewax would print a Rust and a Python traceback; only if it is one that
         a user is meant to read."""
         if isinstance(error, TickwaxError):
-            self.abort()
-            print(f"tickwax: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
+            self._end(str(error), 1)
 
     def stop_on_signals(self) -> None:
         """From now on an interruption ends the process at once and leaves nothing, whatever its threads are at."""
+        self.release_signals = on_interruption(
+            lambda number: self._end("interrupted; nothing was written", 128 + number)
+        )
 
-        def stop(number: int, frame: FrameType | None) -> None:
-            if not self.committing:
-                self.abort()
-                print("tickwax: interrupted; nothing was written", file=sys.stderr, flush=True)
-                os._exit(128 + number)
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.handlers[number] = signal.signal(number, stop)
-
-    def release_signals(self) -> None:
-        """Undo `stop_on_signals`."""
-        while self.handlers:
-            signal.signal(*self.handlers.popitem())
+    def _end(self, line: str, code: int) -> None:
+        with self.ending:  # other threads that want to end the process wait here until it has
+            if self.committed:
+                return
+            self.abort()
+            print(f"tickwax: {line}", file=sys.stderr, flush=True)
+            os._exit(code)
 
     @property
     def quality(self) -> Quality:
