@@ -458,6 +458,16 @@ class TestFailures:
         assert told(process.communicate(timeout=120)[1]) == [line]
         assert process.returncode == 1
 
+    def test_an_interruption_while_the_other_process_is_missing(self, synthetic_tape_root, start, tmp_path):
+        (port, other) = free_ports(2)
+        settings = {"tape.path": synthetic_tape_root, "features.path": tmp_path / "f"}
+        process = start(settings, *MODULE, "-i", 1, "-a", f"127.0.0.1:{port};127.0.0.1:{other}")
+        assert "error connecting" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert told(process.communicate(timeout=20)[1]) == ["tickwax: interrupted; nothing was written"]
+        assert process.returncode == 128 + signal.SIGTERM
+        assert not (tmp_path / "f").exists()
+
     @pytest.mark.parametrize("command", [MODULE, (*MODULE, "-w", 2), VERB])
     def test_an_interruption(self, synthetic_tape_root, start, tmp_path, command):
         settings = {"tape.path": synthetic_tape_root, "features.path": tmp_path / "f", "features.sampling": "update"}
