@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sinks.imports import SourceFile, import_name, imported, mark_imported, remove_leftovers
+from sinks.imports import SourceFile, appearing, import_name, imported, remove_leftovers
+from sinks.lock import only_writer
 from sinks.tape import TapeWriter
-from sources.builder import TapeTail
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.importers.files import Progress, sha256
@@ -48,7 +48,17 @@ def import_files(
     Raises:
         TickwaxError: a file is bad or has nothing to import, or the tape cannot be written.
     """
-    known = imported(tape, instrument)
+    with only_writer(tape):
+        remove_leftovers(tape)
+        files, skipped = _new(paths, imported(tape, instrument))
+        stats = ImportStats()
+        if files:
+            _append(tape, files, reader, stats, compression, progress)
+    return ImportResult(stats, [file.path for file in files], skipped)
+
+
+def _new(paths: Sequence[Path], known: set[str]) -> tuple[list[SourceFile], list[Path]]:
+    """Files whose content is not known, and the others."""
     files: list[SourceFile] = []
     skipped: list[Path] = []
     for path in paths:
@@ -58,24 +68,34 @@ def import_files(
             continue
         known.add(fingerprint)
         files.append(SourceFile(path, path.stat().st_size, fingerprint))
-    stats = ImportStats()
-    if not files:
-        return ImportResult(stats, [], skipped)
+    return files, skipped
 
-    def tail(of: Instrument) -> TapeTail:
-        remove_leftovers(tape, of)
-        return find_tail(tape, of)
 
+def _append(
+    tape: Path, files: list[SourceFile], reader: Reader, stats: ImportStats, compression: str, progress: Progress
+) -> None:
     name = import_name(files)
-    writer = TapeWriter(tape, name, compression)
-    try:
-        for item, batch in reader([file.path for file in files], tail, stats, progress):
+    with TapeWriter(tape, name, compression) as writer:
+        for item, batch in reader([file.path for file in files], lambda of: find_tail(tape, of), stats, progress):
             writer.write(item, batch)
-        if not any(counts.rows for counts in stats.instruments.values()):
-            raise TickwaxError(f"{files[0].path}: nothing to import: no trade, and no book with its snapshot")
-    except BaseException:
-        writer.abort()
-        raise
-    writer.commit()
-    mark_imported(tape, name, files, {item: counts.rows for item, counts in stats.instruments.items() if counts.rows})
-    return ImportResult(stats, [file.path for file in files], skipped)
+        rows = {item: counts.rows for item, counts in stats.instruments.items() if counts.rows}
+        _refuse_what_is_lost(files[0].path, stats)
+        with appearing(tape, name, files, rows):
+            writer.commit()
+
+
+def _refuse_what_is_lost(first: Path, stats: ImportStats) -> None:
+    """An import that would keep no row, or lose all of a book, is a mistake in the command."""
+    if not any(counts.rows for counts in stats.instruments.values()):
+        raise TickwaxError(f"{first}: nothing to import: no trade, and no book with its snapshot")
+    for instrument, counts in stats.instruments.items():
+        if counts.dropped and not counts.snapshots:
+            raise TickwaxError(
+                f"{first}: {counts.dropped} book messages of {instrument} and no snapshot that they join; "
+                "name all files in the order of time, from the one with the snapshot on, in one command"
+            )
+        if counts.bad * 2 > counts.frames + counts.bad:
+            excerpt = f"; the first: {stats.excerpts[0]}" if stats.excerpts else ""
+            raise TickwaxError(
+                f"{first}: {counts.bad} bad frames of {instrument}, most of all: another venue?{excerpt}"
+            )

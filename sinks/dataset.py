@@ -1,8 +1,8 @@
 """A Hive-partitioned Parquet data set that appears whole or not at all.
 
-Rows are staged in files that no reader takes for data (``<root>/.staging-…/**/*.part``) and renamed into place by
-``commit``, or by ``publish`` once they are finished. Encoding and compression run in one background thread, a few row
-groups ahead of the caller at the most.
+Rows are staged beside it, in files that no reader takes for data (``.<root>.staging-…/**/*.part``), and renamed into
+place by ``commit``, or by ``publish`` once they are finished. Encoding and compression run in one background thread, a
+few row groups ahead of the caller at the most.
 """
 
 import contextlib
@@ -82,7 +82,7 @@ class DatasetWriter:
         with self._one_line():
             root.mkdir(parents=True, exist_ok=True)
             _sweep(root)
-            self._staging = root / f".staging-{socket.gethostname()}-{os.getpid()}-{name}"
+            self._staging = _staging(root, f"{os.getpid()}-{name}")
             shutil.rmtree(self._staging, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -143,6 +143,7 @@ class DatasetWriter:
             for staged, final in self._done:
                 os.replace(staged, final)
             files = [final for _, final in self._done]
+            self._done.clear()
             for old in {old for instrument in replace for old in data_files(self.root, instrument)}.difference(files):
                 old.unlink()
             shutil.rmtree(self._staging, ignore_errors=True)
@@ -223,9 +224,25 @@ class DatasetWriter:
             self._flight.popleft().result()
 
 
+def beside(root: Path, name: str) -> Path:
+    """A path for what belongs to a data set and is none of its data: ``.<root>.<name>`` in the folder above.
+
+    Some readers of a whole folder stumble over files that are no Parquet. Inside it, as ``.<name>``, where the folder
+    is a file system of its own, because files cannot be renamed from one to another.
+    """
+    if root.stat().st_dev == root.parent.stat().st_dev and os.access(root.parent, os.W_OK):
+        return root.parent / f".{root.name}.{name}"
+    return root / f".{name}"
+
+
+def _staging(root: Path, rest: str) -> Path:
+    return beside(root, f"staging-{socket.gethostname()}-{rest}")
+
+
 def _sweep(root: Path) -> None:
     """Remove what writers of this host left behind when they were killed."""
-    for folder in root.glob(f".staging-{socket.gethostname()}-*"):
-        pid = folder.name.removeprefix(f".staging-{socket.gethostname()}-").partition("-")[0]
+    pattern = _staging(root, "*")
+    for folder in pattern.parent.glob(pattern.name):
+        pid = folder.name.removeprefix(pattern.name.removesuffix("*")).partition("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,22 +1,31 @@
 """Which files have been imported into a tape, so that the same content is never appended twice.
 
-An import of some files is named after their content. It writes its rows as ``<name>-*.parquet`` and then, last of all,
-a marker ``_<name>.json`` into the folder of every instrument it has touched; rows of an import that lacks a marker are
-what a killed process left behind.
+An import of some files is named after their content. Its rows appear as ``<name>-*.parquet``, and beside them, for
+every instrument it has touched, a marker ``_<name>.parquet``: a tape file without rows, its text in the metadata,
+because readers of a whole folder, such as Polars, accept nothing but Parquet there. While both appear there is a note
+beside the tape; a note that is found by a later import tells what a killed one left behind. Nothing else is removed.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sinks.dataset import beside
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.layout import instrument_dir
+from sources.tape.schema import TAPE_SCHEMA
 
 _PREFIX = "import-"
+_KEY = "tickwax.import"  # of a marker's metadata
+_NOTE = "appearing-"
 _DIGITS = 16  # of the fingerprint, in names
 
 
@@ -37,60 +46,51 @@ def import_name(files: Sequence[SourceFile]) -> str:
 
 
 def imported(root: Path, instrument: Instrument | None) -> set[str]:
-    """Fingerprints of the files that are in the tape of ``instrument``, or of any one, by complete imports."""
+    """Fingerprints of the files that are in the tape of ``instrument``, or of any one."""
     folders = root.glob("exchange=*/symbol=*") if instrument is None else [instrument_dir(root, instrument)]
-    return {
-        file["sha256"]
-        for folder in folders
-        for name, marker in _markers(folder)
-        if _is_complete(root, name, marker)
-        for file in marker["files"]
-    }
+    return {file["sha256"] for folder in folders for marker in _markers(folder) for file in marker["files"]}
 
 
-def remove_leftovers(root: Path, instrument: Instrument) -> None:
-    """Remove the rows of imports that were killed before they were complete."""
-    folder = instrument_dir(root, instrument)
-    complete = {name for name, marker in _markers(folder) if _is_complete(root, name, marker)}
-    for path in folder.glob(f"date=*/{_PREFIX}*.parquet"):
-        if path.name.rpartition("-")[0] not in complete:
-            path.unlink()
-    for name, _ in list(_markers(folder)):
-        if name not in complete:
-            _marker_path(folder, name).unlink()
+def remove_leftovers(root: Path) -> None:
+    """Remove the rows and markers of imports that were killed while they appeared."""
+    pattern = beside(root, f"{_NOTE}*.json")
+    for note in pattern.parent.glob(pattern.name):
+        left = json.loads(note.read_text())
+        for key in left["instruments"]:
+            folder = instrument_dir(root, Instrument.parse(key))
+            for path in (
+                *folder.glob(f"date=*/{left['name']}-*.parquet"),
+                *folder.glob(f"date=*/_{left['name']}.parquet"),
+            ):
+                path.unlink()
+        note.unlink()
 
 
-def mark_imported(root: Path, name: str, files: Sequence[SourceFile], rows: dict[Instrument, int]) -> None:
-    """Declare an import complete; ``rows``: how many each of its instruments got."""
-    marker = {
-        "files": [{"name": file.path.name, "bytes": file.bytes, "sha256": file.sha256} for file in files],
-        "instruments": sorted(str(instrument) for instrument in rows),
-    }
+@contextmanager
+def appearing(root: Path, name: str, files: Sequence[SourceFile], rows: dict[Instrument, int]) -> Iterator[None]:
+    """Inside, the rows of an import appear; afterwards its markers do. ``rows``: how many each instrument got."""
+    note = beside(root, f"{_NOTE}{name}.json")
+    staged = note.with_suffix(".part")
+    staged.write_text(json.dumps({"name": name, "instruments": [str(instrument) for instrument in rows]}))
+    os.replace(staged, note)
+    yield
+    sources = [{"name": file.path.name, "bytes": file.bytes, "sha256": file.sha256} for file in files]
     for instrument, count in rows.items():
-        folder = instrument_dir(root, instrument)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = _marker_path(folder, name)
-        staged = path.with_suffix(".tmp")
-        staged.write_text(json.dumps({**marker, "rows": count}, indent=1) + "\n")
+        first = min(instrument_dir(root, instrument).glob(f"date=*/{name}-*.parquet"))
+        path = first.with_name(f"_{name}.parquet")
+        staged = path.with_suffix(".part")
+        text = json.dumps({"files": sources, "rows": count})
+        pq.write_table(TAPE_SCHEMA.empty_table().replace_schema_metadata({_KEY: text}), staged)
         os.replace(staged, path)
+    note.unlink()
 
 
-def _marker_path(folder: Path, name: str) -> Path:
-    return folder / f"_{name}.json"
-
-
-def _markers(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in sorted(folder.glob(f"_{_PREFIX}*.json")):
+def _markers(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob(f"date=*/_{_PREFIX}*.parquet")):
         try:
-            marker = json.loads(path.read_text())
-            if not {"files", "instruments"} <= marker.keys():
-                raise ValueError("keys are missing")
-        except (OSError, ValueError, AttributeError) as e:
-            raise TickwaxError(f"{path}: is no marker of an import: {e}") from e
-        yield path.stem.removeprefix("_"), marker
-
-
-def _is_complete(root: Path, name: str, marker: dict[str, Any]) -> bool:
-    """Every instrument of the import has its marker: they are written after all rows, one after the other."""
-    folders = (instrument_dir(root, Instrument.parse(key)) for key in marker["instruments"])
-    return all(_marker_path(folder, name).exists() for folder in folders)
+            marker = json.loads((pq.read_schema(path).metadata or {})[_KEY.encode()])
+            if "files" not in marker:
+                raise ValueError("files are missing")
+        except (OSError, pa.ArrowException, ValueError, LookupError, AttributeError) as e:
+            raise TickwaxError(f"{path}: is no marker of an import: {str(e).splitlines()[0]}") from e
+        yield marker

@@ -1,18 +1,23 @@
 """Imports onto a tape on disk: whole or not at all, once, and with a reset where a known book is left behind."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow.dataset as ds
 import pytest
 from typer.testing import CliRunner
 
 from dataflows import verbs  # noqa: F401  registers them
 from dataflows.verbs import app
+from sinks.lock import only_writer
 from sinks.tape import TapeWriter
 from sources.builder import Levels, TapeBuilder, TapeTail
 from sources.errors import TickwaxError
@@ -78,15 +83,44 @@ def test_same_content_is_imported_once(tmp_path: Path, first: Path, second: Path
     check_invariants(on_disk(tape))
 
 
+def test_the_marker_of_an_import_does_not_disturb_readers_of_the_folder(tmp_path: Path, first: Path) -> None:
+    tape = tmp_path / "tape"
+    run(tape, [first], read_btc, BTC)
+    rows = on_disk(tape).rows
+    assert pl.scan_parquet(tape, hive_partitioning=True).select(pl.len()).collect().item() == rows
+    assert duckdb.sql(f"select count(*) from '{tape}/*/*/*/*.parquet'").fetchall() == [(rows,)]
+    assert len(pd.read_parquet(tape)) == rows
+
+
 def test_leftovers_of_a_killed_import_are_removed(tmp_path: Path, first: Path) -> None:
     tape = tmp_path / "tape"
     run(tape, [first], read_btc, BTC)
-    (marker,) = tape.rglob("_import-*.json")
+    (marker,) = tape.rglob("_import-*.parquet")
     marker.unlink()  # killed after the rows appeared, before the marker did
+    note = {"name": marker.stem.removeprefix("_"), "instruments": [str(BTC)]}
+    (tmp_path / ".tape.appearing-x.json").write_text(json.dumps(note))
     assert run(tape, [first], read_btc, BTC).imported == [first]
+    assert [path.name for path in tmp_path.iterdir() if "appearing" in path.name] == []
     rows = on_disk(tape)
     assert kinds(rows) == ["snapshot", "delta", "trade"]
     check_invariants(rows)
+
+
+def test_rows_that_another_brought_without_a_marker_are_never_removed(tmp_path: Path, first: Path) -> None:
+    tape, other = tmp_path / "tape", tmp_path / "other"
+    run(other, [first], read_btc, BTC)
+    (rows,) = data_files(other, BTC)
+    copied = tape / rows.relative_to(other)
+    copied.parent.mkdir(parents=True)
+    shutil.copy(rows, copied.with_name("import-copied-000000.parquet"))
+    run(tape, [first], read_btc, BTC)
+    assert len(data_files(tape, BTC)) == 2
+    check_invariants(on_disk(tape))
+
+
+def test_two_imports_at_once_are_refused(tmp_path: Path, first: Path) -> None:
+    with only_writer(tmp_path / "tape"), pytest.raises(TickwaxError, match="another process is writing to it"):
+        run(tmp_path / "tape", [first], read_btc, BTC)
 
 
 def test_failure_leaves_nothing(tmp_path: Path, first: Path) -> None:

@@ -1,6 +1,7 @@
 """A data set appears whole or not at all, in files of the form that was asked for."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,26 +119,48 @@ put(writer, BTC, 0, 10)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
-    def test_what_they_leave_is_swept_by_the_next(self, tmp_path):
-        run = subprocess.run([sys.executable, "-c", self.CODE, str(tmp_path)], cwd=Path(__file__).parents[2])
-        assert run.returncode == -signal.SIGKILL
-        (left,) = tmp_path.iterdir()
-        assert left.name.startswith(".staging-")
-        assert list(instruments(tmp_path)) == []
-        with DatasetWriter(tmp_path, FORM, "next") as writer:
-            put(writer, ETH, 0, 1)
-        assert [path.name for path in tmp_path.iterdir()] == ["exchange=bybit_linear"]
+    @pytest.fixture
+    def root(self, tmp_path):
+        root = tmp_path / "data"
+        root.mkdir()
+        return root
 
-    def test_those_of_another_host_and_of_the_living_stay(self, tmp_path):
-        living = DatasetWriter(tmp_path, FORM, "living")
+    def test_what_they_leave_is_swept_by_the_next(self, root):
+        run = subprocess.run([sys.executable, "-c", self.CODE, str(root)], cwd=Path(__file__).parents[2])
+        assert run.returncode == -signal.SIGKILL
+        assert list(root.iterdir()) == []  # readers of the folder see nothing, whatever they look for
+        left, _ = sorted(root.parent.iterdir())
+        assert left.name.startswith(".data.staging-")
+        with DatasetWriter(root, FORM, "next") as writer:
+            put(writer, ETH, 0, 1)
+        assert [path.name for path in root.parent.iterdir()] == ["data"]
+        assert [path.name for path in root.iterdir()] == ["exchange=bybit_linear"]
+
+    def test_those_of_another_host_and_of_the_living_stay(self, root):
+        living = DatasetWriter(root, FORM, "living")
         put(living, BTC, 0, 1)
-        (host,) = (path.name.removesuffix(f"-{os.getpid()}-living") for path in tmp_path.iterdir())
-        for name in (".staging-elsewhere-1-w", f"{host}-1-w", f"{host}-x-w"):
-            (tmp_path / name).mkdir()
-        DatasetWriter(tmp_path, FORM, "next").commit()
-        assert len(list(tmp_path.iterdir())) == 4
+        staging, _ = sorted(root.parent.iterdir())
+        host = staging.name.removesuffix(f"-{os.getpid()}-living")
+        for name in (".data.staging-elsewhere-1-w", f"{host}-1-w", f"{host}-x-w"):
+            (root.parent / name).mkdir()
+        DatasetWriter(root, FORM, "next").commit()
+        left = {staging.name, ".data.staging-elsewhere-1-w", f"{host}-1-w", f"{host}-x-w", "data"}  # 1 is alive
+        assert {path.name for path in root.parent.iterdir()} == left
         living.commit()
-        assert numbers(tmp_path, BTC) == [0]
+        assert numbers(root, BTC) == [0]
+
+    def test_staging_is_inside_where_the_folder_is_a_file_system_of_its_own(self, root):
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", root], capture_output=True)
+        if mounted.returncode:
+            pytest.skip(f"cannot mount a small file system: {mounted.stderr.decode().strip()}")
+        try:
+            writer = DatasetWriter(root, FORM, "w")
+            put(writer, BTC, 0, 3)
+            assert [path.name[:9] for path in root.iterdir()] == [".staging-"]
+            writer.commit()
+            assert numbers(root, BTC) == [0, 1, 2]
+        finally:
+            subprocess.run(["umount", root], check=True)
 
 
 class TestForm:
@@ -279,12 +302,11 @@ class TestFailures:
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
     def test_staging_that_is_swept_away(self, tmp_path):
-        writer = DatasetWriter(tmp_path, FORM, "w")
+        writer = DatasetWriter(tmp_path / "data", FORM, "w")
         put(writer, BTC, 0, 2)
-        (staging,) = tmp_path.iterdir()
-        for path in sorted(staging.rglob("*"), reverse=True):
-            path.unlink() if path.is_file() else path.rmdir()
-        self.fails(tmp_path, "No such file", writer.commit)
+        staging, _ = sorted(tmp_path.iterdir())
+        shutil.rmtree(staging)
+        self.fails(tmp_path / "data", "No such file", writer.commit)
 
     def test_a_failing_commit_at_the_end_of_with_leaves_nothing(self, tmp_path):
         def work() -> None:
