@@ -21,5 +21,5 @@ def main() -> None:
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     # Typer ends the process with 130 on its own, but says nothing.
-    print("\ntickwax: interrupted; nothing was written", file=sys.stderr)
+    print("\ntickwax: interrupted", file=sys.stderr)
     raise KeyboardInterrupt

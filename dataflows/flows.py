@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import bytewax.operators as op
+import pyarrow.parquet as pq
 from bytewax.dataflow import Dataflow
 
 from dataflows.interruption import on_interruption
@@ -16,7 +17,7 @@ from dataflows.progress import ReplayProgress
 from dataflows.settings import Settings
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Quality, features
-from operators.schema import book_columns, feature_columns
+from operators.schema import Column, book_columns, feature_columns
 from sinks.rows import RowsSink
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -25,22 +26,24 @@ from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
 from sources.venues import has_full_depth
 
+_ROWS_AT_ONCE = 20_000  # feature rows that a batch may complete: a thin tape has few tape rows for many of them
+
 
 @dataclass
 class Replay:
     """A replay that is ready to run, and what can be told of it meanwhile and afterwards."""
 
     flow: Dataflow
-    instruments: list[Instrument]
     progress: ReplayProgress
     sinks: dict[str, RowsSink]  # by data set
     engines: dict[Instrument, FeatureEngine]
     ending: threading.RLock = field(default_factory=threading.RLock)  # held by whoever has begun to end the process
     committed: bool = False
+    aborted: bool = False
     release_signals: Callable[[], None] = lambda: None  # undoes `stop_on_signals`
 
-    def commit(self) -> None:
-        """Let the rows appear: for after the flow, which must have returned; does nothing after `abort`."""
+    def commit(self) -> bool:
+        """Let the rows appear: for after the flow, which must have returned. False, and none do, after `abort`."""
         self.progress.stop()
         with self.ending:
             try:
@@ -51,9 +54,11 @@ class Replay:
             self.committed = True
             self.release_signals()
             self.release_signals = lambda: None
+        return not self.aborted
 
     def abort(self) -> None:
         """Leave no trace of what is not committed."""
+        self.aborted = not self.committed
         self.progress.stop()
         for sink in self.sinks.values():
             sink.abort()
@@ -106,7 +111,8 @@ def prepare_replay(settings: Settings) -> Replay:
         replay.stop_with_error(error)
 
     flow = Dataflow("tickwax_replay")
-    tape = op.input("tape", flow, TapeSource(readers, progress.add, stop_with_error))
+    longest_ns = _ROWS_AT_ONCE * config.sampling_ns
+    tape = op.input("tape", flow, TapeSource(readers, progress.add, stop_with_error, longest_ns))
     rows = features("features", tape, make_engine)
     if start:
         # Rows before the range only make the book known.
@@ -122,7 +128,7 @@ def prepare_replay(settings: Settings) -> Replay:
         op.output(f"{name}_parquet", rows, sink)
     if not sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
-    replay = Replay(flow, chosen, progress, sinks, engines)
+    replay = Replay(flow, progress, sinks, engines)
     return replay
 
 
@@ -169,9 +175,24 @@ def row_sinks(
                 f"{name}.path: {path} holds rows of {there} already; "
                 "name another folder, or set features.overwrite=true"
             )
+        _same_columns(name, path, columns, chosen)
         replaced = chosen if settings.features.overwrite else []
         sinks[name] = RowsSink(path, columns, "replay", settings.tape.compression, replaced, on_error)
     return sinks
+
+
+def _same_columns(name: str, path: Path, columns: list[Column], chosen: list[Instrument]) -> None:
+    """Refuse a folder whose other instruments have other columns: nobody could read it as one data set."""
+    wanted = [column.name for column in columns]
+    for instrument in instruments(path):
+        if instrument not in chosen:
+            file = data_files(path, instrument)[0]
+            odd = set(pq.read_schema(file).names).symmetric_difference(wanted)
+            if odd:
+                raise TickwaxError(
+                    f"{name}.path: {file} was written with other settings: {min(odd)} is in one of them only"
+                )
+            return
 
 
 def _chosen(settings: Settings, root: Path) -> list[Instrument]:

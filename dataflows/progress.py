@@ -40,7 +40,6 @@ class ReplayProgress:
         self.rows = 0
         self.market_ns = 0  # summed over instruments
         self._lock = threading.Lock()
-        self._last_ts: dict[int, int] = {}
         self._began = self._shown = perf_counter()
         self._bar = Progress(
             TextColumn("replay"),
@@ -69,11 +68,10 @@ class ReplayProgress:
         """Remove the bar."""
         self._bar.stop()
 
-    def add(self, worker: int, batch: TapeBatch) -> None:
+    def add(self, batch: TapeBatch) -> None:
         """Count a batch that a worker has begun with."""
         with self._lock:
             self.rows += batch.rows
-            # An instrument's clock is a running maximum; a step back by more than the batch is another instrument.
             self.market_ns += max(0, int(batch.receive_ts[-1]) - int(batch.receive_ts[0]))
             now = perf_counter()
             if now - self._shown >= _REFRESH:

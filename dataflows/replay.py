@@ -4,19 +4,37 @@ Settings come from the file and the environment (``TICKWAX_TAPE__PATH=…``); `t
 """
 
 import atexit
+import os
 import sys
 from types import TracebackType
 
 from dataflows.flows import prepare_replay
 from dataflows.kernels import ready_features
 from dataflows.startup import load_or_exit
+from dataflows.summary import replay_lines
 from sources.errors import TickwaxError
 
+_RECOVERY = ("-r", "--recovery-directory")
+
+
+def _refuse_recovery() -> None:
+    # State would resume and the tape would not: rows would be computed twice or never.
+    if os.environ.get("BYTEWAX_RECOVERY_DIRECTORY") or any(a.startswith(_RECOVERY) for a in sys.argv[1:]):
+        raise TickwaxError("-r: a replay cannot be resumed yet; run it without, it writes all of its rows or none")
+
+
 try:
+    _refuse_recovery()
     _replay = prepare_replay(load_or_exit())
 except TickwaxError as e:
     print(f"tickwax: {e}", file=sys.stderr)
     sys.exit(2)
+
+
+def _finish() -> None:
+    if _replay.commit():
+        for line in replay_lines(_replay):
+            print(f"tickwax: {line}", file=sys.stderr)
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -27,6 +45,6 @@ def _excepthook(kind: type[BaseException], error: BaseException, traceback: Trac
 _replay.stop_on_signals()
 ready_features()
 sys.excepthook = _excepthook
-atexit.register(_replay.commit)  # there is no other place after the flow; without effect after an exception
+atexit.register(_finish)  # there is no other place after the flow; without effect after an exception
 _replay.progress.start()
 flow = _replay.flow

@@ -6,6 +6,7 @@ working directory. An empty text turns an optional key off.
 """
 
 from collections.abc import Mapping
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -151,6 +152,9 @@ class Settings(BaseSettings):
         for key, path in paths.items():
             if path is not None and (other := taken.setdefault(path.resolve(), key)) != key:
                 raise ValueError(f"{key}: '{path}' is also {other}; every data set needs a folder of its own")
+        for (key, path), (other, outer) in permutations(((k, p.resolve()) for k, p in paths.items() if p), 2):
+            if path.is_relative_to(outer):
+                raise ValueError(f"{key}: '{path}' lies inside {other}; every data set needs a folder of its own")
         start, end = self.replay.start, self.replay.end
         if start and end and start.ns >= end.ns:
             raise ValueError(f"replay.start: '{start}' is not before replay.end, '{end}'")

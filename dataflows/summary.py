@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from rich.table import Column, Table
 
-from operators.features import Quality
+from dataflows.flows import Replay
 from sinks.rows import RowsSink
 from sources.tape.layout import data_files, instruments
 
@@ -23,12 +23,15 @@ def data_set_table(sinks: Mapping[str, RowsSink]) -> Table:
     return table
 
 
-def quality_line(quality: Quality) -> str:
-    """What the tape held that no feature reads."""
-    return (
+def replay_lines(replay: Replay) -> list[str]:
+    """What was read, and what the tape held that no feature reads."""
+    quality = replay.quality
+    written = ", ".join(f"{sink.rows:,} rows to {sink.root}" for sink in replay.sinks.values()) or "nothing written"
+    return [
+        f"replayed {replay.progress.rows:,} tape rows: {replay.progress.speed()}; {written}",
         f"data quality: {quality.resets} resets, {quality.crossed} crossed and {quality.one_sided} one-sided books, "
-        f"{quality.holds} holes longer than max_hold, {quality.dropped_levels} levels dropped"
-    )
+        f"{quality.holds} holes longer than max_hold, {quality.dropped_levels} levels dropped",
+    ]
 
 
 def try_line(path: Path | None) -> str:

@@ -2,7 +2,8 @@
 
 A window's sum is kept by adding what enters and subtracting what leaves. In plain float64 the rounding errors of both
 pile up and a window that is empty again is not 0. Here ``hi`` stays the correctly rounded sum as long as the terms lie
-within about 30 decimal digits of one another, which sizes and prices do.
+within about 30 decimal digits of one another, which sizes and prices do; beyond that the error is about 1e-32 of the
+largest term.
 
 Sources: Knuth, TAOCP vol. 2, 4.2.2 (two_sum); Dekker 1971 (fast_two_sum, two_product); Joldes, Muller & Popescu 2017,
 "Tight and rigorous error bounds for basic building blocks of double-word arithmetic", algorithms 4, 6 and 12.

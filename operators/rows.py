@@ -59,13 +59,15 @@ class Rows(NamedTuple):
 
 
 @kernel
-def book_state(bid: float, bid_size: float, ask: float, ask_size: float, out: Float64s, c: int, r: int) -> int:
+def book_state(
+    bid: float, bid_size: float, ask: float, ask_size: float, mid: float, out: Float64s, c: int, r: int
+) -> int:
     """Best level, ``mid = (Pb+Pa)/2``, ``spread = Pa−Pb``, ``microprice = (Pb·Qa + Pa·Qb)/(Qb+Qa)`` (contract, 4.3)."""
     out[c, r] = bid
     out[c + 1, r] = bid_size
     out[c + 2, r] = ask
     out[c + 3, r] = ask_size
-    out[c + 4, r] = (bid + ask) / 2.0
+    out[c + 4, r] = mid
     out[c + 5, r] = ask - bid
     out[c + 6, r] = (bid * ask_size + ask * bid_size) / (bid_size + ask_size)
     return c + 7
@@ -116,13 +118,12 @@ def order_flow_change(state: State, ofi: float, out: Float64s, c: int, r: int) -
 
 
 @kernel
-def trades(state: State, p: Params, out: Float64s, c: int, r: int) -> int:
+def trades(state: State, p: Params, volume: float, out: Float64s, c: int, r: int) -> int:
     """``trade_imbalance_{w} = Σ side·size``; volume and ``vwap = Σ price·size / Σ size`` since the row before (4.5)."""
     quantity = len(p.depths)
     for w in range(len(p.shape.window)):
         out[c + w, r] = state.rolling.window_sum[w, quantity, 0]
     c += len(p.shape.window)
-    volume = state.row_trades[VOLUME, 0]
     out[c, r] = volume
     out[c + 1, r] = state.row_trades[NOTIONAL, 0] / volume if state.row_trade_count[0] > 0 else np.nan
     return c + 2
@@ -205,8 +206,10 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     value = out.value
     slide(state.rolling, p.shape, t // p.shape.quantum[0])
 
-    c = book_state(price[0, 0], size[0, 0], price[1, 0], size[1, 0], value, 0, r)
-    mid = value[c - 3, r]
+    mid = (price[0, 0] + price[1, 0]) / 2.0
+    log_mid = math.log(mid)
+    volume = state.row_trades[VOLUME, 0]
+    c = book_state(price[0, 0], size[0, 0], price[1, 0], size[1, 0], mid, value, 0, r)
     depth_imbalance(size, p.depths, state.flow)
     for d in range(len(p.depths)):
         value[c + d, r] = state.flow[d]
@@ -215,9 +218,8 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     c = order_flow(state, p, value, c + 1, r)
     if p.depths[0] == 1:
         c = order_flow_change(state, state.row_ofi[0, 0], value, c, r)
-    c = trades(state, p, value, c, r)
-    log_mid = math.log(mid)
-    c = fractional_differences(state, p, log_mid, value[c - 2, r], value, c, r)
+    c = trades(state, p, volume, value, c, r)
+    c = fractional_differences(state, p, log_mid, volume, value, c, r)
     dimension = fractal(state, p, t, mid)
     value[c, r] = dimension
     value[c + 1, r] = volatility(state, log_mid)

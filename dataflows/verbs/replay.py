@@ -10,7 +10,7 @@ from dataflows.app import app
 from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings
-from dataflows.summary import data_set_table, quality_line, try_line
+from dataflows.summary import data_set_table, replay_lines, try_line
 
 _EXAMPLES = """
 Examples:
@@ -70,8 +70,8 @@ def run_replay(settings: Settings, workers: int = 1) -> Replay:
 def report(settings: Settings, replay: Replay) -> None:
     """Say what was read and what was written."""
     console = Console()
-    console.print(f"replayed {replay.progress.rows:,} tape rows: {replay.progress.speed()}")
-    console.print(quality_line(replay.quality))
+    for line in replay_lines(replay):
+        console.print(line, soft_wrap=True)
     if replay.sinks:
         console.print(data_set_table(replay.sinks))
         console.print(try_line(settings.features.path), soft_wrap=True, highlight=False, markup=False)

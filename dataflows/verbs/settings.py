@@ -19,7 +19,7 @@ def settings_verb() -> None:
 
 
 def effective(settings: Settings) -> Iterator[str]:
-    """Lines of a TOML file that sets every key to its value in force."""
+    """Lines of a TOML file that gives the same settings again; defaults are comments, as setting one asks for it."""
     layers = {"environment": environment_layer(Settings), "file": file_layer()}
     table = ""
     for key, _ in leaves(Settings):
@@ -31,7 +31,7 @@ def effective(settings: Settings) -> Iterator[str]:
         for part in key.split("."):
             value = getattr(value, part)
         source = next((layer for layer, values in layers.items() if look_up(values, key)[0]), "default")
-        yield f"{name} = {_toml(value)}  # {source}"
+        yield f"{'# ' if source == 'default' else ''}{name} = {_toml(value)}  # {source}"
 
 
 def _toml(value: Any) -> str:

@@ -7,7 +7,7 @@ level; ``side`` is ``bid``/``ask`` or the aggressor's ``buy``/``sell``/``unknown
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "si
 
 _UNREADABLE: tuple[type[Exception], ...] = (pa.ArrowInvalid, *DAMAGED)
 _BLOCK_BYTES = 1 << 20
+_HEADER_BYTES = 1 << 16
 _NS_PER_US = 1000
 _MICROSECONDS = r"^[0-9]{16}$"
 _INTEGER = r"^[0-9]{1,18}$"
@@ -89,17 +90,18 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
 
     with opened(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
         told = 0
         line = 2
         try:
+            # Not Arrow's reading of it: its threads read on while an exception leaves this function.
+            trades = _is_trades(path, _header(raw, packed))
+            raw.seek(0)
             reader = csv.open_csv(
                 igzip.GzipFile(fileobj=raw) if packed else raw,
                 csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
                 csv.ParseOptions(invalid_row_handler=on_torn),
                 csv.ConvertOptions(column_types={name: pa.binary() for name in (*BOOK_COLUMNS, *TRADE_COLUMNS)}),
             )
-            trades = _is_trades(path, reader.schema.names)
             for batch in reader:
                 progress(raw.tell() - told)
                 told = raw.tell()
@@ -116,7 +118,15 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
             raise TickwaxError(f"{path}: {'is empty' if empty else f'cannot be read: {e}'}") from e
 
 
+def _header(raw: BinaryIO, packed: bool) -> list[str]:
+    raw.seek(0)
+    line = (igzip.GzipFile(fileobj=raw) if packed else raw).readline(_HEADER_BYTES)
+    return line.decode("ascii", "replace").strip().split(",") if line else []
+
+
 def _is_trades(path: Path, names: list[str]) -> bool:
+    if not names:
+        raise TickwaxError(f"{path}: is empty")
     for columns in (BOOK_COLUMNS, TRADE_COLUMNS):
         if set(columns) <= set(names):
             return columns is TRADE_COLUMNS

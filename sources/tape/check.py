@@ -5,7 +5,9 @@ import math
 from sources.events import KINDS, RESET, SNAPSHOT, TRADE, TapeBatch
 from sources.jit import kernel
 
-GOOD, ORDINAL, KIND, SIDE, PRICE, SIZE = range(6)
+GOOD, ORDINAL, TIME, KIND, SIDE, PRICE, SIZE = range(7)
+
+_END_OF_TIME = 1 << 62  # ns; the year 2116: a clock pinned in the far future would emit no row ever again
 
 
 @kernel
@@ -16,9 +18,11 @@ def first_fault(batch: TapeBatch, ordinal: int) -> tuple[int, int]:
         ordinal: of the row before the batch, −1 if there is none.
     """
     for i in range(len(batch.ordinal)):
-        if batch.ordinal[i] <= ordinal:
+        ordinal += 1
+        if batch.ordinal[i] != ordinal:
             return i, ORDINAL
-        ordinal = batch.ordinal[i]
+        if not 0 < batch.exchange_ts[i] < _END_OF_TIME:
+            return i, TIME
         kind, side, price, size = batch.kind[i], batch.side[i], batch.price[i], batch.size[i]
         if kind < SNAPSHOT or kind > RESET:
             return i, KIND
@@ -39,7 +43,8 @@ def describe(batch: TapeBatch, row: int, fault: int, ordinal: int) -> str:
     """The fault of `first_fault` in words: the value, and what is allowed."""
     before = batch.ordinal[row - 1] if row else ordinal
     return {
-        ORDINAL: f"ordinal {batch.ordinal[row]} does not follow {before}; ordinals start at 0 and rise strictly",
+        ORDINAL: f"ordinal {batch.ordinal[row]} does not follow {before}; rows are missing, repeated or out of order",
+        TIME: f"exchange_ts {batch.exchange_ts[row]} ns is not between 1970 and 2116",
         KIND: f"kind is none of {', '.join(KINDS)}",
         SIDE: f"side {batch.side[row]} is not +1 or -1 (0 on a reset)",
         PRICE: f"price {batch.price[row]} is not positive and finite",

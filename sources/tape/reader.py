@@ -77,12 +77,14 @@ class TapeReader:
         Raises:
             TickwaxError: a row breaks the tape's rules; the text names file and row.
         """
-        ordinal = -1
+        ordinal: int | None = None
         for file in self._files:
             if not self._reads(file):
                 continue
             row = _rows_before(file.path, self._warm_ordinal)
             for batch in _read(file.path, batch_rows, from_ordinal=self._warm_ordinal):
+                if ordinal is None:
+                    ordinal = self._before_first(file, batch)
                 bad, fault = first_fault(batch, ordinal)
                 if fault != GOOD:
                     raise TickwaxError(f"{file.path}: row {row + bad}: {describe(batch, bad, fault, ordinal)}")
@@ -95,6 +97,16 @@ class TapeReader:
                     yield part
                 if ended:
                     return
+
+    def _before_first(self, file: TapeFile, batch: TapeBatch) -> int:
+        """Ordinal before the first row read: a tape begins with 0 or, where its beginning was removed, with a reset."""
+        first = int(batch.ordinal[0])
+        if self._warm_ordinal == 0 and first > 0 and batch.kind[0] != RESET:
+            raise TickwaxError(
+                f"{file.path}: row 0: rows before ordinal {first} are missing, so the book is unknown; "
+                "set replay.start to a time after the next snapshot or reset"
+            )
+        return first - 1 if first > 0 else -1
 
     def _reads(self, file: TapeFile) -> bool:
         """Whether the file holds rows of the range; the order of ordinals need not be that of receive times."""

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import numpy as np
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
 from sources.events import InstrumentBatch, TapeBatch
@@ -21,30 +22,33 @@ class TapeSource(DynamicSource[Item]):
     def __init__(
         self,
         readers: Sequence[TapeReader],
-        on_rows: Callable[[int, TapeBatch], None] = lambda worker, batch: None,
+        on_rows: Callable[[TapeBatch], None] = lambda batch: None,
         on_error: Callable[[Exception], None] = lambda error: None,
+        longest_ns: int = 0,
     ) -> None:
         """Args:
-        on_rows: told of each batch that is handed out, with the index of its worker.
+        on_rows: told of each batch that is handed out; workers may be threads.
         on_error: told of what stops the source, before Bytewax is.
+        longest_ns: how much exchange time a batch may span, so that the rows it completes are bounded; 0: any.
         """
         self._readers = readers
+        self._longest_ns = longest_ns
         self._on_rows = on_rows
         self._on_error = on_error
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_TapePartition":
         """The part of one worker."""
         mine = [r for r in self._readers if home_worker(str(r.instrument), worker_count) == worker_index]
-        return _TapePartition(mine, lambda batch: self._on_rows(worker_index, batch), self._on_error)
+        return _TapePartition(_items(mine, self._longest_ns), self._on_rows, self._on_error)
 
 
 class _TapePartition(StatelessSourcePartition[Item]):
     """Decodes a little ahead in a thread of its own, so that reading and computing overlap."""
 
     def __init__(
-        self, readers: Sequence[TapeReader], on_rows: Callable[[TapeBatch], None], on_error: Callable[[Exception], None]
+        self, items: Iterator[Item], on_rows: Callable[[TapeBatch], None], on_error: Callable[[Exception], None]
     ) -> None:
-        self._items = _items(readers)
+        self._items = items
         self._on_rows = on_rows
         self._on_error = on_error
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="tape")
@@ -74,7 +78,20 @@ class _TapePartition(StatelessSourcePartition[Item]):
             self._ahead.append(self._pool.submit(next, self._items, None))
 
 
-def _items(readers: Sequence[TapeReader]) -> Iterator[Item]:
+def _items(readers: Sequence[TapeReader], longest_ns: int) -> Iterator[Item]:
     for reader in readers:
         for batch in reader.batches():
-            yield str(reader.instrument), InstrumentBatch(reader.instrument, batch)
+            for part in cut(batch, longest_ns):
+                yield str(reader.instrument), InstrumentBatch(reader.instrument, part)
+
+
+def cut(batch: TapeBatch, longest_ns: int) -> Iterator[TapeBatch]:
+    """Parts of a batch in whose exchange time the instrument's clock moves by ``longest_ns`` at the most."""
+    ts = batch.exchange_ts
+    if not longest_ns or int(ts.max()) - int(ts.min()) <= longest_ns:
+        yield batch
+        return
+    clock = np.maximum.accumulate(ts)
+    cuts = np.flatnonzero(np.diff((clock - clock[0]) // longest_ns)) + 1
+    for start, stop in zip([0, *cuts], [*cuts, batch.rows], strict=True):
+        yield batch.slice(start, stop)

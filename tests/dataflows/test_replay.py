@@ -22,15 +22,18 @@ from hypothesis import strategies as st
 
 from dataflows.flows import Replay, prepare_replay
 from dataflows.settings import load_settings
+from dataflows.synthesis import START_NS
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows
 from operators.schema import book_columns, feature_columns
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
-from sources.events import TapeBatch, concat
+from sources.events import DELTA, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument
-from sources.tape.layout import data_files
+from sources.synthetic.market import SyntheticMarket, synthetic_tape
+from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
+from sources.tape.source import cut
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND, processes
 from tests.strategies import split, splits, tapes
 
@@ -117,8 +120,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def told(stderr: str) -> list[str]:
-    """The lines on standard error, but for the compilation of the kernels: once per machine."""
-    return [line for line in stderr.splitlines() if not line.startswith("tickwax: compil")]
+    """The lines on standard error, but for the compilation of the kernels, once per machine, and the summary."""
+    usual = ("tickwax: compiling", "tickwax: replayed", "tickwax: data quality")
+    return [line for line in stderr.splitlines() if not line.startswith(usual)]
 
 
 def cluster(start, settings: dict[str, object]) -> list:
@@ -135,6 +139,8 @@ def alone(synthetic_tape_root, tmp_path_factory) -> Path:
         process = start(paths, *MODULE)
         stdout, stderr = process.communicate(timeout=120)
     assert (process.returncode, stdout, told(stderr)) == (0, "", [])
+    assert "tape rows" in stderr
+    assert "one-sided books" in stderr
     return out
 
 
@@ -280,7 +286,7 @@ class TestChoices:
     )
     def test_symbols(self, synthetic_tape_root, alone, tmp_path, symbols, chosen):
         replay = run(**self.paths(synthetic_tape_root, tmp_path), symbols=symbols)
-        assert self.there(tmp_path / "features") == chosen == set(replay.instruments)
+        assert self.there(tmp_path / "features") == chosen == set(replay.engines)
         for instrument in chosen:
             assert_same(table(tmp_path / "features", instrument), table(alone / "features", instrument))
 
@@ -500,3 +506,40 @@ def test_the_verb_tells_what_it_did(synthetic_tape_root, alone, start, tmp_path)
     assert f" {count:,} " in stdout
     for instrument in (BTC, BYBIT_BTC, BYBIT_ETH):
         assert_same(table(out, instrument), table(alone / "features", instrument))
+
+
+def test_recovery_is_refused(synthetic_tape_root, start, tmp_path):
+    process = start({"tape.path": synthetic_tape_root}, *MODULE, "-r", tmp_path, "-s", "1", "-b", "0")
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, len(stderr.splitlines())) == (2, 1)
+    assert "-r: a replay cannot be resumed yet" in stderr
+
+
+def test_a_tape_with_missing_rows_is_refused(start, tmp_path):
+    """A lost file must not look like a quiet market."""
+    instrument = Instrument("binance_futures", "BTCUSDT")
+    batch = concat(list(synthetic_tape(SyntheticMarket(instrument, 3, START_NS), START_NS + 5 * SECOND)))
+    for name, keep, says in (
+        ("hole", np.r_[0:500, 900 : batch.rows], "row 500: ordinal 900 does not follow 499; rows are missing"),
+        ("head", np.r_[600 : batch.rows], "row 0: rows before ordinal 600 are missing"),
+    ):
+        with TapeWriter(tmp_path / name, "t") as writer:
+            writer.write(instrument, TapeBatch(*(column[keep] for column in batch)))
+        process = start({"tape.path": tmp_path / name, "features.path": tmp_path / "f"}, *MODULE)
+        _, stderr = process.communicate(timeout=60)
+        assert (process.returncode, len(told(stderr))) == (1, 1)
+        assert says in stderr
+        assert list(instruments(tmp_path / "f")) == []
+
+
+def test_a_thin_tape_completes_a_bounded_number_of_rows_at_a_time(tmp_path):
+    """One tape row every 20 s is 200 feature rows: 5 000 of them are a million, but never at once."""
+    n = 5000
+    ts = START_NS + 20 * SECOND * np.arange(n)
+    same = {"ordinal": np.arange(n), "exchange_ts": ts, "receive_ts": ts, "sequence": np.arange(n)}
+    batch = tape_batch(**same, kind=[DELTA] * n, side=[1] * n, price=[1.0] * n, size=[1.0] * n, last=[True] * n)
+    parts = list(cut(batch, 2000 * SECOND))
+    assert len(parts) == n // 100
+    assert np.concatenate([part.ordinal for part in parts]).tolist() == list(range(n))
+    assert all(np.ptp(part.exchange_ts) < 2000 * SECOND for part in parts)
+    assert len(list(cut(batch, 0))) == 1

@@ -31,7 +31,8 @@ def config(monkeypatch, folder, text):
 
 
 def test_every_key_and_its_default():
-    shown = tomllib.loads("\n".join(effective(load_settings())))
+    lines = [line.removeprefix("# ") for line in effective(load_settings())]
+    shown = tomllib.loads("\n".join(lines))
     assert shown == {
         "symbols": ["binance_futures:BTCUSDT", "bybit_linear:BTCUSDT"],
         "duration": "",
@@ -270,7 +271,7 @@ def test_the_settings_verb_names_sources_and_reads_back(monkeypatch, tmp_path):
     lines = list(effective(settings))
     assert "fdi_window = 41  # environment" in lines
     assert 'symbols = ["a:B"]  # file' in lines
-    assert 'ofi = "cont"  # default' in lines
+    assert '# ofi = "cont"  # default' in lines  # as a comment: symbols that are set mean something else than a default
     monkeypatch.delenv("TICKWAX_FEATURES__FFD_THRESHOLD")
     monkeypatch.delenv("TICKWAX_FEATURES__FDI_WINDOW")
     config(monkeypatch, tmp_path, "\n".join(lines))

@@ -5,8 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from dataflows import verbs  # noqa: F401  registers the verbs
-from dataflows.verbs import app
 from dataflows.synthesis import START_NS, write_synthetic_tape
+from dataflows.verbs import app
 from sources.errors import TickwaxError
 from sources.events import KINDS, concat
 from sources.instrument import Instrument

@@ -52,14 +52,13 @@ def read(root: Path, start: int | None = None, end: int | None = None, batch_row
 
 @st.composite
 def dated_tapes(draw: st.DrawFn) -> TapeBatch:
-    """A tape around midnight: `receive_ts` steps back now and then, over the date, too; ordinals have holes."""
+    """A tape around midnight: `receive_ts` steps back now and then, over the date, too."""
     batch = draw(tapes(max_messages=20).filter(lambda t: t.rows > 0))
     seconds = st.sampled_from((0, 0, 0, 0, 0, 1, 1, 2, -1, -3, NS_PER_DAY // SECOND, -NS_PER_DAY // SECOND))
     ends = np.cumsum(np.concatenate([[False], batch.last[:-1]]))  # rows of a message are received together
     moves = draw(st.lists(seconds, min_size=int(ends[-1]) + 1, max_size=int(ends[-1]) + 1))
     received = MIDNIGHT - SECOND + np.cumsum(np.array(moves, np.int64) * SECOND)
-    step, first = draw(st.sampled_from(((1, 0), (3, 2))))
-    return batch._replace(ordinal=batch.ordinal * step + first, receive_ts=received[ends])
+    return batch._replace(receive_ts=received[ends])
 
 
 @pytest.fixture
@@ -284,6 +283,8 @@ class TestFaults:
             (0, {"ordinal": -1}, "row 0: ordinal -1 does not follow -1"),
             (5, {"ordinal": 4}, "row 5: ordinal 4 does not follow 4"),
             (6, {"ordinal": 3}, "row 6: ordinal 3 does not follow 5"),
+            (6, {"ordinal": 7}, "row 6: ordinal 7 does not follow 5; rows are missing"),
+            *[(5, {"exchange_ts": ts}, f"row 5: exchange_ts {ts} ns is not") for ts in (0, -1, 1 << 62)],
         ],
     )
     def test_a_bad_row(self, tmp_path, tape, row, values, says):
