@@ -1,15 +1,13 @@
-"""Import of a raw capture against a plain loop over the same file.
+"""Import of a raw capture against a plain loop over the same file: ``python benchmarks/bench_import.py CAPTURE.gz``.
 
-Usage: ``python benchmarks/bench_import.py [CAPTURE.gz [SYMBOL]]``. Prints the best of several alternating runs of each,
+Prints the best of several alternating runs of each,
 in one process, and their ratio. The import is the whole verb: fingerprint, decode, sequence check, Parquet on disk; the
 loop only reads the JSON and turns every price and size into a float.
 """
 
+import argparse
 import gzip
 import json
-import os
-import shutil
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -19,7 +17,6 @@ from dataflows.importing import import_files
 from sources.importers import hftbacktest
 from sources.instrument import Instrument
 
-DATA = Path(os.environ.get("TICKWAX_TEST_DATA") or Path(__file__).parent.parent.parent / "shared" / "data")
 RUNS = 7
 TARGET = 0.2
 
@@ -42,27 +39,28 @@ def plain_loop(path: Path) -> None:
                 float(data["q"])
 
 
-def tape_import(path: Path, instrument: Instrument) -> None:
+def tape_import(path: Path, instrument: Instrument, tape: Path) -> None:
     """The import onto a new tape, which is removed outside the measured time."""
-    import_files(TAPE, [path], partial(hftbacktest.read, instrument=instrument), instrument)
-
-
-TAPE = Path(tempfile.mkdtemp(prefix="tickwax-bench-")) / "tape"
+    import_files(tape, [path], partial(hftbacktest.read, instrument=instrument), instrument)
 
 
 def main() -> None:
     """Measure and print."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "binance_usdm" / "btcusdt_20240808.gz"
-    instrument = Instrument("binance_futures", sys.argv[2] if len(sys.argv) > 2 else "BTCUSDT")
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("capture", type=Path, help="raw hftbacktest capture of Binance USD-M")
+    arguments.add_argument("--symbol", default="BTCUSDT")
+    chosen = arguments.parse_args()
+    instrument = Instrument("binance_futures", chosen.symbol)
     best = {"loop": float("inf"), "import": float("inf")}
-    tape_import(path, instrument)  # kernels are compiled, or loaded from their cache
-    for _ in range(RUNS):
-        shutil.rmtree(TAPE)
-        for name, run in (("loop", lambda: plain_loop(path)), ("import", lambda: tape_import(path, instrument))):
+    with tempfile.TemporaryDirectory() as folder:
+        tape_import(chosen.capture, instrument, Path(folder) / "0")  # kernels are compiled, or loaded from their cache
+        for n in range(1, RUNS + 1):
             start = perf_counter()
-            run()
-            best[name] = min(best[name], perf_counter() - start)
-    shutil.rmtree(TAPE.parent)
+            plain_loop(chosen.capture)
+            middle = perf_counter()
+            tape_import(chosen.capture, instrument, Path(folder) / str(n))
+            best["loop"] = min(best["loop"], middle - start)
+            best["import"] = min(best["import"], perf_counter() - middle)
     ratio = best["import"] / best["loop"]
     print(f"plain loop {best['loop'] * 1e3:.0f} ms, import {best['import'] * 1e3:.0f} ms, ratio {ratio:.3f}")
     print(f"target at most {TARGET}: {'met' if ratio <= TARGET else 'MISSED'}")
