@@ -1,5 +1,7 @@
 """One instrument's messages, in order of arrival, through the sequence check onto its tape."""
 
+from collections.abc import Sequence
+
 from sources.builder import TapeBuilder
 from sources.events import SNAPSHOT
 from sources.messages import BookMessage, TradeMessage
@@ -37,6 +39,26 @@ class Feed:
         """Continuity was lost at ``receive_ts`` (ns) for a reason outside the numbers."""
         self.sequencer.lost()
         self.builder.reset(receive_ts)
+
+    def replace(self, message: BookMessage) -> None:
+        """Record a snapshot of the known book beside its chain: it makes levels known that no delta has told of.
+
+        The caller has checked that every delta up to its number is recorded, and none beyond.
+        """
+        self.snapshots += 1
+        self.builder.snapshot(message.exchange_ts, message.receive_ts, message.final, message.levels)
+
+    def splice(self, chain: Sequence[BookMessage]) -> bool:
+        """Go on with another connection's chain; False when it cannot be joined to the book yet."""
+        if any(m.kind == SNAPSHOT and len(m.levels.price) == 0 for m in chain):
+            return False
+        emitted = self.sequencer.splice(chain)
+        for message in emitted:
+            if message.kind == SNAPSHOT:
+                self.replace(message)
+            else:
+                self.builder.delta(message.exchange_ts, message.receive_ts, message.final, message.levels)
+        return bool(emitted)
 
     def _snapshot(self, message: BookMessage) -> Outcome:
         if len(message.levels.price) == 0:  # contract: an empty snapshot is a reset

@@ -45,6 +45,7 @@ class TradeMessage(msgspec.Struct, gc=False):
     side: int  # +1 the buyer was the aggressor, -1 the seller
     price: float
     size: float
+    name: str = ""  # the venue's own unique id where ``trade_id`` may repeat
 
 
 class BadFrame(NamedTuple):

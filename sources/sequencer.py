@@ -57,6 +57,14 @@ class Sequencer(Protocol):
         """Continuity is lost for a reason outside the numbers: disconnect, stale feed, bad frame."""
         ...
 
+    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage]:
+        """Go on with the unbroken chain of another connection: what of it to emit.
+
+        Nothing when the book is unknown, or when the chain does not reach over the last message emitted: it lies in
+        the future, so that the old connection must go on first, or in the past.
+        """
+        ...
+
 
 class Numbers(NamedTuple):
     """The numbers of consecutive deltas, shape ``(deltas,)`` each; as in `BookMessage`."""
@@ -158,6 +166,18 @@ class DiffSequencer:
         self.dropped += len(self._buffer)
         self._buffer.clear()
         self._snapshot = self._final = None
+
+    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage]:
+        """Go on with a chain that another connection has batched otherwise.
+
+        Its first delta beyond the last one emitted may overlap that one: sizes are absolute, so what both carry is
+        written twice and means the same.
+        """
+        rest = [m for m in chain if self._final is not None and m.final > self._final]
+        if not rest or not self._rule.joins(rest[0], self._final or 0):
+            return ()
+        self._final = rest[-1].final
+        return rest
 
     def _hold(self, message: BookMessage) -> None:
         if self._buffer and not self._rule.follows(message, self._buffer[-1].final):

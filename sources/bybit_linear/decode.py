@@ -58,6 +58,7 @@ class _Trade(msgspec.Struct, gc=False):
     S: Literal["Buy", "Sell"]
     v: Size
     p: PrintPrice
+    i: str = ""  # unique, while one order's prints share a ``seq``
     seq: Id = 0  # older frames have none
 
 
@@ -138,7 +139,7 @@ class BybitDecoder:
                 raise ValueError("a print of price 0")
             exchange_ts = d.T * NS_PER_MS
             check_time(exchange_ts, receive_ts)
-            out.append(TradeMessage(d.s, exchange_ts, receive_ts, d.seq, 1 if d.S == "Buy" else -1, d.p, d.v))
+            out.append(TradeMessage(d.s, exchange_ts, receive_ts, d.seq, 1 if d.S == "Buy" else -1, d.p, d.v, d.i))
         if dropped:
             self.ignored["print of size 0"] += dropped
         return out

@@ -45,6 +45,16 @@ class SnapshotSequencer:
         self._final = message.final
         return (message,)
 
+    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage]:
+        """Go on with another connection's snapshot and deltas, once the book has come as far as that snapshot."""
+        final = self._final
+        if final is None or not chain or chain[0].final > final:
+            return ()
+        rest = [m for m in chain if m.final > final]
+        if rest:
+            self._final = rest[-1].final
+        return rest
+
     def lost(self) -> None:
         """Forget the book: deltas count again after the next snapshot."""
         self._final = None

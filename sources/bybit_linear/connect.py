@@ -1,0 +1,92 @@
+"""Bybit V5 linear, live: books and trades on one connection, a book fetched anew by subscribing to it again.
+
+Exchange documentation, "Orderbook" (V5 WebSocket): the snapshot comes in the topic itself when it is subscribed to, and
+may come again at any time. A REST book has numbers of its own and seeds none.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from sources.bybit_linear import decode, sequence
+from sources.bybit_linear.dialect import BybitDialect
+from sources.events import SNAPSHOT
+from sources.live import universe
+from sources.live.budget import Budget
+from sources.live.connector import Connector
+from sources.live.context import Context
+from sources.live.lane import Lane, Stream
+from sources.live.pool import Pool
+from sources.live.rest import Rest
+from sources.live.socket import Socket
+from sources.messages import BookMessage, Decoder
+from sources.sequencer import Sequencer
+
+_CONNECTS = 250  # in 5 minutes, half of what the exchange allows
+_REQUESTS = 300  # in 5 seconds, half of what the exchange allows; then it answers 403 for ten minutes
+_PATIENCE = 5.0  # seconds that a snapshot may take, doubled with every one that did not come
+_MAX_PATIENCE = 300.0
+
+
+class BybitLinearConnector(Connector):
+    """`Connector` of Bybit V5 linear."""
+
+    venue = "bybit_linear"
+    dialect = BybitDialect()
+
+    def __init__(self, context: Context, share: int = 1) -> None:
+        """``share``: how many workers share the exchange's limits, which count by address."""
+        super().__init__(context)
+        c = context.config
+        time = asyncio.get_running_loop().time
+        requests = Budget(max(_REQUESTS // share, 1), 5.0, time)
+        self._rest = Rest(self.venue, c.bybit_linear.rest, c.open_timeout, requests, context.telemetry)
+        connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
+        self._pool = Pool(c.bybit_linear.ws, self.dialect, self, context, connects)
+        self.pools = [self._pool]
+
+    async def universe(self) -> list[universe.Listing]:
+        """Perpetuals that trade now."""
+        return await universe.bybit_linear(self._rest)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await super().close()
+        await self._rest.close()
+
+    def make_sequencer(self) -> Sequencer:
+        """The sequence rule of one book."""
+        return sequence.sequencer()
+
+    def make_decoder(self) -> Decoder:
+        """The decoder of one connection."""
+        return decode.decoder()
+
+    def stream_names(self, symbol: str) -> tuple[str, str]:
+        """Names of an instrument's book and trade topics."""
+        return f"orderbook.{self.config.bybit_linear.depth}.{symbol}", f"publicTrade.{symbol}"
+
+    def pool(self, stream: Stream) -> Pool:
+        """Everything is found at one address."""
+        return self._pool
+
+    def continues(self, before: BookMessage | None, message: BookMessage) -> bool:
+        """A snapshot begins a chain; a delta counts on by one, a snapshot that is sent again does not count back."""
+        if message.kind == SNAPSHOT:
+            return before is None or message.final >= before.final
+        return before is not None and message.final == before.final + 1
+
+    def subscribed(self, socket: Socket, streams: Sequence[str]) -> None:
+        """The snapshot is due from now on."""
+        for name in streams:
+            if name in self._streams and self._streams[name][1].kind == "book":
+                self._streams[name][0].asked_at = self._time()
+        super().subscribed(socket, streams)
+
+    def resync(self, lane: Lane) -> None:
+        """Subscribe to the book again, unless that has just been done; after the trades, so that none are missing
+        behind the snapshot."""
+        if lane.feed.sequencer.synced or lane.overflowed or not (lane.trade.ready and lane.book.ready):
+            return
+        patience = min(_PATIENCE * 2.0 ** (lane.attempts - 1), _MAX_PATIENCE) if lane.attempts else 0.0
+        if self._time() - lane.asked_at >= patience:
+            self.resubscribe(lane, lane.book)

@@ -1,0 +1,354 @@
+"""One venue's live feed: messages from connections to the lanes of their instruments, and what to do about losses.
+
+Venues differ in how a book is fetched anew and in how two connections' messages join; those are the abstract methods.
+Everything runs on one event loop; what is recorded is recorded under the outbox's lock.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from sources.builder import TapeBuilder
+from sources.events import SNAPSHOT
+from sources.feed import Feed
+from sources.instrument import Instrument
+from sources.live.context import Context
+from sources.live.dialect import Dialect, Operation
+from sources.live.lane import Lane, Stream
+from sources.live.pool import Pool
+from sources.live.socket import Socket
+from sources.live.universe import Listing
+from sources.messages import BadFrame, BookMessage, Decoder, Frame, Message, TradeMessage
+from sources.sequencer import Outcome, Sequencer
+
+_TICK = 0.1
+
+
+class Connector(ABC):
+    """The streams and lanes of one venue's instruments."""
+
+    venue: str
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.telemetry = context.telemetry
+        self.config = context.config
+        self.lanes: dict[str, Lane] = {}
+        self.pools: list[Pool] = []
+        self._streams: dict[str, tuple[Lane, Stream]] = {}
+        self._decoders: dict[Socket, Decoder] = {}
+        self._stopping = False
+        self._time = asyncio.get_running_loop().time
+
+    @abstractmethod
+    async def universe(self) -> list[Listing]:
+        """The venue's perpetuals that trade now."""
+
+    @abstractmethod
+    def make_sequencer(self) -> Sequencer:
+        """The sequence rule of one book."""
+
+    @abstractmethod
+    def make_decoder(self) -> Decoder:
+        """The decoder of one connection."""
+
+    @abstractmethod
+    def stream_names(self, symbol: str) -> tuple[str, str]:
+        """Names of an instrument's book and trade streams."""
+
+    @abstractmethod
+    def pool(self, stream: Stream) -> Pool:
+        """The connections on which a stream is found."""
+
+    @abstractmethod
+    def continues(self, before: BookMessage | None, message: BookMessage) -> bool:
+        """Whether a new connection's message continues the one before, or may be the first."""
+
+    @abstractmethod
+    def resync(self, lane: Lane) -> None:
+        """See to it that an unknown book becomes known; called whenever that may have become possible."""
+
+    def apply(self, lane: Lane, message: BookMessage) -> Outcome:
+        """Record a book message."""
+        return lane.feed.book(message)
+
+    def movable(self, lane: Lane) -> bool:
+        """Whether a hand-over may join the book now."""
+        return True
+
+    def make_lane(self, instrument: Instrument, feed: Feed, book: Stream, trade: Stream) -> Lane:
+        """State of a new instrument."""
+        return Lane(instrument, feed, book, trade, self._time())
+
+    # --- what is followed
+
+    def start(self) -> None:
+        """Begin to watch; connections open as instruments are added."""
+        self.context.spawn(self._watch())
+
+    def add(self, instruments: Iterable[Instrument]) -> None:
+        """Follow instruments from now on."""
+        new: list[Stream] = []
+        for instrument in instruments:
+            book_name, trade_name = self.stream_names(instrument.symbol)
+            book = Stream("book", book_name, self.config.book_silence)
+            trade = Stream("trade", trade_name, self.config.trade_silence)
+            feed = Feed(self.make_sequencer(), TapeBuilder(self.context.find_tail(instrument)))
+            lane = self.make_lane(instrument, feed, book, trade)
+            self.lanes[instrument.symbol] = lane
+            for stream in lane.streams:
+                self._streams[stream.name] = (lane, stream)
+                new.append(stream)
+        for pool in self.pools:
+            pool.add([stream.name for stream in new if self.pool(stream) is pool])
+
+    def remove(self, instruments: Iterable[Instrument]) -> None:
+        """Follow instruments no more; their books are unknown from now on."""
+        for instrument in instruments:
+            lane = self.lanes.pop(instrument.symbol)
+            lane.cancel()
+            with self.context.outbox.lock:
+                self.lose(lane, self.context.clock(), "delisted")
+            for stream in lane.streams:
+                del self._streams[stream.name]
+                self.pool(stream).remove(stream.name)
+
+    def stop(self) -> None:
+        """Nothing is a loss any more: the run ends."""
+        self._stopping = True
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await asyncio.gather(*(pool.close() for pool in self.pools))
+
+    # --- what the links tell
+
+    def attached(self, socket: Socket, streams: Sequence[str]) -> None:
+        """Streams will come from ``socket``."""
+        if socket not in self._decoders:
+            self._decoders[socket] = self.make_decoder()
+        for name in streams:
+            if name in self._streams:
+                lane, stream = self._streams[name]
+                if stream.source is None:
+                    stream.source = socket
+                    self._asked(lane, stream)
+                elif stream.source is not socket:
+                    stream.successor = socket
+                    stream.held.clear()
+
+    def subscribed(self, socket: Socket, streams: Sequence[str]) -> None:
+        """The exchange has acknowledged streams: from now on their silence counts."""
+        for name in streams:
+            if name in self._streams:
+                lane, stream = self._streams[name]
+                if stream.source is socket:
+                    stream.silence.start(self._time())
+                    self.resync(lane)
+
+    def detached(self, socket: Socket, reason: str) -> None:
+        """A connection has ended: what came from it goes on from the one that was to take over, after a loss."""
+        self._decoders.pop(socket, None)
+        if self._stopping:
+            return
+        receive_ts = self.context.clock()
+        with self.context.outbox.lock:
+            for lane, stream in self._streams.values():
+                if stream.successor is socket:
+                    stream.successor = None
+                    stream.held.clear()
+                if stream.source is socket:
+                    self.lose(lane, receive_ts, f"disconnected: {reason}")
+                    stream.silence.stop()
+                    self._promote(lane, stream)
+
+    def settle(self, old: Socket, new: Socket, force: bool) -> int:
+        """Move streams from one connection to the other; gives how many stay."""
+        left = 0
+        receive_ts = self.context.clock()
+        with self.context.outbox.lock:
+            for lane, stream in self._streams.values():
+                if stream.source is not old or stream.successor is not new:
+                    continue
+                if stream.name in new.subscribed and (stream.kind == "trade" or self._joined(lane, stream)):
+                    self._promote(lane, stream)
+                elif force:
+                    self.lose(lane, receive_ts, "hand-over")
+                    self._promote(lane, stream)
+                else:
+                    left += 1
+        return left
+
+    def received(self, socket: Socket, frames: list[bytes]) -> None:
+        """Decode and record what one read has brought."""
+        try:
+            receive_ts = self.context.clock()
+            self._count(socket, frames)
+            batch: list[Frame] = [(receive_ts, raw) for raw in frames]
+            messages = self._decoders[socket].decode(batch)
+            now = self._time()
+            with self.context.outbox.lock:
+                for message in messages:
+                    if isinstance(message, BadFrame):
+                        self._bad(socket, message)
+                    elif (lane := self.lanes.get(message.symbol)) is not None:
+                        self._route(socket, lane, message, now)
+        except Exception as e:  # the event loop would only close the connection, and hide why
+            self.context.fail(e)
+
+    # --- one message; the caller holds the outbox's lock
+
+    def _route(self, socket: Socket, lane: Lane, message: BookMessage | TradeMessage, now: float) -> None:
+        stream = lane.stream(message)
+        if stream.source is socket:
+            stream.silence.heard(now)
+            self._record(lane, message)
+        elif stream.successor is socket:
+            if isinstance(message, BookMessage):
+                before = stream.held[-1] if stream.held else None
+                assert before is None or isinstance(before, BookMessage)
+                if not self.continues(before, message):
+                    stream.held.clear()
+                    if not self.continues(None, message):
+                        return
+            stream.held.append(message)
+
+    def _record(self, lane: Lane, message: BookMessage | TradeMessage) -> None:
+        if lane.overflowed:
+            return
+        if self.context.outbox.full:
+            lane.overflowed = True
+            self.telemetry.overflowed(lane.instrument)
+            self.lose(lane, message.receive_ts, "buffer overflow")
+            return
+        if isinstance(message, TradeMessage):
+            missing = lane.trades.missing(message)
+            if missing < 0:
+                self.telemetry.repeated(lane.instrument)
+                return
+            if missing:
+                self.telemetry.gap(lane.instrument, "trade")
+                self.lose(lane, message.receive_ts, f"{missing} trades missing")
+            lane.feed.trade(message)
+            self._recorded(lane, 1)
+            return
+        was_known = lane.feed.sequencer.synced
+        outcome = self.apply(lane, message)
+        self._recorded(lane, len(message.levels.price))
+        if outcome is Outcome.GAP and was_known:
+            if message.kind != SNAPSHOT:
+                self.telemetry.gap(lane.instrument, "book")
+            self.note_lost(lane, "gap")
+        elif outcome is Outcome.EMIT and lane.lost_at is not None:
+            self.note_synced(lane)
+        if outcome is not Outcome.EMIT:
+            self.resync(lane)
+
+    def lose(self, lane: Lane, receive_ts: int, reason: str) -> None:
+        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known."""
+        lane.feed.lost(receive_ts)
+        lane.trades.excuse()
+        self._recorded(lane, 1)
+        self.note_lost(lane, reason)
+
+    def note_lost(self, lane: Lane, reason: str) -> None:
+        """Tell of a loss, once until the book is known again."""
+        lane.asked_at = self._time()
+        lane.attempts = 0
+        if lane.lost_at is None:
+            lane.lost_at = self._time()
+            self.telemetry.lost(lane.instrument, reason)
+
+    def note_synced(self, lane: Lane) -> None:
+        """Tell that the book is known."""
+        if lane.lost_at is not None:
+            self.telemetry.synced(lane.instrument, self._time() - lane.lost_at, not lane.was_synced)
+            lane.lost_at = None
+            lane.was_synced = True
+
+    def _recorded(self, lane: Lane, rows: int) -> None:
+        self.context.outbox.add(lane.instrument, lane.feed, rows)
+
+    def _bad(self, socket: Socket, bad: BadFrame) -> None:
+        """A bad frame costs the books that it may have changed."""
+        self.telemetry.bad_frame(self.venue, bad.symbol, bad.reason, bad.excerpt)
+        for lane in self.lanes.values() if bad.symbol is None else filter(None, [self.lanes.get(bad.symbol)]):
+            if lane.trade.source is socket:
+                lane.trades.excuse()
+            if lane.book.source is socket and bad.may_be_book:
+                self.lose(lane, bad.receive_ts, f"bad frame: {bad.reason}")
+                self.resync(lane)
+
+    def _joined(self, lane: Lane, stream: Stream) -> bool:
+        """Whether the successor's book goes on where the lane's stands, or the lane has none to lose."""
+        if not lane.feed.sequencer.synced:
+            return True
+        if not self.movable(lane):
+            return False
+        chain = [m for m in stream.held if isinstance(m, BookMessage)]
+        if not lane.feed.splice(chain):
+            return False
+        self._recorded(lane, sum(len(m.levels.price) for m in chain))
+        stream.held.clear()
+        return True
+
+    def _promote(self, lane: Lane, stream: Stream) -> None:
+        held: list[Message] = stream.promote()
+        if stream.kind == "book" and not lane.feed.sequencer.synced:
+            lane.feed.sequencer.lost()  # what is held of the old connection is of no chain any more
+        for message in held:
+            assert not isinstance(message, BadFrame)
+            self._record(lane, message)
+        if stream.ready:
+            stream.silence.start(self._time())
+            self.resync(lane)
+
+    # --- time
+
+    async def _watch(self) -> None:
+        """Look for silent streams, and for instruments that may begin anew after an overflow."""
+        while True:
+            await asyncio.sleep(_TICK)
+            now = self._time()
+            with self.context.outbox.lock:
+                relaxed = self.context.outbox.relaxed
+                for lane in self.lanes.values():
+                    if lane.overflowed and relaxed:
+                        lane.overflowed = False
+                        lane.feed.sequencer.lost()
+                        self.resync(lane)
+                    for stream in lane.streams:
+                        if stream.ready and stream.silence.overdue(now):
+                            self._complain(lane, stream, now)
+
+    def _complain(self, lane: Lane, stream: Stream, now: float) -> None:
+        self.telemetry.stale(lane.instrument, stream.kind, stream.silence.complain(now))
+        self.lose(lane, self.context.clock(), f"stale {stream.kind}s")
+        self.resubscribe(lane, stream)
+
+    def resubscribe(self, lane: Lane, stream: Stream) -> None:
+        """Ask for a stream anew."""
+        if stream.source is not None:
+            stream.source.request(Operation.UNSUBSCRIBE, [stream.name])
+            stream.source.request(Operation.SUBSCRIBE, [stream.name])
+            self._asked(lane, stream)
+
+    def _asked(self, lane: Lane, stream: Stream) -> None:
+        if stream.kind == "book":
+            lane.asked_at = self._time()
+            lane.attempts += 1
+
+    def _count(self, socket: Socket, frames: list[bytes]) -> None:
+        kinds: dict[str, tuple[int, int]] = {}
+        stream_kind = self.dialect.stream_kind
+        for raw in frames:
+            kind = stream_kind(raw)
+            count, size = kinds.get(kind, (0, 0))
+            kinds[kind] = (count + 1, size + len(raw))
+        for kind, (count, size) in kinds.items():
+            self.telemetry.frames(self.venue, kind, count, size)
+
+    @property
+    @abstractmethod
+    def dialect(self) -> Dialect:
+        """The venue's control messages."""

@@ -1,0 +1,55 @@
+"""The bounded buffer between the connections' thread and the dataflow's."""
+
+import threading
+
+from sources.events import InstrumentBatch
+from sources.feed import Feed
+from sources.instrument import Instrument
+
+
+class Outbox:
+    """Rows of all instruments that wait to be drained.
+
+    The connections' thread holds `lock` while it records messages, for the time of one read; `drain` holds it while it
+    turns messages into rows. Rows are counted, not bytes: a full buffer loses messages, so the loss must be decided
+    before they are recorded, by whoever asks `full`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """``limit``: rows that may wait."""
+        self.lock = threading.Lock()
+        self._limit = limit
+        self._rows = 0
+        self._waiting: dict[Instrument, Feed] = {}
+
+    @property
+    def rows(self) -> int:
+        """Rows that wait."""
+        return self._rows
+
+    @property
+    def full(self) -> bool:
+        """Whether no further message may be recorded."""
+        return self._rows >= self._limit
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether there is so much room that instruments which overflowed may begin anew."""
+        return self._rows <= self._limit // 2
+
+    def add(self, instrument: Instrument, feed: Feed, rows: int) -> None:
+        """``feed`` has recorded a message of about ``rows`` rows; the caller holds the lock."""
+        self._rows += rows
+        self._waiting[instrument] = feed
+
+    def drain(self) -> list[InstrumentBatch]:
+        """Everything that waits, one batch an instrument."""
+        with self.lock:
+            out = []
+            for instrument, feed in self._waiting.items():
+                batch = feed.builder.take()
+                if batch is not None:
+                    out.append(InstrumentBatch(instrument, batch))
+            self._waiting.clear()
+            self._rows = 0
+            return out

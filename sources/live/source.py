@@ -1,0 +1,114 @@
+"""The exchanges as a Bytewax source: each worker connects to the instruments whose keys live on it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from bytewax.inputs import DynamicSource, StatelessSourcePartition
+
+from sources.builder import TapeTail
+from sources.events import InstrumentBatch
+from sources.instrument import Instrument
+from sources.live.collector import Collector
+from sources.live.config import LiveConfig
+from sources.live.telemetry import Telemetry
+from sources.placement import home_worker
+
+Item = tuple[str, InstrumentBatch]
+
+_POLL = timedelta(milliseconds=1)
+_STOP_TIMEOUT = 3.0  # seconds for the sockets to close; the process has 5 to end
+
+
+class LiveSource(DynamicSource[Item]):
+    """Tape rows of many instruments as they come, until told to stop or for a given time."""
+
+    def __init__(
+        self,
+        wanted: Sequence[Instrument],
+        config: LiveConfig,
+        clock: Callable[[], int],
+        telemetry: Telemetry,
+        stop: threading.Event,
+        duration_ns: int | None = None,
+        find_tail: Callable[[Instrument], TapeTail] = lambda instrument: TapeTail(),
+        on_error: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """Args:
+        wanted: as in `Collector`.
+        clock: the time, in nanoseconds since the epoch.
+        stop: set to end the source once what has come is handed out.
+        duration_ns: end after this long, counted from when every address has answered.
+        find_tail: what an instrument's rows are appended to.
+        on_error: told of what stops the source, before Bytewax is.
+        """
+        self._wanted = wanted
+        self._config = config
+        self._clock = clock
+        self._telemetry = telemetry
+        self._stop = stop
+        self._duration_ns = duration_ns
+        self._find_tail = find_tail
+        self._on_error = on_error
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_LivePartition":
+        """The part of one worker; connects before it returns."""
+        collector = Collector(
+            self._wanted,
+            self._config,
+            self._clock,
+            self._telemetry,
+            self._find_tail,
+            mine=lambda instrument: home_worker(str(instrument), worker_count) == worker_index,
+            share=worker_count,
+        )
+        try:
+            collector.start()
+        except Exception as e:
+            self._on_error(e)
+            raise
+        end = None if self._duration_ns is None else self._clock() + self._duration_ns
+        return _LivePartition(collector, self._clock, self._stop, end, self._on_error)
+
+
+class _LivePartition(StatelessSourcePartition[Item]):
+    """Drains one worker's collector."""
+
+    def __init__(
+        self,
+        collector: Collector,
+        clock: Callable[[], int],
+        stop: threading.Event,
+        end: int | None,
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._collector = collector
+        self._clock = clock
+        self._stop = stop
+        self._end = end
+        self._on_error = on_error
+        self._awake: datetime | None = None
+        self._closed = False
+
+    def next_batch(self) -> list[Item]:
+        """Whatever has come since the last call; ends when told to, after the last rows."""
+        if not self._closed and (self._stop.is_set() or (self._end is not None and self._clock() >= self._end)):
+            self._collector.stop(_STOP_TIMEOUT)
+            self._closed = True
+        try:
+            batches = self._collector.drain()
+        except Exception as e:
+            self._on_error(e)
+            raise
+        if not batches and self._closed:
+            raise StopIteration
+        self._awake = None if batches else datetime.now(UTC) + _POLL
+        return [(str(batch.instrument), batch) for batch in batches]
+
+    def next_awake(self) -> datetime | None:
+        """At once while rows come; otherwise in a millisecond."""
+        return self._awake
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._collector.stop(_STOP_TIMEOUT)

@@ -1,0 +1,58 @@
+"""What the live connectors tell about themselves: state changes and counts, never a line a message."""
+
+from sources.instrument import Instrument
+
+
+class Telemetry:
+    """Tells nobody; a subclass that does is called on the connectors' own thread, must be quick and must not raise."""
+
+    def frames(self, venue: str, stream: str, count: int, size: int) -> None:
+        """``count`` frames of ``size`` bytes came; ``stream`` is ``book``, ``trade`` or ``control``."""
+
+    def connected(self, venue: str, url: str, streams: int) -> None:
+        """A connection is open and about to ask for ``streams`` streams."""
+
+    def disconnected(self, venue: str, url: str, reason: str) -> None:
+        """A connection was lost, or could not be opened; it is tried again."""
+
+    def handed_over(self, venue: str, url: str, forced: int) -> None:
+        """A connection was replaced by a new one; ``forced`` books could not be joined and are fetched anew."""
+
+    def refused(self, venue: str, what: str, reason: str) -> None:
+        """The exchange refused a subscription or a request."""
+
+    def throttled(self, venue: str, status: int, seconds: float) -> None:
+        """The exchange answered 403, 418 or 429: nothing is requested for ``seconds``."""
+
+    def gap(self, instrument: Instrument, stream: str) -> None:
+        """Messages of a ``book`` or ``trade`` stream are missing."""
+
+    def lost(self, instrument: Instrument, reason: str) -> None:
+        """A known book is unknown from now on: a ``reset`` was recorded."""
+
+    def synced(self, instrument: Instrument, seconds: float, first: bool) -> None:
+        """The book is known, ``seconds`` after it was lost, or after the start if it is the ``first`` time."""
+
+    def refreshed(self, instrument: Instrument, seconds: float) -> None:
+        """A new snapshot was joined into the chain of a known book, whose changes waited for ``seconds``."""
+
+    def stale(self, instrument: Instrument, stream: str, seconds: float) -> None:
+        """A ``book`` or ``trade`` stream said nothing for ``seconds``, so it is asked for again."""
+
+    def repeated(self, instrument: Instrument) -> None:
+        """A trade came a second time and was dropped."""
+
+    def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
+        """A frame could not be understood; ``excerpt`` is its beginning."""
+
+    def overflowed(self, instrument: Instrument) -> None:
+        """The buffer is full: the instrument's messages are dropped until there is room."""
+
+    def buffered(self, rows: int) -> None:
+        """``rows`` tape rows waited when the buffer was drained."""
+
+    def listed(self, instrument: Instrument) -> None:
+        """An instrument began to trade and is followed from now on."""
+
+    def delisted(self, instrument: Instrument) -> None:
+        """An instrument no longer trades and is not followed any more."""
