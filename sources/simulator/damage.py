@@ -1,0 +1,36 @@
+"""What a fault makes of a message."""
+
+import re
+
+from sources.simulator.faults import Fault
+from sources.simulator.wire import frame
+
+_AHEAD_MS = 61_000  # further ahead than any clock is wrong
+_TIMES = re.compile(rb'"(E|T|ts|cts)":(\d+)')
+_GARBAGE = b'\x7f{]"]:,\\u12 e+-0.0.0 NaN'
+_UNKNOWN = b'{"e":"somethingNew","stream":"!unknown@arr","topic":"unknown.ALL","data":[1,{"deep":[[]]}]}'
+
+
+def damaged(fault: Fault, payload: bytes) -> list[bytes]:
+    """Websocket frames to send in place of a message with ``payload``; none if it is to be lost."""
+    kind = fault.kind
+    if kind in ("drop", "silent"):
+        return []
+    if kind == "truncate":
+        return [frame(payload[: len(payload) // 2])]
+    if kind == "garbage":
+        return [frame(_GARBAGE)]
+    if kind == "bad_utf8":  # a text frame that a client must fail the connection for (RFC 6455, 8.1)
+        return [frame(payload[:-1] + b"\xff\xfe")]
+    if kind == "oversize":  # spaces keep it valid: a client that takes frames of this size can go on
+        return [frame(payload[:-1] + b" " * max(0, fault.size - len(payload)) + payload[-1:])]
+    if kind == "future":
+        return [frame(_TIMES.sub(_later, payload))]
+    if kind == "duplicate":
+        return [frame(payload)] * 2
+    assert kind == "unknown"
+    return [frame(_UNKNOWN), frame(payload)]
+
+
+def _later(match: re.Match[bytes]) -> bytes:
+    return b'"%b":%d' % (match[1], int(match[2]) + _AHEAD_MS)
