@@ -80,7 +80,8 @@ def test_bybit() -> None:
     assert isinstance(delta, BookMessage)
     assert (snapshot.kind, snapshot.exchange_ts, snapshot.final) == (SNAPSHOT, 1672304484976 * MS, 18521288)
     assert (delta.kind, delta.final, delta.levels.size.tolist()) == (DELTA, 10132541, [0.0, 0.159, 0.006])
-    assert trade == TradeMessage("BTCUSDT", 1781415763021 * MS, NOW, 598180439295, -1, 64345.2, 0.001)
+    name = "35319862-77a2-5ebe-851b-3836573c4fe9"
+    assert trade == TradeMessage("BTCUSDT", 1781415763021 * MS, NOW, 598180439295, -1, 64345.2, 0.001, name)
 
 
 def test_bybit_restart_is_a_snapshot() -> None:
