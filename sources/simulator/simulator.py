@@ -1,6 +1,7 @@
 """The simulated exchange: one server for both venues, and one loop that moves all markets."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -230,7 +231,8 @@ class Simulator:
         try:
             sock = socket.create_server((self.config.host, self.port), backlog=512)
         except OSError as e:
-            raise TickwaxError(f"cannot listen on {self.config.host}:{self.port}: {e.strerror}") from None
+            reason = os.strerror(e.errno) if e.errno and e.errno > 0 else str(e)
+            raise TickwaxError(f"cannot listen on {self.config.host}:{self.port}: {reason}") from None
         self.port = sock.getsockname()[1]
         assert self._runner is not None
         self._site = web.SockSite(self._runner, sock)
