@@ -175,13 +175,13 @@ def row_sinks(
                 f"{name}.path: {path} holds rows of {there} already; "
                 "name another folder, or set features.overwrite=true"
             )
-        _same_columns(name, path, columns, chosen)
+        same_columns(name, path, columns, chosen)
         replaced = chosen if settings.features.overwrite else []
         sinks[name] = RowsSink(path, columns, "replay", settings.tape.compression, replaced, on_error)
     return sinks
 
 
-def _same_columns(name: str, path: Path, columns: list[Column], chosen: list[Instrument]) -> None:
+def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Instrument]) -> None:
     """Refuse a folder whose other instruments have other columns: nobody could read it as one data set."""
     wanted = [column.name for column in columns]
     for instrument in instruments(path):

@@ -138,16 +138,25 @@ class DatasetWriter:
         with self._lock, self._one_line():
             if self._aborted:
                 return []
-            for _, final in self._done:  # whatever needs space comes first, so that a full disk shows nothing
-                final.parent.mkdir(parents=True, exist_ok=True)
-            for staged, final in self._done:
-                os.replace(staged, final)
-            files = [final for _, final in self._done]
-            self._done.clear()
+            files = self._appear()
             for old in {old for instrument in replace for old in data_files(self.root, instrument)}.difference(files):
                 old.unlink()
             shutil.rmtree(self._staging, ignore_errors=True)
             return files
+
+    def roll(self) -> list[Path]:
+        """Let what was written so far appear, and go on with new files; returns the paths.
+
+        Raises:
+            TickwaxError: the disk is full, or the folder cannot be written to.
+        """
+        with self._lock, self._one_line():
+            if self._aborted:
+                return []
+            for instrument in list(self._open):
+                self._finish(instrument)
+            self._drain(0)
+            return self._appear()
 
     def abort(self) -> None:
         """Leave no trace of what is not committed; may come from any thread, and more than once."""
@@ -159,6 +168,16 @@ class DatasetWriter:
                     file.writer.close()
             self._open.clear()
             shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _appear(self) -> list[Path]:
+        """Rename every finished file into place."""
+        for _, final in self._done:  # whatever needs space comes first, so that a full disk shows nothing
+            final.parent.mkdir(parents=True, exist_ok=True)
+        for staged, final in self._done:
+            os.replace(staged, final)
+        files = [final for _, final in self._done]
+        self._done.clear()
+        return files
 
     @contextlib.contextmanager
     def _one_line(self) -> Iterator[None]:

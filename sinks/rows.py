@@ -36,6 +36,16 @@ def rows_schema(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([(c.name, _TYPES[c.type]) for c in columns])
 
 
+def rows_format(columns: Sequence[Column], compression: str = "snappy") -> FileFormat:
+    """How the data set is laid out inside its files."""
+    return FileFormat(
+        schema=rows_schema(columns),
+        dictionary=[c.name for c in columns if c.type in ("regime", "uint8")],
+        row_group_rows=1 << 16,  # about 36 MB in memory
+        compression=compression,
+    )
+
+
 def rows_to_arrow(rows: FeatureRows, columns: Sequence[Column], schema: pa.Schema) -> pa.RecordBatch:
     """One batch of feature rows as Arrow; numbers are not copied."""
     arrays: list[pa.Array] = []
@@ -78,13 +88,7 @@ class RowsSink(DynamicSink[Item]):
         self._columns = columns
         self._name = name
         self._on_error = on_error
-        schema = rows_schema(columns)
-        self._form = FileFormat(
-            schema=schema,
-            dictionary=[c.name for c in columns if c.type in ("regime", "uint8")],
-            row_group_rows=1 << 16,  # about 36 MB in memory
-            compression=compression,
-        )
+        self._form = rows_format(columns, compression)
         self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
         self._open: list[_RowsPartition] = []
         self._aborted = False

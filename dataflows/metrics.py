@@ -1,0 +1,127 @@
+"""What a live run tells of itself: Prometheus metrics, served by Bytewax's own endpoint, and a log line a state change.
+
+Bytewax serves ``/metrics`` on port 3030 when ``BYTEWAX_DATAFLOW_API_ENABLED=1`` is set, with every metric below.
+"""
+
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from operators.features import FeatureRows
+from operators.rows import RECEIVE_TS
+from sources.events import InstrumentBatch
+from sources.instrument import Instrument
+from sources.live.telemetry import Telemetry
+
+_NS = 1e9
+_VENUE = ("venue",)
+_STREAM = ("venue", "stream")
+_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0)
+
+FRAMES = Counter("tickwax_frames", "Frames received.", _STREAM)
+BYTES = Counter("tickwax_received_bytes", "Bytes of the frames received.", _STREAM)
+GAPS = Counter("tickwax_gaps", "Messages found missing.", _STREAM)
+LOST = Counter("tickwax_books_lost", "Known books that became unknown: resets in the tape.", _VENUE)
+SYNCED = Histogram("tickwax_resync_seconds", "From the loss of a book to its being known again.", _VENUE)
+KNOWN = Gauge("tickwax_books_known", "Books that are known now.", _VENUE)
+RECONNECTS = Counter("tickwax_disconnects", "Connections lost or not opened.", _VENUE)
+STALE = Counter("tickwax_stale_streams", "Streams that fell silent.", _STREAM)
+BAD = Counter("tickwax_bad_frames", "Frames that could not be understood.", _VENUE)
+REFUSED = Counter("tickwax_refusals", "Subscriptions and requests that a venue refused.", _VENUE)
+OVERFLOWS = Counter("tickwax_overflows", "Instruments whose rows found the buffer full.", _VENUE)
+REPEATED = Counter("tickwax_repeated_trades", "Trades that came twice and were dropped.", _VENUE)
+BUFFERED = Gauge("tickwax_buffered_rows", "Tape rows that waited when the buffer was last drained.")
+ROWS = Counter("tickwax_rows", "Rows handed to a sink.", ("sink",))
+LATENCY = Histogram(
+    "tickwax_wire_to_feature_seconds", "From a frame to the feature row that it completed.", (), buckets=_SECONDS
+)
+DELAY = Gauge("tickwax_exchange_delay_seconds", "Receive time less exchange time of the newest row.", _VENUE)
+
+
+class LiveTelemetry(Telemetry):
+    """Counts, and logs what changes."""
+
+    def __init__(self) -> None:
+        self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+
+    def frames(self, venue: str, stream: str, count: int, size: int) -> None:
+        FRAMES.labels(venue, stream).inc(count)
+        BYTES.labels(venue, stream).inc(size)
+
+    def connected(self, venue: str, url: str, streams: int) -> None:
+        self._log.info("connected", venue=venue, url=url, streams=streams)
+
+    def disconnected(self, venue: str, url: str, reason: str) -> None:
+        RECONNECTS.labels(venue).inc()
+        self._log.warning("disconnected", venue=venue, url=url, reason=reason)
+
+    def handed_over(self, venue: str, url: str, forced: int) -> None:
+        self._log.info("handed over", venue=venue, url=url, forced=forced)
+
+    def refused(self, venue: str, what: str, reason: str) -> None:
+        REFUSED.labels(venue).inc()
+        self._log.warning("refused", venue=venue, what=what, reason=reason)
+
+    def throttled(self, venue: str, status: int, seconds: float) -> None:
+        self._log.warning("throttled", venue=venue, status=status, seconds=seconds)
+
+    def gap(self, instrument: Instrument, stream: str) -> None:
+        GAPS.labels(instrument.venue, stream).inc()
+        self._log.warning("gap", instrument=str(instrument), stream=stream)
+
+    def lost(self, instrument: Instrument, reason: str) -> None:
+        LOST.labels(instrument.venue).inc()
+        KNOWN.labels(instrument.venue).dec()
+        self._log.warning("book lost", instrument=str(instrument), reason=reason)
+
+    def synced(self, instrument: Instrument, seconds: float, first: bool) -> None:
+        KNOWN.labels(instrument.venue).inc()
+        if not first:
+            SYNCED.labels(instrument.venue).observe(seconds)
+        self._log.info("book known", instrument=str(instrument), seconds=round(seconds, 3), first=first)
+
+    def refreshed(self, instrument: Instrument, seconds: float) -> None:
+        self._log.info("book widened", instrument=str(instrument), seconds=round(seconds, 3))
+
+    def stale(self, instrument: Instrument, stream: str, seconds: float) -> None:
+        STALE.labels(instrument.venue, stream).inc()
+        self._log.warning("stream silent", instrument=str(instrument), stream=stream, seconds=round(seconds, 1))
+
+    def repeated(self, instrument: Instrument) -> None:
+        REPEATED.labels(instrument.venue).inc()
+
+    def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
+        BAD.labels(venue).inc()
+        self._log.warning("bad frame", venue=venue, symbol=symbol, reason=reason, excerpt=excerpt)
+
+    def overflowed(self, instrument: Instrument) -> None:
+        OVERFLOWS.labels(instrument.venue).inc()
+        self._log.error("buffer full", instrument=str(instrument))
+
+    def buffered(self, rows: int) -> None:
+        BUFFERED.set(rows)
+
+    def listed(self, instrument: Instrument) -> None:
+        self._log.info("listed", instrument=str(instrument))
+
+    def delisted(self, instrument: Instrument) -> None:
+        self._log.info("delisted", instrument=str(instrument))
+
+
+def count_tape(item: InstrumentBatch) -> None:
+    """Tape rows that reach the sink, and how far behind the exchange they are."""
+    ROWS.labels("tape").inc(item.batch.rows)
+    delay = int(item.batch.receive_ts[-1]) - int(item.batch.exchange_ts[-1])
+    DELAY.labels(item.instrument.venue).set(delay / _NS)
+
+
+def count_features(rows: FeatureRows) -> None:
+    """Feature rows that reach the sink, and how long ago the frame came that was the newest in each."""
+    ROWS.labels("features").inc(rows.rows)
+    now = time.time_ns()
+    for receive_ts in np.unique(rows.integer[RECEIVE_TS]).tolist():
+        LATENCY.observe((now - receive_ts) / _NS)
