@@ -34,8 +34,9 @@ class Feed:
 
     def subscribe(self, connection: Connection, stream: str, path: str) -> bool:
         """Let ``connection`` have ``stream``; False if there is no such stream on that path."""
-        phase = connection.number % 2
-        key = (stream, path, phase if self.instrument.venue == BINANCE else 0)
+        # Only diffs differ between connections, by how updates are batched.
+        phase = connection.number % 2 if "@depth" in stream else 0
+        key = (stream, path, phase)
         topic = self.topics.get(key) or self._make(stream, path, phase)
         if topic is None:
             return False

@@ -1,4 +1,4 @@
-"""What the trade streams of both venues share: a few messages are remembered, to be sent again after a reconnect."""
+"""The trade streams of both venues: the newest messages are remembered, to be sent again after a reconnect."""
 
 from collections import deque
 from typing import Any
@@ -8,7 +8,7 @@ from sources.simulator.connection import Connection
 from sources.simulator.market import Print
 from sources.simulator.topic import Outlet, Topic
 
-_REMEMBERED = 20
+_REMEMBERED = 100
 
 
 class TradeTopic(Topic):
