@@ -53,12 +53,12 @@ class Feed:
         if any(m.kind == SNAPSHOT and len(m.levels.price) == 0 for m in chain):
             return False
         emitted = self.sequencer.splice(chain)
-        for message in emitted:
+        for message in emitted or ():
             if message.kind == SNAPSHOT:
                 self.replace(message)
             else:
                 self.builder.delta(message.exchange_ts, message.receive_ts, message.final, message.levels)
-        return bool(emitted)
+        return emitted is not None
 
     def _snapshot(self, message: BookMessage) -> Outcome:
         if len(message.levels.price) == 0:  # contract: an empty snapshot is a reset

@@ -57,11 +57,11 @@ class Sequencer(Protocol):
         """Continuity is lost for a reason outside the numbers: disconnect, stale feed, bad frame."""
         ...
 
-    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage]:
+    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage] | None:
         """Go on with the unbroken chain of another connection: what of it to emit.
 
-        Nothing when the book is unknown, or when the chain does not reach over the last message emitted: it lies in
-        the future, so that the old connection must go on first, or in the past.
+        None when the book is unknown, or when the chain does not reach over the last message emitted: it lies in the
+        future, so that the old connection must go on first, or in the past.
         """
         ...
 
@@ -167,16 +167,19 @@ class DiffSequencer:
         self._buffer.clear()
         self._snapshot = self._final = None
 
-    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage]:
+    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage] | None:
         """Go on with a chain that another connection has batched otherwise.
 
         Its first delta beyond the last one emitted may overlap that one: sizes are absolute, so what both carry is
         written twice and means the same.
         """
-        rest = [m for m in chain if self._final is not None and m.final > self._final]
-        if not rest or not self._rule.joins(rest[0], self._final or 0):
-            return ()
-        self._final = rest[-1].final
+        final = self._final
+        if final is None or not chain or chain[-1].final < final:
+            return None
+        rest = [m for m in chain if m.final > final]
+        if rest and not self._rule.joins(rest[0], final):
+            return None
+        self._final = chain[-1].final
         return rest
 
     def _hold(self, message: BookMessage) -> None:

@@ -23,7 +23,7 @@ from sources.sequencer import Sequencer
 
 _CONNECTS = 250  # in 5 minutes, half of what the exchange allows
 _REQUESTS = 300  # in 5 seconds, half of what the exchange allows; then it answers 403 for ten minutes
-_PATIENCE = 5.0  # seconds that a snapshot may take, doubled with every one that did not come
+_PATIENCE = 1.0  # seconds that a snapshot may take, doubled with every one that did not come
 _MAX_PATIENCE = 300.0
 
 

@@ -45,15 +45,13 @@ class SnapshotSequencer:
         self._final = message.final
         return (message,)
 
-    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage]:
+    def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage] | None:
         """Go on with another connection's snapshot and deltas, once the book has come as far as that snapshot."""
         final = self._final
-        if final is None or not chain or chain[0].final > final:
-            return ()
-        rest = [m for m in chain if m.final > final]
-        if rest:
-            self._final = rest[-1].final
-        return rest
+        if final is None or not chain or not chain[0].final <= final <= chain[-1].final:
+            return None
+        self._final = chain[-1].final
+        return [m for m in chain if m.final > final]
 
     def lost(self) -> None:
         """Forget the book: deltas count again after the next snapshot."""

@@ -5,11 +5,13 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
+import msgspec
 import stamina
 
 from sources.binance_futures.connect import BinanceFuturesConnector
 from sources.builder import TapeTail
 from sources.bybit_linear.connect import BybitLinearConnector
+from sources.decimals import parse_levels
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
@@ -69,6 +71,7 @@ class Collector:
         Raises:
             TickwaxError: an instrument is unknown, or an address does not answer.
         """
+        parse_levels([msgspec.Raw(b"[]"), msgspec.Raw(b"[]")])  # compiled now, not while frames pile up
         self._thread.start()
         self._started.wait()
         self._raise()

@@ -38,6 +38,7 @@ class LiveConfig:
     start_timeout: float = 15.0  # until every address must have answered once
     open_timeout: float = 10.0  # TCP, TLS and handshake of one connection, or one REST request
     answer_timeout: float = 10.0  # of a subscription; then the connection is given up
+    refused_wait: float = 5.0  # until a refused stream is asked for again; doubled with every refusal
     book_silence: float = 20.0  # a book stream that says nothing for longer is stale; so is one without a first frame
     trade_silence: float = 60.0  # the same of trades, which are rarer
     backoff_initial: float = 0.5

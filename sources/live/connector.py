@@ -298,7 +298,9 @@ class Connector(ABC):
             lane.feed.sequencer.lost()  # what is held of the old connection is of no chain any more
         for message in held:
             assert not isinstance(message, BadFrame)
-            self._record(lane, message)
+            # Both connections carry the same prints, so those that are known are nothing to tell of.
+            if not (isinstance(message, TradeMessage) and lane.trades.knows(message)):
+                self._record(lane, message)
         if stream.ready:
             stream.silence.start(self._time())
             self.resync(lane)

@@ -49,19 +49,23 @@ class Trades:
 
     def missing(self, message: TradeMessage) -> int:
         """Prints missing before this one; -1 when it is known already."""
+        if self.knows(message):
+            return -1
         if message.name:
-            if message.name in self._names:
-                return -1
             self._names[message.name] = None
             if len(self._names) > _NAMES_KEPT:
                 del self._names[next(iter(self._names))]
             return 0
         missing = 0 if self._last is None else message.trade_id - self._last - 1
-        if missing < 0:
-            return -1
         self._last = message.trade_id
         excused, self._excused = self._excused, False
         return 0 if excused else missing
+
+    def knows(self, message: TradeMessage) -> bool:
+        """Whether the print has been met already."""
+        if message.name:
+            return message.name in self._names
+        return self._last is not None and message.trade_id <= self._last
 
     def excuse(self) -> None:
         """Prints are missing and it is known: the next one may have any number beyond the last."""

@@ -15,6 +15,7 @@ from sources.live.telemetry import Telemetry
 
 _STEADY = 30.0  # seconds after which a connection has proved itself: the next backoff begins anew
 _SETTLE_INTERVAL = 0.1
+_MAX_REFUSED_WAIT = 300.0
 _BLOCKED = 600.0  # exchange documentation: HTTP 403 lasts ten minutes at least
 
 
@@ -60,6 +61,7 @@ class Link:
         self._config = config
         self._telemetry = telemetry
         self._connects = connects
+        self._refusals: dict[str, int] = {}  # times that a stream was refused, but one
         self._sockets: list[Socket] = []  # open ones, the newest last
 
     @property
@@ -187,8 +189,17 @@ class Link:
             self._telemetry.disconnected(self._dialect.venue, self.url, reason)
         await socket.close()
 
-    def _refused(self, stream: str, reason: str) -> None:
+    def _refused(self, socket: Socket, stream: str, reason: str) -> None:
+        """A stream is asked for again later: what is refused today may be a fault of the exchange."""
         self._telemetry.refused(self._dialect.venue, stream or self.url, reason)
+        if stream in self.streams:
+            times = self._refusals[stream] = self._refusals.get(stream, -1) + 1
+            wait = min(self._config.refused_wait * 2.0**times, _MAX_REFUSED_WAIT)
+            asyncio.get_running_loop().call_later(wait, self._ask_again, socket, stream)
+
+    def _ask_again(self, socket: Socket, stream: str) -> None:
+        if stream in self.streams and not socket.gone:
+            socket.request(Operation.SUBSCRIBE, [stream])
 
 
 def _wait(error: Exception) -> bool | float:

@@ -71,12 +71,12 @@ class Socket:
         answer_timeout: float,
         on_frames: Callable[["Socket", list[bytes]], None],
         on_subscribed: Callable[["Socket", Sequence[str]], None],
-        on_refused: Callable[[str, str], None],
+        on_refused: Callable[["Socket", str, str], None],
     ) -> None:
         """Args:
         on_frames: told of market data, in order.
         on_subscribed: told of streams that the exchange has acknowledged.
-        on_refused: told of a stream, and why the exchange does not give it.
+        on_refused: told of a stream, or of none that is named, and why the exchange does not give it.
         """
         self._dialect = dialect
         self._answer_timeout = answer_timeout
@@ -179,7 +179,7 @@ class Socket:
         request = self._unanswered.pop(answer.request, None) if answer.request is not None else None
         if request is None:
             if answer.error is not None:
-                self._on_refused("", answer.error)
+                self._on_refused(self, "", answer.error)
             return
         operation, streams, _ = request
         if operation is Operation.UNSUBSCRIBE:
@@ -188,7 +188,7 @@ class Socket:
             self.subscribed.update(streams)
             self._on_subscribed(self, streams)
         elif len(streams) == 1:
-            self._on_refused(streams[0], answer.error)
+            self._on_refused(self, streams[0], answer.error)
         else:
             middle = len(streams) // 2
             self._requests += [(operation, streams[:middle]), (operation, streams[middle:])]

@@ -1,0 +1,23 @@
+"""What a venue lists, for whoever asks without following it."""
+
+from sources.builder import TapeTail
+from sources.live.collector import CONNECTORS
+from sources.live.config import LiveConfig
+from sources.live.context import Context
+from sources.live.outbox import Outbox
+from sources.live.telemetry import Telemetry
+from sources.live.universe import Listing
+
+
+async def list_venue(venue: str, config: LiveConfig) -> list[Listing]:
+    """The perpetuals that trade at a venue now.
+
+    Raises:
+        RestError: the venue does not answer, or not as it should.
+    """
+    context = Context(config, Telemetry(), lambda: 0, Outbox(1), lambda _: TapeTail(), lambda _: None)
+    connector = CONNECTORS[venue](context, 1)
+    try:
+        return await connector.universe()
+    finally:
+        await connector.close()
