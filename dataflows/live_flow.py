@@ -7,9 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import bytewax.operators as op
+import stamina
 from bytewax.dataflow import Dataflow
+from bytewax.outputs import DynamicSink
 
 from dataflows.flows import engine_factory, same_columns
 from dataflows.interruption import on_interruption
@@ -41,6 +44,7 @@ class Live:
     flow: Dataflow
     stop: threading.Event
     engines: dict[Instrument, FeatureEngine]
+    sinks: dict[str, RecordingSink[Any]]  # by data set
     _signals: int = field(default=0)
 
     def stop_on_signals(self) -> Callable[[], None]:
@@ -53,23 +57,37 @@ class Live:
         if self._signals > 1:
             self._exit("stopped at once", 128 + number)
         print(f"tickwax: {signal.Signals(number).name}: stopping …", file=sys.stderr, flush=True)
-        threading.Timer(_GRACE, self._exit, ("it took longer than 5 s to stop", 1)).start()
+        late = threading.Timer(_GRACE, self._exit, ("it took longer than 5 s to stop", 1))
+        late.daemon = True
+        late.start()
 
     def _exit(self, line: str, code: int) -> None:
         print(f"tickwax: {line}", file=sys.stderr, flush=True)
         os._exit(code)
 
 
-def prepare_live(settings: Settings, *, with_features: bool = True) -> Live:
+def prepare_live(
+    settings: Settings,
+    *,
+    with_features: bool = True,
+    watcher: DynamicSink[tuple[str, FeatureRows]] | None = None,
+    engines: dict[Instrument, FeatureEngine] | None = None,
+) -> Live:
     """Put the live run together.
+
+    Args:
+        watcher: is shown every feature row as well.
+        engines: filled with each instrument's engine as it comes.
 
     Raises:
         TickwaxError: an impossible combination of settings, or a folder that cannot be written to.
     """
+    stamina.instrumentation.set_on_retry_hooks([])  # the telemetry tells of what is tried again
     config = settings.feature_config()
     wanted = settings.live_symbols()
     stop = threading.Event()
-    engines: dict[Instrument, FeatureEngine] = {}
+    engines = {} if engines is None else engines
+    sinks: dict[str, RecordingSink[Any]] = {}
     run = f"live-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
 
     def stop_with_error(error: Exception) -> None:
@@ -99,8 +117,8 @@ def prepare_live(settings: Settings, *, with_features: bool = True) -> Live:
             ts=lambda item: item.batch.receive_ts,
             arrow=lambda item: to_arrow(item.batch),
         )
-        sink = RecordingSink(root, form, run, _SHOW_INTERVAL, time.monotonic, count_tape, stop_with_error)
-        op.output("tape_parquet", tape, sink)
+        sinks["tape"] = RecordingSink(root, form, run, _SHOW_INTERVAL, time.monotonic, count_tape, stop_with_error)
+        op.output("tape_parquet", tape, sinks["tape"])
     if with_features:
         rows = features("features", tape, engine_factory(settings, config, engines))
         wanted_sets = (
@@ -112,13 +130,13 @@ def prepare_live(settings: Settings, *, with_features: bool = True) -> Live:
                 same_columns(name, path, columns, [])
                 written = _rows(columns, settings.tape.compression)
                 count = count_features if name == "features" else lambda item: None
-                rows_sink = RecordingSink(path, written, run, _SHOW_INTERVAL, time.monotonic, count, stop_with_error)
-                op.output(f"{name}_parquet", rows, rows_sink)
-        if settings.features.path is None and settings.books.path is None:
-            op.inspect("nowhere", rows, lambda step_id, item: None)
-    elif not root:
-        raise TickwaxError("tape.path: empty, and no features are asked for: nothing would be written")
-    return Live(flow, stop, engines)
+                sinks[name] = RecordingSink(path, written, run, _SHOW_INTERVAL, time.monotonic, count, stop_with_error)
+                op.output(f"{name}_parquet", rows, sinks[name])
+        if watcher:
+            op.output("watcher", rows, watcher)
+    if not sinks and not watcher:
+        raise TickwaxError("tape.path, features.path, books.path: all are empty, so nothing would be written")
+    return Live(flow, stop, engines, sinks)
 
 
 def _rows(columns: list[Column], compression: str) -> Rows[FeatureRows]:

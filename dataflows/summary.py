@@ -3,30 +3,43 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow.parquet as pq
 from rich.table import Column, Table
 
 from dataflows.flows import Replay
-from sinks.rows import RowsSink
 from sources.tape.layout import data_files, instruments
 
 
-def data_set_table(sinks: Mapping[str, RowsSink]) -> Table:
+class Written(Protocol):
+    """A sink that tells what it wrote."""
+
+    root: Path
+    files: list[Path]
+
+    @property
+    def rows_written(self) -> int:
+        """Rows that have appeared."""
+
+
+def data_set_table(sinks: Mapping[str, Written]) -> Table:
     """One line a data set: where, how many rows and files, how large."""
     table = Table("data set", "folder", box=None, pad_edge=False)
     for title in ("rows", "files", "MB"):
         table.add_column(title, justify="right")
     for name, sink in sinks.items():
         megabytes = sum(path.stat().st_size for path in sink.files) / 1e6
-        table.add_row(name, str(sink.root), f"{sink.rows:,}", str(len(sink.files)), f"{megabytes:,.2f}")
+        table.add_row(name, str(sink.root), f"{sink.rows_written:,}", str(len(sink.files)), f"{megabytes:,.2f}")
     return table
 
 
 def replay_lines(replay: Replay) -> list[str]:
     """What was read, and what the tape held that no feature reads."""
     quality = replay.quality
-    written = ", ".join(f"{sink.rows:,} rows to {sink.root}" for sink in replay.sinks.values()) or "nothing written"
+    written = (
+        ", ".join(f"{sink.rows_written:,} rows to {sink.root}" for sink in replay.sinks.values()) or "nothing written"
+    )
     return [
         f"replayed {replay.progress.rows:,} tape rows: {replay.progress.speed()}; {written}",
         f"data quality: {quality.resets} resets, {quality.crossed} crossed and {quality.one_sided} one-sided books, "

@@ -1,5 +1,6 @@
 """What a live run writes: small batches of many instruments, collected into large ones, and shown every so often."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,15 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         self.clock = clock
         self.on_rows = on_rows
         self.on_error = on_error
+        self.rows_written = 0  # rows, and the files that have appeared
+        self.files: list[Path] = []
+        self._lock = threading.Lock()  # workers may be threads
+
+    def appeared(self, rows: int, files: list[Path]) -> None:
+        """A worker's files have appeared."""
+        with self._lock:
+            self.rows_written += rows
+            self.files += files
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RecordingPartition[T]":
         """The part of one worker."""
@@ -75,6 +85,7 @@ class _RecordingPartition(StatelessSinkPartition[tuple[str, T]]):
         self._writer = writer
         self._waiting: dict[str, list[T]] = {}
         self._counts: dict[str, int] = {}
+        self._unseen = 0
         self._shown = sink.clock()
 
     def write_batch(self, items: list[tuple[str, T]]) -> None:
@@ -84,7 +95,9 @@ class _RecordingPartition(StatelessSinkPartition[tuple[str, T]]):
             for key, batch in items:
                 sink.on_rows(batch)
                 self._waiting.setdefault(key, []).append(batch)
-                count = self._counts[key] = self._counts.get(key, 0) + sink.rows.count(batch)
+                rows = sink.rows.count(batch)
+                self._unseen += rows
+                count = self._counts[key] = self._counts.get(key, 0) + rows
                 if count >= _ROWS_AT_ONCE:
                     self._write(key)
             if sink.clock() - self._shown >= sink.interval:
@@ -111,5 +124,6 @@ class _RecordingPartition(StatelessSinkPartition[tuple[str, T]]):
     def _show(self) -> None:
         for key in list(self._waiting):
             self._write(key)
-        self._writer.roll()
+        self._sink.appeared(self._unseen, self._writer.roll())
+        self._unseen = 0
         self._shown = self._sink.clock()

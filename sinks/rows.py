@@ -92,7 +92,7 @@ class RowsSink(DynamicSink[Item]):
         self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
         self._open: list[_RowsPartition] = []
         self._aborted = False
-        self.rows = 0
+        self.rows_written = 0
         self.files: list[Path] = []
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RowsPartition":
@@ -125,7 +125,7 @@ class RowsSink(DynamicSink[Item]):
         with self._lock:
             for partition in self._open:
                 self.files += partition.writer.publish(partition.replace)
-                self.rows += partition.rows
+                self.rows_written += partition.rows
             self._open.clear()
 
     def abort(self) -> None:

@@ -1,6 +1,6 @@
 """The verbs of ``tickwax``, one a module; importing them adds them to `app`."""
 
 from dataflows.app import app
-from dataflows.verbs import demo, importing, replay, settings, simulate, synth
+from dataflows.verbs import demo, importing, live, replay, settings, simulate, symbols, synth
 
-__all__ = ["app", "demo", "importing", "replay", "settings", "simulate", "synth"]
+__all__ = ["app", "demo", "importing", "live", "replay", "settings", "simulate", "symbols", "synth"]

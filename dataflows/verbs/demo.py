@@ -1,5 +1,6 @@
 """``tickwax demo``: everything once, on a machine with no data and no network."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -8,49 +9,41 @@ from rich.console import Console
 
 from dataflows.app import app
 from dataflows.kernels import announce
-from dataflows.progress import instrument_bars
 from dataflows.settings import load_settings
-from dataflows.summary import newest_rows
-from dataflows.synthesis import write_synthetic_tape
-from dataflows.verbs.replay import report, run_replay
+from dataflows.summary import data_set_table, newest_rows, try_line
+from dataflows.verbs.live import run_live
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
-from sources.tape.layout import data_files
+from sources.simulator.config import SimulatorConfig
+from sources.simulator.thread import simulator_thread
 
-_INSTRUMENTS = [
+_INSTRUMENTS = tuple(
     Instrument(venue, symbol) for venue in ("binance_futures", "bybit_linear") for symbol in ("BTCUSDT", "ETHUSDT")
-]
-_SPAN_NS = 10 * 60 * 1_000_000_000
-_SEED = 7
+)
 
 
-@app.command("demo", epilog="Example:\n\n    tickwax demo --folder data/demo")
+@app.command("demo", epilog="Example:\n\n    tickwax demo --folder data/demo --duration 30s")
 def demo_verb(
     folder: Annotated[Path, typer.Option(help="Where the demo's tape and features go.")] = Path("data/demo"),
+    duration: Annotated[str, typer.Option(help="How long the market runs.")] = "35s",
 ) -> None:
-    """Make a **synthetic market**, record its tape, compute every feature of it, and show what came out.
-
-    Takes some seconds; the first time half a minute more, to compile the kernels for this machine. Running it again
-    uses the tape that is there and replaces the features.
-    """
+    """Run **both exchanges on this machine** from a synthetic market, connect to them over real sockets, record the
+    tape, compute every feature, and show what came out. The first time, compiling takes half a minute more."""
     console = Console()
-    tape, features = folder / "tape", folder / "features"
-    settings = load_settings(
-        {
-            "symbols": [str(i) for i in _INSTRUMENTS],
-            "tape.path": str(tape),
-            "features.path": str(features),
-            "features.overwrite": True,
-        }
-    )
-    missing = [i for i in _INSTRUMENTS if not data_files(tape, i)]
-    if missing:
-        announce(SOURCES, "kernel.advance", 6)
-        with instrument_bars(missing, _SPAN_NS) as progress:
-            write_synthetic_tape(tape, missing, _SPAN_NS, _SEED, progress=progress)
-        console.print(f"recorded 10 minutes of a synthetic market, {len(missing)} instruments: {tape}")
-    else:
-        console.print(f"the tape is there already: {tape}")
-    replay = run_replay(settings)
+    announce(SOURCES, "kernel.advance", 6)
+    with simulator_thread(SimulatorConfig(instruments=_INSTRUMENTS), time.time_ns) as simulator:
+        settings = load_settings(
+            {
+                **simulator.addresses,
+                "symbols": [str(i) for i in _INSTRUMENTS],
+                "duration": duration,
+                "tape.path": str(folder / "tape"),
+                "features.path": str(folder / "features"),
+            }
+        )
+        console.print(f"simulated exchanges are running; recording for {duration} …", highlight=False)
+        live = run_live(settings)
+    features = folder / "features"
     console.print(newest_rows(features), "")
-    report(settings, replay)
+    console.print(data_set_table(live.sinks))
+    console.print(try_line(features), soft_wrap=True, highlight=False, markup=False)

@@ -125,9 +125,9 @@ def told(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if not line.startswith(usual)]
 
 
-def cluster(start, settings: dict[str, object]) -> list:
+def cluster(start, settings: dict[str, object], module: tuple[str, ...] = MODULE) -> list:
     addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
-    return [start(settings, *MODULE, "-i", n, "-a", addresses) for n in (0, 1)]
+    return [start(settings, *module, "-i", n, "-a", addresses) for n in (0, 1)]
 
 
 @pytest.fixture(scope="session")
@@ -317,7 +317,7 @@ class TestChoices:
     def test_a_range_without_rows(self, synthetic_tape_root, tmp_path):
         replay = run(**self.paths(synthetic_tape_root, tmp_path), replay__start="2027-01-01")
         assert list((tmp_path / "features").iterdir()) == []
-        assert replay.sinks["features"].rows == 0
+        assert replay.sinks["features"].rows_written == 0
 
     def test_without_features(self, synthetic_tape_root, tmp_path):
         replay = run(tape__path=str(synthetic_tape_root), features__path="")

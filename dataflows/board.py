@@ -1,0 +1,74 @@
+"""A live table on the terminal: the newest feature row of each instrument."""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from rich.table import Table
+
+from operators.config import FeatureConfig
+from operators.features import FeatureEngine, FeatureRows
+from operators.fractal import REGIMES
+from operators.rows import RECEIVE_TS, REGIME
+from operators.schema import feature_columns
+from sources.instrument import Instrument
+
+_NS_PER_MS = 1e6
+_WIDTHS = {"mid": 8, "regime": 8}
+_DIGITS = {"mid": 7}  # significant ones; fewer elsewhere, so that a line fits 80 columns
+
+
+class Board(DynamicSink[tuple[str, FeatureRows]]):
+    """Keeps the newest row of each instrument, and draws them."""
+
+    def __init__(self, config: FeatureConfig, engines: Mapping[Instrument, FeatureEngine]) -> None:
+        """``engines``: read for the number of resets; may fill up while the board is in use."""
+        self._engines = engines
+        rows = {c.name: c.row for c in feature_columns(config) if c.array == "value"}
+        zscores = [name for name in rows if name.startswith("ofi_z_")][: len(config.windows)]  # of the best level
+        z = zscores[min(1, len(zscores) - 1)]
+        names = {"mid": "mid", "spread": "spread", z.removeprefix("ofi_"): z, "ffd": "price_ffd", "fdi": "fdi"}
+        self._columns = {title: rows[name] for title, name in names.items()}
+        self._newest: dict[str, tuple[list[float], int, int]] = {}
+        self._lock = threading.Lock()
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_BoardPartition":
+        """The part of one worker."""
+        return _BoardPartition(self)
+
+    def put(self, key: str, rows: FeatureRows) -> None:
+        """Take the newest of these rows."""
+        values = [float(rows.value[row, -1]) for row in self._columns.values()]
+        newest = (values, int(rows.code[REGIME, -1]), int(rows.integer[RECEIVE_TS, -1]))
+        with self._lock:
+            self._newest[key] = newest
+
+    def table(self) -> Table:
+        """What is known now."""
+        table = Table(box=None, pad_edge=False)
+        table.add_column("instrument", no_wrap=True, min_width=23)
+        for name in (*self._columns, "regime", "gaps", "lag ms"):
+            table.add_column(name, justify="right", no_wrap=True, min_width=_WIDTHS.get(name))
+        now = time.time_ns()
+        with self._lock:
+            newest = sorted(self._newest.items())
+        for key, (values, regime, receive_ts) in newest:
+            engine = self._engines.get(Instrument.parse(key))
+            gaps = str(engine.quality.resets) if engine else ""
+            word = REGIMES[regime] if regime >= 0 else ""
+            lag = f"{(now - receive_ts) / _NS_PER_MS:.0f}"
+            texts = (f"{v:.{_DIGITS.get(title, 4)}g}" for title, v in zip(self._columns, values, strict=True))
+            table.add_row(key, *texts, word, gaps, lag)
+        return table
+
+
+class _BoardPartition(StatelessSinkPartition[tuple[str, FeatureRows]]):
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def write_batch(self, items: list[Any]) -> None:
+        """Show rows."""
+        for key, rows in items:
+            self._board.put(key, rows)

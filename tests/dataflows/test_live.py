@@ -1,0 +1,139 @@
+"""The live dataflow as a user runs it, against a simulated exchange over real sockets."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from bytewax.run import cli_main
+
+from dataflows.flows import prepare_replay
+from dataflows.settings import load_settings
+from sources.events import RESET, concat
+from sources.instrument import Instrument
+from sources.simulator.config import SimulatorConfig
+from sources.simulator.thread import SimulatorThread, simulator_thread
+from sources.tape.layout import data_files, instruments
+from sources.tape.reader import TapeReader
+from tests.dataflows.conftest import INSTRUMENTS
+from tests.dataflows.test_replay import assert_same, cluster, table, told
+from tests.importers.captures import check_invariants
+
+MODULE = ("-m", "bytewax.run", "dataflows.live")
+VERB = ("-c", "from dataflows.cli import main; main()")
+BINANCE, BYBIT = INSTRUMENTS[0], INSTRUMENTS[-1]
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[SimulatorThread]:
+    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS)), time.time_ns) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(exchange, tmp_path) -> dict[str, object]:
+    paths = {"tape.path": tmp_path / "tape", "features.path": tmp_path / "features"}
+    return {**exchange.addresses, **paths, "symbols": '["binance_futures:*","bybit_linear:*"]'}
+
+
+def replayed(tape: Path, folder: Path) -> Path:
+    replay = prepare_replay(load_settings({"tape.path": str(tape), "features.path": str(folder)}))
+    cli_main(replay.flow)
+    replay.commit()
+    return folder
+
+
+def assert_replay_is_live(tmp_path: Path, expected: set[Instrument]) -> None:
+    """Replaying the tape gives the features of the run, every bit; the tape keeps the contract."""
+    again = replayed(tmp_path / "tape", tmp_path / "again")
+    assert set(instruments(tmp_path / "features")) == set(instruments(again)) == expected
+    for instrument in expected:
+        found = table(tmp_path / "features", instrument)
+        assert found.num_rows > 10
+        assert_same(found, table(again, instrument))
+        check_invariants(concat(list(TapeReader(tmp_path / "tape", instrument).batches())))
+
+
+def test_replaying_a_run_with_faults_gives_its_features(exchange, settings, start, tmp_path):
+    process = start({**settings, "duration": "7s"}, *MODULE)
+    time.sleep(5.0)  # the books are known after some 2 s
+    exchange.fault("drop", symbol=BINANCE.symbol, stream="*@depth*")
+    exchange.fault("drop", symbol=BYBIT.symbol, stream="orderbook*")
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (0, ""), stderr
+    assert_replay_is_live(tmp_path, set(INSTRUMENTS))
+    kinds = [concat(list(TapeReader(tmp_path / "tape", i).batches())).kind for i in (BINANCE, BYBIT)]
+    assert [int((k == RESET).sum()) for k in kinds] == [1, 1], stderr
+
+
+def test_two_processes_share_the_instruments(settings, start, tmp_path):
+    both = cluster(start, {**settings, "duration": "4s"}, MODULE)
+    ended = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ended
+    assert_replay_is_live(tmp_path, set(INSTRUMENTS))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_in_order(settings, start, tmp_path, number):
+    process = start(settings, *MODULE)
+    time.sleep(6.0)
+    process.send_signal(number)
+    before = time.monotonic()
+    stdout, stderr = process.communicate(timeout=30)
+    assert time.monotonic() - before < 5.0
+    assert (process.returncode, stdout) == (0, ""), stderr
+    assert_replay_is_live(tmp_path, set(INSTRUMENTS))
+
+
+def test_an_unknown_symbol_is_one_line(settings, start, tmp_path):
+    process = start({**settings, "symbols": '["bybit_linear:NOPE"]'}, *MODULE)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, len(told(stderr))) == (2, 1)
+    assert "'bybit_linear:NOPE' is no perpetual that trades there now" in stderr
+    assert list(instruments(tmp_path / "tape")) == []
+
+
+def test_an_exchange_that_is_not_there_is_one_line(settings, start):
+    nowhere = {"symbols": '["bybit_linear:X"]', "venues.bybit_linear.rest": "http://127.0.0.1:9"}
+    process = start({**settings, **nowhere}, *MODULE)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, len(told(stderr))) == (2, "", 1)
+    assert "venues.bybit_linear.rest: http://127.0.0.1:9" in stderr
+
+
+def test_record_writes_the_tape_alone(settings, start, tmp_path):
+    process = start(settings, *VERB, "record", "--duration", "3s")
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert "tape" in stdout
+    assert set(instruments(tmp_path / "tape")) == set(INSTRUMENTS)
+    assert not (tmp_path / "features").exists()
+
+
+def test_features_shows_a_table_and_writes_nothing(settings, start, tmp_path):
+    process = start(settings, *VERB, "features", "--duration", "3s")
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert str(BINANCE) in stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_symbols_lists_what_trades(settings, start):
+    process = start(settings, *VERB, "symbols", "bybit_linear")
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "")
+    assert ["bybit_linear:BTCUSDT", "0.1"] in [line.split() for line in stdout.splitlines()]
+    assert "binance" not in stdout
+
+
+def test_a_second_run_appends_after_a_reset(settings, start, tmp_path):
+    for _ in range(2):
+        process = start({**settings, "symbols": f'["{BINANCE}"]', "duration": "2s"}, *MODULE)
+        assert process.wait(60) == 0
+    tape = concat(list(TapeReader(tmp_path / "tape", BINANCE).batches()))
+    check_invariants(tape)
+    assert int((tape.kind == RESET).sum()) == 1
+    assert len(data_files(tmp_path / "tape", BINANCE)) == 2
+    assert {pq.read_schema(f).names[0] for f in data_files(tmp_path / "tape", BINANCE)} == {"ordinal"}
