@@ -16,7 +16,7 @@ from operators.schema import feature_columns
 from sources.instrument import Instrument
 
 _NS_PER_MS = 1e6
-_WIDTHS = {"mid": 8, "regime": 8}
+_WIDTHS = {"mid": 8, "spread": 6, "ffd": 6, "fdi": 5, "regime": 8}
 _DIGITS = {"mid": 7}  # significant ones; fewer elsewhere, so that a line fits 80 columns
 
 
@@ -47,9 +47,9 @@ class Board(DynamicSink[tuple[str, FeatureRows]]):
 
     def table(self) -> Table:
         """What is known now."""
-        table = Table(box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False, caption="ms: since the newest frame in the row", caption_justify="left")
         table.add_column("instrument", no_wrap=True, min_width=23)
-        for name in (*self._columns, "regime", "gaps", "lag ms"):
+        for name in (*self._columns, "regime", "gaps", "ms"):
             table.add_column(name, justify="right", no_wrap=True, min_width=_WIDTHS.get(name))
         now = time.time_ns()
         with self._lock:
