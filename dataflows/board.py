@@ -16,6 +16,7 @@ from operators.schema import feature_columns
 from sources.instrument import Instrument
 
 _NS_PER_MS = 1e6
+_CAPTION = "ms: since the newest frame in the row"
 _WIDTHS = {"mid": 8, "spread": 6, "ffd": 6, "fdi": 5, "regime": 8}
 _DIGITS = {"mid": 7}  # significant ones; fewer elsewhere, so that a line fits 80 columns
 
@@ -47,7 +48,7 @@ class Board(DynamicSink[tuple[str, FeatureRows]]):
 
     def table(self) -> Table:
         """What is known now."""
-        table = Table(box=None, pad_edge=False, caption="ms: since the newest frame in the row", caption_justify="left")
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), caption=_CAPTION, caption_justify="left")
         table.add_column("instrument", no_wrap=True, min_width=23)
         for name in (*self._columns, "regime", "gaps", "ms"):
             table.add_column(name, justify="right", no_wrap=True, min_width=_WIDTHS.get(name))
