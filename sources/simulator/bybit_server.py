@@ -73,7 +73,7 @@ class BybitServer(SocketServer):
 
     def _unknown(self, stream: str) -> bool:
         symbol = symbol_of(stream)
-        return symbol is None or symbol not in self.feeds
+        return symbol is None or symbol not in self.feeds or not self.feeds[symbol].trading
 
     def _answer(self, connection: Connection, request: _Request, error: str) -> None:
         body = {

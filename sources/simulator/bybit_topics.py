@@ -62,6 +62,7 @@ class Books(Topic):
         self._u = first_u
         self._next = 0
         self._told_ms = 0
+        self._told_at = (0, 0)  # number and time of the last change that was told
         self._sides = (_Side(True, {}), _Side(False, {}))
         self._bounds: list[Any] = [None, None]  # the worst price shown; None: all prices are
         self._best: tuple[list[bytes], list[bytes]] = ([], [])
@@ -88,7 +89,8 @@ class Books(Topic):
 
     def on_time(self) -> None:
         if self._depth == 1 and self.outlet.now_ms - self._told_ms >= _SAME_AGAIN_MS:
-            self._snapshot()
+            bids, asks = self._best
+            self._send(b"snapshot", b",".join(bids), b",".join(asks), None, self._told_at)
 
     def resend(self) -> None:
         """A snapshot out of turn."""
@@ -146,15 +148,19 @@ class Books(Topic):
             side.waiting.clear()
             self._bounds[place] = self._bound(side, levels)
 
-    def _send(self, kind: bytes, bids: bytes, asks: bytes, only: Connection | None) -> None:
-        book, now_ms = self._book, self.outlet.now_ms
+    def _send(
+        self, kind: bytes, bids: bytes, asks: bytes, only: Connection | None, at: tuple[int, int] | None = None
+    ) -> None:
+        """``at``: number and time of the last change that is told; those of the book, if None."""
+        now_ms = self.outlet.now_ms
         self._told_ms = now_ms
-        numbers = (self.symbol.encode(), bids, asks, self._u, book.update_id, book.time_ms)
+        self._told_at = update_id, time_ms = at or (self._book.update_id, self._book.time_ms)
+        numbers = (self.symbol.encode(), bids, asks, self._u, update_id, time_ms)
         if form := _KEYS.get(self._depth):
             payload = form % (self.stream.encode(), kind, now_ms, *numbers)
         else:
             payload = _TYPE_LAST % (self.stream.encode(), now_ms, kind, *numbers)
-        self.publish(payload, kind.decode(), self._u, book.update_id, book.time_ms, only)
+        self.publish(payload, kind.decode(), self._u, update_id, time_ms, only)
 
 
 class Prints(TradeTopic):

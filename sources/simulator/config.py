@@ -55,7 +55,7 @@ class SimulatorConfig:
     speed: float = 1.0  # of playback; 0: as fast as the clients read
     faults_per_minute: float = 0.0  # at random, from the seed
     truth_rows: int = 2_000_000  # level changes that are remembered, over all instruments
-    log_messages: int = 1_000_000  # sent messages that are remembered
+    log_messages: int = 300_000  # sent messages that are remembered
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,8 @@ class Feed:
     """What both kinds of instrument have: topics by stream, made when first asked for.
 
     Attributes:
-        trading: False from the delisting on: nothing moves any more.
+        trading: False from the delisting on: nothing is sent any more.
+        halted: whether nothing happens for now: no orders, no trades; what was missed comes afterwards.
     """
 
     def __init__(self, instrument: Instrument, parameters: MarketParameters, outlet: Outlet, truth: Truth) -> None:
@@ -28,12 +29,15 @@ class Feed:
         self.parameters = parameters
         self.truth = truth
         self.trading = True
+        self.halted = False
         self.topics: dict[tuple[str, str, int], Topic] = {}
         self._outlet = outlet
         self._started_ms = outlet.now_ms
 
     def subscribe(self, connection: Connection, stream: str, path: str) -> bool:
         """Let ``connection`` have ``stream``; False if there is no such stream on that path."""
+        if not self.trading:
+            return False
         # Only diffs differ between connections, by how updates are batched.
         phase = connection.number % 2 if "@depth" in stream else 0
         key = (stream, path, phase)
@@ -64,6 +68,8 @@ class Feed:
         """The same as of ``age_s`` ago, or as old as is remembered."""
         self.advance(True)
         book = self._shown()
+        if not (book.bids and book.asks):  # a recorded one that has not begun
+            return self.rest_book(levels)
         then_ms = book.time_ms - int(age_s * 1000)
         update_id = self.truth.id_at(then_ms)
         true = self.truth.book(update_id).cut(levels)
@@ -131,7 +137,7 @@ class SyntheticFeed(Feed):
             return
         self._advanced_ns = outlet.now_ns
         prints: list[Print] = []
-        for event in self._market.take(outlet.now_ms):
+        for event in () if self.halted else self._market.take(outlet.now_ms):
             if prints and (isinstance(event, Change) or event.time_ms != prints[0].time_ms):
                 self._trade(active, prints)
                 prints = []

@@ -188,6 +188,10 @@ class Simulator:
         """End the trading of an instrument: its streams fall silent, and the universe says so."""
         self.feeds[instrument.venue][instrument.symbol].trading = False
 
+    def halt(self, instrument: Instrument, halted: bool = True) -> None:
+        """Let nothing happen in an instrument, or go on: the quiet of a market, which is no fault."""
+        self.feeds[instrument.venue][instrument.symbol].halted = halted
+
     def sent(self, instrument: Instrument, stream: str | None = None) -> list[Sent]:
         """What was sent of an instrument, or what should have been and met a fault; ``stream`` by its whole name."""
         return [

@@ -45,7 +45,7 @@ def test_wrong_path_and_unknown_symbol_are_acknowledged_and_silent(path: str, st
     async def body(s: Simulator) -> None:
         async with connect(s, path, "/ws") as c:
             assert await c.ask(method="SUBSCRIBE", params=[stream], id=1) == {"result": None, "id": 1}
-            assert await c.listen(0.4) == []
+            assert await c.listen(0.25) == []
             assert (await c.ask(method="LIST_SUBSCRIPTIONS", id=2))["result"] == [stream]
 
     simulate(body)
@@ -70,7 +70,7 @@ def test_unsubscribe_and_errors() -> None:
 def test_numbers_make_a_chain_with_holes() -> None:
     async def body(s: Simulator) -> None:
         async with connect(s, "public", f"/ws/{DEPTH}") as one, connect(s, "public", f"/ws/{DEPTH}") as other:
-            events, others = await asyncio.gather(one.listen(1.5), other.listen(1.5))
+            events, others = await asyncio.gather(one.listen(1.2), other.listen(1.2))
         assert len(events) >= 10
         for before, event in pairwise(events):
             assert event["pu"] == before["u"] < event["U"] <= event["u"]
@@ -89,7 +89,7 @@ def test_snapshot_joins_and_every_book_is_the_true_one(stream: str) -> None:
             events = await c.listen(0.5)
             events += [await c.next() for _ in range(0 if events else 1)]
             snapshot = await depth(s)
-            events += await c.listen(1.2)
+            events += await c.listen(0.8)
         books = binance_books(snapshot, events)
         assert len(books) > 2
         for number, true in s.true_books(BINANCE_BTC, sorted(books)):
@@ -194,7 +194,7 @@ def test_pings_have_to_be_answered() -> None:
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
             )
             await reader.readuntil(b"\r\n\r\n")
-            await polite.listen(2.5)
+            await polite.listen(1.5)
             rest = await asyncio.wait_for(reader.read(), 5)  # to the end: never answered
             assert rest[0] == 0x89
             assert b"\x88" in rest
@@ -202,7 +202,7 @@ def test_pings_have_to_be_answered() -> None:
             assert (await polite.next())["e"] == "depthUpdate"
             writer.close()
 
-    simulate(body, limits=Limits(ping_interval_s=0.2, pong_timeout_s=1.0))
+    simulate(body, limits=Limits(ping_interval_s=0.2, pong_timeout_s=0.6))
 
 
 def test_connections_have_a_lifetime_and_a_number() -> None:
@@ -213,4 +213,4 @@ def test_connections_have_a_lifetime_and_a_number() -> None:
             with pytest.raises(websockets.InvalidStatus):
                 await websockets.connect(url(s, "public") + "/ws")
 
-    simulate(body, limits=Limits(lifetime_s=1.0, binance_connects=1))
+    simulate(body, limits=Limits(lifetime_s=0.5, binance_connects=1))

@@ -58,17 +58,16 @@ def test_a_quiet_best_price_is_told_again() -> None:
         async with connect(s, "bybit") as c:
             await c.ask(op="subscribe", args=["orderbook.1.BTCUSDT"])
             first = await c.next()
-            s.delist(BYBIT_BTC)  # nothing moves
-            s.feeds["bybit_linear"]["BTCUSDT"].trading = True
-            s.feeds["bybit_linear"]["BTCUSDT"]._market._ahead.clear()
-            s.feeds["bybit_linear"]["BTCUSDT"]._market._horizon += 1 << 40
+            s.halt(BYBIT_BTC)
             while True:
                 again = await asyncio.wait_for(c.next(), 4)
                 if again["data"]["u"] == first["data"]["u"]:
                     break
                 first = again
             assert again["ts"] - first["ts"] >= 3000
-            assert again["data"] == first["data"]
+            assert (again["data"], again["cts"]) == (first["data"], first["cts"])
+            s.halt(BYBIT_BTC, False)
+            assert (await c.next(lambda m: m["data"]["u"] != first["data"]["u"]))["data"]["u"] > first["data"]["u"]
 
     simulate(body)
 
@@ -81,6 +80,9 @@ def test_requests() -> None:
             assert bad["ret_msg"].startswith("error:handler not found")
             assert (await c.ask(op="subscribe", args=["orderbook.50.NOUSDT"]))["success"] is False
             assert (await c.ask(op="subscribe", args=[]))["success"] is False
+            s.delist(BYBIT_ETH)
+            assert (await c.ask(op="subscribe", args=["orderbook.50.ETHUSDT"]))["success"] is False
+            s.feeds["bybit_linear"]["ETHUSDT"].trading = True
             assert (await c.ask(op="nothing", args=[]))["success"] is False
             await c.socket.send("no json")
             assert (await c.answer())["success"] is False

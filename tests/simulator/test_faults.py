@@ -303,15 +303,15 @@ def test_a_storm_of_random_faults_does_not_harm_the_exchange() -> None:
 
     async def body(s: Simulator) -> None:
         tasks = [asyncio.create_task(client(s, venue)) for venue in ("public", "bybit")]
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(2.0)
         for task in tasks:
             task.cancel()
-        assert min(await asyncio.gather(*tasks)) > 10
+        assert min(await asyncio.gather(*tasks)) > 5
         s.clear()
         await asyncio.sleep(0.3)
         async with connect(s, "public", BOTH) as c:
             calm: Client = c
             await calm.next()
-        assert len(s.fault_log) > 30
+        assert len(s.fault_log) > 20
 
     simulate(body, faults_per_minute=1500.0)
