@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +17,10 @@ from operators.rows import ROW_ORDINAL
 from operators.schema import feature_columns
 from sources.importers import hftbacktest
 from sources.instrument import Instrument
+from sources.simulator.config import SimulatorConfig
+from sources.simulator.thread import simulator_thread
 from sources.tape.reader import TapeReader
+from tests.dataflows.conftest import processes
 
 Quote = tuple[float, float, float, float]  # bid price and size, ask price and size
 
@@ -43,6 +47,12 @@ def rebuilt(tape: Path, instrument: Instrument) -> dict[int, Quote]:
     return {sequence[int(o)]: quote for o, quote in zip(rows.integer[ROW_ORDINAL], quotes, strict=True)}
 
 
+def beside(book: dict[int, Quote], quotes: dict[int, Quote]) -> list[tuple[Quote, Quote]]:
+    """Published and rebuilt quote after each update u; a published one holds until the next: the newest not after u."""
+    ids = sorted(quotes)
+    return [(quotes[ids[n - 1]], book[u]) for u in book if (n := bisect_right(ids, u)) and n < len(ids)]
+
+
 @pytest.mark.parametrize(("symbol", "comparable"), [("BTCUSDT", 6546), ("ETHUSDT", 6578)])
 def test_best_quotes_equal_the_published_ones_at_every_comparable_update(
     market_data: Path, tmp_path: Path, symbol: str, comparable: int
@@ -51,9 +61,24 @@ def test_best_quotes_equal_the_published_ones_at_every_comparable_update(
     instrument = Instrument("binance_futures", symbol)
     import_files(tmp_path, [capture], partial(hftbacktest.read, instrument=instrument), instrument)
     book = rebuilt(tmp_path, instrument)
-    # A quote holds until the next one: beside the book after update u stands the newest quote that is not after u.
-    quotes = dict(published(capture))
-    ids = sorted(quotes)
-    compared = [(quotes[ids[n - 1]], book[u]) for u in book if (n := bisect_right(ids, u)) and n < len(ids)]
+    compared = beside(book, dict(published(capture)))
     assert len(compared) >= comparable
     assert sum(theirs != ours for theirs, ours in compared) == 0
+
+
+def test_the_live_path_rebuilds_the_published_quotes(market_data: Path, tmp_path: Path) -> None:
+    """Both captures played by the simulated exchange, forty times as fast, through sockets, sequencer and tape."""
+    symbols = ("BTCUSDT", "ETHUSDT")
+    captures = {s: market_data / "binance_usdm" / f"{s.lower()}_20240808.gz" for s in symbols}
+    config = SimulatorConfig(captures=tuple(captures.values()), speed=40.0)
+    with simulator_thread(config, time.time_ns) as exchange, processes() as start:
+        settings = {**exchange.addresses, "tape.path": tmp_path / "tape", "features.path": tmp_path / "features"}
+        symbol_list = json.dumps([f"binance_futures:{s}" for s in symbols])
+        process = start({**settings, "symbols": symbol_list, "duration": "12s"}, "-m", "bytewax.run", "dataflows.live")
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    for symbol, capture in captures.items():
+        book = rebuilt(tmp_path / "tape", Instrument("binance_futures", symbol))
+        compared = beside(book, dict(published(capture)))
+        assert len(compared) > 1000
+        assert sum(theirs != ours for theirs, ours in compared) == 0

@@ -1,7 +1,9 @@
 """The live dataflow as a user runs it, against a simulated exchange over real sockets."""
 
+import contextlib
 import signal
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from sources.simulator.thread import SimulatorThread, simulator_thread
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS
-from tests.dataflows.test_replay import assert_same, cluster, table, told
+from tests.dataflows.test_replay import assert_same, cluster, free_ports, table, told
 from tests.importers.captures import check_invariants
 
 MODULE = ("-m", "bytewax.run", "dataflows.live")
@@ -68,8 +70,11 @@ def test_replaying_a_run_with_faults_gives_its_features(exchange, settings, star
     assert [int((k == RESET).sum()) for k in kinds] == [1, 1], stderr
 
 
-def test_two_processes_share_the_instruments(settings, start, tmp_path):
-    both = cluster(start, {**settings, "duration": "4s"}, MODULE)
+def test_two_processes_share_the_instruments(exchange, settings, start, tmp_path):
+    both = cluster(start, {**settings, "duration": "7s"}, MODULE)
+    time.sleep(5.5)
+    for kind in ("drop", "disconnect"):
+        exchange.fault(kind, symbol=BINANCE.symbol)
     ended = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
     assert_replay_is_live(tmp_path, set(INSTRUMENTS))
@@ -85,6 +90,27 @@ def test_a_signal_ends_the_run_in_order(settings, start, tmp_path, number):
     assert time.monotonic() - before < 5.0
     assert (process.returncode, stdout) == (0, ""), stderr
     assert_replay_is_live(tmp_path, set(INSTRUMENTS))
+
+
+def test_metrics_are_served(settings, start):
+    (port,) = free_ports(1)
+    served = {"BYTEWAX_DATAFLOW_API_ENABLED": "1", "BYTEWAX_DATAFLOW_API_PORT": str(port)}
+    code = f"import os, runpy, sys; os.environ.update({served}); sys.argv = ['run', 'dataflows.live']; "
+    process = start({**settings, "duration": "8s"}, "-c", code + "runpy.run_module('bytewax.run', run_name='__main__')")
+    wanted = (
+        "tickwax_frames_total",
+        "tickwax_books_known",
+        "tickwax_wire_to_feature_seconds_bucket",
+        "tickwax_rows_total",
+    )
+    deadline = time.monotonic() + 40
+    text = ""
+    while not all(name in text for name in wanted):
+        assert time.monotonic() < deadline, text[-2000:]
+        with contextlib.suppress(OSError):
+            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2).read().decode()
+        time.sleep(0.2)
+    assert process.wait(60) == 0
 
 
 def test_an_unknown_symbol_is_one_line(settings, start, tmp_path):
