@@ -50,9 +50,11 @@ class Budget:
         if used > self._used:
             self._spend(used - self._used)
 
-    def pause(self, seconds: float) -> None:
-        """Spend nothing for ``seconds``."""
-        self._paused_until = max(self._paused_until, self._time() + seconds)
+    def pause(self, seconds: float) -> bool:
+        """Spend nothing for ``seconds``; tells whether that is news, not the answer to requests of the same moment."""
+        before = self._paused_until
+        self._paused_until = max(before, self._time() + seconds)
+        return self._paused_until - before > 0.5 * seconds
 
     def _spend(self, units: int) -> None:
         self._taken.append((self._time(), units))

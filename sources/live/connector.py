@@ -5,40 +5,37 @@ Everything runs on one event loop; what is recorded is recorded under the outbox
 """
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 
 from sources.builder import TapeBuilder
-from sources.events import SNAPSHOT
 from sources.feed import Feed
 from sources.instrument import Instrument
 from sources.live.context import Context
 from sources.live.dialect import Dialect, Operation
 from sources.live.lane import Lane, Stream
 from sources.live.pool import Pool
+from sources.live.recorder import Recorder
 from sources.live.socket import Socket
 from sources.live.universe import Listing
 from sources.messages import BadFrame, BookMessage, Decoder, Frame, Message, TradeMessage
-from sources.sequencer import Outcome, Sequencer
+from sources.sequencer import Sequencer
 
 _TICK = 0.1
 
 
-class Connector(ABC):
+class Connector(Recorder):
     """The streams and lanes of one venue's instruments."""
 
     venue: str
 
     def __init__(self, context: Context) -> None:
-        self.context = context
-        self.telemetry = context.telemetry
-        self.config = context.config
+        super().__init__(context)
         self.lanes: dict[str, Lane] = {}
         self.pools: list[Pool] = []
         self._streams: dict[str, tuple[Lane, Stream]] = {}
         self._decoders: dict[Socket, Decoder] = {}
         self._stopping = False
-        self._time = asyncio.get_running_loop().time
 
     @abstractmethod
     async def universe(self) -> list[Listing]:
@@ -63,14 +60,6 @@ class Connector(ABC):
     @abstractmethod
     def continues(self, before: BookMessage | None, message: BookMessage) -> bool:
         """Whether a new connection's message continues the one before, or may be the first."""
-
-    @abstractmethod
-    def resync(self, lane: Lane) -> None:
-        """See to it that an unknown book becomes known; called whenever that may have become possible."""
-
-    def apply(self, lane: Lane, message: BookMessage) -> Outcome:
-        """Record a book message."""
-        return lane.feed.book(message)
 
     def movable(self, lane: Lane) -> bool:
         """Whether a hand-over may join the book now."""
@@ -202,7 +191,7 @@ class Connector(ABC):
         stream = lane.stream(message)
         if stream.source is socket:
             stream.silence.heard(now)
-            self._record(lane, message)
+            self.record(lane, message)
         elif stream.successor is socket:
             if isinstance(message, BookMessage):
                 before = stream.held[-1] if stream.held else None
@@ -213,68 +202,12 @@ class Connector(ABC):
                         return
             stream.held.append(message)
 
-    def _record(self, lane: Lane, message: BookMessage | TradeMessage) -> None:
-        if lane.overflowed:
-            return
-        if self.context.outbox.full:
-            lane.overflowed = True
-            self.telemetry.overflowed(lane.instrument)
-            self.lose(lane, message.receive_ts, "buffer overflow")
-            return
-        if isinstance(message, TradeMessage):
-            missing = lane.trades.missing(message)
-            if missing < 0:
-                self.telemetry.repeated(lane.instrument)
-                return
-            if missing:
-                self.telemetry.gap(lane.instrument, "trade")
-                self.lose(lane, message.receive_ts, f"{missing} trades missing")
-            lane.feed.trade(message)
-            self._recorded(lane, 1)
-            return
-        was_known = lane.feed.sequencer.synced
-        outcome = self.apply(lane, message)
-        self._recorded(lane, len(message.levels.price))
-        if outcome is Outcome.GAP and was_known:
-            if message.kind != SNAPSHOT:
-                self.telemetry.gap(lane.instrument, "book")
-            self.note_lost(lane, "gap")
-        elif outcome is Outcome.EMIT and lane.lost_at is not None:
-            self.note_synced(lane)
-        if outcome is not Outcome.EMIT:
-            self.resync(lane)
-
-    def lose(self, lane: Lane, receive_ts: int, reason: str) -> None:
-        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known."""
-        lane.feed.lost(receive_ts)
-        lane.trades.excuse()
-        self._recorded(lane, 1)
-        self.note_lost(lane, reason)
-
-    def note_lost(self, lane: Lane, reason: str) -> None:
-        """Tell of a loss, once until the book is known again."""
-        lane.asked_at = self._time()
-        lane.attempts = 0
-        if lane.lost_at is None:
-            lane.lost_at = self._time()
-            self.telemetry.lost(lane.instrument, reason)
-
-    def note_synced(self, lane: Lane) -> None:
-        """Tell that the book is known."""
-        if lane.lost_at is not None:
-            self.telemetry.synced(lane.instrument, self._time() - lane.lost_at, not lane.was_synced)
-            lane.lost_at = None
-            lane.was_synced = True
-
-    def _recorded(self, lane: Lane, rows: int) -> None:
-        self.context.outbox.add(lane.instrument, lane.feed, rows)
-
     def _bad(self, socket: Socket, bad: BadFrame) -> None:
         """A bad frame costs the books that it may have changed."""
         self.telemetry.bad_frame(self.venue, bad.symbol, bad.reason, bad.excerpt)
         for lane in self.lanes.values() if bad.symbol is None else filter(None, [self.lanes.get(bad.symbol)]):
             if lane.trade.source is socket:
-                lane.trades.excuse()
+                lane.trades.excuse(1)
             if lane.book.source is socket and bad.may_be_book:
                 self.lose(lane, bad.receive_ts, f"bad frame: {bad.reason}")
                 self.resync(lane)
@@ -288,7 +221,7 @@ class Connector(ABC):
         chain = [m for m in stream.held if isinstance(m, BookMessage)]
         if not lane.feed.splice(chain):
             return False
-        self._recorded(lane, sum(len(m.levels.price) for m in chain))
+        self.recorded(lane, sum(len(m.levels.price) for m in chain))
         stream.held.clear()
         return True
 
@@ -300,7 +233,7 @@ class Connector(ABC):
             assert not isinstance(message, BadFrame)
             # Both connections carry the same prints, so those that are known are nothing to tell of.
             if not (isinstance(message, TradeMessage) and lane.trades.knows(message)):
-                self._record(lane, message)
+                self.record(lane, message)
         if stream.ready:
             stream.silence.start(self._time())
             self.resync(lane)

@@ -1,5 +1,6 @@
 """One instrument's way from its streams to its tape, whatever the connections do meanwhile."""
 
+import sys
 from collections import deque
 
 from sources.feed import Feed
@@ -44,7 +45,7 @@ class Trades:
 
     def __init__(self) -> None:
         self._last: int | None = None
-        self._excused = False
+        self._excused = 0
         self._names: dict[str, None] = {}  # in order of arrival
 
     def missing(self, message: TradeMessage) -> int:
@@ -58,8 +59,8 @@ class Trades:
             return 0
         missing = 0 if self._last is None else message.trade_id - self._last - 1
         self._last = message.trade_id
-        excused, self._excused = self._excused, False
-        return 0 if excused else missing
+        excused, self._excused = self._excused, 0
+        return 0 if missing <= excused else missing
 
     def knows(self, message: TradeMessage) -> bool:
         """Whether the print has been met already."""
@@ -67,9 +68,9 @@ class Trades:
             return message.name in self._names
         return self._last is not None and message.trade_id <= self._last
 
-    def excuse(self) -> None:
-        """Prints are missing and it is known: the next one may have any number beyond the last."""
-        self._excused = True
+    def excuse(self, most: int = sys.maxsize) -> None:
+        """Prints are missing before the next one, at most so many, and it is known."""
+        self._excused = max(self._excused, most)
 
 
 class Lane:

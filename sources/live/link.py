@@ -100,6 +100,8 @@ class Link:
             ):  # fmt: skip
                 with attempt:
                     await self._serve()
+            # Links that were lost together do not come back together.
+            await asyncio.sleep(random.uniform(0.0, c.backoff_jitter))
 
     async def close(self) -> None:
         """Close what is open; for after `run` was cancelled."""
@@ -114,22 +116,27 @@ class Link:
         loop = asyncio.get_running_loop()
         socket = await self._open()
         begin = loop.time()
+        lifetime = self._lifetime()
         try:
             while True:
-                # Links that were opened together are not handed over together.
-                lifetime = self._config.connection_lifetime * random.uniform(0.9, 1.0)
                 try:
                     reason = await asyncio.wait_for(socket.lost(), lifetime)
                 except TimeoutError:
                     successor = await self._hand_over(socket)
-                    if successor is not None:
-                        socket = successor
+                    lifetime = (
+                        min(self._lifetime(), self._config.backoff_max) if successor is None else self._lifetime()
+                    )
+                    socket = successor or socket
                     continue
                 if loop.time() - begin < _STEADY:
                     raise SocketLost(reason)
                 return
         finally:
             await self._drop(socket)
+
+    def _lifetime(self) -> float:
+        """Links that were opened together are not handed over together."""
+        return self._config.connection_lifetime * random.uniform(0.9, 1.0)
 
     async def _open(self) -> Socket:
         await self._connects.take(1)
@@ -144,8 +151,8 @@ class Link:
             if e.status in (403, 418, 429):
                 wait = e.wait or (_BLOCKED if e.status == 403 else self._config.backoff_max)
                 e.wait = wait
-                self._connects.pause(wait)
-                self._telemetry.throttled(self._dialect.venue, e.status, wait)
+                if self._connects.pause(wait):
+                    self._telemetry.throttled(self._dialect.venue, e.status, wait)
             raise
         self._sockets.append(socket)
         self._telemetry.connected(self._dialect.venue, self.url, len(names))
@@ -159,7 +166,6 @@ class Link:
         try:
             new = await self._open()
         except SocketLost:
-            await asyncio.sleep(min(self._config.backoff_max, self._config.connection_lifetime) * random.random())
             return None
         deadline = asyncio.get_running_loop().time() + self._config.hand_over_timeout
         await asyncio.wait([lost := asyncio.ensure_future(old.lost())], timeout=self._config.hand_over_grace)

@@ -1,5 +1,6 @@
 """REST requests under the exchange's limits: what it says about its load is obeyed by everyone who asks."""
 
+import asyncio
 from collections.abc import Mapping
 
 import aiohttp
@@ -10,6 +11,7 @@ from sources.live.telemetry import Telemetry
 
 _THROTTLED = {403: 600.0, 418: 120.0, 429: 10.0}  # seconds to stay away when the reply does not say
 _USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
+_AT_ONCE = 8  # requests under way: what the exchange says to one must still stop the others
 
 
 class RestError(Exception):
@@ -30,6 +32,7 @@ class Rest:
         self._venue = venue
         self._budget = budget
         self._telemetry = telemetry
+        self._free = asyncio.Semaphore(_AT_ONCE)
         # The connections' loop owns it; nothing of the environment (proxies) is read.
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout), trust_env=False)
 
@@ -44,8 +47,11 @@ class Rest:
             RestError: no reply, or one that says no.
         """
         try:
-            async with self._session.get(self.url + path, params=query) as reply:
-                body = await reply.read()
+            async with self._free:
+                if self._budget.paused_for > 0.0:
+                    raise RestError(f"{self.url}: paused", self._budget.paused_for)
+                async with self._session.get(self.url + path, params=query) as reply:
+                    body = await reply.read()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as e:
             raise RestError(f"{self.url}: {e or type(e).__name__}") from e
         used = reply.headers.get(_USED_WEIGHT, "")
@@ -53,8 +59,8 @@ class Rest:
             self._budget.reported(int(used))
         if reply.status in _THROTTLED:
             wait = retry_after(reply.headers.get("Retry-After"), _THROTTLED[reply.status])
-            self._budget.pause(wait)
-            self._telemetry.throttled(self._venue, reply.status, wait)
+            if self._budget.pause(wait):
+                self._telemetry.throttled(self._venue, reply.status, wait)
             raise RestError(f"{self.url}: HTTP {reply.status}", wait, reply.status)
         if reply.status != 200:
             text = body[:120].decode("utf-8", "replace")

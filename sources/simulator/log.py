@@ -29,6 +29,14 @@ class MessageLog:
         self.add = self._entries.append
         self.total = 0
 
+    def newest(self) -> Sent:
+        """The last message.
+
+        Raises:
+            IndexError: there is none.
+        """
+        return Sent._make(self._entries[-1])
+
     def __iter__(self) -> Iterator[Sent]:
         return (Sent._make(entry) for entry in list(self._entries))
 

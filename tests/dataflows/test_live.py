@@ -73,7 +73,7 @@ def test_replaying_a_run_with_faults_gives_its_features(exchange, settings, star
 def test_two_processes_share_the_instruments(exchange, settings, start, tmp_path):
     both = cluster(start, {**settings, "duration": "7s"}, MODULE)
     time.sleep(5.5)
-    for kind in ("drop", "disconnect"):
+    for kind in ("drop", "reset"):
         exchange.fault(kind, symbol=BINANCE.symbol)
     ended = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
