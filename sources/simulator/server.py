@@ -70,7 +70,10 @@ class SocketServer:
         ws = web.WebSocketResponse(
             timeout=_CLOSE_TIMEOUT_S, autoping=False, compress=False, max_msg_size=_MAX_REQUEST_BYTES
         )
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:  # the client did not wait
+            return web.Response(status=408)
         c = Connection(next(self._numbers), self.venue, ws, request, self.outlet.now_ns)
         self.connections[c.number] = c
         self.accepted += 1

@@ -30,6 +30,7 @@ from sources.simulator.topic import Outlet
 from sources.simulator.truth import TrueBook, Truth
 
 _TICK_S = 0.005
+_TURN_S = 0.01  # longest that the markets go on without a look at the sockets
 _KEEP_ALIVE_NS = 500_000_000
 _SHUTDOWN_S = 1.0
 
@@ -253,16 +254,25 @@ class Simulator:
             for fault in self._schedule.due(outlet.now_ns) if self._schedule else ():
                 self.strike(fault)
             self.faults.expire(outlet.now_ns)
+            worked = began
             for feed in self.all_feeds():
                 feed.advance()
+                if loop.time() - worked > _TURN_S:  # others have requests to answer
+                    self._flush()
+                    await asyncio.sleep(0)
+                    worked = loop.time()
+                    outlet.look()
             if outlet.now_ns - kept_alive >= _KEEP_ALIVE_NS:
                 kept_alive = outlet.now_ns
                 for server in self.servers:
                     server.keep_alive()
-            for connection in self.connections:
-                connection.flush(outlet.now_ns)
+            self._flush()
             await self._open_or_shut()
             await asyncio.sleep(max(0.0, began + _TICK_S - loop.time()))
+
+    def _flush(self) -> None:
+        for connection in self.connections:
+            connection.flush(self.outlet.now_ns)
 
     async def _open_or_shut(self) -> None:
         deaf = self.outlet.now_ns < self._deaf_until
