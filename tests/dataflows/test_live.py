@@ -92,10 +92,12 @@ def test_a_signal_ends_the_run_in_order(settings, start, tmp_path, number):
     assert_replay_is_live(tmp_path, set(INSTRUMENTS))
 
 
-def test_metrics_are_served(settings, start):
+def test_metrics_are_served(settings, start, tmp_path):
     (port,) = free_ports(1)
     served = {"BYTEWAX_DATAFLOW_API_ENABLED": "1", "BYTEWAX_DATAFLOW_API_PORT": str(port)}
-    code = f"import os, runpy, sys; os.environ.update({served}); sys.argv = ['run', 'dataflows.live']; "
+    # Bytewax leaves a drawing of the dataflow, dataflow.json, where it is started with its endpoint on.
+    code = f"import os, runpy, sys; os.chdir({str(tmp_path)!r}); os.environ.update({served}); "
+    code += "sys.argv = ['run', 'dataflows.live']; "
     process = start({**settings, "duration": "8s"}, "-c", code + "runpy.run_module('bytewax.run', run_name='__main__')")
     wanted = (
         "tickwax_frames_total",
