@@ -159,7 +159,8 @@ class Connector(Recorder):
             for lane, stream in self._streams.values():
                 if stream.source is not old or stream.successor is not new:
                     continue
-                if stream.name in new.subscribed and (stream.kind == "trade" or self._joined(lane, stream)):
+                joined = self._trades_joined if stream.kind == "trade" else self._book_joined
+                if stream.name in new.subscribed and joined(lane, stream):
                     self._promote(lane, stream)
                 elif force:
                     self.lose(lane, receive_ts, "hand-over")
@@ -212,7 +213,16 @@ class Connector(Recorder):
                 self.lose(lane, bad.receive_ts, f"bad frame: {bad.reason}")
                 self.resync(lane)
 
-    def _joined(self, lane: Lane, stream: Stream) -> bool:
+    def _trades_joined(self, lane: Lane, stream: Stream) -> bool:
+        """Whether the old connection, which may lag, has come as far as the successor's first print."""
+        held = [m for m in stream.held if isinstance(m, TradeMessage)]
+        if any(map(lane.trades.knows, held)) or (held and lane.trades.follows(held[0])):
+            return True
+        # A book that shares the connection and has been joined shows it too. Apart from it, nothing shows for a stream
+        # that is quiet, and a print that is missing will show by its number.
+        return lane.book.source is stream.successor or (not held and lane.book.source is not stream.source)
+
+    def _book_joined(self, lane: Lane, stream: Stream) -> bool:
         """Whether the successor's book goes on where the lane's stands, or the lane has none to lose."""
         if not lane.feed.sequencer.synced:
             return True

@@ -68,6 +68,10 @@ class Trades:
             return message.name in self._names
         return self._last is not None and message.trade_id <= self._last
 
+    def follows(self, message: TradeMessage) -> bool:
+        """Whether the print's number is the next one."""
+        return not message.name and message.trade_id - 1 == self._last
+
     def excuse(self, most: int = sys.maxsize) -> None:
         """Prints are missing before the next one, at most so many, and it is known."""
         self._excused = max(self._excused, most)

@@ -1,0 +1,86 @@
+"""From messages of an instrument to its tape: what is recorded, and what a loss of continuity costs."""
+
+import asyncio
+from abc import ABC, abstractmethod
+
+from sources.events import SNAPSHOT
+from sources.live.context import Context
+from sources.live.lane import Lane
+from sources.messages import BookMessage, TradeMessage
+from sources.sequencer import Outcome
+
+
+class Recorder(ABC):
+    """Records the messages of lanes; the caller of its methods holds the outbox's lock."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.telemetry = context.telemetry
+        self.config = context.config
+        self._time = asyncio.get_running_loop().time
+
+    @abstractmethod
+    def resync(self, lane: Lane) -> None:
+        """See to it that an unknown book becomes known; called whenever that may have become possible."""
+
+    def apply(self, lane: Lane, message: BookMessage) -> Outcome:
+        """Record a book message."""
+        return lane.feed.book(message)
+
+    def record(self, lane: Lane, message: BookMessage | TradeMessage) -> None:
+        """Record a message of the connection that its stream is read from."""
+        if lane.overflowed:
+            return
+        if self.context.outbox.full:
+            lane.overflowed = True
+            self.telemetry.overflowed(lane.instrument)
+            self.lose(lane, message.receive_ts, "buffer overflow")
+            return
+        if isinstance(message, TradeMessage):
+            missing = lane.trades.missing(message)
+            if missing < 0:
+                self.telemetry.repeated(lane.instrument)
+                return
+            if missing:
+                self.telemetry.gap(lane.instrument, "trade")
+                self.lose(lane, message.receive_ts, f"{missing} trades missing")
+            lane.feed.trade(message)
+            self.recorded(lane, 1)
+            return
+        was_known = lane.feed.sequencer.synced
+        outcome = self.apply(lane, message)
+        self.recorded(lane, len(message.levels.price))
+        if outcome is Outcome.GAP and was_known:
+            if message.kind != SNAPSHOT:
+                self.telemetry.gap(lane.instrument, "book")
+            self.note_lost(lane, "gap")
+        elif outcome is Outcome.EMIT and lane.lost_at is not None:
+            self.note_synced(lane)
+        if outcome is not Outcome.EMIT:
+            self.resync(lane)
+
+    def lose(self, lane: Lane, receive_ts: int, reason: str) -> None:
+        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known."""
+        lane.feed.lost(receive_ts)
+        lane.trades.excuse()
+        self.recorded(lane, 1)
+        self.note_lost(lane, reason)
+
+    def note_lost(self, lane: Lane, reason: str) -> None:
+        """Tell of a loss, once until the book is known again."""
+        lane.asked_at = self._time()
+        lane.attempts = 0
+        if lane.lost_at is None:
+            lane.lost_at = self._time()
+            self.telemetry.lost(lane.instrument, reason)
+
+    def note_synced(self, lane: Lane) -> None:
+        """Tell that the book is known."""
+        if lane.lost_at is not None:
+            self.telemetry.synced(lane.instrument, self._time() - lane.lost_at, not lane.was_synced)
+            lane.lost_at = None
+            lane.was_synced = True
+
+    def recorded(self, lane: Lane, rows: int) -> None:
+        """About ``rows`` rows wait to be drained."""
+        self.context.outbox.add(lane.instrument, lane.feed, rows)
