@@ -1,0 +1,476 @@
+"""How fast, how late and how steady the live path is: each figure beside its bound.
+
+    python benchmarks/bench_live.py decode --capture btcusdt_20240808.gz ethusdt_20240808.gz
+    python benchmarks/bench_live.py throughput [--rates 10000 15000 20000]
+    python benchmarks/bench_live.py latency
+    python benchmarks/bench_live.py resync
+    python benchmarks/bench_live.py soak --minutes 10
+
+Captures are raw hftbacktest captures of Binance USD-M. Everything else runs against the simulated exchange, which has a
+process and a core of its own; the live run has another. They want two idle cores: what else runs shows in "busy" and in
+the lags. ``throughput`` makes the frames beforehand, for the exchange alone could not make as many as are read.
+"""
+
+import argparse
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from operators.config import FeatureConfig
+from operators.features import FeatureEngine
+from sources.binance_futures import decode, sequence
+from sources.builder import TapeBuilder
+from sources.decimals import parse_levels
+from sources.events import RESET, SNAPSHOT, TRADE
+from sources.feed import Feed
+from sources.instrument import Instrument
+from sources.messages import BookMessage, Frame, TradeMessage
+from sources.tape.reader import TapeReader
+
+CHILDREN = Path(__file__).with_name("live_children.py")
+_WARM_S = 4.0
+_SUBSCRIBE_S = 6.0
+LIVE_CORE, SIMULATOR_CORE = 0, 1
+SECOND = 1_000_000_000
+_NOTICED_NS = 2 * SECOND
+VENUES = ("binance_futures", "bybit_linear")
+
+
+# --- decode
+
+
+def capture_frames(path: Path) -> list[Frame]:
+    """What a live connection would bring of a capture: the REST book, book diffs and trades."""
+    with gzip.open(path) as lines:
+        frames = [(int(ts), raw.rstrip()) for ts, _, raw in (line.partition(b" ") for line in lines)]
+    return [frame for frame in frames if b"@bookTicker" not in frame[1][:60]]
+
+
+def decode_live(frames: Sequence[Frame], at_once: int, engine: FeatureEngine | None, take: bool = True) -> int:
+    """Decode and check ``at_once`` frames at a time, as the live loop does; gives the number of tape rows.
+
+    With ``take`` they become tape rows, with an ``engine`` its book and features follow them.
+    """
+    decoder = decode.decoder("ANY")
+    feed = Feed(sequence.sequencer(), TapeBuilder())
+    for at in range(0, len(frames), at_once):
+        for message in decoder.decode(frames[at : at + at_once]):
+            if isinstance(message, TradeMessage):
+                feed.trade(message)
+            else:
+                assert isinstance(message, BookMessage)
+                feed.book(message)
+        if take:
+            rows = feed.builder.take()
+            if engine is not None and rows is not None:
+                engine.process(rows)
+    assert feed.sequencer.gaps == 0
+    return feed.builder.rows
+
+
+def decode_plainly(frames: Sequence[Frame]) -> int:
+    """orjson, `float()`, and the chain check in two lines: the least that keeping a book needs; gives the levels."""
+    levels = 0
+    final = None
+    for _, raw in frames:
+        frame = orjson.loads(raw)
+        data = frame.get("data")
+        if data is None:
+            final = None
+            book = [(float(p), float(q)) for p, q in frame["bids"]], [(float(p), float(q)) for p, q in frame["asks"]]
+        elif data["e"] == "depthUpdate":
+            assert final is None or data["pu"] == final
+            final = data["u"]
+            book = [(float(p), float(q)) for p, q in data["b"]], [(float(p), float(q)) for p, q in data["a"]]
+        else:
+            float(data["p"]), float(data["q"])
+            continue
+        levels += len(book[0]) + len(book[1])
+    return levels
+
+
+def fastest(run: Callable[[], object], times: int = 3) -> tuple[float, float]:
+    """Seconds of the fastest of several runs, and how much slower the median was."""
+    seconds = []
+    for _ in range(times):
+        before = perf_counter()
+        run()
+        seconds.append(perf_counter() - before)
+    return min(seconds), median(seconds) / min(seconds) - 1
+
+
+def measure_decode(options: argparse.Namespace) -> Table:
+    """Frames of captures."""
+    table = Table("frames of", "what", "at once", "frames/s", "levels/s", "beside", "noise", title="decode, sequence")
+    parse_levels([msgspec.Raw(b"[]"), msgspec.Raw(b"[]")])
+    decode_live(capture_frames(options.capture[0])[:2000], 64, FeatureEngine(FeatureConfig()))
+    for path in options.capture:
+        frames = capture_frames(path)
+        levels = decode_plainly(frames)
+
+        def row(
+            what: str, at_once: int | None, run: Callable[[], object], plain: float | None, *,
+            frames: Sequence[Frame] = frames, name: str = path.name, levels: int = levels,
+        ) -> float:  # fmt: skip
+            seconds, noise = fastest(run)
+            beside = "1 ×" if plain is None else f"{plain / seconds:.2f} × orjson"
+            rate = f"{levels / seconds / 1e6:.2f} M"
+            batch = "" if at_once is None else str(at_once)
+            table.add_row(name, what, batch, f"{len(frames) / seconds / 1e3:.0f} k", rate, beside, f"+{noise:.0%}")
+            return seconds
+
+        plain = row("orjson, float()", None, lambda frames=frames: decode_plainly(frames), None)
+        for n in options.at_once:
+            row("decode, sequence", n, lambda f=frames, n=n: decode_live(f, n, None, False), plain)
+        for n in options.at_once:
+            row("… to tape rows", n, lambda f=frames, n=n: decode_live(f, n, None), plain)
+        for n in options.at_once:
+            engine = lambda: FeatureEngine(FeatureConfig())  # noqa: E731
+            row("… with book and features", n, lambda f=frames, n=n, e=engine: decode_live(f, n, e()), plain)
+    return table
+
+
+# --- processes
+
+
+def universe(each: int, venues: Sequence[str] = VENUES) -> list[str]:
+    """So many made-up instruments a venue."""
+    return [f"{venue}:S{i:03d}USDT" for venue in venues for i in range(each)]
+
+
+class Exchange:
+    """A simulated exchange in a process of its own."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        assert process.stdout is not None
+        self.addresses: dict[str, str] = json.loads(process.stdout.readline())
+
+    def ask(self, **command: Any) -> Any:
+        """Send one command; gives the answer."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(command) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+
+@contextmanager
+def exchange(instruments: Sequence[str], **options: Any) -> Iterator[Exchange]:
+    """Run a simulated exchange."""
+    text = json.dumps({"core": SIMULATOR_CORE, "instruments": instruments, **options})
+    process = subprocess.Popen(
+        [sys.executable, str(CHILDREN), "simulator", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield Exchange(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+
+
+@dataclass
+class Run:
+    """A live run that is over."""
+
+    samples: list[dict[str, float]]
+    events: list[tuple[int, str, str, str]]
+    latency_s: np.ndarray[Any, np.dtype[np.float64]]
+
+    def steady(self, all_known: int) -> list[dict[str, float]]:
+        """Samples from when all books were known first, but for the last, which sees the end."""
+        first = next((i for i, s in enumerate(self.samples) if s["known"] >= all_known), len(self.samples))
+        return self.samples[first + 2 : -1]
+
+
+class Live:
+    """A live run in a process of its own."""
+
+    def __init__(
+        self, work: Path, address: dict[str, str], symbols: Sequence[str], duration: str, **options: Any
+    ) -> None:
+        settings = {
+            **address,
+            **options.pop("settings", {}),
+            "symbols": list(symbols),
+            "duration": duration,
+            "tape.path": str(work / "tape"),
+            "features.path": str(work / "features"),
+        }
+        self._result = work / "result.json"
+        text = json.dumps({"core": LIVE_CORE, "settings": settings, "result": str(self._result), **options})
+        self._log = work / "live.log"
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen([sys.executable, str(CHILDREN), "live", text], stderr=log)
+
+    def told(self) -> list[dict[str, float]]:
+        """Samples so far."""
+        path = Path(f"{self._result}.samples")
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def wait(self) -> Run:
+        """Wait for the end."""
+        if self.process.wait():
+            raise SystemExit(f"the live run failed:\n{self._log.read_text()[-2000:]}")
+        told = json.loads(self._result.read_text())
+        return Run(told["samples"], told["events"], np.load(str(self._result) + ".npy") / SECOND)
+
+
+def slope(samples: Sequence[dict[str, float]], key: str) -> float:
+    """Mean growth a second."""
+    first, last = samples[0], samples[-1]
+    return (last[key] - first[key]) / ((last["time_ns"] - first["time_ns"]) / SECOND)
+
+
+def milliseconds(seconds: float) -> str:
+    """As text."""
+    return f"{seconds * 1e3:.1f} ms"
+
+
+# --- throughput
+
+
+def stop(live: Live) -> None:
+    """End a run in order."""
+    live.process.send_signal(signal.SIGINT)
+
+
+def measure_throughput(options: argparse.Namespace) -> Table:
+    """Frames made beforehand, at rising rates, until the live run falls behind."""
+    symbols = universe(options.instruments)
+    total = int(sum(options.rates) * options.hold + options.rates[0] * _WARM_S)
+    with tempfile.TemporaryDirectory() as name, exchange(
+        symbols, prepared=True, events_per_second=options.market_rate, truth_rows=1
+    ) as simulator:  # fmt: skip
+        settings = {"venues.bybit_linear.depth": options.bybit_depth}
+        live = Live(
+            Path(name), simulator.addresses, symbols, "10m", settings=settings,
+            config={"book_silence": 600.0, "trade_silence": 600.0, "answer_timeout": 600.0},
+        )  # fmt: skip
+        while len(live.told()) < 1:
+            time.sleep(0.2)
+        time.sleep(_SUBSCRIBE_S)  # no request may be on its way
+        loaded = simulator.ask(do="load", frames=total)
+        fired = []
+        begin = time.time()
+        while live.told()[-1]["known"] < len(symbols):
+            fired.append(simulator.ask(do="fire", rate=options.rates[0] / 4))
+            time.sleep(0.1)
+            if time.time() - begin > _WARM_S * 3:
+                raise SystemExit("the books were not known in time")
+        spans = []
+        before = live.told()[0]["frames"]  # the first snapshots, before anything was fired
+        for rate in options.rates:
+            begin = time.time_ns()
+            while time.time_ns() - begin < options.hold * SECOND:
+                fired.append(simulator.ask(do="fire", rate=rate))
+                time.sleep(0.1)
+            spans.append((rate, begin, time.time_ns()))
+        stop(live)
+        run = live.wait()
+    mix = f"{loaded['trades'] / loaded['frames']:.0%} prints, {loaded['bytes'] / loaded['frames']:.0f} bytes a frame"
+    made = loaded["frames"] / loaded["seconds"]
+    table = Table(
+        *("offered/s", "fired/s", "received/s", "tape and feature rows/s", "live busy", "exchange busy"),
+        *("frames behind at the end", "most buffered rows", "worst receive to sink", "overflows", "resets"),
+        title=f"{options.instruments} instruments a venue, {mix}; the simulator alone makes {made:.0f} frames/s",
+    )
+    for rate, begin, end in spans:
+        sent = [f for f in fired if begin <= f["time_ns"] <= end]
+        seen = [s for s in run.samples if begin <= s["time_ns"] <= end]
+        behind = np.interp(
+            [s["time_ns"] for s in seen], [f["time_ns"] for f in fired], [f["fired"] for f in fired]
+        ) - [s["frames"] - before for s in seen]  # fmt: skip
+        table.add_row(
+            *(f"{rate:g}", f"{slope(sent, 'fired'):.0f}", f"{slope(seen, 'frames'):.0f}"),
+            *(f"{slope(seen, 'rows'):.0f}", f"{slope(seen, 'cpu_s'):.0%}", f"{slope(sent, 'cpu_s'):.0%}"),
+            *(f"{behind[-1]:.0f}", f"{max(s['buffered'] for s in seen):.0f}"),
+            milliseconds(max(s["lag_s"] for s in seen)),
+            *(f"{seen[-1]['overflows'] - seen[0]['overflows']:g}", f"{seen[-1]['lost'] - seen[0]['lost']:g}"),
+        )
+    return table
+
+
+# --- latency, resync, soak: against the simulator in real time
+
+
+def quantile(values: np.ndarray[Any, np.dtype[np.float64]], share: float) -> float:
+    """Not a number when there are no values."""
+    return float(np.quantile(values, share)) if len(values) else float("nan")
+
+
+def measure_latency(options: argparse.Namespace) -> Table:
+    """From receiving a frame to handing its feature row to the sink, every row."""
+    symbols = universe(options.instruments)
+    with tempfile.TemporaryDirectory() as name, exchange(symbols, events_per_second=options.market_rate) as simulator:
+        settings = {"venues.bybit_linear.depth": options.bybit_depth, "features.sampling": "update"}
+        live = Live(
+            Path(name), simulator.addresses, symbols, f"{options.seconds}s", settings=settings, exact=True
+        )  # fmt: skip
+        run = live.wait()
+    steady = run.steady(len(symbols))
+    # Half of the rows come after the start has been digested: the books of a universe arrive within seconds.
+    latency = run.latency_s[len(run.latency_s) // 2 :]
+    table = Table("figure", "value", "bound", title=f"sampling=update, {options.instruments} instruments a venue")
+    table.add_row("frames/s", f"{slope(steady, 'frames'):.0f}", "5000")
+    table.add_row("tape and feature rows/s", f"{slope(steady, 'rows'):.0f}", "")
+    table.add_row("live process busy", f"{slope(steady, 'cpu_s'):.0%}", "100%")
+    for share, bound in ((0.5, "3 ms"), (0.9, ""), (0.99, "12 ms"), (0.999, ""), (1.0, "")):
+        table.add_row(f"wire to feature, p{share * 100:g}", milliseconds(quantile(latency, share)), bound)
+    return table
+
+
+def measure_resync(options: argparse.Namespace) -> Table:
+    """One message dropped, again and again: how long the book is unknown."""
+    symbols = universe(options.instruments)
+    with tempfile.TemporaryDirectory() as name, exchange(symbols, events_per_second=options.market_rate) as simulator:
+        live = Live(Path(name), simulator.addresses, symbols, "10m")
+        while not live.told() or live.told()[-1]["known"] < len(symbols):
+            time.sleep(0.2)
+        for i in range(options.gaps):
+            for venue, stream in zip(VENUES, ("*@depth*", "orderbook.*"), strict=True):
+                symbol = f"S{i % options.instruments:03d}USDT"
+                simulator.ask(do="fault", kind="drop", venue=venue, symbol=symbol, stream=stream)
+            time.sleep(options.pause)
+        time.sleep(3)
+        stop(live)
+        run = live.wait()
+    table = Table("venue", "gaps", "synced", "median", "p90", "longest", "bound", title="from a gap to a known book")
+    for venue in VENUES:
+        seconds = np.array([float(text) for _, kind, i, text in run.events if kind == "synced" and i.startswith(venue)])
+        gaps = sum(kind == "gap" and i.startswith(venue) for _, kind, i, _ in run.events)
+        table.add_row(
+            *(venue, f"{gaps} of {options.gaps}", str(len(seconds))),
+            *(milliseconds(quantile(seconds, share)) for share in (0.5, 0.9, 1.0)),
+            "median 1 s",
+        )
+    return table
+
+
+def unaccounted(work: Path, log: Path, since_ns: int, until_ns: int) -> Counter[str]:
+    """Messages that were sent and neither recorded nor excused by a loss: in between a reset and the next snapshot.
+
+    Books by sequence number, prints of Binance by number too; a Bybit print's ``seq`` is shared by one order's prints.
+    Sent but not "sent" is what met a fault; a client that missed it must say so, hence it counts as well.
+    """
+    sent = pq.read_table(log).to_pandas()
+    sent = sent[(sent.time_ns >= since_ns) & (sent.time_ns <= until_ns) & ~sent.fate.isin(["duplicate", "unknown"])]
+    out: Counter[str] = Counter()
+    for (venue, symbol), messages in sent.groupby(["venue", "symbol"]):
+        tape = list(TapeReader(work / "tape", Instrument(venue, symbol)).batches())
+        kind, sequence, ts = (np.concatenate([getattr(b, c) for b in tape]) for c in ("kind", "sequence", "receive_ts"))
+        edges = [(int(t), k == RESET) for t, k in zip(ts, kind, strict=True) if k in (RESET, SNAPSHOT)]
+        holes = []
+        for t, is_reset in edges:
+            if is_reset:
+                holes.append([t, until_ns + SECOND])
+            elif holes and holes[-1][1] > until_ns:
+                holes[-1][1] = t
+        for name, is_print in (("prints", True), ("book", False)):
+            these = messages[(messages.kind == "trade") == is_print]
+            known = set(sequence[(kind == TRADE) == is_print].tolist())
+            lost = these[~these.sequence.isin(known)]
+            out[f"{venue} {name} sent"] += len(these)
+            out[f"{venue} {name} not recorded"] += len(lost)
+            # A loss is noticed by the next message of its stream.
+            for t in lost.time_ns:
+                if not any(a - _NOTICED_NS <= t <= b for a, b in holes):
+                    out[f"{venue} {name} missing without a word"] += 1
+    return out
+
+
+def measure_soak(options: argparse.Namespace) -> Table:
+    """Faults throughout."""
+    symbols = universe(options.instruments)
+    messages = int(options.minutes * 60 * 12_000)
+    with tempfile.TemporaryDirectory() as name, exchange(
+        symbols, events_per_second=options.market_rate, faults_per_minute=options.faults, log_messages=messages,
+    ) as simulator:  # fmt: skip
+        work = Path(name)
+        settings = {"venues.bybit_linear.depth": options.bybit_depth}
+        live = Live(work, simulator.addresses, symbols, f"{options.minutes * 60:g}s", settings=settings)
+        run = live.wait()
+        faults = Counter(simulator.ask(do="status")["faults"])
+        simulator.ask(do="log", path=str(work / "log.parquet"))
+        begin = next(s["time_ns"] for s in run.samples if s["known"] >= 0.95 * len(symbols))
+        end = int(run.samples[-1]["time_ns"])
+        accounts = unaccounted(work, work / "log.parquet", int(begin), end - 5 * SECOND)
+    table = Table(
+        *("until s", "frames/s", "busy", "MB", "worst lag", "most buffered", "gaps", "resets", "resyncs"),
+        *("disconnects", "bad frames", "overflows", "known"),
+        title=f"{options.instruments} instruments a venue, faults: {dict(faults)}",
+    )
+    parts = np.array_split(np.arange(len(run.samples)), min(10, len(run.samples) // 4))
+    for part in parts:
+        some = [run.samples[i] for i in part]
+        last = some[-1]
+        table.add_row(
+            f"{(last['time_ns'] - run.samples[0]['time_ns']) / SECOND:.0f}",
+            *(f"{slope(some, 'frames'):.0f}", f"{slope(some, 'cpu_s'):.0%}", f"{last['mb']:.0f}"),
+            *(milliseconds(max(s["lag_s"] for s in some)), f"{max(s['buffered'] for s in some):.0f}"),
+            *(f"{last[key]:g}" for key in ("gaps", "lost", "resyncs", "disconnects", "bad", "overflows", "known")),
+        )
+    table.caption = "; ".join(f"{key}: {count}" for key, count in sorted(accounts.items()))
+    return table
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("decode")
+    verb.add_argument("--capture", type=Path, nargs="+", required=True)
+    verb.add_argument("--at-once", type=int, nargs="+", default=[8, 64, 512], help="frames that one read brings")
+    verb.set_defaults(run=measure_decode)
+    verb = verbs.add_parser("throughput")
+    verb.add_argument("--rates", type=float, nargs="+", default=[10e3, 12.5e3, 15e3, 17.5e3, 20e3], help="frames/s")
+    verb.add_argument("--hold", type=float, default=5.0, help="seconds at each rate")
+    verb.add_argument("--market-rate", type=float, default=200.0, help="events/s of each instrument")
+    verb.set_defaults(run=measure_throughput)
+    verbs_of_simulator = [verb]
+    for name, run, market_rate in (
+        ("latency", measure_latency, 80.0),
+        ("resync", measure_resync, 40.0),
+        ("soak", measure_soak, 40.0),
+    ):
+        verb = verbs.add_parser(name)
+        verb.add_argument("--market-rate", type=float, default=market_rate, help="events/s of each instrument")
+        verb.set_defaults(run=run)
+        verbs_of_simulator.append(verb)
+    _, latency, resync, soak = verbs_of_simulator
+    latency.add_argument("--seconds", type=int, default=25)
+    resync.add_argument("--gaps", type=int, default=40, help="of each venue")
+    resync.add_argument("--pause", type=float, default=0.4, help="seconds between two")
+    soak.add_argument("--minutes", type=float, default=10.0)
+    soak.add_argument("--faults", type=float, default=60.0, help="a minute")
+    for verb in verbs_of_simulator:
+        verb.add_argument("--instruments", type=int, default=200, help="of each venue")
+        verb.add_argument("--bybit-depth", type=int, default=50, help="50 speaks every 20 ms, 200 every 100 ms")
+    options = parser.parse_args()
+    Console(width=160).print(options.run(options))
+
+
+if __name__ == "__main__":
+    main()
