@@ -7,7 +7,6 @@ import sys
 import time
 from typing import Any
 
-import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -123,5 +122,5 @@ def count_features(rows: FeatureRows) -> None:
     """Feature rows that reach the sink, and how long ago the frame came that was the newest in each."""
     ROWS.labels("features").inc(rows.rows)
     now = time.time_ns()
-    for receive_ts in np.unique(rows.integer[RECEIVE_TS]).tolist():
+    for receive_ts in set(rows.integer[RECEIVE_TS].tolist()):  # few rows: NumPy's `unique` costs several times that
         LATENCY.observe((now - receive_ts) / _NS)
