@@ -51,7 +51,7 @@ _WARM_S = 4.0
 _SUBSCRIBE_S = 6.0
 LIVE_CORE, SIMULATOR_CORE = 0, 1
 SECOND = 1_000_000_000
-_NOTICED_NS = 2 * SECOND
+_ON_THE_WAY_NS = SECOND // 2
 VENUES = ("binance_futures", "bybit_linear")
 
 
@@ -257,16 +257,29 @@ def stop(live: Live) -> None:
     live.process.send_signal(signal.SIGINT)
 
 
-def measure_throughput(options: argparse.Namespace) -> Table:
-    """Frames made beforehand, at rising rates, until the live run falls behind."""
+@dataclass
+class Salvo:
+    """A live run that was fired at."""
+
+    run: Run
+    loaded: dict[str, float]
+    fired: list[dict[str, float]]
+    spans: list[tuple[float, int, int]]  # rate, and when it began and ended, ns
+    before: float  # frames received before anything was fired: the first snapshots
+
+
+def fire(
+    options: argparse.Namespace, rates: Sequence[float], exact: bool = False, switch_ms: float = 5.0, **settings: Any
+) -> Salvo:
+    """Fire frames made beforehand at a live run, at each rate in turn."""
     symbols = universe(options.instruments)
-    total = int(sum(options.rates) * options.hold + options.rates[0] * _WARM_S)
+    total = int(sum(rates) * options.hold + rates[0] * _WARM_S)
     with tempfile.TemporaryDirectory() as name, exchange(
         symbols, prepared=True, events_per_second=options.market_rate, truth_rows=1
     ) as simulator:  # fmt: skip
-        settings = {"venues.bybit_linear.depth": options.bybit_depth}
         live = Live(
-            Path(name), simulator.addresses, symbols, "10m", settings=settings,
+            Path(name), simulator.addresses, symbols, "10m", exact=exact, switch_ms=switch_ms,
+            settings={"venues.bybit_linear.depth": options.bybit_depth, **settings},
             config={"book_silence": 600.0, "trade_silence": 600.0, "answer_timeout": 600.0},
         )  # fmt: skip
         while len(live.told()) < 1:
@@ -276,33 +289,41 @@ def measure_throughput(options: argparse.Namespace) -> Table:
         fired = []
         begin = time.time()
         while live.told()[-1]["known"] < len(symbols):
-            fired.append(simulator.ask(do="fire", rate=options.rates[0] / 4))
+            fired.append(simulator.ask(do="fire", rate=rates[0] / 4))
             time.sleep(0.1)
             if time.time() - begin > _WARM_S * 3:
                 raise SystemExit("the books were not known in time")
         spans = []
-        before = live.told()[0]["frames"]  # the first snapshots, before anything was fired
-        for rate in options.rates:
+        before = live.told()[0]["frames"]
+        for rate in rates:
             begin = time.time_ns()
             while time.time_ns() - begin < options.hold * SECOND:
                 fired.append(simulator.ask(do="fire", rate=rate))
                 time.sleep(0.1)
             spans.append((rate, begin, time.time_ns()))
         stop(live)
-        run = live.wait()
+        return Salvo(live.wait(), loaded, fired, spans, before)
+
+
+def measure_throughput(options: argparse.Namespace) -> Table:
+    """At rising rates, until the live run falls behind."""
+    salvo = fire(options, options.rates)
+    run, loaded, fired = salvo.run, salvo.loaded, salvo.fired
+    lost = Counter(text for _, kind, _, text in run.events if kind == "lost")
     mix = f"{loaded['trades'] / loaded['frames']:.0%} prints, {loaded['bytes'] / loaded['frames']:.0f} bytes a frame"
     made = loaded["frames"] / loaded["seconds"]
     table = Table(
         *("offered/s", "fired/s", "received/s", "tape and feature rows/s", "live busy", "exchange busy"),
         *("frames behind at the end", "most buffered rows", "worst receive to sink", "overflows", "resets"),
         title=f"{options.instruments} instruments a venue, {mix}; the simulator alone makes {made:.0f} frames/s",
+        caption=f"resets: {dict(lost)}" if lost else None,
     )
-    for rate, begin, end in spans:
+    for rate, begin, end in salvo.spans:
         sent = [f for f in fired if begin <= f["time_ns"] <= end]
         seen = [s for s in run.samples if begin <= s["time_ns"] <= end]
         behind = np.interp(
             [s["time_ns"] for s in seen], [f["time_ns"] for f in fired], [f["fired"] for f in fired]
-        ) - [s["frames"] - before for s in seen]  # fmt: skip
+        ) - [s["frames"] - salvo.before for s in seen]  # fmt: skip
         table.add_row(
             *(f"{rate:g}", f"{slope(sent, 'fired'):.0f}", f"{slope(seen, 'frames'):.0f}"),
             *(f"{slope(seen, 'rows'):.0f}", f"{slope(seen, 'cpu_s'):.0%}", f"{slope(sent, 'cpu_s'):.0%}"),
@@ -323,18 +344,13 @@ def quantile(values: np.ndarray[Any, np.dtype[np.float64]], share: float) -> flo
 
 def measure_latency(options: argparse.Namespace) -> Table:
     """From receiving a frame to handing its feature row to the sink, every row."""
-    symbols = universe(options.instruments)
-    with tempfile.TemporaryDirectory() as name, exchange(symbols, events_per_second=options.market_rate) as simulator:
-        settings = {"venues.bybit_linear.depth": options.bybit_depth, "features.sampling": "update"}
-        live = Live(
-            Path(name), simulator.addresses, symbols, f"{options.seconds}s", settings=settings, exact=True
-        )  # fmt: skip
-        run = live.wait()
-    steady = run.steady(len(symbols))
-    # Half of the rows come after the start has been digested: the books of a universe arrive within seconds.
-    latency = run.latency_s[len(run.latency_s) // 2 :]
+    salvo = fire(options, [options.rate], True, options.switch_ms, **{"features.sampling": "update"})
+    _, begin, end = salvo.spans[0]
+    steady = [s for s in salvo.run.samples if begin <= s["time_ns"] <= end][1:]
+    # The newest rows, without those of the warm-up.
+    latency = salvo.run.latency_s[-int(len(salvo.run.latency_s) * options.hold / (options.hold + _WARM_S)) :]
     table = Table("figure", "value", "bound", title=f"sampling=update, {options.instruments} instruments a venue")
-    table.add_row("frames/s", f"{slope(steady, 'frames'):.0f}", "5000")
+    table.add_row("frames/s", f"{slope(steady, 'frames'):.0f}", f"{options.rate:g}")
     table.add_row("tape and feature rows/s", f"{slope(steady, 'rows'):.0f}", "")
     table.add_row("live process busy", f"{slope(steady, 'cpu_s'):.0%}", "100%")
     for share, bound in ((0.5, "3 ms"), (0.9, ""), (0.99, "12 ms"), (0.999, ""), (1.0, "")):
@@ -373,7 +389,8 @@ def unaccounted(work: Path, log: Path, since_ns: int, until_ns: int) -> Counter[
     """Messages that were sent and neither recorded nor excused by a loss: in between a reset and the next snapshot.
 
     Books by sequence number, prints of Binance by number too; a Bybit print's ``seq`` is shared by one order's prints.
-    Sent but not "sent" is what met a fault; a client that missed it must say so, hence it counts as well.
+    What met a fault counts as sent: a client that missed it must say so. Nobody can tell that a Bybit print is missing:
+    its ``seq`` has holes.
     """
     sent = pq.read_table(log).to_pandas()
     sent = sent[(sent.time_ns >= since_ns) & (sent.time_ns <= until_ns) & ~sent.fate.isin(["duplicate", "unknown"])]
@@ -394,9 +411,11 @@ def unaccounted(work: Path, log: Path, since_ns: int, until_ns: int) -> Counter[
             lost = these[~these.sequence.isin(known)]
             out[f"{venue} {name} sent"] += len(these)
             out[f"{venue} {name} not recorded"] += len(lost)
-            # A loss is noticed by the next message of its stream.
+            # A loss is noticed by the next message of its stream: the hole reaches back to the one before.
+            seen = np.sort(ts[((kind == TRADE) == is_print) & (kind != RESET)])
+            begins = [int(seen[max(0, int(np.searchsorted(seen, a)) - 1)]) - _ON_THE_WAY_NS for a, _ in holes]
             for t in lost.time_ns:
-                if not any(a - _NOTICED_NS <= t <= b for a, b in holes):
+                if not any(a <= t <= b for a, (_, b) in zip(begins, holes, strict=True)):
                     out[f"{venue} {name} missing without a word"] += 1
     return out
 
@@ -451,7 +470,7 @@ def main() -> None:
     verb.set_defaults(run=measure_throughput)
     verbs_of_simulator = [verb]
     for name, run, market_rate in (
-        ("latency", measure_latency, 80.0),
+        ("latency", measure_latency, 200.0),
         ("resync", measure_resync, 40.0),
         ("soak", measure_soak, 40.0),
     ):
@@ -460,7 +479,9 @@ def main() -> None:
         verb.set_defaults(run=run)
         verbs_of_simulator.append(verb)
     _, latency, resync, soak = verbs_of_simulator
-    latency.add_argument("--seconds", type=int, default=25)
+    latency.add_argument("--rate", type=float, default=5000.0, help="frames/s")
+    latency.add_argument("--switch-ms", type=float, default=5.0, help="`sys.setswitchinterval`; Python's own is 5")
+    latency.add_argument("--hold", type=float, default=10.0, help="seconds")
     resync.add_argument("--gaps", type=int, default=40, help="of each venue")
     resync.add_argument("--pause", type=float, default=0.4, help="seconds between two")
     soak.add_argument("--minutes", type=float, default=10.0)

@@ -293,6 +293,7 @@ def other_config(
 def run_live(options: dict[str, Any]) -> None:
     """A live run; what it measured is written to ``options["result"]``."""
     pin(options["core"])
+    sys.setswitchinterval(options.get("switch_ms", 5.0) / 1e3)
     probe = Probe(options.get("exact", False))
     # Resolved when the flow is put together, so the run itself is the one that users have.
     live_flow.LiveTelemetry = lambda: probe  # type: ignore[misc,assignment]
