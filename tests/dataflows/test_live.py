@@ -58,9 +58,18 @@ def assert_replay_is_live(tmp_path: Path, expected: set[Instrument]) -> None:
         check_invariants(concat(list(TapeReader(tmp_path / "tape", instrument).batches())))
 
 
+def wait_until_served(exchange: SimulatorThread, connections: int) -> None:
+    """Wait until frames flow on so many connections, so that the books are known; importing alone takes seconds."""
+    deadline = time.monotonic() + 60
+    while exchange.call(lambda simulator: sum(c.sent > 20 for c in simulator.connections)) < connections:
+        assert time.monotonic() < deadline, "the run does not connect"
+        time.sleep(0.05)
+    time.sleep(1.5)
+
+
 def test_replaying_a_run_with_faults_gives_its_features(exchange, settings, start, tmp_path):
     process = start({**settings, "duration": "7s"}, *MODULE)
-    time.sleep(5.0)  # the books are known after some 2 s
+    wait_until_served(exchange, 3)
     exchange.fault("drop", symbol=BINANCE.symbol, stream="*@depth*")
     exchange.fault("drop", symbol=BYBIT.symbol, stream="orderbook*")
     stdout, stderr = process.communicate(timeout=60)
@@ -71,8 +80,8 @@ def test_replaying_a_run_with_faults_gives_its_features(exchange, settings, star
 
 
 def test_two_processes_share_the_instruments(exchange, settings, start, tmp_path):
-    both = cluster(start, {**settings, "duration": "7s"}, MODULE)
-    time.sleep(5.5)
+    both = cluster(start, {**settings, "duration": "6s"}, MODULE)
+    wait_until_served(exchange, 6)
     for kind in ("drop", "reset"):
         exchange.fault(kind, symbol=BINANCE.symbol)
     ended = [process.communicate(timeout=60) for process in both]
@@ -81,9 +90,9 @@ def test_two_processes_share_the_instruments(exchange, settings, start, tmp_path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_in_order(settings, start, tmp_path, number):
+def test_a_signal_ends_the_run_in_order(exchange, settings, start, tmp_path, number):
     process = start(settings, *MODULE)
-    time.sleep(6.0)
+    wait_until_served(exchange, 3)
     process.send_signal(number)
     before = time.monotonic()
     stdout, stderr = process.communicate(timeout=30)
