@@ -10,7 +10,7 @@ from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.importers.files import Progress, sha256
-from sources.importers.session import FindTail
+from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from sources.tape.tail import find_tail

@@ -13,7 +13,7 @@ import msgspec
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.importers.files import Progress, cut_lines, opened
-from sources.importers.session import FindTail, ImportSession
+from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.messages import NS_PER_MS, Frame, Millis, bad_frame
 from sources.venues import venue
@@ -41,10 +41,10 @@ def read(
         TickwaxError: a file cannot be read, is no zip archive, or has no book and no trade.
     """
     linear = venue("bybit_linear")
-    session = ImportSession(linear, linear.decoder(), find_tail, stats)
+    run = ImportRun(linear, linear.decoder(), find_tail, stats)
     receive_ts = 0  # of the last good line; there is no book to lose before one
     for path in paths:
-        before = session.met.total()
+        before = run.met.total()
         number = 0
         for block in _blocks(path, progress):
             frames: list[Frame] = []
@@ -56,22 +56,22 @@ def read(
                 try:
                     receive_ts = _sent.decode(line).ts * NS_PER_MS
                 except (ValueError, RecursionError) as e:
-                    _add(session, frames, places, path)
+                    _add(run, frames, places, path)
                     stats.frames += 1
                     bad = bad_frame(0, (receive_ts, line), None, True, str(e))
-                    session.bad(bad, f"{path}:{number}")
+                    run.bad(bad, f"{path}:{number}")
                     continue
                 frames.append((receive_ts, line))
                 places.append(number)
-            _add(session, frames, places, path)
-            yield from session.take()
-        if session.met.total() == before:
+            _add(run, frames, places, path)
+            yield from run.take()
+        if run.met.total() == before:
             raise TickwaxError(f"{path}: nothing to import: no order book and no trades of Bybit V5")
-    session.finish()
+    run.finish()
 
 
-def _add(session: ImportSession, frames: list[Frame], places: list[int], path: Path) -> None:
-    session.add(frames, lambda place: f"{path}:{places[place]}")
+def _add(run: ImportRun, frames: list[Frame], places: list[int], path: Path) -> None:
+    run.add(frames, lambda place: f"{path}:{places[place]}")
     frames.clear()
     places.clear()
 

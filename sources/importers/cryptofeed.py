@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.importers.files import Progress, line_blocks
-from sources.importers.session import FindTail, ImportSession
+from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.messages import Frame, bad_frame
 from sources.venues import Venue
@@ -49,16 +49,16 @@ def read(
     """
     if venue.name not in VENUES:
         raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(VENUES)}")
-    session = ImportSession(venue, venue.decoder(), find_tail, stats)
+    run = ImportRun(venue, venue.decoder(), find_tail, stats)
     entries = heapq.merge(*(_entries(path, stats, progress) for path in paths), key=lambda e: e.receive_ts)
     frames: list[Frame] = []
     places: list[str] = []
 
     def flush() -> Iterator[InstrumentBatch]:
-        session.add(frames, places.__getitem__)
+        run.add(frames, places.__getitem__)
         frames.clear()
         places.clear()
-        yield from session.take()
+        yield from run.take()
 
     for entry in entries:
         if entry.good and not entry.address:
@@ -69,26 +69,26 @@ def read(
             continue
         yield from flush()
         if entry.good:
-            _rest(entry, session)
+            _rest(entry, run)
         else:
             stats.frames += 1
             frame = (entry.receive_ts, entry.json)
-            session.bad(bad_frame(0, frame, None, True, "a line without a receive time"), entry.where)
+            run.bad(bad_frame(0, frame, None, True, "a line without a receive time"), entry.where)
     yield from flush()
-    session.finish()
-    if not session.met:
+    run.finish()
+    if not run.met:
         raise TickwaxError(f"{paths[0]}: nothing to import: no depth and no trades")
 
 
-def _rest(entry: _Entry, session: ImportSession) -> None:
+def _rest(entry: _Entry, run: ImportRun) -> None:
     url = urlsplit(entry.address)
     symbol = parse_qs(url.query).get("symbol", [""])[0]
     kind = url.path.rpartition("/")[2]
     if kind == "depth" and symbol:
-        session.add_snapshot(symbol, (entry.receive_ts, entry.json), entry.where)
+        run.add_snapshot(symbol, (entry.receive_ts, entry.json), entry.where)
     else:
-        session.stats.frames += 1
-        session.stats.ignored[f"REST {kind}"] += 1
+        run.stats.frames += 1
+        run.stats.ignored[f"REST {kind}"] += 1
 
 
 def _entries(path: Path, stats: ImportStats, progress: Progress) -> Iterator[_Entry]:

@@ -21,7 +21,7 @@ from sources.importers.bulk import record
 from sources.importers.files import Progress, line_blocks, read_ahead
 from sources.importers.frames import AGGREGATE, DEPTH, OTHER, PRINT, Spans, parse_frames
 from sources.importers.lines import Lines, StreamTable, index_lines, stream_table
-from sources.importers.session import FindTail, ImportSession
+from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from sources.messages import bad_frame
@@ -53,26 +53,26 @@ def read(
         raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(VENUES)}")
     spot = instrument.venue == "binance_spot"
     decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol)
-    session = ImportSession(venue(instrument.venue), decoder, find_tail, stats, instrument.symbol)
+    run = ImportRun(venue(instrument.venue), decoder, find_tail, stats, instrument.symbol)
     for path in paths:
-        capture = _Capture(path, instrument.symbol, spot, decoder, session)
+        capture = _Capture(path, instrument.symbol, spot, decoder, run)
         with closing(read_ahead(capture.indexed(progress))) as blocks:
             for lines in blocks:
                 capture.add(lines)
-                yield from session.take()
+                yield from run.take()
         capture.check()
-    session.finish()
+    run.finish()
 
 
 class _Capture:
     """One file: which of its streams are wanted, and where in it we are."""
 
-    def __init__(self, path: Path, symbol: str, spot: bool, decoder: BinanceDecoder, session: ImportSession) -> None:
+    def __init__(self, path: Path, symbol: str, spot: bool, decoder: BinanceDecoder, run: ImportRun) -> None:
         self._path = path
         self._symbol = symbol
         self._spot = spot
         self._decoder = decoder
-        self._session = session
+        self._run = run
         self._table: StreamTable = stream_table()
         self._labels: list[str | None] = []  # by stream: what its frames are counted as if they are not wanted
         self._whats: list[int] = []  # by stream: what its frames are
@@ -105,7 +105,7 @@ class _Capture:
             raise TickwaxError(f"{self._path}: is empty")
         names = [self._table.name(i) for i in range(int(self._table.used[0]))]
         symbols = sorted({name.partition("@")[0].upper() for name in names})
-        only_book = not symbols and self._session.met[self._symbol] > 0
+        only_book = not symbols and self._run.met[self._symbol] > 0
         if self._streamed() > self._before or only_book:
             return
         there = ", ".join(symbols[:_NAMED]) + (", …" if len(symbols) > _NAMED else "")
@@ -115,7 +115,7 @@ class _Capture:
 
     def _streamed(self) -> int:
         """Messages of the symbol so far, but for REST books, which do not tell whose they are."""
-        return self._session.met[self._symbol] - self._decoder.bare_books
+        return self._run.met[self._symbol] - self._decoder.bare_books
 
     def _what(self) -> Int64s:
         """By stream, and last for `UNKNOWN`: what its frames are."""
@@ -132,16 +132,16 @@ class _Capture:
         for label, count in zip(self._labels, np.bincount(streams, minlength=len(self._labels)), strict=True):
             if label is not None and count:
                 counts[label] += int(count)
-        self._session.stats.ignored.update(counts)
-        self._session.stats.frames += len(streams)
+        self._run.stats.ignored.update(counts)
+        self._run.stats.frames += len(streams)
 
     def _frames(self, lines: Lines, rows: Int64s, what: Int64s) -> None:
         spans = Spans(lines.start[rows], lines.stop[rows], lines.receive_ts[rows], what)
         frames = parse_frames(lines.text, spans, self._symbol, self._spot)
         taken = int(frames.good.sum())
-        self._session.stats.frames += taken
-        self._session.met[self._symbol] += taken
-        feed = self._session.feed(self._symbol)
+        self._run.stats.frames += taken
+        self._run.met[self._symbol] += taken
+        feed = self._run.feed(self._symbol)
         assert feed is not None
         assert isinstance(feed.sequencer, DiffSequencer)  # that of both venues
         record(feed, feed.sequencer, self._symbol, frames, lambda start, stop: self._slow(lines, rows[start:stop]))
@@ -153,7 +153,7 @@ class _Capture:
         for stop in [*np.flatnonzero(broken), len(rows)]:
             part = rows[begin:stop].tolist()
             frames = [(int(lines.receive_ts[i]), lines.text[lines.start[i] : lines.stop[i]]) for i in part]
-            self._session.add(frames, partial(self._where_of, lines, part))
+            self._run.add(frames, partial(self._where_of, lines, part))
             if stop < len(rows):
                 self._broken(lines, int(rows[stop]))
             begin = stop + 1
@@ -165,8 +165,8 @@ class _Capture:
         raw = lines.text[lines.start[row] : lines.stop[row]]
         time = self._time_before(lines, row)
         bad = bad_frame(0, (time or 0, raw), None, bool(timeless) and time is not None, reason)
-        self._session.stats.frames += 1
-        self._session.bad(bad, self._where(lines, row))
+        self._run.stats.frames += 1
+        self._run.bad(bad, self._where(lines, row))
 
     def _time_before(self, lines: Lines, row: int) -> int | None:
         """Receive time of the last good line before ``row``; None when there is none, and so no book to lose."""

@@ -14,7 +14,7 @@ from sources.builder import Levels, TapeBuilder, TapeTail
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch, Int64s
 from sources.importers.files import Progress
-from sources.importers.session import FindTail
+from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
 from sources.importers.tardis_csv import FAULTS, Block, join, read_blocks
 from sources.instrument import Instrument

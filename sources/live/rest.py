@@ -34,7 +34,7 @@ class Rest:
         self._telemetry = telemetry
         self._free = asyncio.Semaphore(_AT_ONCE)
         # The connections' loop owns it; nothing of the environment (proxies) is read.
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout), trust_env=False)
+        self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout), trust_env=False)
 
     async def reserve(self, weight: int, priority: int = 0) -> None:
         """Wait until a request of that weight may be sent; to be called before each."""
@@ -50,7 +50,7 @@ class Rest:
             async with self._free:
                 if self._budget.paused_for > 0.0:
                     raise RestError(f"{self.url}: paused", self._budget.paused_for)
-                async with self._session.get(self.url + path, params=query) as reply:
+                async with self._client.get(self.url + path, params=query) as reply:
                     body = await reply.read()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as e:
             raise RestError(f"{self.url}: {e or type(e).__name__}") from e
@@ -69,4 +69,4 @@ class Rest:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        await self._client.close()

@@ -107,7 +107,7 @@ def url(simulator: Simulator, venue: str) -> str:
 async def get(simulator: Simulator, path: str, **query: Any) -> tuple[int, Any, aiohttp.typedefs.LooseHeaders]:
     """Status, body (JSON where it is), headers of a REST request."""
     root = simulator.addresses["venues.bybit_linear.rest"]
-    async with aiohttp.ClientSession() as session, session.get(root + path, params=query) as reply:
+    async with aiohttp.ClientSession() as http, http.get(root + path, params=query) as reply:
         text = await reply.text()
         try:
             body = json.loads(text)

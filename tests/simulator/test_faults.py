@@ -248,20 +248,20 @@ def test_faults_that_cannot_be() -> None:
 def test_the_control_endpoint() -> None:
     async def body(s: Simulator) -> None:
         root = s.addresses["venues.bybit_linear.rest"]
-        async with connect(s, "public", BOTH) as c, aiohttp.ClientSession() as session:
+        async with connect(s, "public", BOTH) as c, aiohttp.ClientSession() as http:
             await c.next()
             fault = {"kind": "silent", "symbol": "BTCUSDT", "seconds": 60}
-            async with session.post(f"{root}/control/fault", json=fault) as reply:
+            async with http.post(f"{root}/control/fault", json=fault) as reply:
                 assert reply.status == 200
             await c.listen(0.1)
             assert {m["s"] for m in await c.listen(0.4)} == {"ETHUSDT"}
-            async with session.delete(f"{root}/control/fault"):
+            async with http.delete(f"{root}/control/fault"):
                 pass
             assert {m["s"] for m in await c.listen(0.4)} == {"BTCUSDT", "ETHUSDT"}
-            async with session.post(f"{root}/control/fault", json={"kind": "drop", "x": 1}) as reply:
+            async with http.post(f"{root}/control/fault", json={"kind": "drop", "x": 1}) as reply:
                 assert reply.status == 400
                 assert "x" in (await reply.json())["error"]
-            async with session.get(f"{root}/control/status") as reply:
+            async with http.get(f"{root}/control/status") as reply:
                 status = await reply.json()
             assert status["faults"][0]["fault"]["kind"] == "silent"
             assert status["faults"][0]["applied"] > 0

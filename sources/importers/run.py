@@ -15,7 +15,7 @@ from sources.venues import Venue
 FindTail = Callable[[Instrument], TapeTail]
 
 
-class ImportSession:
+class ImportRun:
     """One decoder and a feed per instrument; the chain of a book goes on across files."""
 
     def __init__(
