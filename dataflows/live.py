@@ -4,19 +4,12 @@ Settings come from the file and the environment (``TICKWAX_SYMBOLS='["bybit_line
 flags instead.
 """
 
-import sys
-
 from dataflows.kernels import ready_features
 from dataflows.live_flow import prepare_live
-from dataflows.startup import load_or_exit
-from sources.errors import TickwaxError
+from dataflows.settings import load_settings
+from dataflows.startup import or_exit
 
-try:
-    _live = prepare_live(load_or_exit())
-except TickwaxError as e:
-    print(f"tickwax: {e}", file=sys.stderr)
-    sys.exit(2)
-
+_live = or_exit(lambda: prepare_live(load_settings()))
 ready_features()
 _live.stop_on_signals()
 flow = _live.flow

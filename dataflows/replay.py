@@ -8,9 +8,10 @@ import os
 import sys
 from types import TracebackType
 
-from dataflows.flows import prepare_replay
+from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
-from dataflows.startup import load_or_exit
+from dataflows.settings import load_settings
+from dataflows.startup import or_exit
 from dataflows.summary import replay_lines
 from sources.errors import TickwaxError
 
@@ -23,12 +24,12 @@ def _refuse_recovery() -> None:
         raise TickwaxError("-r: a replay cannot be resumed yet; run it without, it writes all of its rows or none")
 
 
-try:
+def _prepare() -> Replay:
     _refuse_recovery()
-    _replay = prepare_replay(load_or_exit())
-except TickwaxError as e:
-    print(f"tickwax: {e}", file=sys.stderr)
-    sys.exit(2)
+    return prepare_replay(load_settings())
+
+
+_replay = or_exit(_prepare)
 
 
 def _finish() -> None:

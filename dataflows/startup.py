@@ -1,21 +1,22 @@
-"""The start of every dataflow module: settings, or one line and exit code 2."""
+"""The start of every dataflow module: what it needs, or one line and exit code 2."""
 
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
-from dataflows.settings import Settings, load_settings
 from sources.errors import TickwaxError
 
+T = TypeVar("T")
 
-def load_or_exit(overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Load the settings for ``python -m bytewax.run``, where no command line of ours stands around the import.
+
+def or_exit(prepare: Callable[[], T]) -> T:
+    """What ``prepare`` gives; for ``python -m bytewax.run``, where no command line of ours stands around the import.
 
     Raises:
-        SystemExit: the settings are wrong (code 2); the line is on standard error.
+        SystemExit: it raised a `TickwaxError` (code 2); the line is on standard error.
     """
     try:
-        return load_settings(overrides)
+        return prepare()
     except TickwaxError as e:
         print(f"tickwax: {e}", file=sys.stderr)
         sys.exit(2)

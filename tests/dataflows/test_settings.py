@@ -281,7 +281,7 @@ def test_the_settings_verb_names_sources_and_reads_back(monkeypatch, tmp_path):
 
 def test_a_dataflow_that_starts_with_bad_settings_exits_with_2():
     done = subprocess.run(
-        [sys.executable, "-c", "from dataflows.startup import load_or_exit; load_or_exit()"],
+        [sys.executable, "-c", "import dataflows.replay"],
         cwd=ROOT,
         env=os.environ | {"TICKWAX_FEATURES__ZSCORE_WINDOW": "1"},
         capture_output=True,
