@@ -268,9 +268,7 @@ class Salvo:
     before: float  # frames received before anything was fired: the first snapshots
 
 
-def fire(
-    options: argparse.Namespace, rates: Sequence[float], exact: bool = False, switch_ms: float = 5.0, **settings: Any
-) -> Salvo:
+def fire(options: argparse.Namespace, rates: Sequence[float], exact: bool = False, **settings: Any) -> Salvo:
     """Fire frames made beforehand at a live run, at each rate in turn."""
     symbols = universe(options.instruments)
     total = int(sum(rates) * options.hold + rates[0] * _WARM_S)
@@ -278,7 +276,7 @@ def fire(
         symbols, prepared=True, events_per_second=options.market_rate, truth_rows=1
     ) as simulator:  # fmt: skip
         live = Live(
-            Path(name), simulator.addresses, symbols, "10m", exact=exact, switch_ms=switch_ms,
+            Path(name), simulator.addresses, symbols, "10m", exact=exact,
             settings={"venues.bybit_linear.depth": options.bybit_depth, **settings},
             config={"book_silence": 600.0, "trade_silence": 600.0, "answer_timeout": 600.0},
         )  # fmt: skip
@@ -344,7 +342,7 @@ def quantile(values: np.ndarray[Any, np.dtype[np.float64]], share: float) -> flo
 
 def measure_latency(options: argparse.Namespace) -> Table:
     """From receiving a frame to handing its feature row to the sink, every row."""
-    salvo = fire(options, [options.rate], True, options.switch_ms, **{"features.sampling": "update"})
+    salvo = fire(options, [options.rate], True, **{"features.sampling": "update"})
     _, begin, end = salvo.spans[0]
     steady = [s for s in salvo.run.samples if begin <= s["time_ns"] <= end][1:]
     # The newest rows, without those of the warm-up.
@@ -480,7 +478,6 @@ def main() -> None:
         verbs_of_simulator.append(verb)
     _, latency, resync, soak = verbs_of_simulator
     latency.add_argument("--rate", type=float, default=5000.0, help="frames/s")
-    latency.add_argument("--switch-ms", type=float, default=5.0, help="`sys.setswitchinterval`; Python's own is 5")
     latency.add_argument("--hold", type=float, default=10.0, help="seconds")
     resync.add_argument("--gaps", type=int, default=40, help="of each venue")
     resync.add_argument("--pause", type=float, default=0.4, help="seconds between two")

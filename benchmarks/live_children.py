@@ -25,7 +25,6 @@ from bytewax.testing import run_main
 from prometheus_client import Counter, Histogram
 
 from dataflows import live_flow, metrics
-from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings
 from operators.features import FeatureRows
 from operators.rows import RECEIVE_TS
@@ -124,8 +123,7 @@ class Cannon:
 
     def __init__(self) -> None:
         self._now_ns = time.time_ns() - _AGO_NS  # an exchange time in the future would not be believed
-        self._steps: list[list[tuple[Connection, bytes, int]]] = []
-        self._at = 0
+        self._frames: list[tuple[Connection, bytes]] = []
         self._task: asyncio.Task[None] | None = None
         self.fired = 0
         self.frames = 0
@@ -170,16 +168,13 @@ class Cannon:
             simulator.outlet.look()
             for feed in feeds:
                 feed.advance()
-            step = []
             for c in connections:
-                if c.out:
-                    step.append((c, b"".join(c.out), len(c.out)))
-                    self.frames += len(c.out)
-                    c.out.clear()
-            self._steps.append(step)
+                self._frames += [(c, frame) for frame in c.out]
+                c.out.clear()
+            self.frames = len(self._frames)
             await asyncio.sleep(0)  # clients ask whether anybody is there
         told = collections.Counter(entry.kind for entry in list(simulator.log)[kinds:])
-        size = sum(len(blob) for step in self._steps for _, blob, _ in step)
+        size = sum(len(frame) for _, frame in self._frames)
         return {
             "frames": self.frames,
             "bytes": size,
@@ -190,19 +185,17 @@ class Cannon:
 
     async def _fire(self, simulator: Simulator) -> None:
         due, then = 0.0, time.perf_counter()
-        while self._at < len(self._steps):
+        while self.fired < self.frames:
             now = time.perf_counter()
             due += (now - then) * self._rate
             then = now
-            while self._at < len(self._steps) and due > 0:
-                step = self._steps[self._at]
-                self._steps[self._at] = []
-                self._at += 1
-                for connection, blob, count in step:
-                    connection.out.append(blob)
-                    connection.flush(self._now_ns)
-                    due -= count
-                    self.fired += count
+            stop = min(self.fired + int(due), self.frames)
+            due -= stop - self.fired
+            for connection, frame in self._frames[self.fired : stop]:
+                connection.out.append(frame)
+            for connection in simulator.connections:
+                connection.flush(self._now_ns)
+            self.fired = stop
             await asyncio.sleep(_PAUSE_S)
 
 
@@ -293,7 +286,6 @@ def other_config(
 def run_live(options: dict[str, Any]) -> None:
     """A live run; what it measured is written to ``options["result"]``."""
     pin(options["core"])
-    sys.setswitchinterval(options.get("switch_ms", 5.0) / 1e3)
     probe = Probe(options.get("exact", False))
     # Resolved when the flow is put together, so the run itself is the one that users have.
     live_flow.LiveTelemetry = lambda: probe  # type: ignore[misc,assignment]
@@ -303,7 +295,7 @@ def run_live(options: dict[str, Any]) -> None:
         live_flow.live_config, options.get("weight", _PATIENT), options.get("config", {})
     )
     live = live_flow.prepare_live(load_settings(options["settings"]))
-    ready_features()
+    live.ready()
     samples: list[dict[str, float]] = []
     over = threading.Event()
     told = Path(options["result"] + ".samples")  # for the parent while the run goes on

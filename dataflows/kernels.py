@@ -3,7 +3,7 @@
 import sys
 
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine
+from operators.features import FEW_ROWS, FeatureEngine
 from operators.jit import CACHE as OPERATORS
 from sources.events import SNAPSHOT, tape_batch
 from sources.jit import KernelCache
@@ -17,7 +17,8 @@ def announce(cache: KernelCache, kernel: str, seconds: int) -> None:
 
 def ready_features() -> None:
     """Compile the kernels of the features before the first tape row comes."""
-    announce(OPERATORS, "engine.run", 25)
-    row = {"ordinal": [0], "exchange_ts": [0], "receive_ts": [0], "sequence": [0], "last": [True]}
-    batch = tape_batch(**row, kind=[SNAPSHOT], side=[1], price=[1.0], size=[1.0])
-    FeatureEngine(FeatureConfig()).process(batch)
+    announce(OPERATORS, "engine.run_packed", 25)
+    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
+    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
+    for rows in (1, FEW_ROWS + 1):
+        FeatureEngine(FeatureConfig()).process(tape_batch(**{name: [value] * rows for name, value in row.items()}))

@@ -4,12 +4,11 @@ Settings come from the file and the environment (``TICKWAX_SYMBOLS='["bybit_line
 flags instead.
 """
 
-from dataflows.kernels import ready_features
 from dataflows.live_flow import prepare_live
 from dataflows.settings import load_settings
 from dataflows.startup import or_exit
 
 _live = or_exit(lambda: prepare_live(load_settings()))
-ready_features()
+_live.ready()
 _live.stop_on_signals()
 flow = _live.flow

@@ -15,7 +15,9 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink
 
 from dataflows.flows import engine_factory, same_columns
+from dataflows.interpreter import ready_interpreter
 from dataflows.interruption import on_interruption
+from dataflows.kernels import ready_features
 from dataflows.metrics import LiveTelemetry, count_features, count_tape
 from dataflows.settings import Settings
 from operators.features import FeatureEngine, FeatureRows, concat_rows, features
@@ -46,6 +48,11 @@ class Live:
     engines: dict[Instrument, FeatureEngine]
     sinks: dict[str, RecordingSink[Any]]  # by data set
     _signals: int = field(default=0)
+
+    def ready(self) -> None:
+        """What may take seconds and must not happen while frames come."""
+        ready_features()
+        ready_interpreter()
 
     def stop_on_signals(self) -> Callable[[], None]:
         """SIGINT or SIGTERM ends the run in order: sockets, buffers, files; a second one, or 5 s, at once."""
@@ -120,7 +127,7 @@ def prepare_live(
         sinks["tape"] = RecordingSink(root, form, run, _SHOW_INTERVAL, time.monotonic, count_tape, stop_with_error)
         op.output("tape_parquet", tape, sinks["tape"])
     if with_features:
-        rows = features("features", tape, engine_factory(settings, config, engines))
+        rows = features("features", tape, engine_factory(settings, config, engines), recoverable=False)
         wanted_sets = (
             ("features", settings.features.path, feature_columns(config)),
             ("books", settings.books.path, book_columns()),

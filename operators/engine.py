@@ -1,10 +1,13 @@
 """The loop over tape rows: clock, book, updates, trades, and when a row is due (contract, 4.1 and 4.2)."""
 
+from typing import Any
+
 from operators import rolling_sum
 from operators.book import MAX_LEVELS, apply_level, copy_top
-from operators.config import BOOK_LEVELS
-from operators.jit import kernel
+from operators.config import BOOK_LEVELS, FeatureConfig
+from operators.jit import kernel, short_kernel
 from operators.order_flow import depth_imbalance, ofi_cont
+from operators.packing import unpacker
 from operators.rows import Rows, add_to_row, emit_row
 from operators.state import (
     COVERED,
@@ -31,6 +34,8 @@ from operators.state import (
     Params,
     State,
     empty_book,
+    make_params,
+    make_state,
     restart,
 )
 from sources.events import RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch
@@ -176,3 +181,20 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             emit_row(state, p, clock[NOW], out, r)
             r += 1
     return len(batch.kind), r, DONE
+
+
+_EXAMPLE = make_params(FeatureConfig(), full_depth=False)
+unpack_state = unpacker(make_state(FeatureConfig(), _EXAMPLE))
+unpack_params = unpacker(_EXAMPLE)
+
+
+@kernel
+def run_packed(batch: TapeBatch, start: int, state: Any, p: Any, out: Rows) -> tuple[int, int, int]:
+    """`run` for a `Packed` state and `Packed` parameters."""
+    return run(batch, start, unpack_state(state), unpack_params(p), out)
+
+
+@short_kernel
+def run_packed_short(batch: TapeBatch, start: int, state: Any, p: Any, out: Rows) -> tuple[int, int, int]:
+    """The same for few rows."""
+    return run(batch, start, unpack_state(state), unpack_params(p), out)

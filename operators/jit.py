@@ -4,3 +4,4 @@ from sources.jit import KernelCache
 
 CACHE = KernelCache("operators", "operators/*.py", "sources/events.py", allocates=False)
 kernel = CACHE.kernel
+short_kernel = CACHE.short_kernel

@@ -1,12 +1,14 @@
 """From checked messages to tape rows: ordinals, contiguous messages, and the rules for ``reset``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int8s, Int64s, TapeBatch, concat, tape_batch
+from sources.events import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int8s, Int64s, TapeBatch, concat
+from sources.jit import CACHE
 
 
 class Levels(NamedTuple):
@@ -32,6 +34,106 @@ NO_LEVELS = Levels(np.zeros(0, np.int8), np.zeros(0), np.zeros(0))
 _RESET_ROW = Levels(np.zeros(1, np.int8), np.zeros(1), np.zeros(1))
 
 
+class Messages:
+    """Consecutive messages of one instrument that are not yet in rows."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, int, int, int, int]] = []  # kind, exchange_ts, receive_ts, sequence, rows
+        self.levels: list[Levels] = []  # of all messages but trades
+        self.trades: list[tuple[int, float, float]] = []  # side, price, size
+        self.rows = 0
+
+
+class Collected(NamedTuple):
+    """Consecutive rows and messages of one instrument."""
+
+    ordinal: int  # of the first row
+    parts: list[TapeBatch | Messages]  # ordinals of rows are not read
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(part.rows for part in self.parts)
+
+
+def batches(collected: Sequence[Collected]) -> list[TapeBatch | None]:
+    """What was collected of each of many instruments, in rows; None where there is nothing.
+
+    The messages of all of them become rows together, since in small batches it is the calls that cost.
+    """
+    parts = [(ordinal, part) for ordinal, parts in collected for part in parts if isinstance(part, Messages)]
+    rows = iter(_in_rows(parts))
+    out: list[TapeBatch | None] = []
+    for ordinal, of_one in collected:
+        if len(of_one) == 1 and isinstance(of_one[0], Messages):
+            out.append(next(rows))
+            continue
+        whole = concat([part if isinstance(part, TapeBatch) else next(rows) for part in of_one])
+        numbers = np.arange(ordinal, ordinal + whole.rows, dtype=np.int64)
+        out.append(whole._replace(ordinal=numbers) if whole.rows else None)
+    return out
+
+
+def _in_rows(parts: Sequence[tuple[int, Messages]]) -> list[TapeBatch]:
+    """Rows of messages, the first of each part with the given ordinal; the columns may not be written to."""
+    if not parts:
+        return []
+    entries = [entry for _, part in parts for entry in part.entries]
+    levels = [levels for _, part in parts for levels in part.levels]
+    trades = [trade for _, part in parts for trade in part.trades]
+    groups = [(len(part.entries), ordinal) for ordinal, part in parts]
+    stops = list(accumulate(part.rows for _, part in parts))
+    rows = stops[-1]
+    whole, codes, real = np.empty((4, rows), np.int64), np.empty((3, rows), np.int8), np.empty((2, rows))
+    side, price, size = (np.concatenate(columns) for columns in zip(NO_LEVELS, *levels, strict=True))
+    prints = np.array(trades, np.float64).reshape(-1, 3)
+    _fill(np.array(groups), np.array(entries), side, price, size, prints, whole, codes, real)
+    for array in (whole, codes, real):
+        array.flags.writeable = False
+    kind, side, last = codes
+    columns = (*whole, kind, side, *real, last.view(np.bool_))
+    if len(parts) == 1:
+        return [TapeBatch._make(columns)]
+    return [
+        TapeBatch._make([column[start:stop] for column in columns])
+        for start, stop in zip([0, *stops], stops, strict=False)
+    ]
+
+
+@CACHE.short_kernel
+def _fill(
+    groups: Int64s, entries: Int64s, side: Int8s, price: Float64s, size: Float64s, trades: Float64s,
+    whole: Int64s, codes: Int8s, real: Float64s,
+) -> None:  # fmt: skip
+    """Write columns: ``whole`` the four of integers, ``codes`` kind, side and last, ``real`` price and size."""
+    row = level = trade = m = 0
+    for g in range(len(groups)):
+        ordinal = groups[g, 1]
+        for _ in range(groups[g, 0]):
+            kind = entries[m, 0]
+            for i in range(row, row + entries[m, 4]):
+                whole[0, i] = ordinal
+                whole[1, i] = entries[m, 1]
+                whole[2, i] = entries[m, 2]
+                whole[3, i] = entries[m, 3]
+                ordinal += 1
+                codes[0, i] = kind
+                codes[2, i] = 0
+                if kind == TRADE:
+                    codes[1, i] = int(trades[trade, 0])
+                    real[0, i] = trades[trade, 1]
+                    real[1, i] = trades[trade, 2]
+                    trade += 1
+                else:
+                    codes[1, i] = side[level]
+                    real[0, i] = price[level]
+                    real[1, i] = size[level]
+                    level += 1
+            row += entries[m, 4]
+            codes[2, row - 1] = 1
+            m += 1
+
+
 class TapeBuilder:
     """Collects one instrument's messages, in order, and gives them back as a batch of tape rows.
 
@@ -43,11 +145,8 @@ class TapeBuilder:
     def __init__(self, tail: TapeTail | None = None) -> None:
         self.tail = tail or TapeTail()
         self._must_reset = self.tail.book_known or self.tail.torn
-        # One entry a message: kind, exchange_ts, receive_ts, sequence, number of rows.
-        self._messages: list[tuple[int, int, int, int, int]] = []
-        self._levels: list[Levels] = []  # of all messages but trades
-        self._trades: list[tuple[int, float, float]] = []  # side, price, size
-        self._parts: list[TapeBatch] = []  # finished rows, but for their ordinals
+        self._messages = Messages()
+        self._parts: list[TapeBatch | Messages] = []
         self.resets = 0
         self.rows = 0
 
@@ -78,8 +177,9 @@ class TapeBuilder:
         """One print; ``side`` is the aggressor's."""
         self._before(receive_ts)
         self.tail.exchange_ts = exchange_ts
-        self._messages.append((TRADE, exchange_ts, receive_ts, trade_id, 1))
-        self._trades.append((side, price, size))
+        self._messages.entries.append((TRADE, exchange_ts, receive_ts, trade_id, 1))
+        self._messages.trades.append((side, price, size))
+        self._messages.rows += 1
 
     def reset(self, receive_ts: int) -> None:
         """Continuity was lost; does nothing while the book is unknown anyway (a torn message aside)."""
@@ -114,56 +214,22 @@ class TapeBuilder:
 
     def take(self) -> TapeBatch | None:
         """The rows collected since the last call; None when there are none."""
+        return batches([self.cut()])[0]
+
+    def cut(self) -> Collected:
+        """What was collected since the last call, not yet in rows: quick, for whoever holds a lock."""
         self._close_part()
-        if not self._parts:
-            return None
-        rows = concat(self._parts)
-        self._parts.clear()
-        first = self.tail.next_ordinal
-        self.tail.next_ordinal += rows.rows
-        self.rows += rows.rows
-        return rows._replace(ordinal=np.arange(first, first + rows.rows, dtype=np.int64))
+        collected = Collected(self.tail.next_ordinal, self._parts)
+        self._parts = []
+        rows = collected.rows
+        self.tail.next_ordinal += rows
+        self.rows += rows
+        return collected
 
     def _close_part(self) -> None:
-        """Turn the messages into rows."""
-        if not self._messages:
-            return
-        kind, exchange_ts, receive_ts, sequence, counts = np.array(self._messages, np.int64).T
-        ends = np.cumsum(counts)
-        rows = int(ends[-1])
-        last = np.zeros(rows, np.bool_)
-        last[ends - 1] = True
-        side, price, size = self._columns(rows, ends[kind == TRADE] - 1)
-        self._parts.append(
-            tape_batch(
-                ordinal=np.zeros(rows, np.int64),
-                exchange_ts=np.repeat(exchange_ts, counts),
-                receive_ts=np.repeat(receive_ts, counts),
-                sequence=np.repeat(sequence, counts),
-                kind=np.repeat(kind.astype(np.int8), counts),
-                side=side,
-                price=price,
-                size=size,
-                last=last,
-            )
-        )
-        self._messages.clear()
-        self._levels.clear()
-        self._trades.clear()
-
-    def _columns(self, rows: int, at: Int64s) -> Levels:
-        """Side, price and size of every row; the trades stand at rows ``at``, the levels fill the others."""
-        out = Levels(np.empty(rows, np.int8), np.empty(rows), np.empty(rows))
-        columns: tuple[npt.NDArray[Any], ...] = out
-        levels = np.ones(rows, np.bool_)
-        levels[at] = False
-        if self._levels:
-            for column, parts in zip(columns, zip(*self._levels, strict=True), strict=True):
-                column[levels] = np.concatenate(parts)
-        if self._trades:
-            for column, values in zip(columns, zip(*self._trades, strict=True), strict=True):
-                column[at] = values
-        return out
+        if self._messages.entries:
+            self._parts.append(self._messages)
+            self._messages = Messages()
 
     def _before(self, receive_ts: int) -> None:
         if self._must_reset:
@@ -171,5 +237,6 @@ class TapeBuilder:
 
     def _append(self, kind: int, exchange_ts: int, receive_ts: int, sequence: int, levels: Levels) -> None:
         self.tail.exchange_ts = exchange_ts
-        self._messages.append((kind, exchange_ts, receive_ts, sequence, len(levels.price)))
-        self._levels.append(levels)
+        self._messages.entries.append((kind, exchange_ts, receive_ts, sequence, len(levels.price)))
+        self._messages.levels.append(levels)
+        self._messages.rows += len(levels.price)

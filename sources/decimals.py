@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sources.builder import Levels
 from sources.events import Bools, Float64s, Int8s, Int64s
-from sources.jit import kernel
+from sources.jit import CACHE, kernel
 from sources.messages import Price, Size
 
 Bytes = npt.NDArray[np.uint8]
@@ -115,7 +115,7 @@ def levels(text: Bytes, at: int, stop: int, price: Float64s, size: Float64s, row
         at = _blank(text, at + 3, stop)
 
 
-@kernel
+@CACHE.short_kernel
 def _books(text: Bytes, ends: Int64s, price: Float64s, size: Float64s, side: Int8s, stops: Int64s) -> None:
     """Read bids and asks of many messages that stand end to end; ``stops`` is -1 for one left to the slow path."""
     row = 0

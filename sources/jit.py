@@ -37,10 +37,20 @@ class KernelCache:
 
     def kernel(self, function: F) -> F:
         """Compile ``function`` on first use; without the GIL, division by zero as in NumPy."""
+        return self._compiled(function, nogil=True)
+
+    def short_kernel(self, function: F) -> F:
+        """The same for calls of microseconds: they keep the GIL.
+
+        Whoever lets it go waits for it as long as another thread likes to run, up to 5 ms.
+        """
+        return self._compiled(function, nogil=False)
+
+    def _compiled(self, function: F, nogil: bool) -> F:
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(self.folder)  # read when the kernel is declared
         try:
-            compiled: F = numba.njit(function, cache=True, nogil=True, error_model="numpy", _nrt=self._allocates)
+            compiled: F = numba.njit(function, cache=True, nogil=nogil, error_model="numpy", _nrt=self._allocates)
         finally:
             numba.config.CACHE_DIR = before
         return compiled

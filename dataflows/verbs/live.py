@@ -9,7 +9,6 @@ from rich.live import Live as LiveDisplay
 
 from dataflows.app import app
 from dataflows.board import Board
-from dataflows.kernels import ready_features
 from dataflows.live_flow import Live, prepare_live
 from dataflows.settings import Settings, load_settings
 from dataflows.summary import data_set_table, try_line
@@ -61,7 +60,7 @@ def features_verb(symbols: Symbols = None, duration: Duration = None, sampling: 
 def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
     """Run until a signal or the duration's end; ``choices`` as in `prepare_live`."""
     live = prepare_live(settings, **choices)
-    ready_features()
+    live.ready()
     undo = live.stop_on_signals()
     try:
         cli_main(live.flow, workers_per_process=workers)

@@ -2,6 +2,7 @@
 
 import threading
 
+from sources.builder import batches
 from sources.events import InstrumentBatch
 from sources.feed import Feed
 from sources.instrument import Instrument
@@ -11,7 +12,7 @@ class Outbox:
     """Rows of all instruments that wait to be drained.
 
     The connections' thread holds `lock` while it records messages, for the time of one read; `drain` holds it while it
-    turns messages into rows. Rows are counted, not bytes: a full buffer loses messages, so the loss must be decided
+    takes them over. Rows are counted, not bytes: a full buffer loses messages, so the loss must be decided
     before they are recorded, by whoever asks `full`.
     """
 
@@ -45,11 +46,9 @@ class Outbox:
     def drain(self) -> list[InstrumentBatch]:
         """Everything that waits, one batch an instrument."""
         with self.lock:
-            out = []
-            for instrument, feed in self._waiting.items():
-                batch = feed.builder.take()
-                if batch is not None:
-                    out.append(InstrumentBatch(instrument, batch))
+            instruments = list(self._waiting)
+            collected = [feed.builder.cut() for feed in self._waiting.values()]
             self._waiting.clear()
             self._rows = 0
-            return out
+        made = zip(instruments, batches(collected), strict=True)
+        return [InstrumentBatch(instrument, batch) for instrument, batch in made if batch is not None]

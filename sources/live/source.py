@@ -16,7 +16,8 @@ from sources.placement import home_worker
 
 Item = tuple[str, InstrumentBatch]
 
-_POLL = timedelta(milliseconds=1)
+_SHORTEST_PAUSE_NS = 1_000_000
+_LONGEST_PAUSE_NS = 20_000_000
 _STOP_TIMEOUT = 3.0  # seconds for the sockets to close; the process has 5 to end
 
 
@@ -88,13 +89,22 @@ class _LivePartition(StatelessSourcePartition[Item]):
         self._end = end
         self._on_error = on_error
         self._awake: datetime | None = None
+        self._drained: int | None = None  # when rows were handed out that the dataflow may still be busy with
         self._closed = False
 
     def next_batch(self) -> list[Item]:
-        """Whatever has come since the last call; ends when told to, after the last rows."""
+        """Whatever has come since the last call but one; ends when told to, after the last rows.
+
+        Between two drains lies a pause of half the time that the dataflow was busy with the first. In it the
+        connections' thread has the interpreter for itself, and rows gather: the cost is in batches, so a run that is
+        late makes fewer and larger ones.
+        """
         if not self._closed and (self._stop.is_set() or (self._end is not None and self._clock() >= self._end)):
             self._collector.stop(_STOP_TIMEOUT)
             self._closed = True
+        if self._drained is not None and not self._closed:
+            self._pause((self._clock() - self._drained) // 2)
+            return []
         try:
             batches = self._collector.drain()
         except Exception as e:
@@ -102,12 +112,21 @@ class _LivePartition(StatelessSourcePartition[Item]):
             raise
         if not batches and self._closed:
             raise StopIteration
-        self._awake = None if batches else datetime.now(UTC) + _POLL
+        if batches:
+            self._drained = self._clock()
+            self._awake = None
+        else:
+            self._pause(0)
         return [(str(batch.instrument), batch) for batch in batches]
 
     def next_awake(self) -> datetime | None:
-        """At once while rows come; otherwise in a millisecond."""
+        """At once after rows, to see how long they took; otherwise after the pause."""
         return self._awake
+
+    def _pause(self, ns: int) -> None:
+        ns = min(max(ns, _SHORTEST_PAUSE_NS), _LONGEST_PAUSE_NS)
+        self._awake = datetime.now(UTC) + timedelta(microseconds=ns // 1000)
+        self._drained = None
 
     def close(self) -> None:
         """Close the connections."""
