@@ -1,12 +1,19 @@
 """Fractal dimension of a window of prices, and the market regime it names (contract, 4.7).
 
-A straight line has dimension 1, a random walk 1.5, a curve that fills the plane 2.
+A straight line has dimension 1, a random walk 1.5, a curve that fills the plane 2. How far each estimator can be
+trusted on how long a window: `docs/regime.md`.
+
+    >>> fdi = FractalDimensionIndex(window=3)
+    >>> [fdi.update(x) for x in (1.0, 2.0, 3.0, 2.0)]
+    [None, None, 1.0, 2.0]
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
+from operators.arguments import as_array, as_count, as_number
 from operators.jit import kernel
 from sources.events import Float64s
 
@@ -107,3 +114,85 @@ def regime(dimension: float) -> int:
     if dimension > 1.5:
         return 1
     return 2
+
+
+@kernel
+def fractal_push(history: Float64s, seen: int, method: int, x: float) -> float:
+    """Add one value and return the dimension of the newest window; NaN for the first N − 1 values.
+
+    Args:
+        history: shape ``(2·N,)``; every value is written twice, N apart, so that the window is always contiguous.
+        seen: values before this one.
+    """
+    n = len(history) >> 1
+    slot = seen % n
+    history[slot] = x
+    history[slot + n] = x
+    if seen + 1 < n:
+        return np.nan
+    return fractal_dimension(history[slot + 1 : slot + 1 + n], method)
+
+
+@kernel
+def fractal_into(x: Float64s, window: int, method: int, out: Float64s) -> None:
+    """The whole series at once into ``out``, shape of ``x``: the same bits as value by value."""
+    out[: min(window - 1, len(x))] = np.nan
+    for i in range(window - 1, len(x)):
+        out[i] = fractal_dimension(x[i + 1 - window : i + 1], method)
+
+
+def _method(name: str) -> int:
+    if name not in METHODS:
+        raise ValueError(f"method: {name!r} is not one of {', '.join(METHODS)}")
+    return METHODS.index(name)
+
+
+def fractal_dimension_index(prices: Any, window: int = 30, method: str = "madogram") -> Float64s:
+    """Fractal dimension of each window of a whole series, shape ``(n,)``; NaN for the first ``window`` − 1 values.
+
+    The same bits as `FractalDimensionIndex` gives value by value.
+
+    Args:
+        prices: n numbers, oldest first: list, tuple, NumPy array, pandas or Polars series.
+        window: values a window, 3 or more.
+        method: ``madogram``, ``sevcik`` or ``chord``.
+
+    Raises:
+        ValueError: an argument is out of range, or the prices have another shape, NaN or infinite values.
+    """
+    x = as_array("prices", prices)
+    out = np.empty(len(x))
+    fractal_into(x, as_count("window", window, 3), _method(method), out)
+    return out
+
+
+class FractalDimensionIndex:
+    """The fractal dimension of the last values of a stream: 1 a straight line, 1.5 a random walk, towards 2 ranging."""
+
+    def __init__(self, window: int = 30, method: str = "madogram") -> None:
+        """Args:
+            window: values a window, 3 or more.
+            method: ``madogram``, ``sevcik`` or ``chord``.
+
+        Raises:
+            ValueError: one is out of range.
+        """
+        self.window = as_count("window", window, 3)
+        self.method = method
+        self._code = _method(method)
+        self._history = np.zeros(2 * self.window)
+        self._seen = 0
+
+    def update(self, price: float) -> float | None:
+        """Add a value; the dimension of the newest window, None until it is full.
+
+        Raises:
+            ValueError: ``price`` is no finite number; it is not added.
+        """
+        value: float = fractal_push(self._history, self._seen, self._code, as_number("price", price))
+        self._seen += 1
+        return value if self._seen >= self.window else None
+
+    def reset(self) -> None:
+        """Forget every value."""
+        self._seen = 0

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from operators.compensated import add
 from operators.config import BOOK_LEVELS
-from operators.fracdiff import ffd_push
-from operators.fractal import fractal_dimension, regime
+from operators.ffd import ffd_push
+from operators.fractal import fractal_push, regime
 from operators.jit import kernel
 from operators.order_flow import depth_imbalance
 from operators.rolling_moments import mean_and_deviation, push, zscores
@@ -144,13 +144,8 @@ def fractional_differences(
 def fractal(state: State, p: Params, t: int, mid: float) -> float:
     """``fdi``: dimension of mid at the last N samples; held between samples, NaN before N (contract, 4.7)."""
     if p.sampling == 0 or t % p.fdi_interval == 0:
-        n = len(state.fdi_history) >> 1
-        slot = state.clock[SAMPLES] % n
-        state.fdi_history[slot] = mid
-        state.fdi_history[slot + n] = mid
+        state.value[FDI] = fractal_push(state.fdi_history, state.clock[SAMPLES], p.fdi_method, mid)
         state.clock[SAMPLES] += 1
-        if state.clock[SAMPLES] >= n:
-            state.value[FDI] = fractal_dimension(state.fdi_history[slot + 1 : slot + 1 + n], p.fdi_method)
     return state.value[FDI]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from operators import rolling_moments, rolling_sum
 from operators.book import START_LEVELS
 from operators.config import BOOK_LEVELS, FeatureConfig
-from operators.fracdiff import ffd_weights
+from operators.ffd import ffd_weights
 from operators.fractal import METHODS
 from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, rolling_moments_state

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.stats import zscore as scipy_zscore
 
-from operators import book, compensated, fracdiff, fractal, rolling_moments, rolling_sum
-from operators.lanes import dot
+from operators import book, compensated, ffd, fractal, rolling_moments, rolling_sum
+from operators.lanes import GROUP, LANES, dot, dots
 from operators.state import TRADE_EVENT, UPDATE_EVENT
 
 pytestmark = pytest.mark.jit_off
@@ -143,26 +143,26 @@ def test_an_outlier_leaves_no_trace_once_it_has_left() -> None:
 
 
 def test_ffd_weights_have_the_published_count_and_recursion() -> None:
-    w = fracdiff.ffd_weights(0.4, 1e-5)
+    w = ffd.ffd_weights(0.4, 1e-5)
     assert len(w) == 1458
     k = np.arange(1, len(w))
     assert_array_equal(w[1:], -w[:-1] * (0.4 - k + 1) / k)
     assert np.abs(w).min() >= 1e-5
-    assert fracdiff.ffd_weights(0.0, 1e-5).tolist() == [1.0]
-    assert fracdiff.ffd_weights(1.0, 1e-5).tolist() == [1.0, -1.0]
-    assert fracdiff.ffd_weights(2.0, 1e-5).tolist() == [1.0, -2.0, 1.0]
-    assert len(fracdiff.ffd_weights(0.01, 1e-12)) == fracdiff.MAX_WEIGHTS
+    assert ffd.ffd_weights(0.0, 1e-5).tolist() == [1.0]
+    assert ffd.ffd_weights(1.0, 1e-5).tolist() == [1.0, -1.0]
+    assert ffd.ffd_weights(2.0, 1e-5).tolist() == [1.0, -2.0, 1.0]
+    assert len(ffd.ffd_weights(0.01, 1e-12)) == ffd.MAX_WEIGHTS
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(numbers, max_size=60), st.sampled_from((0.0, 0.3, 0.4, 1.0, 1.7)), st.sampled_from((0.2, 0.05, 0.01)))
 def test_ffd_online_and_whole_array_agree_in_every_bit(values: list[float], d: float, threshold: float) -> None:
-    weights = fracdiff.ffd_weights(d, threshold)[::-1].copy()
+    weights = ffd.ffd_weights(d, threshold)[::-1].copy()
     x = np.array(values)
     whole = np.empty(len(x))
-    fracdiff.ffd_into(x, weights, whole)
+    ffd.ffd_into(x, weights, whole)
     history = np.zeros(2 * len(weights))
-    online = np.array([fracdiff.ffd_push(history, i, weights, v) for i, v in enumerate(values)])
+    online = np.array([ffd.ffd_push(history, i, weights, v) for i, v in enumerate(values)])
     assert_array_equal(online, whole)
     assert np.isnan(whole[: len(weights) - 1]).all()
     for i in range(len(weights) - 1, len(x)):
@@ -188,11 +188,22 @@ def test_dot_adds_in_its_written_order(values: list[float], start: int) -> None:
     assert dot(x, start, w) == lanes[0] + rest
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 3 * GROUP * LANES), st.integers(0, 250), st.integers(0, 5), st.integers(0, 2**32))
+def test_dots_are_the_dot_of_each_window_in_every_bit(terms: int, count: int, start: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x, w = random.normal(size=start + terms + count), random.normal(size=terms)
+    out = np.full(count + 2, 7.0)
+    dots(x, start, w, out, 1, count)
+    assert out[1:-1].tolist() == [dot(x, start + i, w) for i in range(count)]
+    assert out[0] == out[-1] == 7.0
+
+
 def test_ffd_equals_a_convolution_of_numpy() -> None:
     x = np.random.default_rng(1).normal(size=4000).cumsum()
-    weights = fracdiff.ffd_weights(0.4, 1e-5)
+    weights = ffd.ffd_weights(0.4, 1e-5)
     whole = np.empty(len(x))
-    fracdiff.ffd_into(x, weights[::-1].copy(), whole)
+    ffd.ffd_into(x, weights[::-1].copy(), whole)
     np.testing.assert_allclose(whole[len(weights) - 1 :], np.convolve(x, weights, "valid"), rtol=0, atol=1e-11)
 
 
@@ -210,6 +221,59 @@ def test_fractal_dimension_of_known_curves(method: int) -> None:
         assert straight == pytest.approx(1 + (math.log(length) + math.log(2)) / math.log(2 * (n - 1)))
     else:
         assert straight == 1.0  # the curve is shorter than its chord: clipped
+
+
+def test_fractal_dimension_of_known_curves_by_hand() -> None:
+    """Curves worked on paper, as users call it."""
+    line, zigzag = [3.0 * i for i in range(9)], [float(i % 2) for i in range(9)]
+
+    def last(x: list[float], method: str) -> float | None:
+        fdi = fractal.FractalDimensionIndex(window=9, method=method)
+        values = [fdi.update(v) for v in x]
+        assert values[:-1] == [None] * 8
+        return values[-1]
+
+    assert last(line, "madogram") == 1.0
+    assert last(zigzag, "madogram") == 2.0
+    # x = 0 1 2 1 0 1 2 1 0: every |Δ_1| is 1; |Δ_2| is 2 0 2 0 2 0 2, in the mean 8/7.
+    assert last([0.0, 1, 2, 1, 0, 1, 2, 1, 0], "madogram") == 2 - math.log2(8 / 7)
+    # The diagonal of the unit square has length √2: 1 + (ln √2 + ln 2)/ln 16 = 1 + 1.5/4.
+    assert last(line, "sevcik") == pytest.approx(1.375, rel=1e-15)
+    # Eight steps of √(1/64 + 1/16) = √5/8 make a length of √5.
+    tent = [0.0, 1, 2, 3, 4, 3, 2, 1, 0]
+    assert last(tent, "sevcik") == pytest.approx(1 + math.log(2 * math.sqrt(5)) / math.log(16), rel=1e-15)
+    assert last(zigzag, "sevcik") == 2.0  # a length of √65 > 8: clipped
+    assert last(line, "chord") == 1.0
+    # It ends where it began, so the chord is one step along the axis, 1/8: ln(8 / (1/8)) / ln 16 = 6/4, clipped.
+    assert last(zigzag, "chord") == 2.0
+    assert last([7.0] * 9, "madogram") == last([7.0] * 9, "sevcik") == last([7.0] * 9, "chord") == 1.5
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(numbers, max_size=60), st.integers(3, 12), st.sampled_from(fractal.METHODS))
+def test_fractal_dimension_online_and_whole_agree_in_every_bit(values: list[float], window: int, method: str) -> None:
+    fdi = fractal.FractalDimensionIndex(window, method)
+    online = [fdi.update(v) for v in values]
+    whole = fractal.fractal_dimension_index(values, window, method)
+    assert_array_equal(whole, [math.nan if v is None else v for v in online])
+    fdi.reset()
+    assert all(fdi.update(1.0) is None for _ in range(window - 1))
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: fractal.FractalDimensionIndex(2), "window: 2 is not a whole number from 3 on"),
+        (lambda: fractal.FractalDimensionIndex(3.5), "window: 3.5 is not"),
+        (lambda: fractal.FractalDimensionIndex(method="x"), "method: 'x' is not one of madogram, sevcik, chord"),
+        (lambda: fractal.FractalDimensionIndex().update(math.nan), "price: nan is not a finite number"),
+        (lambda: fractal.fractal_dimension_index([[1.0]]), "prices: has shape (1, 1); 1 dimension expected"),
+    ],
+)
+def test_a_fractal_dimension_that_cannot_be_names_the_argument(call: object, text: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared below
+        call()
+    assert str(caught.value).startswith(text)
 
 
 def test_regime_names_the_dimension() -> None:
