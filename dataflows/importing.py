@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataflows.startup import say
 from sinks.imports import SourceFile, appearing, import_name, imported, remove_leftovers
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
@@ -48,7 +49,7 @@ def import_files(
     Raises:
         TickwaxError: a file is bad or has nothing to import, or the tape cannot be written.
     """
-    with only_writer(tape):
+    with only_writer(tape, say):
         remove_leftovers(tape)
         files, skipped = _new(paths, imported(tape, instrument))
         stats = ImportStats()

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import bytewax.operators as op
@@ -14,29 +14,32 @@ import stamina
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink
 
+from dataflows.engine_options import cluster, recovery_directory
 from dataflows.flows import engine_factory, same_columns
 from dataflows.interpreter import ready_interpreter
 from dataflows.interruption import on_interruption
 from dataflows.kernels import ready_features
 from dataflows.metrics import LiveTelemetry, count_features, count_tape
 from dataflows.settings import Settings
-from operators.features import FeatureEngine, FeatureRows, concat_rows, features
-from operators.rows import TS
-from operators.schema import Column, book_columns, feature_columns
-from sinks.recording import RecordingSink, Rows
-from sinks.rows import rows_format, rows_to_arrow
-from sinks.tape import tape_format
+from dataflows.startup import say
+from operators.features import FeatureEngine, FeatureRows, features
+from operators.schema import book_columns, feature_columns
+from sinks.form import Form
+from sinks.lock import DataSetLock
+from sinks.recording import RecordingSink
+from sinks.rows import rows_form
+from sinks.segments import Rotation
+from sinks.tape import tape_form
 from sources.builder import TapeTail
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch, concat
+from sources.events import TapeBatch
 from sources.instrument import Instrument
 from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
 from sources.live.source import LiveSource
-from sources.tape.schema import to_arrow
-from sources.tape.tail import find_tail
+from sources.tape.tail import find_tail, since_reset
 
-_SHOW_INTERVAL = 60.0  # seconds after which what was recorded appears
 _GRACE = 5.0  # seconds from a signal to the end
+_PATIENCE = 3.0  # of them for what was recorded to become files
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Live:
     stop: threading.Event
     engines: dict[Instrument, FeatureEngine]
     sinks: dict[str, RecordingSink[Any]]  # by data set
+    locks: list[DataSetLock] = field(default_factory=list)
     _signals: int = field(default=0)
 
     def ready(self) -> None:
@@ -58,18 +62,23 @@ class Live:
         """SIGINT or SIGTERM ends the run in order: sockets, buffers, files; a second one, or 5 s, at once."""
         return on_interruption(self._interrupted)
 
+    def release(self) -> None:
+        """Let others write to the data sets; for after the flow."""
+        for lock in self.locks:
+            lock.release()
+
     def _interrupted(self, number: int) -> None:
         self._signals += 1
         self.stop.set()
         if self._signals > 1:
             self._exit("stopped at once", 128 + number)
-        print(f"tickwax: {signal.Signals(number).name}: stopping …", file=sys.stderr, flush=True)
+        say(f"{signal.Signals(number).name}: stopping …")
         late = threading.Timer(_GRACE, self._exit, ("it took longer than 5 s to stop", 1))
         late.daemon = True
         late.start()
 
     def _exit(self, line: str, code: int) -> None:
-        print(f"tickwax: {line}", file=sys.stderr, flush=True)
+        say(line)
         os._exit(code)
 
 
@@ -90,77 +99,86 @@ def prepare_live(
         TickwaxError: an impossible combination of settings, or a folder that cannot be written to.
     """
     stamina.instrumentation.set_on_retry_hooks([])  # the telemetry tells of what is tried again
+    if recovery_directory():
+        raise TickwaxError("-r: a live run has no past to return to; what it recorded is recovered without")
     config = settings.feature_config()
     wanted = settings.live_symbols()
-    stop = threading.Event()
-    engines = {} if engines is None else engines
-    sinks: dict[str, RecordingSink[Any]] = {}
     run = f"live-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
-
-    def stop_with_error(error: Exception) -> None:
-        # Bytewax would print a Rust and a Python traceback of an exception that leaves a callback.
-        if isinstance(error, TickwaxError):
-            print(f"tickwax: {error}", file=sys.stderr, flush=True)
-            os._exit(2)
-
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
+    live = Live(flow, threading.Event(), {} if engines is None else engines, {})
+    tails: dict[Instrument, TapeTail] = {}
+    lead: dict[Instrument, list[TapeBatch]] = {}
+
+    def tail(instrument: Instrument) -> TapeTail:
+        # An instrument that is delisted and comes back goes on where this run left it.
+        if root and instrument not in tails:
+            found = tails[instrument] = find_tail(root, instrument)
+            if found.next_ordinal and not (found.book_known or found.torn):
+                lead[instrument] = since_reset(root, instrument)
+        return tails.setdefault(instrument, TapeTail())
+
+    new_engine = engine_factory(settings, config, live.engines)
+
+    def make_engine(instrument: Instrument) -> FeatureEngine:
+        # No reset parts this run from the tape before it where the book was unknown: those rows count.
+        engine = new_engine(instrument)
+        for rows in lead.pop(instrument, ()):
+            engine.process(rows)
+        return engine
+
+    def sink(name: str, path: Path, form: Form[Any], count: Callable[[Any], None]) -> RecordingSink[Any]:
+        live.locks.append(DataSetLock(path, cluster(), say))
+        rotation = Rotation(settings.journal.rotate_after.ns / 1e9, settings.journal.rotate_mb * 1_000_000,
+                            settings.journal.sync_after.ns / 1e9)  # fmt: skip
+        patience = lambda: _PATIENCE if live.stop.is_set() else None  # noqa: E731
+        live.sinks[name] = RecordingSink(
+            path, form, run, rotation, time.monotonic, count, lambda error: stop_with_error(error, 1), patience
+        )
+        return live.sinks[name]
+
     source = LiveSource(
         wanted,
         live_config(settings),
         time.time_ns,
         LiveTelemetry(),
-        stop,
+        live.stop,
         settings.duration.ns if settings.duration else None,
-        lambda instrument: find_tail(root, instrument) if root else TapeTail(),
-        stop_with_error,
+        tail,
+        lambda error: stop_with_error(error, 2),
     )
-    tape = op.input("live", flow, source)
-    if root:
-        form: Rows[InstrumentBatch] = Rows(
-            form=tape_format(settings.tape.compression),
-            count=lambda item: item.batch.rows,
-            join=lambda items: InstrumentBatch(items[0].instrument, concat([item.batch for item in items])),
-            ts=lambda item: item.batch.receive_ts,
-            arrow=lambda item: to_arrow(item.batch),
-        )
-        sinks["tape"] = RecordingSink(root, form, run, _SHOW_INTERVAL, time.monotonic, count_tape, stop_with_error)
-        op.output("tape_parquet", tape, sinks["tape"])
-    if with_features:
-        rows = features("features", tape, engine_factory(settings, config, engines), recoverable=False)
-        wanted_sets = (
-            ("features", settings.features.path, feature_columns(config)),
-            ("books", settings.books.path, book_columns()),
-        )
-        for name, path, columns in wanted_sets:
-            if path is not None:
-                same_columns(name, path, columns, [])
-                written = _rows(columns, settings.tape.compression)
-                count = count_features if name == "features" else lambda item: None
-                sinks[name] = RecordingSink(path, written, run, _SHOW_INTERVAL, time.monotonic, count, stop_with_error)
-                op.output(f"{name}_parquet", rows, sinks[name])
-        if watcher:
-            op.output("watcher", rows, watcher)
-    if not sinks and not watcher:
-        raise TickwaxError("tape.path, features.path, books.path: all are empty, so nothing would be written")
-    return Live(flow, stop, engines, sinks)
+    try:
+        tape = op.input("live", flow, source)
+        if root:
+            op.output("tape_parquet", tape, sink("tape", root, tape_form(settings.tape.compression), count_tape))
+        if with_features:
+            rows = features("features", tape, make_engine, recoverable=False)
+            wanted_sets = (
+                ("features", settings.features.path, feature_columns(config)),
+                ("books", settings.books.path, book_columns()),
+            )
+            for name, path, columns in wanted_sets:
+                if path is not None:
+                    same_columns(name, path, columns, [])
+                    count = count_features if name == "features" else lambda item: None
+                    form = rows_form(columns, settings.tape.compression)
+                    op.output(f"{name}_parquet", rows, sink(name, path, form, count))
+            if watcher:
+                op.output("watcher", rows, watcher)
+        if not live.sinks and not watcher:
+            raise TickwaxError("tape.path, features.path, books.path: all are empty, so nothing would be written")
+    except BaseException:
+        live.release()
+        raise
+    return live
 
 
-def _rows(columns: list[Column], compression: str) -> Rows[FeatureRows]:
-    form = rows_format(columns, compression)
-
-    def join(items: list[FeatureRows]) -> FeatureRows:
-        joined = concat_rows(items)
-        assert joined is not None
-        return joined
-
-    return Rows(
-        form=form,
-        count=lambda rows: rows.rows,
-        join=join,
-        ts=lambda rows: rows.integer[TS],
-        arrow=lambda rows: rows_to_arrow(rows, columns, form.schema),
-    )
+def stop_with_error(error: Exception, code: int) -> None:
+    """End the process with one line, for Bytewax would print a Rust and a Python traceback of an exception that leaves
+    a callback; only if it is one that a user is meant to read."""
+    if isinstance(error, TickwaxError):
+        say(str(error))
+        os._exit(code)
 
 
 def live_config(settings: Settings) -> LiveConfig:

@@ -8,9 +8,9 @@ working directory. An empty text turns an optional key off.
 from collections.abc import Mapping
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dataflows.durations import Duration
@@ -73,6 +73,14 @@ class TapeSettings(_Group):
     compression: Codec = "snappy"
 
 
+class JournalSettings(_Group):
+    """What is recorded waits in journals: when they become files, and after how long the disk must have it."""
+
+    rotate_after: Length = Duration.parse("1h")
+    rotate_mb: Annotated[Integer, Field(ge=1)] = 1024
+    sync_after: Length = Duration.parse("10s")
+
+
 class FeatureSettings(_Group):
     """What is computed and where it goes; ranges are those of `operators.config.FeatureConfig`.
 
@@ -127,6 +135,7 @@ class Settings(BaseSettings):
     duration: OptionalLength = None
     venues: VenueSettings = VenueSettings()
     tape: TapeSettings = TapeSettings()
+    journal: JournalSettings = JournalSettings()
     features: FeatureSettings = FeatureSettings()
     books: BookSettings = BookSettings()
     kafka: KafkaSettings = KafkaSettings()

@@ -18,5 +18,10 @@ def or_exit(prepare: Callable[[], T]) -> T:
     try:
         return prepare()
     except TickwaxError as e:
-        print(f"tickwax: {e}", file=sys.stderr)
+        say(str(e))
         sys.exit(2)
+
+
+def say(line: str) -> None:
+    """A line to the user, beside what is printed as a result."""
+    print(f"tickwax: {line}", file=sys.stderr, flush=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dataflows.startup import say
+from sinks.lock import only_writer
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
 from sources.events import TRADE
@@ -60,16 +62,17 @@ def write_synthetic_tape(
         if data_files(root, instrument):
             raise TickwaxError(f"tape.path: {root} holds {instrument} already; write to a new folder")
     created = [folder for folder in (root, *root.parents) if not folder.exists()]
-    writer = TapeWriter(root, f"synthetic-{seed}", compression)
-    try:
-        written = [_write(writer, i, span_ns, seed, progress, start_ns) for i in instruments]
-        writer.commit()
-    except BaseException:
-        writer.abort()
-        with contextlib.suppress(OSError):  # someone else has begun to use the folder
-            for folder in created:
-                folder.rmdir()
-        raise
+    with only_writer(root, say):
+        writer = TapeWriter(root, f"synthetic-{seed}", compression)
+        try:
+            written = [_write(writer, i, span_ns, seed, progress, start_ns) for i in instruments]
+            writer.commit()
+        except BaseException:
+            writer.abort()
+            with contextlib.suppress(OSError):  # someone else has begun to use the folder
+                for folder in created:
+                    folder.rmdir()
+            raise
     return written
 
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
+from sources.tape.layout import NS_PER_DAY, beside, data_files, date_text, instrument_dir
 
 _IN_FLIGHT = 1  # row groups waiting for the background thread, beside the one it is at
 
@@ -62,8 +62,13 @@ class DatasetWriter:
     keep their order within and, by file name, across files.
     """
 
-    def __init__(self, root: Path, form: FileFormat, name: str, budget_bytes: int = 64 << 20) -> None:
-        """``name`` begins every file's name; two writers that work side by side need different ones.
+    def __init__(
+        self, root: Path, form: FileFormat, name: str, budget_bytes: int = 64 << 20, durable: bool = False
+    ) -> None:
+        """Args:
+        name: begins every file's name; two writers that work side by side need different ones.
+        budget_bytes: of rows that wait in memory, all instruments together.
+        durable: whether files are on the disk before they appear, for whoever deletes what they were made from.
 
         The staging folder comes with the first row, so that whoever holds the writer can remove it by `abort`.
         """
@@ -71,6 +76,7 @@ class DatasetWriter:
         self._form = form
         self._name = name
         self._budget = budget_bytes
+        self._durable = durable
         self._open: dict[Instrument, _Open] = {}
         self._done: list[tuple[Path, Path]] = []
         self._files: dict[Instrument, int] = {}
@@ -110,6 +116,16 @@ class DatasetWriter:
                 if start < stop:
                     self._write_day(instrument, int(days[start]), batch.slice(start, stop - start))
 
+    def end_file(self, instrument: Instrument) -> None:
+        """Further rows of the instrument, if there are any, go to a new file.
+
+        Raises:
+            TickwaxError: the disk is full, or the folder cannot be written to.
+        """
+        with self._lock, self._one_line():
+            if instrument in self._open:
+                self._finish(instrument)
+
     def commit(self, replace: Sequence[Instrument] = ()) -> list[Path]:
         """Finish every file and let all of them appear: `finish` and `publish` in one."""
         self.finish()
@@ -144,20 +160,6 @@ class DatasetWriter:
             shutil.rmtree(self._staging, ignore_errors=True)
             return files
 
-    def roll(self) -> list[Path]:
-        """Let what was written so far appear, and go on with new files; returns the paths.
-
-        Raises:
-            TickwaxError: the disk is full, or the folder cannot be written to.
-        """
-        with self._lock, self._one_line():
-            if self._aborted:
-                return []
-            for instrument in list(self._open):
-                self._finish(instrument)
-            self._drain(0)
-            return self._appear()
-
     def abort(self) -> None:
         """Leave no trace of what is not committed; may come from any thread, and more than once."""
         with self._lock:
@@ -176,6 +178,9 @@ class DatasetWriter:
         for staged, final in self._done:
             os.replace(staged, final)
         files = [final for _, final in self._done]
+        if self._durable:
+            for folder in sorted({folder for file in files for folder in file.relative_to(self.root).parents}):
+                sync(self.root / folder)
         self._done.clear()
         return files
 
@@ -184,7 +189,7 @@ class DatasetWriter:
         try:
             yield
         except OSError as e:
-            raise TickwaxError(f"cannot write to {self.root}: {e.strerror or str(e).splitlines()[0]}") from e
+            raise cannot_write(self.root, e) from e
 
     def _write_day(self, instrument: Instrument, day: int, batch: pa.RecordBatch) -> None:
         file = self._open.get(instrument)
@@ -232,6 +237,8 @@ class DatasetWriter:
         file = self._open.pop(instrument)
         self._flush(file)
         self._submit(file.writer.close)
+        if self._durable:
+            self._submit(lambda: sync(file.staged))
         self._done.append((file.staged, file.final))
 
     def _submit(self, task: Any) -> None:
@@ -243,15 +250,22 @@ class DatasetWriter:
             self._flight.popleft().result()
 
 
-def beside(root: Path, name: str) -> Path:
-    """A path for what belongs to a data set and is none of its data: ``.<root>.<name>`` in the folder above.
+def cannot_write(root: Path, error: OSError) -> TickwaxError:
+    """The line that says so."""
+    return TickwaxError(f"cannot write to {root}: {error.strerror or str(error).splitlines()[0]}")
 
-    Some readers of a whole folder stumble over files that are no Parquet. Inside it, as ``.<name>``, where the folder
-    is a file system of its own, because files cannot be renamed from one to another.
+
+def sync(path: Path) -> None:
+    """Have a file's content, or the names in a folder, on the disk.
+
+    Raises:
+        OSError: it cannot be.
     """
-    if root.stat().st_dev == root.parent.stat().st_dev and os.access(root.parent, os.W_OK):
-        return root.parent / f".{root.name}.{name}"
-    return root / f".{name}"
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _staging(root: Path, rest: str) -> Path:

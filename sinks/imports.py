@@ -17,10 +17,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sinks.dataset import beside
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.tape.layout import instrument_dir
+from sources.tape.layout import beside, instrument_dir
 from sources.tape.schema import TAPE_SCHEMA
 
 _PREFIX = "import-"

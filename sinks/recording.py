@@ -1,129 +1,86 @@
-"""What a live run writes: small batches of many instruments, collected into large ones, and shown every so often."""
+"""What a live run writes: small batches of many instruments, journaled at once and turned into files later."""
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from sinks.dataset import DatasetWriter, FileFormat
-from sources.instrument import Instrument
+from sinks.compaction import Compacted
+from sinks.form import Form
+from sinks.segments import Rotation, Segments
 
 T = TypeVar("T")
 
-_ROWS_AT_ONCE = 2048  # of an instrument, turned into Arrow together: per batch it costs more than the rows do
-
-
-@dataclass(frozen=True)
-class Rows(Generic[T]):
-    """How batches of one kind become rows of a data set."""
-
-    form: FileFormat
-    count: Callable[[T], int]
-    join: Callable[[list[T]], T]
-    ts: Callable[[T], npt.NDArray[np.int64]]  # decides the date, ns
-    arrow: Callable[[T], pa.RecordBatch]
-
 
 class RecordingSink(DynamicSink[tuple[str, T]]):
-    """Writes what flows in, keyed by ``venue:SYMBOL``, into files that appear every ``interval`` and at the end.
-
-    What has reached the sink is shown even when the run ends by an error: rows are complete in themselves.
-    """
+    """Writes what flows in, keyed by ``venue:SYMBOL``. What `write_batch` was given survives the process."""
 
     def __init__(
         self,
         root: Path,
-        rows: Rows[T],
+        form: Form[T],
         name: str,
-        interval: float,
+        rotation: Rotation,
         clock: Callable[[], float],
         on_rows: Callable[[T], None] = lambda batch: None,
         on_error: Callable[[Exception], None] = lambda error: None,
+        patience: Callable[[], float | None] = lambda: None,
     ) -> None:
         """Args:
         name: begins every file's name; no two runs may share one.
-        interval: seconds of ``clock`` from one appearance of files to the next.
+        clock: the time in seconds, from any beginning.
         on_rows: told of each batch when it is handed to the sink.
         on_error: told of what stops the sink, before Bytewax is.
+        patience: at the end, how many seconds may be spent on files; None: as many as it takes.
         """
         self.root = root
-        self.rows = rows
+        self.form = form
         self.name = name
-        self.interval = interval
+        self.rotation = rotation
         self.clock = clock
         self.on_rows = on_rows
         self.on_error = on_error
+        self.patience = patience
         self.rows_written = 0  # rows, and the files that have appeared
         self.files: list[Path] = []
+        self.all_appeared = True
         self._lock = threading.Lock()  # workers may be threads
 
-    def appeared(self, rows: int, files: list[Path]) -> None:
+    def appeared(self, done: Compacted) -> None:
         """A worker's files have appeared."""
         with self._lock:
-            self.rows_written += rows
-            self.files += files
+            self.rows_written += done.rows
+            self.files += done.files
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RecordingPartition[T]":
         """The part of one worker."""
-        try:
-            writer = DatasetWriter(self.root, self.rows.form, f"{self.name}-{worker_index}")
-        except Exception as e:
-            self.on_error(e)
-            raise
-        return _RecordingPartition(self, writer)
+        name = f"{self.name}-{worker_index}"
+        return _RecordingPartition(self, Segments(self.root, self.form, name, self.rotation, self.clock, self.appeared))
 
 
-class _RecordingPartition(StatelessSinkPartition[tuple[str, T]]):
-    def __init__(self, sink: RecordingSink[T], writer: DatasetWriter) -> None:
+class _RecordingPartition(StatelessSinkPartition[tuple[str, T]], Generic[T]):
+    def __init__(self, sink: RecordingSink[T], segments: Segments) -> None:
         self._sink = sink
-        self._writer = writer
-        self._waiting: dict[str, list[T]] = {}
-        self._counts: dict[str, int] = {}
-        self._unseen = 0
-        self._shown = sink.clock()
+        self._segments = segments
 
     def write_batch(self, items: list[tuple[str, T]]) -> None:
-        """Collect rows; those of an instrument are written once there are enough."""
+        """Append rows."""
         sink = self._sink
         try:
-            for key, batch in items:
+            for _, batch in items:
                 sink.on_rows(batch)
-                self._waiting.setdefault(key, []).append(batch)
-                rows = sink.rows.count(batch)
-                self._unseen += rows
-                count = self._counts[key] = self._counts.get(key, 0) + rows
-                if count >= _ROWS_AT_ONCE:
-                    self._write(key)
-            if sink.clock() - self._shown >= sink.interval:
-                self._show()
+            self._segments.append((key, sink.form.arrays(batch)) for key, batch in items)
         except Exception as e:
             sink.on_error(e)
             raise
 
     def close(self) -> None:
-        """Everything that came appears."""
+        """Everything that came appears, if there is time."""
         try:
-            self._show()
+            if not self._segments.close(self._sink.patience()):
+                self._sink.all_appeared = False
         except Exception as e:
             self._sink.on_error(e)
             raise
-        self._writer.commit()
-
-    def _write(self, key: str) -> None:
-        rows = self._sink.rows
-        joined: Any = rows.join(self._waiting.pop(key))
-        self._counts[key] = 0
-        self._writer.write(Instrument.parse(key), rows.ts(joined), rows.arrow(joined))
-
-    def _show(self) -> None:
-        for key in list(self._waiting):
-            self._write(key)
-        self._sink.appeared(self._unseen, self._writer.roll())
-        self._unseen = 0
-        self._shown = self._sink.clock()

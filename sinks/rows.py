@@ -15,7 +15,9 @@ from operators.fractal import REGIMES
 from operators.rows import TS
 from operators.schema import Column
 from sinks.dataset import DatasetWriter, FileFormat
+from sinks.form import Array, Form
 from sources.instrument import Instrument
+from sources.journal import Field
 from sources.placement import home_worker
 from sources.tape.schema import TIMESTAMP
 
@@ -29,6 +31,8 @@ _TYPES: dict[str, pa.DataType] = {
     "regime": pa.dictionary(pa.int8(), pa.string()),
 }
 _REGIME_WORDS = pa.array(REGIMES, pa.string())
+_COUNTS = {"integer": 4, "code": 2}  # array rows of those of which a data set may read a part
+_NOTHING: Array = np.empty((0, 0))
 
 
 def rows_schema(columns: Sequence[Column]) -> pa.Schema:
@@ -61,6 +65,30 @@ def rows_to_arrow(rows: FeatureRows, columns: Sequence[Column], schema: pa.Schem
         else:
             arrays.append(pa.array(values))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def rows_form(columns: Sequence[Column], compression: str = "snappy") -> Form[FeatureRows]:
+    """How feature rows are kept in a journal and in files: of the arrays only those that the data set reads."""
+    file = rows_format(columns, compression)
+    fields = tuple(
+        Field(name, dtype, max(count, default=0))
+        for name, dtype in (("integer", "<i8"), ("code", "|i1"), ("value", "<f8"), ("book", "<f8"))
+        if (count := [_COUNTS.get(name, c.row + 1) for c in columns if c.array == name])
+    )
+
+    def arrow(arrays: dict[str, Array]) -> pa.RecordBatch:
+        rows = FeatureRows(*(arrays.get(name, _NOTHING) for name in FeatureRows._fields))
+        return rows_to_arrow(rows, columns, file.schema)
+
+    return Form(
+        data_set="rows",
+        columns=[(c.name, c.type, c.array, c.row, c.section) for c in columns],
+        fields=fields,
+        file=file,
+        arrays=lambda rows: [getattr(rows, field.name) for field in fields],
+        ts=lambda arrays: arrays["integer"][TS],
+        arrow=arrow,
+    )
 
 
 class RowsSink(DynamicSink[Item]):

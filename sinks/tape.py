@@ -6,8 +6,10 @@ from typing import Any, Self
 import pyarrow as pa
 
 from sinks.dataset import DatasetWriter, FileFormat
-from sources.events import TapeBatch
+from sinks.form import Form
+from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
+from sources.tape.journal import TAPE_FIELDS
 from sources.tape.schema import TAPE_SCHEMA, to_arrow
 
 
@@ -19,6 +21,19 @@ def tape_format(compression: str = "snappy") -> FileFormat:
         encoding={"ordinal": "DELTA_BINARY_PACKED", "side": "PLAIN", "last": "RLE"},
         row_group_rows=1 << 18,  # small enough that encoding begins while a file is still being imported
         compression=compression,
+    )
+
+
+def tape_form(compression: str = "snappy") -> Form[InstrumentBatch]:
+    """How tape rows are kept in a journal and in files."""
+    return Form(
+        data_set="tape",
+        columns=(),
+        fields=TAPE_FIELDS,
+        file=tape_format(compression),
+        arrays=lambda item: item.batch,
+        ts=lambda columns: columns["receive_ts"],
+        arrow=lambda columns: to_arrow(TapeBatch(**columns)),
     )
 
 

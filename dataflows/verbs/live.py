@@ -66,6 +66,7 @@ def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
         cli_main(live.flow, workers_per_process=workers)
     finally:
         undo()
+        live.release()
     return live
 
 

@@ -1,5 +1,6 @@
 """Where data sets lie: ``<root>/exchange=<venue>/symbol=<SYMBOL>/date=<YYYY-MM-DD>/*.parquet`` (Hive)."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from sources.instrument import Instrument
 
 NS_PER_DAY = 86_400_000_000_000
+JOURNALS = "journal"  # the folder beside a data set
 
 
 def instrument_dir(root: Path, instrument: Instrument) -> Path:
@@ -34,3 +36,19 @@ def instruments(root: Path) -> Iterator[Instrument]:
 def data_files(root: Path, instrument: Instrument) -> list[Path]:
     """The data files of one instrument, by date and name."""
     return sorted(p for p in instrument_dir(root, instrument).glob("date=*/*.parquet") if is_data(p))
+
+
+def beside(root: Path, name: str) -> Path:
+    """A path for what belongs to a data set and is none of its data: ``.<root>.<name>`` in the folder above.
+
+    Some readers of a whole folder stumble over files that are no Parquet. Inside it, as ``.<name>``, where the folder
+    is a file system of its own, because files cannot be renamed from one to another.
+    """
+    if root.stat().st_dev == root.parent.stat().st_dev and os.access(root.parent, os.W_OK):
+        return root.parent / f".{root.name}.{name}"
+    return root / f".{name}"
+
+
+def journal_files(root: Path) -> list[Path]:
+    """The journals of a data set: rows that are not in its Parquet files yet."""
+    return sorted(beside(root, JOURNALS).glob("*.journal")) if root.is_dir() else []

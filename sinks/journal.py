@@ -1,0 +1,122 @@
+"""Appends rows to a journal (`sources.journal` has the format): in the page cache when the call returns, so that
+killing the process loses none of them."""
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sinks.dataset import sync
+from sinks.form import Array
+from sources.journal import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, Journal, checksum
+
+_PADDING = [bytes(n) for n in range(8)]
+
+
+class JournalWriter:
+    """One journal that is written to."""
+
+    def __init__(self, path: Path, description: dict[str, Any], position: int = 0) -> None:
+        """Begin a journal, or go on with one.
+
+        Args:
+            position: what is written begins here; what the file holds beyond it is cut off. 0: begin anew.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written to.
+            TickwaxError: the file is no journal of this version.
+        """
+        self.path = path
+        self.rows = 0  # written by this object
+        self._fields: Sequence[Field] = description["fields"]
+        self._broken = False
+        self._row_bytes = sum(field.row_bytes for field in self._fields)
+        self._codes: dict[str, int] = {}
+        if position:
+            self._codes = {key: code for code, key in enumerate(Journal(path, position).keys)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            os.ftruncate(self._file, position)
+            self.position, self.synced = position, 0
+            if not position:
+                self._write(MAGIC + _frame(DESCRIPTION, _text(description)))
+        except OSError:
+            self.close()
+            raise
+
+    def append(self, items: Iterable[tuple[str, Sequence[Array]]]) -> None:
+        """Append rows, all of them or, as far as a reader can tell, none.
+
+        Args:
+            items: instruments and their rows, one array a field.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        parts: list[bytes] = []
+        names: list[str] = []
+        total = 0
+        for key, arrays in items:
+            rows = arrays[0].shape[-1]
+            if not rows:
+                continue
+            code = self._codes.get(key)
+            if code is None:
+                code = self._codes[key] = len(self._codes)
+                names.append(key)
+            parts.append(ITEM.pack(code, rows))
+            parts += [array.tobytes() for array in arrays]
+            parts.append(_PADDING[-rows * self._row_bytes & 7])
+            total += rows
+        if parts:
+            frame = _frame(ROWS, b"".join(parts))
+            self._write(_frame(NAMES, _text(names)) + frame if names else frame)
+            self.rows += total
+
+    def sync(self) -> None:
+        """Have everything on the disk that was appended before; may come from another thread.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        position = self.position
+        if position != self.synced:
+            os.fsync(self._file)
+            if not self.synced:
+                sync(self.path.parent)  # its name, too
+            self.synced = position
+
+    def close(self) -> None:
+        """Let go of the file; may come more than once."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def remove(self) -> None:
+        """Close and delete."""
+        self.close()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+    def _write(self, data: bytes) -> None:
+        if self._broken:  # what came after a torn frame would never be read
+            raise OSError(errno.EIO, "an earlier write failed")
+        view = memoryview(data)
+        self._broken = True
+        while view:  # a disk that is nearly full takes a part
+            view = view[os.write(self._file, view) :]
+        self._broken = False
+        self.position += len(data)
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
+    return FRAME.pack(checksum(kind, payload), kind, len(payload)) + payload
+
+
+def _text(content: Any) -> bytes:
+    text = json.dumps(content).encode()
+    return text + b" " * (-len(text) & 7)

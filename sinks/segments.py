@@ -1,0 +1,130 @@
+"""The journals of one worker: one that is written to, and full ones that become Parquet in the background."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sinks.compaction import Compacted, compact
+from sinks.dataset import cannot_write
+from sinks.form import Array, Form
+from sinks.journal import JournalWriter
+from sources.tape.layout import JOURNALS, beside
+
+_NICE = 10  # compaction gives way to the dataflow
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """When a journal is full, and when it is safe."""
+
+    seconds: float = 3600.0
+    bytes: int = 1 << 30
+    sync_seconds: float = 10.0  # what is older has been given to the disk and survives a power cut
+
+
+class Segments:
+    """Appends rows; they are in the page cache when `append` returns, and in files some time later."""
+
+    def __init__(
+        self,
+        root: Path,
+        form: Form[Any],
+        name: str,
+        rotation: Rotation,
+        clock: Callable[[], float],
+        on_files: Callable[[Compacted], None] = lambda done: None,
+    ) -> None:
+        """Args:
+        name: begins the name of every journal and file; no two runs or workers may share one.
+        clock: the time in seconds, from any beginning.
+        on_files: told of what has appeared, from another thread.
+        """
+        self._root = root
+        self._form = form
+        self._name = name
+        self._rotation = rotation
+        self._clock = clock
+        self._on_files = on_files
+        self._journal: JournalWriter | None = None  # comes with the first row
+        self._number = 0
+        self._began = self._synced = clock()
+        self._stop = threading.Event()
+        self._compaction = ThreadPoolExecutor(1, "compaction", initializer=_give_way)
+        self._compacting: list[Future[None]] = []
+        self._disk = ThreadPoolExecutor(1, "journal")
+        self._syncing: Future[None] | None = None
+
+    def append(self, items: Iterable[tuple[str, Sequence[Array]]]) -> None:
+        """Append rows: instruments, and one array a field of the form.
+
+        Raises:
+            TickwaxError: the disk is full, or the folder cannot be written to; of an earlier compaction, too.
+        """
+        self._raise()
+        try:
+            journal = self._journal or self._begin()
+            journal.append(items)
+        except OSError as e:
+            raise cannot_write(self._root, e) from e
+        now = self._clock()
+        if journal.position >= self._rotation.bytes or now - self._began >= self._rotation.seconds:
+            self._rotate()
+        elif now - self._synced >= self._rotation.sync_seconds and (self._syncing is None or self._syncing.done()):
+            self._synced = now
+            self._syncing = self._disk.submit(journal.sync)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Let all rows appear. False if that would take longer than ``timeout`` seconds: what is left stays in journals
+        until the data set is next opened for writing.
+
+        Raises:
+            TickwaxError: as `append`.
+        """
+        try:
+            if self._journal is not None:
+                self._rotate()
+            in_time = not wait(self._compacting, timeout).not_done
+        finally:
+            self._stop.set()
+            self._compaction.shutdown(cancel_futures=True)
+            self._disk.shutdown()
+        self._raise()
+        return in_time
+
+    def _begin(self) -> JournalWriter:
+        path = beside(self._root, JOURNALS) / f"{self._name}-{self._number:06d}.journal"
+        self._journal = JournalWriter(path, self._form.description)
+        self._number += 1
+        self._began = self._synced = self._clock()
+        return self._journal
+
+    def _rotate(self) -> None:
+        journal, syncing = self._journal, self._syncing
+        assert journal is not None
+        self._journal = self._syncing = None
+
+        def finish() -> None:
+            if syncing is not None:
+                syncing.result()
+            journal.close()
+            self._on_files(compact(self._root, journal.path, self._stop.is_set))
+
+        self._compacting.append(self._compaction.submit(finish))
+
+    def _raise(self) -> None:
+        if self._syncing is not None and self._syncing.done() and (error := self._syncing.exception()):
+            raise cannot_write(self._root, error) if isinstance(error, OSError) else error
+        done = [future for future in self._compacting if future.done() and not future.cancelled()]
+        self._compacting = [future for future in self._compacting if future not in done]
+        for future in done:
+            future.result()
+
+
+def _give_way() -> None:
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

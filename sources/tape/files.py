@@ -1,0 +1,170 @@
+"""What a tape consists of: its Parquet files, each read a bounded number of rows at a time."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sources.errors import TickwaxError
+from sources.events import DTYPES, KINDS, Int8s, TapeBatch
+from sources.tape.schema import TAPE_SCHEMA
+
+NO_KIND = -1
+ALL = tuple(TAPE_SCHEMA.names)
+
+
+@dataclass(frozen=True)
+class TapeFile(ABC):
+    """Consecutive rows of one instrument in one file. Columns that are not asked for have no rows."""
+
+    path: Path
+    rows: int
+    first_ordinal: int
+    last_ordinal: int
+    first_receive_ts: int  # smallest and largest, ns
+    last_receive_ts: int
+
+    @abstractmethod
+    def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
+        """The rows in order; those before an ordinal may be left out, see `rows_before`.
+
+        Raises:
+            TickwaxError: the file cannot be read, or holds nulls.
+        """
+
+    @abstractmethod
+    def rows_before(self, ordinal: int) -> int:
+        """How many rows `read` leaves out when it begins with ``ordinal``."""
+
+    @abstractmethod
+    def backwards(self, names: tuple[str, ...] = ALL) -> Iterator[TapeBatch]:
+        """Parts of the file, the last one first; within each the rows are in order.
+
+        Raises:
+            TickwaxError: as `read`.
+        """
+
+    def left_open(self) -> int:
+        """Kind of the message that the last row does not close, which the next file goes on with; −1 if it does."""
+        batch = next(self.backwards(("ordinal", "kind", "last")))
+        return NO_KIND if batch.last[-1] else int(batch.kind[-1])
+
+
+class ParquetFile(TapeFile):
+    """A data file of a tape."""
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Check a file's schema, and read its extent from the statistics of its row groups.
+
+        Raises:
+            TickwaxError: the file is not Parquet, or not of the tape's schema.
+        """
+        try:
+            with pq.ParquetFile(path) as file:
+                meta, schema = file.metadata, file.schema_arrow
+        except (pa.ArrowInvalid, OSError) as e:
+            raise TickwaxError(f"{path}: not a Parquet file: {str(e).splitlines()[0]}") from None
+        for field in TAPE_SCHEMA:
+            at = schema.get_field_index(field.name)
+            found = schema.field(at).type if at >= 0 else None
+            if found is None:
+                raise TickwaxError(f"{path}: no column {field.name!r}; a tape has {', '.join(TAPE_SCHEMA.names)}")
+            same = field.name == "kind" and pa.types.is_dictionary(found) and found.value_type == pa.string()
+            if not (same or found == field.type):
+                raise TickwaxError(f"{path}: column {field.name!r} is {found}, in a tape it is {field.type}")
+        groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
+        groups = [g for g in groups if g.num_rows]
+        if not groups:
+            return cls(path, 0, 0, -1, 0, 0)
+        ordinals = [_extent(path, g, "ordinal") for g in groups]
+        received = [_extent(path, g, "receive_ts") for g in groups]
+        return cls(
+            path,
+            meta.num_rows,
+            min(low for low, _ in ordinals),
+            max(high for _, high in ordinals),
+            min(low for low, _ in received),
+            max(high for _, high in received),
+        )
+
+    def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
+        """The rows but for row groups that end before an ordinal."""
+        with _readable(self.path) as file:
+            groups, row = self._groups_from(file.metadata, from_ordinal)
+            for record in file.iter_batches(batch_rows, row_groups=groups, columns=list(names), use_threads=True):
+                yield _columns(self.path, record, row)
+                row += record.num_rows
+
+    def rows_before(self, ordinal: int) -> int:
+        """Rows of the row groups that end before ``ordinal``."""
+        with pq.ParquetFile(self.path) as file:
+            return self._groups_from(file.metadata, ordinal)[1]
+
+    def backwards(self, names: tuple[str, ...] = ALL) -> Iterator[TapeBatch]:
+        """The row groups, the last one first."""
+        with _readable(self.path) as file:
+            for group in reversed(range(file.num_row_groups)):
+                for record in file.read_row_group(group, list(names)).combine_chunks().to_batches():
+                    yield _columns(self.path, record, 0)
+
+    def _groups_from(self, meta: Any, ordinal: int) -> tuple[list[int], int]:
+        """The row groups but for those that end before ``ordinal``, and the number of rows in the latter."""
+        sizes = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+        wanted = [
+            i for i, rows in enumerate(sizes) if rows and _extent(self.path, meta.row_group(i), "ordinal")[1] >= ordinal
+        ]
+        return wanted, sum(sizes) - sum(sizes[i] for i in wanted)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Any]:
+    """An open Parquet file; what goes wrong with it is one line."""
+    try:
+        with pq.ParquetFile(path, read_dictionary=["kind"]) as file:
+            yield file
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as e:
+        raise TickwaxError(f"{path}: cannot be read: {str(e).splitlines()[0]}") from None
+
+
+def _extent(path: Path, group: Any, name: str) -> tuple[int, int]:
+    """Smallest and largest value of an integer or time column of a row group."""
+    for i in range(group.num_columns):
+        column = group.column(i)
+        if column.path_in_schema == name:
+            s = column.statistics
+            if s is None or not s.has_min_max:
+                raise TickwaxError(f"{path}: column {name!r} has no statistics; write the tape with them")
+            return int(s.min_raw), int(s.max_raw)
+    raise TickwaxError(f"{path}: no column {name!r}")
+
+
+def _columns(path: Path, record: pa.RecordBatch, row: int) -> TapeBatch:
+    """The batch in arrays; ``row``: the number of its first row in the file."""
+    columns: dict[str, Any] = {name: np.empty(0, dtype) for name, dtype in DTYPES.items()}
+    for name in record.schema.names:
+        column = record.column(name)
+        if column.null_count:
+            row += int(column.is_null().to_numpy(zero_copy_only=False).argmax())
+            raise TickwaxError(f"{path}: row {row}: column {name!r} is null; a tape has no nulls")
+        if name == "kind":
+            columns[name] = _kind_codes(column)
+        elif pa.types.is_timestamp(column.type):
+            columns[name] = column.view(pa.int64()).to_numpy()
+        else:
+            columns[name] = column.to_numpy(zero_copy_only=name != "last")
+    return TapeBatch(**columns)
+
+
+def _kind_codes(column: Any) -> Int8s:
+    """Codes of `sources.events.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
+    words = column.dictionary.to_pylist()
+    codes = np.array([KINDS.index(w) if w in KINDS else NO_KIND for w in words] or [NO_KIND], np.int8)
+    kinds: Int8s = codes[column.indices.to_numpy(zero_copy_only=False)]
+    return kinds
