@@ -49,6 +49,7 @@ def test_every_key_and_its_default():
             },
         },
         "tape": {"path": "data/tape", "compression": "snappy"},
+        "journal": {"rotate_after": "1h", "rotate_mb": 1024, "sync_after": "10s"},
         "features": {
             "path": "data/features",
             "overwrite": False,
