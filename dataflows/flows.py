@@ -126,6 +126,10 @@ def prepare_replay(settings: Settings) -> Replay:
     sinks = row_sinks(settings, config, chosen, stop_with_error)
     for name, sink in sinks.items():
         op.output(f"{name}_parquet", rows, sink)
+    if settings.kafka.bootstrap:
+        from dataflows.kafka import publish_replayed  # takes a quarter of a second, which most runs need not spend
+
+        publish_replayed(rows, settings, config, stop_with_error)
     if not sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     replay = Replay(flow, progress, sinks, engines)

@@ -4,11 +4,23 @@ Settings come from the file and the environment (``TICKWAX_SYMBOLS='["bybit_line
 flags instead.
 """
 
+import atexit
+import os
+
 from dataflows.live_flow import prepare_live
 from dataflows.settings import load_settings
-from dataflows.startup import or_exit
+from dataflows.startup import or_exit, say
 
 _live = or_exit(lambda: prepare_live(load_settings()))
 _live.ready()
 _live.stop_on_signals()
+
+
+def _finish() -> None:
+    if _live.failure:
+        say(_live.failure)
+        os._exit(1)
+
+
+atexit.register(_finish)  # there is no other place after the flow
 flow = _live.flow

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import bytewax.operators as op
 import stamina
@@ -42,6 +42,14 @@ _GRACE = 5.0  # seconds from a signal to the end
 _PATIENCE = 3.0  # of them for what was recorded to become files
 
 
+class Publishing(Protocol):
+    """A sink that may have given up."""
+
+    @property
+    def error(self) -> TickwaxError | None:
+        """Why, if it has."""
+
+
 @dataclass
 class Live:
     """A live run that is ready to start."""
@@ -51,6 +59,7 @@ class Live:
     engines: dict[Instrument, FeatureEngine]
     sinks: dict[str, RecordingSink[Any]]  # by data set
     locks: list[DataSetLock] = field(default_factory=list)
+    publishers: list[Publishing] = field(default_factory=list)
     _signals: int = field(default=0)
 
     def ready(self) -> None:
@@ -66,6 +75,11 @@ class Live:
         """Let others write to the data sets; for after the flow."""
         for lock in self.locks:
             lock.release()
+
+    @property
+    def failure(self) -> str | None:
+        """Why rows are missing in a topic, if delivery was given up; the recording has gone on."""
+        return next((str(p.error) for p in self.publishers if p.error), None)
 
     def _interrupted(self, number: int) -> None:
         self._signals += 1
@@ -163,9 +177,13 @@ def prepare_live(
                     count = count_features if name == "features" else lambda item: None
                     form = rows_form(columns, settings.tape.compression)
                     op.output(f"{name}_parquet", rows, sink(name, path, form, count))
+            if settings.kafka.bootstrap:
+                from dataflows.kafka import publish_live  # takes a quarter of a second, which most runs need not spend
+
+                live.publishers += publish_live(rows, settings, config, run, lambda error: stop_with_error(error, 2))
             if watcher:
                 op.output("watcher", rows, watcher)
-        if not live.sinks and not watcher:
+        if not (live.sinks or live.publishers or watcher):
             raise TickwaxError("tape.path, features.path, books.path: all are empty, so nothing would be written")
     except BaseException:
         live.release()

@@ -10,7 +10,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dataflows.durations import Duration
@@ -27,9 +27,9 @@ from dataflows.settings_types import (
     OptionalLength,
     OptionalPath,
     OptionalTime,
+    OptionalTopic,
     Sampling,
     Symbols,
-    Topic,
     WebSocketUrl,
 )
 from operators.config import FeatureConfig
@@ -111,11 +111,35 @@ class BookSettings(_Group):
     path: OptionalPath = None
 
 
+class KafkaSecuritySettings(_Group):
+    """Who we are and whom we trust, handed to kafka-python as they are; files are PEM."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: OptionalPath = None
+    cert_file: OptionalPath = None
+    key_file: OptionalPath = None
+    key_password: SecretStr = SecretStr("")
+    check_hostname: bool = True
+
+
 class KafkaSettings(_Group):
-    """Features to Kafka; an empty ``bootstrap`` means off."""
+    """Features to Kafka; an empty ``bootstrap`` means off, an empty ``topic`` that only the tape goes there.
+
+    ``deadline``: longest time without a confirmation before delivery is given up. ``linger``: how long rows wait for
+    others of their instrument, to share a message or a request.
+    """
 
     bootstrap: Brokers = ""
-    topic: Topic = "tickwax.features"
+    topic: OptionalTopic = "tickwax.features"
+    format: Literal["json", "arrow"] = "json"
+    compression: Literal["none", "gzip", "lz4", "zstd"] = "none"
+    buffer_mb: Annotated[Integer, Field(ge=1)] = 64
+    deadline: Length = Duration.parse("30s")
+    linger: Length = Duration.parse("20ms")
+    security: KafkaSecuritySettings = KafkaSecuritySettings()
 
 
 class ReplaySettings(_Group):
@@ -164,6 +188,12 @@ class Settings(BaseSettings):
         for (key, path), (other, outer) in permutations(((k, p.resolve()) for k, p in paths.items() if p), 2):
             if path.is_relative_to(outer):
                 raise ValueError(f"{key}: '{path}' lies inside {other}; every data set needs a folder of its own")
+        security = self.kafka.security
+        if security.protocol.startswith("SASL") != bool(security.mechanism):
+            raise ValueError(
+                f"kafka.security.mechanism: {security.mechanism!r} does not go with "
+                f"kafka.security.protocol, '{security.protocol}'; SASL needs one, nothing else does"
+            )
         start, end = self.replay.start, self.replay.end
         if start and end and start.ns >= end.ns:
             raise ValueError(f"replay.start: '{start}' is not before replay.end, '{end}'")

@@ -41,6 +41,11 @@ def siphash13(data: bytes) -> int:
     return v0 ^ v1 ^ v2 ^ v3
 
 
+def key_hash(key: str) -> int:
+    """The hash of a key, 64 bits, whose remainder by the number of workers is the index of its own."""
+    return siphash13(key.encode() + b"\xff")
+
+
 def home_worker(key: str, workers: int) -> int:
     """Index of the worker that ``key`` lives on, of ``workers``."""
-    return siphash13(key.encode() + b"\xff") % workers
+    return key_hash(key) % workers

@@ -13,6 +13,13 @@ settings.load_profile("tickwax")
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_report_header() -> str:
+    """Nothing is skipped for want of a broker; which one there is must be seen."""
+    from tests.kafka.broker import header  # the client library takes a quarter of a second
+
+    return header()
+
+
 @pytest.fixture(scope="session")
 def market_data() -> Path:
     """Folder of recorded market data; a test that needs it skips where it is absent."""

@@ -11,6 +11,7 @@ from dataflows.app import app
 from dataflows.board import Board
 from dataflows.live_flow import Live, prepare_live
 from dataflows.settings import Settings, load_settings
+from dataflows.startup import say
 from dataflows.summary import data_set_table, try_line
 from operators.features import FeatureEngine
 from sources.instrument import Instrument
@@ -89,3 +90,6 @@ def _tell(settings: Settings, live: Live) -> None:
     console.print(data_set_table(live.sinks))
     if "features" in live.sinks:
         console.print(try_line(settings.features.path), soft_wrap=True, highlight=False, markup=False)
+    if live.failure:
+        say(live.failure)
+        raise typer.Exit(1)

@@ -20,8 +20,9 @@ from sources.simulator.thread import SimulatorThread, simulator_thread
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS
-from tests.dataflows.test_replay import assert_same, cluster, free_ports, table, told
+from tests.dataflows.test_replay import assert_same, cluster, table, told
 from tests.importers.captures import check_invariants
+from tests.ports import free_ports
 
 MODULE = ("-m", "bytewax.run", "dataflows.live")
 VERB = ("-c", "from dataflows.cli import main; main()")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 from sources.tape.source import cut
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND, processes
+from tests.ports import free_ports
 from tests.strategies import split, splits, tapes
 
 BTC, ETH, SOL, BYBIT_BTC, BYBIT_ETH = INSTRUMENTS
@@ -109,14 +109,6 @@ def direct(tape: TapeBatch, instrument: Instrument, config: FeatureConfig, books
 
 def whole_tape(root: Path, instrument: Instrument) -> TapeBatch:
     return concat(list(TapeReader(root, instrument).batches()))
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 def told(stderr: str) -> list[str]:

@@ -1,0 +1,51 @@
+"""What Kafka sinks tell of themselves: Prometheus metrics, and a log line a state change."""
+
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from sinks.kafka.telemetry import KafkaTelemetry
+
+_TOPIC = ("topic",)
+
+ROWS = Counter("tickwax_kafka_rows", "Rows by what became of them: sent, confirmed or dropped.", ("topic", "state"))
+BUFFERED = Gauge("tickwax_kafka_buffered_bytes", "Bytes that wait to be sent or confirmed.", _TOPIC)
+STALLS = Counter("tickwax_kafka_stalls", "Times that no confirmation came for seconds, while some was due.", _TOPIC)
+FAILED = Gauge("tickwax_kafka_failed", "1 once delivery was given up.", _TOPIC)
+
+
+class LiveKafkaTelemetry(KafkaTelemetry):
+    """Counts, and logs what changes."""
+
+    def __init__(self) -> None:
+        self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+
+    def sent(self, topic: str, rows: int) -> None:
+        ROWS.labels(topic, "sent").inc(rows)
+
+    def confirmed(self, topic: str, rows: int) -> None:
+        ROWS.labels(topic, "confirmed").inc(rows)
+
+    def buffered(self, topic: str, size: int) -> None:
+        BUFFERED.labels(topic).set(size)
+
+    def stalled(self, topic: str, seconds: float) -> None:
+        STALLS.labels(topic).inc()
+        self._log.warning("kafka does not confirm", topic=topic, seconds=round(seconds, 1))
+
+    def resumed(self, topic: str, seconds: float) -> None:
+        self._log.info("kafka confirms again", topic=topic, seconds=round(seconds, 1))
+
+    def failed(self, topic: str, reason: str) -> None:
+        FAILED.labels(topic).set(1)
+        self._log.error("kafka given up", topic=topic, reason=reason)
+
+    def dropped(self, topic: str, rows: int) -> None:
+        count_dropped(topic, rows)
+
+
+def count_dropped(topic: str, rows: int) -> None:
+    """Rows that will not reach the topic."""
+    ROWS.labels(topic, "dropped").inc(rows)

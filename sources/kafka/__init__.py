@@ -1,0 +1,1 @@
+"""Kafka: how it is reached, and the tape as messages of a topic."""
