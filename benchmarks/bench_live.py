@@ -230,10 +230,14 @@ class Live:
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
+    def log_tail(self) -> str:
+        """The last lines that the run has logged."""
+        return self._log.read_text()[-2000:]
+
     def wait(self) -> Run:
         """Wait for the end."""
         if self.process.wait():
-            raise SystemExit(f"the live run failed:\n{self._log.read_text()[-2000:]}")
+            raise SystemExit(f"the live run failed:\n{self.log_tail()}")
         told = json.loads(self._result.read_text())
         return Run(told["samples"], told["events"], np.load(str(self._result) + ".npy") / SECOND)
 
@@ -290,7 +294,7 @@ def fire(options: argparse.Namespace, rates: Sequence[float], exact: bool = Fals
             fired.append(simulator.ask(do="fire", rate=rates[0] / 4))
             time.sleep(0.1)
             if time.time() - begin > _WARM_S * 3:
-                raise SystemExit("the books were not known in time")
+                raise SystemExit(f"the books were not known in time:\n{live.log_tail()}")
         spans = []
         before = live.told()[0]["frames"]
         for rate in rates:

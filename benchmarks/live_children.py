@@ -164,6 +164,8 @@ class Cannon:
         connections = simulator.connections
         gc.disable()
         while self.frames < frames:
+            for c in connections:  # answers to pings must not wait for the firing
+                c.flush(self._now_ns)
             self._now_ns += _STEP_NS
             simulator.outlet.look()
             for feed in feeds:
