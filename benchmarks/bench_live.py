@@ -1,18 +1,17 @@
 """How fast, how late and how steady the live path is: each figure beside its bound.
 
-    python benchmarks/bench_live.py decode --capture btcusdt_20240808.gz ethusdt_20240808.gz
     python benchmarks/bench_live.py throughput [--rates 10000 15000 20000]
     python benchmarks/bench_live.py latency
     python benchmarks/bench_live.py resync
     python benchmarks/bench_live.py soak --minutes 10
+    python benchmarks/bench_live.py start
 
-Captures are raw hftbacktest captures of Binance USD-M. Everything else runs against the simulated exchange, which has a
+Everything runs against the simulated exchange, which has a
 process and a core of its own; the live run has another. They want two idle cores: what else runs shows in "busy" and in
 the lags. ``throughput`` makes the frames beforehand, for the exchange alone could not make as many as are read.
 """
 
 import argparse
-import gzip
 import json
 import signal
 import subprocess
@@ -20,30 +19,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
-import msgspec
 import numpy as np
-import orjson
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from operators.config import FeatureConfig
-from operators.features import FeatureEngine
-from sources.binance_futures import decode, sequence
-from sources.builder import TapeBuilder
-from sources.decimals import parse_levels
 from sources.events import RESET, SNAPSHOT, TRADE
-from sources.feed import Feed
 from sources.instrument import Instrument
-from sources.messages import BookMessage, Frame, TradeMessage
 from sources.tape.reader import TapeReader
 
 CHILDREN = Path(__file__).with_name("live_children.py")
@@ -53,100 +41,7 @@ LIVE_CORE, SIMULATOR_CORE = 0, 1
 SECOND = 1_000_000_000
 _ON_THE_WAY_NS = SECOND // 2
 VENUES = ("binance_futures", "bybit_linear")
-
-
-# --- decode
-
-
-def capture_frames(path: Path) -> list[Frame]:
-    """What a live connection would bring of a capture: the REST book, book diffs and trades."""
-    with gzip.open(path) as lines:
-        frames = [(int(ts), raw.rstrip()) for ts, _, raw in (line.partition(b" ") for line in lines)]
-    return [frame for frame in frames if b"@bookTicker" not in frame[1][:60]]
-
-
-def decode_live(frames: Sequence[Frame], at_once: int, engine: FeatureEngine | None, take: bool = True) -> int:
-    """Decode and check ``at_once`` frames at a time, as the live loop does; gives the number of tape rows.
-
-    With ``take`` they become tape rows, with an ``engine`` its book and features follow them.
-    """
-    decoder = decode.decoder("ANY")
-    feed = Feed(sequence.sequencer(), TapeBuilder())
-    for at in range(0, len(frames), at_once):
-        for message in decoder.decode(frames[at : at + at_once]):
-            if isinstance(message, TradeMessage):
-                feed.trade(message)
-            else:
-                assert isinstance(message, BookMessage)
-                feed.book(message)
-        if take:
-            rows = feed.builder.take()
-            if engine is not None and rows is not None:
-                engine.process(rows)
-    assert feed.sequencer.gaps == 0
-    return feed.builder.rows
-
-
-def decode_plainly(frames: Sequence[Frame]) -> int:
-    """orjson, `float()`, and the chain check in two lines: the least that keeping a book needs; gives the levels."""
-    levels = 0
-    final = None
-    for _, raw in frames:
-        frame = orjson.loads(raw)
-        data = frame.get("data")
-        if data is None:
-            final = None
-            book = [(float(p), float(q)) for p, q in frame["bids"]], [(float(p), float(q)) for p, q in frame["asks"]]
-        elif data["e"] == "depthUpdate":
-            assert final is None or data["pu"] == final
-            final = data["u"]
-            book = [(float(p), float(q)) for p, q in data["b"]], [(float(p), float(q)) for p, q in data["a"]]
-        else:
-            float(data["p"]), float(data["q"])
-            continue
-        levels += len(book[0]) + len(book[1])
-    return levels
-
-
-def fastest(run: Callable[[], object], times: int = 3) -> tuple[float, float]:
-    """Seconds of the fastest of several runs, and how much slower the median was."""
-    seconds = []
-    for _ in range(times):
-        before = perf_counter()
-        run()
-        seconds.append(perf_counter() - before)
-    return min(seconds), median(seconds) / min(seconds) - 1
-
-
-def measure_decode(options: argparse.Namespace) -> Table:
-    """Frames of captures."""
-    table = Table("frames of", "what", "at once", "frames/s", "levels/s", "beside", "noise", title="decode, sequence")
-    parse_levels([msgspec.Raw(b"[]"), msgspec.Raw(b"[]")])
-    decode_live(capture_frames(options.capture[0])[:2000], 64, FeatureEngine(FeatureConfig()))
-    for path in options.capture:
-        frames = capture_frames(path)
-        levels = decode_plainly(frames)
-
-        def row(
-            what: str, at_once: int | None, run: Callable[[], object], plain: float | None, *,
-            frames: Sequence[Frame] = frames, name: str = path.name, levels: int = levels,
-        ) -> float:  # fmt: skip
-            seconds, noise = fastest(run)
-            beside = "1 ×" if plain is None else f"{plain / seconds:.2f} × orjson"
-            rate = f"{levels / seconds / 1e6:.2f} M"
-            batch = "" if at_once is None else str(at_once)
-            table.add_row(name, what, batch, f"{len(frames) / seconds / 1e3:.0f} k", rate, beside, f"+{noise:.0%}")
-            return seconds
-
-        plain = row("orjson, float()", None, lambda frames=frames: decode_plainly(frames), None)
-        for n in options.at_once:
-            row("decode, sequence", n, lambda f=frames, n=n: decode_live(f, n, None, False), plain)
-        for n in options.at_once:
-            row("… to tape rows", n, lambda f=frames, n=n: decode_live(f, n, None), plain)
-        for n in options.at_once:
-            engine = lambda: FeatureEngine(FeatureConfig())  # noqa: E731
-            row("… with book and features", n, lambda f=frames, n=n, e=engine: decode_live(f, n, e()), plain)
-    return table
+REAL_WEIGHT, SNAPSHOT_WEIGHT = 2400, 20  # exchange documentation: a minute and address; of a book of 1000 levels
 
 
 # --- processes
@@ -230,9 +125,9 @@ class Live:
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
-    def log_tail(self) -> str:
-        """The last lines that the run has logged."""
-        return self._log.read_text()[-2000:]
+    def log_tail(self, characters: int = 2000) -> str:
+        """The end of what the run has logged."""
+        return self._log.read_text()[-characters:]
 
     def wait(self) -> Run:
         """Wait for the end."""
@@ -457,14 +352,38 @@ def measure_soak(options: argparse.Namespace) -> Table:
     return table
 
 
+def measure_start(options: argparse.Namespace) -> Table:
+    """A whole universe from nothing, under the exchange's own budget of request weight."""
+    symbols = universe(options.instruments, ["binance_futures"])
+    with tempfile.TemporaryDirectory() as name, exchange(
+        symbols, events_per_second=options.market_rate, weight=REAL_WEIGHT
+    ) as simulator:  # fmt: skip
+        work = Path(name)
+        began = time.time_ns()
+        live = Live(work, simulator.addresses, symbols, "20m", weight=REAL_WEIGHT)
+        while not live.told() or live.told()[-1]["known"] < len(symbols):
+            time.sleep(0.5)
+        stop(live)
+        run = live.wait()
+        log = live.log_tail(sys.maxsize)
+    known = sorted((time_ns - began) / SECOND for time_ns, kind, _, _ in run.events if kind == "first")
+    # Budget of the first minute at once, then as it comes free again, a minute later.
+    rounds = -(-len(symbols) * SNAPSHOT_WEIGHT // REAL_WEIGHT)
+    table = Table("books known", "after", title=f"{len(symbols)} instruments of Binance, {REAL_WEIGHT} weight a minute")
+    for share in (0.01, 0.25, 0.5, 0.75, 1.0):
+        count = max(1, int(share * len(known)))
+        table.add_row(str(count), f"{known[count - 1]:.1f} s")
+    table.caption = (
+        f"the budget allows no less than {(rounds - 1) * 60} s; requests refused: {log.count('throttled')}; "
+        f"books lost on the way: {sum(kind == 'lost' for _, kind, _, _ in run.events)}"
+    )
+    return table
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
-    verb = verbs.add_parser("decode")
-    verb.add_argument("--capture", type=Path, nargs="+", required=True)
-    verb.add_argument("--at-once", type=int, nargs="+", default=[8, 64, 512], help="frames that one read brings")
-    verb.set_defaults(run=measure_decode)
     verb = verbs.add_parser("throughput")
     verb.add_argument("--rates", type=float, nargs="+", default=[10e3, 12.5e3, 15e3, 17.5e3, 20e3], help="frames/s")
     verb.add_argument("--hold", type=float, default=5.0, help="seconds at each rate")
@@ -475,12 +394,13 @@ def main() -> None:
         ("latency", measure_latency, 200.0),
         ("resync", measure_resync, 40.0),
         ("soak", measure_soak, 40.0),
+        ("start", measure_start, 2.0),
     ):
         verb = verbs.add_parser(name)
         verb.add_argument("--market-rate", type=float, default=market_rate, help="events/s of each instrument")
         verb.set_defaults(run=run)
         verbs_of_simulator.append(verb)
-    _, latency, resync, soak = verbs_of_simulator
+    _, latency, resync, soak, start = verbs_of_simulator
     latency.add_argument("--rate", type=float, default=5000.0, help="frames/s")
     latency.add_argument("--hold", type=float, default=10.0, help="seconds")
     resync.add_argument("--gaps", type=int, default=40, help="of each venue")
@@ -488,7 +408,7 @@ def main() -> None:
     soak.add_argument("--minutes", type=float, default=10.0)
     soak.add_argument("--faults", type=float, default=60.0, help="a minute")
     for verb in verbs_of_simulator:
-        verb.add_argument("--instruments", type=int, default=200, help="of each venue")
+        verb.add_argument("--instruments", type=int, default=500 if verb is start else 200, help="of each venue")
         verb.add_argument("--bybit-depth", type=int, default=50, help="50 speaks every 20 ms, 200 every 100 ms")
     options = parser.parse_args()
     Console(width=160).print(options.run(options))
