@@ -100,7 +100,7 @@ def prepare_replay(settings: Settings) -> Replay:
     if root is None:
         raise TickwaxError("tape.path: empty; a replay needs a tape to read")
     config = settings.feature_config()
-    chosen = _chosen(settings, root)
+    chosen = chosen_instruments(settings, root)
     start, end = settings.replay.start, settings.replay.end
     readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None) for i in chosen]
     progress = ReplayProgress(sum(r.rows for r in readers))
@@ -199,7 +199,7 @@ def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Inst
             return
 
 
-def _chosen(settings: Settings, root: Path) -> list[Instrument]:
+def chosen_instruments(settings: Settings, root: Path) -> list[Instrument]:
     """The tape's instruments that the settings ask for; all of them unless ``symbols`` was set."""
     there = list(instruments(root))
     if not there:

@@ -20,12 +20,14 @@ from dataflows.settings_types import (
     Brokers,
     BybitDepth,
     Codec,
+    FilePath,
     HttpUrl,
     Integer,
     Length,
     Number,
     OptionalLength,
     OptionalPath,
+    OptionalSampling,
     OptionalTime,
     OptionalTopic,
     Sampling,
@@ -149,6 +151,23 @@ class ReplaySettings(_Group):
     end: OptionalTime = None
 
 
+class OptimalDSettings(_Group):
+    """The choice of fractional orders from a tape: rows with ``start`` ≤ ``receive_ts`` < ``train_until``.
+
+    ``sampling`` is that of the features unless given; ``path`` is the file to write, which ``features.d_file`` takes.
+    """
+
+    path: FilePath = Path("data/optimal_d.parquet")
+    sampling: OptionalSampling = None
+    price: Literal["mid", "trade"] = "mid"
+    pvalue: Number = 0.05
+    step: Number = 0.05
+    tolerance: Number = 0.001
+    start: OptionalTime = None
+    train_until: OptionalTime = None
+    plot: OptionalPath = None
+
+
 class Settings(BaseSettings):
     """Every setting. Whether the user set a key is told by ``model_fields_set``: a replay of a tape takes all of the
     tape's instruments unless ``symbols`` is in it."""
@@ -164,6 +183,7 @@ class Settings(BaseSettings):
     books: BookSettings = BookSettings()
     kafka: KafkaSettings = KafkaSettings()
     replay: ReplaySettings = ReplaySettings()
+    optimal_d: OptimalDSettings = OptimalDSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -194,9 +214,12 @@ class Settings(BaseSettings):
                 f"kafka.security.mechanism: {security.mechanism!r} does not go with "
                 f"kafka.security.protocol, '{security.protocol}'; SASL needs one, nothing else does"
             )
-        start, end = self.replay.start, self.replay.end
-        if start and end and start.ns >= end.ns:
-            raise ValueError(f"replay.start: '{start}' is not before replay.end, '{end}'")
+        for key, start, last, end in (
+            ("replay.start", self.replay.start, "replay.end", self.replay.end),
+            ("optimal_d.start", self.optimal_d.start, "optimal_d.train_until", self.optimal_d.train_until),
+        ):
+            if start and end and start.ns >= end.ns:
+                raise ValueError(f"{key}: '{start}' is not before {last}, '{end}'")
         return self
 
     def feature_config(self) -> FeatureConfig:

@@ -39,6 +39,12 @@ def _path(value: Any) -> Path:
     return Path(value)
 
 
+def _file(value: Any) -> Path:
+    if value == "":
+        raise ValueError("'' is not the path of a file")
+    return _path(value)
+
+
 def _sampling(value: Any) -> Duration:
     if value == "update":
         return Duration("update", 0)
@@ -116,6 +122,7 @@ Number = Annotated[float, BeforeValidator(_no_bool)]
 Length = Annotated[Duration, BeforeValidator(Duration.parse)]
 OptionalLength = Annotated[Duration | None, BeforeValidator(_or_none(Duration.parse))]
 OptionalTime = Annotated[Instant | None, BeforeValidator(_or_none(Instant.parse))]
+FilePath = Annotated[Path, BeforeValidator(_file)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_or_none(_path))]
 WebSocketUrl = Annotated[str, _url("wss", "ws")]
 HttpUrl = Annotated[str, _url("https", "http")]
@@ -126,4 +133,5 @@ Topic = Annotated[str, AfterValidator(_topic)]
 OptionalTopic = Annotated[str, AfterValidator(lambda text: _topic(text) if text else text)]
 BybitDepth = Annotated[Integer, AfterValidator(_bybit_depth)]
 Sampling = Annotated[Duration, BeforeValidator(_sampling)]
+OptionalSampling = Annotated[Duration | None, BeforeValidator(_or_none(_sampling))]
 Symbols = Annotated[tuple[InstrumentText, ...], AfterValidator(_distinct)]

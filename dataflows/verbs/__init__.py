@@ -1,6 +1,6 @@
 """The verbs of ``tickwax``, one a module; importing them adds them to `app`."""
 
 from dataflows.app import app
-from dataflows.verbs import demo, importing, live, replay, settings, simulate, symbols, synth
+from dataflows.verbs import demo, importing, live, optimal_d, replay, settings, simulate, symbols, synth
 
-__all__ = ["app", "demo", "importing", "live", "replay", "settings", "simulate", "symbols", "synth"]
+__all__ = ["app", "demo", "importing", "live", "optimal_d", "replay", "settings", "simulate", "symbols", "synth"]

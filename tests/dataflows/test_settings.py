@@ -90,6 +90,17 @@ def test_every_key_and_its_default():
             },
         },
         "replay": {"start": "", "end": ""},
+        "optimal_d": {
+            "path": "data/optimal_d.parquet",
+            "sampling": "",
+            "price": "mid",
+            "pvalue": 0.05,
+            "step": 0.05,
+            "tolerance": 0.001,
+            "start": "",
+            "train_until": "",
+            "plot": "",
+        },
     }
 
 

@@ -1,0 +1,179 @@
+"""The dataflow that chooses fractional orders: tape → samples → search → one file."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from dataflows.charts import check_chart_path, draw
+from dataflows.flows import chosen_instruments
+from dataflows.interruption import on_interruption
+from dataflows.order_report import order_panels, orders_table
+from dataflows.settings import Settings
+from operators.config import SECOND
+from operators.order_search import Trial
+from operators.orders import FoundOrder, OrderConfig, optimal_orders
+from sinks.orders import check_orders_path, write_orders
+from sources.errors import TickwaxError
+from sources.events import TapeBatch
+from sources.instrument import Instrument
+from sources.tape.reader import TapeReader
+from sources.tape.source import TapeSource
+
+_ALL = "all"  # the key under which the results of all workers meet
+_WIDTH = 160  # of a table that goes to no terminal
+
+
+class OrderProgress:
+    """How far the reading and the searching are; a line each on a terminal, nothing in a log file."""
+
+    def __init__(self, rows: int) -> None:
+        self._lock = threading.Lock()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[what]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._reading = self._bar.add_task("reading", total=rows, what="")
+        self._searching = self._bar.add_task("searching", total=None, what="")
+        self.start, self.stop = self._bar.start, self._bar.stop
+
+    def read(self, batch: TapeBatch) -> None:
+        """A worker has begun with a batch."""
+        with self._lock:
+            self._bar.update(self._reading, advance=batch.rows)
+
+    def tested(self, key: str, series: str, trial: Trial) -> None:
+        """A worker has tested an order."""
+        with self._lock:
+            self._bar.update(self._searching, what=f"{key} {series}: d = {trial.d:.4g}, p = {trial.adf_pvalue:.3g}")
+
+
+@dataclass
+class OrderRun:
+    """A search that is ready to run."""
+
+    flow: Dataflow
+    progress: OrderProgress
+
+    def stop_on_signals(self) -> Callable[[], None]:
+        """From now on an interruption ends the process at once; returns what undoes this."""
+        return on_interruption(lambda number: self.end("interrupted; nothing was written", 128 + number))
+
+    def stop_with_error(self, error: Exception) -> None:
+        """End the process with one line if a user is meant to read it: Bytewax would print two tracebacks."""
+        if isinstance(error, TickwaxError):
+            self.end(str(error), 1)
+
+    def end(self, line: str, code: int) -> None:
+        """Tell a line and leave."""
+        self.progress.stop()
+        print(f"tickwax: {line}", file=sys.stderr, flush=True)
+        os._exit(code)
+
+
+def prepare_orders(settings: Settings) -> OrderRun:
+    """Put the search together.
+
+    Raises:
+        TickwaxError: the tape cannot be read or has none of the instruments asked for, or a file could not be written.
+    """
+    wanted = settings.optimal_d
+    root = settings.tape.path
+    if root is None:
+        raise TickwaxError("tape.path: empty; the orders are chosen from a tape")
+    check_orders_path(wanted.path)
+    if wanted.plot is not None:
+        check_chart_path("optimal_d.plot", wanted.plot)
+    config = order_config(settings)
+    start, end = wanted.start, wanted.train_until
+    chosen = chosen_instruments(settings, root)
+    readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None) for i in chosen]
+    first = {reader.instrument: reader.first_ordinal for reader in readers}
+    progress = OrderProgress(sum(reader.rows for reader in readers))
+
+    flow = Dataflow("tickwax_optimal_d")
+    run = OrderRun(flow, progress)
+    tape = op.input("tape", flow, TapeSource(readers, progress.read, run.stop_with_error))
+    found = optimal_orders("search", tape, config, lambda instrument: first[instrument], progress.tested)
+    together = op.map("together", found, lambda item: (_ALL, item[1]))
+    rows = op.fold_final("collect", together, list, lambda rows, more: rows + more)
+    op.output("orders", rows, _OrdersSink(settings, config, chosen, run))
+    return run
+
+
+def order_config(settings: Settings) -> OrderConfig:
+    """How to search, from the settings.
+
+    Raises:
+        TickwaxError: a value is out of range.
+    """
+    wanted = settings.optimal_d
+    step = (wanted.sampling or settings.features.sampling).ns
+    features = replace(settings.feature_config(), sampling_ns=step, fdi_interval_ns=step or SECOND)
+    for name, value, allowed in (
+        ("pvalue", wanted.pvalue, "between 0 and 1"),
+        ("step", wanted.step, "above 0 and up to 1"),
+        ("tolerance", wanted.tolerance, "above 0 and up to 1"),
+    ):
+        if not 0 < value <= 1 or (name == "pvalue" and value == 1):
+            raise TickwaxError(f"optimal_d.{name}: {value} is not {allowed}")
+    return OrderConfig(
+        features=features,
+        price=wanted.price,
+        pvalue=wanted.pvalue,
+        step=wanted.step,
+        tolerance=wanted.tolerance,
+        curves=wanted.plot is not None,
+    )
+
+
+class _OrdersSink(DynamicSink[tuple[str, list[FoundOrder]]]):
+    """Writes and tells the result; it comes once, at the end, to one worker of one process."""
+
+    def __init__(self, settings: Settings, config: OrderConfig, chosen: list[Instrument], run: OrderRun) -> None:
+        self._settings = settings
+        self._config = config
+        self._chosen = chosen
+        self._run = run
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Any]:
+        """The part of one worker."""
+        return _OrdersPartition(self)
+
+    def write(self, orders: list[FoundOrder]) -> None:
+        """The file, the picture, the table."""
+        wanted = self._settings.optimal_d
+        orders = sorted(orders, key=lambda o: (o.exchange, o.symbol, o.series))
+        try:
+            write_orders(wanted.path, orders, (wanted.sampling or self._settings.features.sampling).text)
+            if wanted.plot is not None and (panels := order_panels(orders)):
+                draw(wanted.plot, panels)
+        except TickwaxError as e:
+            self._run.stop_with_error(e)
+        self._run.progress.stop()
+        console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+        console.print(orders_table(orders))
+        console.print(f"written to {wanted.path}; use it with features.d_file={wanted.path}", soft_wrap=True)
+        if wanted.plot is not None:
+            console.print(f"drawn: {wanted.plot}" if panels else "nothing to draw: no series was tested")
+
+
+class _OrdersPartition(StatelessSinkPartition[tuple[str, list[FoundOrder]]]):
+    def __init__(self, sink: _OrdersSink) -> None:
+        self._sink = sink
+
+    def write_batch(self, items: list[tuple[str, list[FoundOrder]]]) -> None:
+        for _, orders in items:
+            self._sink.write(orders)

@@ -1,0 +1,66 @@
+"""``tickwax optimal-d``: the smallest fractional order that makes each series stationary."""
+
+from typing import Annotated
+
+import typer
+from bytewax.run import cli_main
+
+from dataflows.app import app
+from dataflows.kernels import ready_features
+from dataflows.order_search import prepare_orders
+from dataflows.settings import load_settings
+
+_EXAMPLES = """
+Examples:
+
+    tickwax optimal-d --tape data/tape --out data/optimal_d.parquet
+
+    tickwax optimal-d --symbols binance_futures:BTCUSDT --sampling 1s --plot orders.html
+
+    tickwax optimal-d --train-until 2024-08-08T23:57:00Z -w 2
+
+Then, so that features use them: TICKWAX_FEATURES__D_FILE=data/optimal_d.parquet tickwax replay
+"""
+
+
+@app.command("optimal-d", epilog=_EXAMPLES)
+def optimal_d_verb(
+    tape: Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="A duration such as `1s`, or `update`; as the features are, if not given.")
+    ] = None,
+    price: Annotated[str | None, typer.Option(help="What the price is: `mid`, or the last `trade`.")] = None,
+    pvalue: Annotated[float | None, typer.Option(help="A series is stationary below this p-value; 0.05.")] = None,
+    start: Annotated[str | None, typer.Option(help="First `receive_ts`, UTC, such as 2024-08-08T23:55:00Z.")] = None,
+    train_until: Annotated[
+        str | None, typer.Option(help="The `receive_ts` to stop before, so that no later row has a say.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="Parquet file to write; as in `optimal_d.path`.")] = None,
+    plot: Annotated[str | None, typer.Option(help="Picture to draw: a file .html, .png or .svg.")] = None,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads.")] = 1,
+) -> None:
+    """Choose the **fractional order d** of each instrument's log price and volume: the smallest whose fractional
+    difference an augmented Dickey–Fuller test calls stationary, so that as much memory stays as can."""
+    settings = load_settings(
+        {
+            "tape.path": tape,
+            "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
+            "optimal_d.sampling": sampling,
+            "optimal_d.price": price,
+            "optimal_d.pvalue": pvalue,
+            "optimal_d.start": start,
+            "optimal_d.train_until": train_until,
+            "optimal_d.path": out,
+            "optimal_d.plot": plot,
+        }
+    )
+    run = prepare_orders(settings)
+    release = run.stop_on_signals()
+    try:
+        ready_features()
+        run.progress.start()
+        cli_main(run.flow, workers_per_process=workers)
+    finally:
+        run.progress.stop()
+        release()

@@ -1,0 +1,170 @@
+"""The fractional orders of one instrument from its tape, and the keyed Bytewax operator around that (contract, 4.9)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+
+from operators.config import FeatureConfig
+from operators.fracdiff import find_optimal_d, frac_diff_ffd
+from operators.order_search import Trial
+from operators.stretch import Price, Stretch, StretchSampler
+from sources.events import Float64s, InstrumentBatch, Int64s
+from sources.instrument import Instrument
+
+SERIES = ("price", "volume")
+_POINTS = 1500  # of a drawn series
+
+
+@dataclass(frozen=True)
+class OrderConfig:
+    """How orders are searched for.
+
+    Attributes:
+        features: sampling, ``max_hold``, weight cut-off; its orders stand where a series cannot be tested.
+        price: ``mid`` of the book, or the last ``trade``.
+        pvalue: a p-value below is stationary.
+        step, tolerance: of the grid, and of the bisection after it.
+        curves: whether to keep what a picture needs.
+    """
+
+    features: FeatureConfig
+    price: Price = "mid"
+    pvalue: float = 0.05
+    step: float = 0.05
+    tolerance: float = 0.001
+    curves: bool = False
+
+
+@dataclass(frozen=True)
+class FoundOrder:
+    """A row of the file, and what a table and a picture say beyond it."""
+
+    exchange: str
+    symbol: str
+    series: str
+    n: int  # samples
+    from_ts: int | None  # ns
+    to_ts: int | None
+    d: float
+    note: str
+    adf_stat: float = np.nan
+    adf_pvalue: float = np.nan
+    memory_retained: float = np.nan
+    is_stationary: bool = False
+    critical_values: dict[str, float] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
+    curves: tuple[tuple[str, Int64s, Float64s], ...] = ()  # name, ts, values
+
+
+def find_orders(
+    instrument: Instrument, stretch: Stretch, config: OrderConfig, told: Callable[[str, Trial], None]
+) -> list[FoundOrder]:
+    """The order of each series. One too short or constant keeps its row, with the order of the configuration."""
+    defaults = {"price": config.features.price_d, "volume": config.features.volume_d}
+    return [
+        _find(instrument, name, getattr(stretch, name), stretch.ts, config, defaults[name], told) for name in SERIES
+    ]
+
+
+def _find(
+    instrument: Instrument,
+    name: str,
+    x: Float64s,
+    ts: Int64s,
+    config: OrderConfig,
+    default: float,
+    told: Callable[[str, Trial], None],
+) -> FoundOrder:
+    row: dict[str, Any] = {"exchange": instrument.venue, "symbol": instrument.symbol, "series": name, "n": len(x)}
+    row |= {"from_ts": int(ts[0]), "to_ts": int(ts[-1])} if len(ts) else {"from_ts": None, "to_ts": None}
+    threshold = config.features.ffd_threshold
+    try:
+        best = find_optimal_d(
+            x,
+            config.pvalue,
+            step=config.step,
+            tolerance=config.tolerance,
+            threshold=threshold,
+            progress=lambda trial: told(name, trial),
+        )
+    except ValueError as e:
+        note = f"{str(e).removeprefix('series: ')}; d is the default"
+        return FoundOrder(**row, d=default, note=note)
+    return FoundOrder(
+        **row,
+        d=best.d,
+        adf_stat=best.adf_stat,
+        adf_pvalue=best.adf_pvalue,
+        memory_retained=best.memory_retained,
+        is_stationary=best.is_stationary,
+        note=best.note,
+        critical_values=best.adf_critical_values,
+        trials=best.trials,
+        curves=tuple(_curves(x, ts, best.d, threshold)) if config.curves else (),
+    )
+
+
+def _curves(x: Float64s, ts: Int64s, d: float, threshold: float) -> Iterator[tuple[str, Int64s, Float64s]]:
+    """The series itself, and differentiated by half the order, the order, and 1; those that have values."""
+    for order in sorted({0.0, d / 2, d, 1.0}):
+        values = frac_diff_ffd(x, order, threshold, threads=1) if order else x
+        known = np.flatnonzero(~np.isnan(values))
+        chosen = known[:: max(1, len(known) // _POINTS)]
+        if len(chosen):
+            yield f"d = {order:.3g}", ts[chosen], values[chosen]
+
+
+class OrderLogic(StatefulBatchLogic[InstrumentBatch, list[FoundOrder], None]):
+    """The keyed step: one instrument's tape batches in, its orders out at the end."""
+
+    def __init__(
+        self, config: OrderConfig, first_ordinal: Callable[[Instrument], int], told: Callable[[str, str, Trial], None]
+    ) -> None:
+        self._config = config
+        self._first_ordinal = first_ordinal
+        self._told = told
+        self._instrument: Instrument | None = None
+        self._sampler: StretchSampler | None = None
+
+    def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[list[FoundOrder]], bool]:
+        """Sample each batch in turn."""
+        for instrument, batch in values:
+            if self._sampler is None:
+                self._instrument = instrument
+                first = self._first_ordinal(instrument)
+                self._sampler = StretchSampler(self._config.features, self._config.price, first)
+            self._sampler.add(batch)
+        return [], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[Iterable[list[FoundOrder]], bool]:
+        """The tape is over: search."""
+        assert self._instrument is not None
+        assert self._sampler is not None
+        key = str(self._instrument)
+        stretch = self._sampler.longest()
+        found = find_orders(self._instrument, stretch, self._config, lambda name, trial: self._told(key, name, trial))
+        return [found], StatefulBatchLogic.DISCARD
+
+    def snapshot(self) -> None:
+        """Nothing: a search is not resumed."""
+        return None
+
+
+def optimal_orders(
+    step_id: str,
+    up: KeyedStream[InstrumentBatch],
+    config: OrderConfig,
+    first_ordinal: Callable[[Instrument], int] = lambda instrument: 0,
+    told: Callable[[str, str, Trial], None] = lambda key, series, trial: None,
+) -> KeyedStream[list[FoundOrder]]:
+    """Search the orders of every instrument whose tape flows in, keyed by ``venue:SYMBOL``; at its end, one list each.
+
+    Args:
+        first_ordinal: where an instrument's samples begin.
+        told: of each order tested: key, series, result.
+    """
+    return op.stateful_batch(step_id, up, lambda resume: OrderLogic(config, first_ordinal, told))

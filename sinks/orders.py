@@ -1,0 +1,66 @@
+"""The file of fractional orders that ``features.d_file`` takes (contract, 4.9)."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from operators.orders import FoundOrder
+from sources.errors import TickwaxError
+from sources.tape.schema import TIMESTAMP
+
+ORDERS_SCHEMA = pa.schema(
+    [
+        ("exchange", pa.string()),
+        ("symbol", pa.string()),
+        ("series", pa.string()),
+        ("d", pa.float64()),
+        ("adf_stat", pa.float64()),
+        ("adf_pvalue", pa.float64()),
+        ("n", pa.int64()),
+        ("memory_retained", pa.float64()),
+        ("is_stationary", pa.bool_()),
+        ("sampling", pa.string()),
+        ("from_ts", TIMESTAMP),
+        ("to_ts", TIMESTAMP),
+    ]
+)
+
+
+def check_orders_path(path: Path) -> None:
+    """Refuse, before any work, what could not be written or should not be replaced.
+
+    Raises:
+        TickwaxError: the path is a folder, or a file of something else.
+    """
+    if path.is_dir():
+        raise TickwaxError(f"optimal_d.path: {path} is a folder; a file such as optimal_d.parquet is needed")
+    if path.exists():
+        try:
+            same = pq.read_schema(path).equals(ORDERS_SCHEMA)
+        except (pa.ArrowException, OSError):
+            same = False
+        if not same:
+            raise TickwaxError(f"optimal_d.path: {path} is there and holds something else; name another file")
+
+
+def write_orders(path: Path, orders: Sequence[FoundOrder], sampling: str) -> None:
+    """Write the file, whole or not at all; one that is there is replaced.
+
+    Raises:
+        TickwaxError: the folder cannot be written to.
+    """
+    rows = [
+        {name: sampling if name == "sampling" else getattr(order, name) for name in ORDERS_SCHEMA.names}
+        for order in sorted(orders, key=lambda o: (o.exchange, o.symbol, o.series))
+    ]
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows, ORDERS_SCHEMA), part)
+        os.replace(part, path)
+    except OSError as e:
+        part.unlink(missing_ok=True)
+        raise TickwaxError(f"optimal_d.path: cannot write {path}: {e.strerror or e}") from None
