@@ -1,5 +1,6 @@
 """The live dataflow: exchanges → tape, and the same operators and sinks as replay."""
 
+import math
 import os
 import signal
 import threading
@@ -39,7 +40,7 @@ from sources.live.source import LiveSource
 from sources.tape.tail import find_tail, since_reset
 
 _GRACE = 5.0  # seconds from a signal to the end
-_PATIENCE = 3.0  # of them for what was recorded to become files
+_PATIENCE = 2.5  # of them to begin with files; renaming those of 400 instruments takes another second
 
 
 class Publishing(Protocol):
@@ -61,6 +62,7 @@ class Live:
     locks: list[DataSetLock] = field(default_factory=list)
     publishers: list[Publishing] = field(default_factory=list)
     _signals: int = field(default=0)
+    _stopped: float = field(default=math.inf)  # when the signal came
 
     def ready(self) -> None:
         """What may take seconds and must not happen while frames come."""
@@ -76,6 +78,10 @@ class Live:
         for lock in self.locks:
             lock.release()
 
+    def patience(self) -> float | None:
+        """Seconds that may still be spent on files; None while no signal has come."""
+        return max(0.0, self._stopped + _PATIENCE - time.monotonic()) if self.stop.is_set() else None
+
     @property
     def failure(self) -> str | None:
         """Why rows are missing in a topic, if delivery was given up; the recording has gone on."""
@@ -83,6 +89,7 @@ class Live:
 
     def _interrupted(self, number: int) -> None:
         self._signals += 1
+        self._stopped = min(self._stopped, time.monotonic())
         self.stop.set()
         if self._signals > 1:
             self._exit("stopped at once", 128 + number)
@@ -145,9 +152,8 @@ def prepare_live(
         live.locks.append(DataSetLock(path, cluster(), say))
         rotation = Rotation(settings.journal.rotate_after.ns / 1e9, settings.journal.rotate_mb * 1_000_000,
                             settings.journal.sync_after.ns / 1e9)  # fmt: skip
-        patience = lambda: _PATIENCE if live.stop.is_set() else None  # noqa: E731
         live.sinks[name] = RecordingSink(
-            path, form, run, rotation, time.monotonic, count, lambda error: stop_with_error(error, 1), patience
+            path, form, run, rotation, time.monotonic, count, lambda error: stop_with_error(error, 1), live.patience
         )
         return live.sinks[name]
 
