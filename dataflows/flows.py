@@ -1,28 +1,35 @@
 """The dataflows, put together from sources, operators and sinks."""
 
 import os
-import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import bytewax.operators as op
 import pyarrow.parquet as pq
 from bytewax.dataflow import Dataflow
 
+from dataflows.engine_options import cluster
 from dataflows.interruption import on_interruption
 from dataflows.orders import read_orders
 from dataflows.progress import ReplayProgress
+from dataflows.resumption import identity
 from dataflows.settings import Settings
+from dataflows.startup import say
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Quality, features
 from operators.schema import Column, book_columns, feature_columns
+from sinks.lock import DataSetLock, check_writable, only_writer
+from sinks.resumable import ResumableRowsSink, already_there
 from sinks.rows import RowsSink
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.tape.layout import data_files, instruments
+from sources.tape.journal import TapeJournals
+from sources.tape.layout import data_files, instruments, journal_files
 from sources.tape.reader import TapeReader
+from sources.tape.shards import TapeShards
 from sources.tape.source import TapeSource
 from sources.venues import has_full_depth
 
@@ -35,11 +42,13 @@ class Replay:
 
     flow: Dataflow
     progress: ReplayProgress
-    sinks: dict[str, RowsSink]  # by data set
+    sinks: dict[str, RowsSink | ResumableRowsSink]  # by data set
     engines: dict[Instrument, FeatureEngine]
     ending: threading.RLock = field(default_factory=threading.RLock)  # held by whoever has begun to end the process
     committed: bool = False
     aborted: bool = False
+    locks: list[DataSetLock] = field(default_factory=list)
+    resumable: bool = False
     release_signals: Callable[[], None] = lambda: None  # undoes `stop_on_signals`
 
     def commit(self) -> bool:
@@ -54,33 +63,47 @@ class Replay:
             self.committed = True
             self.release_signals()
             self.release_signals = lambda: None
+            self._unlock()
         return not self.aborted
 
     def abort(self) -> None:
-        """Leave no trace of what is not committed."""
+        """Leave no trace of what is not committed, but for what a resumable run will go on with."""
         self.aborted = not self.committed
         self.progress.stop()
         for sink in self.sinks.values():
             sink.abort()
+        self._unlock()
 
-    def stop_with_error(self, error: Exception) -> None:
+    def stop_with_error(self, error: Exception, code: int = 1) -> None:
         """End the process with one line, for Bytewax would print a Rust and a Python traceback; only if it is one that
         a user is meant to read."""
         if isinstance(error, TickwaxError):
-            self._end(str(error), 1)
+            self._end(str(error), code)
 
     def stop_on_signals(self) -> None:
         """From now on an interruption ends the process at once and leaves nothing, whatever its threads are at."""
-        self.release_signals = on_interruption(
-            lambda number: self._end("interrupted; nothing was written", 128 + number)
-        )
+        left = "start again with the same -r to go on" if self.resumable else "nothing was written"
+        self.release_signals = on_interruption(lambda number: self._end(f"interrupted; {left}", 128 + number))
+
+    def hold(self, path: Path) -> None:
+        """Keep other writers away from a data set until the end.
+
+        Raises:
+            TickwaxError: there is one.
+        """
+        self.locks.append(DataSetLock(path, cluster(), say))
+
+    def _unlock(self) -> None:
+        for lock in self.locks:
+            lock.release()
+        self.locks.clear()
 
     def _end(self, line: str, code: int) -> None:
         with self.ending:  # other threads that want to end the process wait here until it has
             if self.committed:
                 return
             self.abort()
-            print(f"tickwax: {line}", file=sys.stderr, flush=True)
+            say(line)
             os._exit(code)
 
     @property
@@ -90,8 +113,11 @@ class Replay:
         return Quality(*(sum(counts) for counts in zip(*each, strict=True))) if each else Quality(0, 0, 0, 0, 0)
 
 
-def prepare_replay(settings: Settings) -> Replay:
+def prepare_replay(settings: Settings, resumable: bool = False) -> Replay:
     """Put the replay of a recorded tape together: tape → features → Parquet.
+
+    Args:
+        resumable: Bytewax is given a recovery directory.
 
     Raises:
         TickwaxError: the tape cannot be read, has none of the instruments asked for, or the features are there already.
@@ -100,20 +126,21 @@ def prepare_replay(settings: Settings) -> Replay:
     if root is None:
         raise TickwaxError("tape.path: empty; a replay needs a tape to read")
     config = settings.feature_config()
-    chosen = chosen_instruments(settings, root)
+    journals = TapeJournals(root)
+    chosen = chosen_instruments(settings, root, journals)
     start, end = settings.replay.start, settings.replay.end
-    readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None) for i in chosen]
+    readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None, journals) for i in chosen]
     progress = ReplayProgress(sum(r.rows for r in readers))
     engines: dict[Instrument, FeatureEngine] = {}
     make_engine = engine_factory(settings, config, engines)
-
-    def stop_with_error(error: Exception) -> None:
-        replay.stop_with_error(error)
-
     flow = Dataflow("tickwax_replay")
+    replay = Replay(flow, progress, {}, engines, resumable=resumable)
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns
-    tape = op.input("tape", flow, TapeSource(readers, progress.add, stop_with_error, longest_ns))
-    rows = features("features", tape, make_engine)
+    source: TapeSource | TapeShards = TapeSource(readers, progress.add, replay.stop_with_error, longest_ns)
+    if resumable:
+        run, refuse = identity(settings, chosen), partial(replay.stop_with_error, code=2)
+        source = TapeShards(readers, run, progress.add, replay.stop_with_error, refuse, longest_ns)
+    rows = features("features", op.input("tape", flow, source), make_engine, recoverable=resumable)
     if start:
         # Rows before the range only make the book known.
         first = {str(r.instrument): r.first_ordinal for r in readers}
@@ -123,16 +150,25 @@ def prepare_replay(settings: Settings) -> Replay:
             return (item[0], kept) if kept.rows else None
 
         rows = op.filter_map("range", rows, in_range)
-    sinks = row_sinks(settings, config, chosen, stop_with_error)
-    for name, sink in sinks.items():
-        op.output(f"{name}_parquet", rows, sink)
+    for name, path, columns in _wanted_sets(settings, config, chosen, resumable):
+        codec, overwrite = settings.tape.compression, settings.features.overwrite
+        if resumable:
+            replay.hold(path)
+            sink = ResumableRowsSink(path, columns, "replay-r", codec, chosen, overwrite, replay.stop_with_error)
+            replay.sinks[name] = sink
+            # Bytewax hands a partition values without their keys.
+            op.output(f"{name}_parquet", op.map(f"{name}_keyed", rows, lambda item: (item[0], item)), sink)
+        else:
+            replaced = chosen if overwrite else []
+            hold = partial(replay.hold, path)
+            replay.sinks[name] = RowsSink(path, columns, "replay", codec, replaced, replay.stop_with_error, hold)
+            op.output(f"{name}_parquet", rows, replay.sinks[name])
     if settings.kafka.bootstrap:
         from dataflows.kafka import publish_replayed  # takes a quarter of a second, which most runs need not spend
 
-        publish_replayed(rows, settings, config, stop_with_error)
-    if not sinks:
+        publish_replayed(rows, settings, config, replay.stop_with_error)
+    if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
-    replay = Replay(flow, progress, sinks, engines)
     return replay
 
 
@@ -152,37 +188,32 @@ def engine_factory(
     return make
 
 
-def row_sinks(
-    settings: Settings,
-    config: FeatureConfig,
-    chosen: list[Instrument],
-    on_error: Callable[[Exception], None] = lambda error: None,
-) -> dict[str, RowsSink]:
-    """The Parquet data sets that are switched on.
+def _wanted_sets(
+    settings: Settings, config: FeatureConfig, chosen: list[Instrument], resumable: bool
+) -> Iterator[tuple[str, Path, list[Column]]]:
+    """The Parquet data sets that are switched on: name, folder, columns.
 
     Raises:
-        TickwaxError: one is no folder, or holds rows of an instrument already and may not be overwritten.
+        TickwaxError: one is no folder, cannot be written to, or holds rows of an instrument already and may not be
+            overwritten.
     """
-    wanted = {
-        "features": (settings.features.path, feature_columns(config)),
-        "books": (settings.books.path, book_columns()),
-    }
-    sinks: dict[str, RowsSink] = {}
-    for name, (path, columns) in wanted.items():
+    for name, path, columns in (
+        ("features", settings.features.path, feature_columns(config)),
+        ("books", settings.books.path, book_columns()),
+    ):
         if path is None:
             continue
         if path.exists() and not path.is_dir():
             raise TickwaxError(f"{name}.path: {path} is not a folder")
+        check_writable(path)
+        if path.is_dir() and journal_files(path):
+            with only_writer(path, say):
+                pass  # what a killed live run left is there already, too
         there = next((i for i in chosen if data_files(path, i)), None)
-        if there and not settings.features.overwrite:
-            raise TickwaxError(
-                f"{name}.path: {path} holds rows of {there} already; "
-                "name another folder, or set features.overwrite=true"
-            )
+        if there and not settings.features.overwrite and not resumable:  # a resumed run may have put them there
+            raise TickwaxError(f"{name}.path: {already_there(path, there)}")
         same_columns(name, path, columns, chosen)
-        replaced = chosen if settings.features.overwrite else []
-        sinks[name] = RowsSink(path, columns, "replay", settings.tape.compression, replaced, on_error)
-    return sinks
+        yield name, path, columns
 
 
 def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Instrument]) -> None:
@@ -199,9 +230,9 @@ def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Inst
             return
 
 
-def chosen_instruments(settings: Settings, root: Path) -> list[Instrument]:
+def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -> list[Instrument]:
     """The tape's instruments that the settings ask for; all of them unless ``symbols`` was set."""
-    there = list(instruments(root))
+    there = sorted(journals.instruments.union(instruments(root)))
     if not there:
         raise TickwaxError(f"tape.path: {root} holds no tape; write one with `tickwax synth` or `tickwax import`")
     if "symbols" not in settings.model_fields_set:

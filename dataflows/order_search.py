@@ -25,6 +25,7 @@ from sinks.orders import check_orders_path, write_orders
 from sources.errors import TickwaxError
 from sources.events import TapeBatch
 from sources.instrument import Instrument
+from sources.tape.journal import TapeJournals
 from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
 
@@ -98,8 +99,9 @@ def prepare_orders(settings: Settings) -> OrderRun:
         check_chart_path("optimal_d.plot", wanted.plot)
     config = order_config(settings)
     start, end = wanted.start, wanted.train_until
-    chosen = chosen_instruments(settings, root)
-    readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None) for i in chosen]
+    journals = TapeJournals(root)
+    chosen = chosen_instruments(settings, root, journals)
+    readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None, journals) for i in chosen]
     first = {reader.instrument: reader.first_ordinal for reader in readers}
     progress = OrderProgress(sum(reader.rows for reader in readers))
 

@@ -36,7 +36,7 @@ class DataSetLock:
         self._handles: list[int] = []
         try:
             root.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=root).close()  # without a name where the file system can
+            check_writable(root)
             folder = self._open(root, os.O_RDONLY | os.O_DIRECTORY)
             if cluster:
                 self._share(root, folder, cluster, say)
@@ -89,6 +89,19 @@ def only_writer(root: Path, say: Callable[[str], None] = lambda line: None) -> I
     """Hold the data set at ``root`` for a while; as `DataSetLock`."""
     with DataSetLock(root, say=say):
         yield
+
+
+def check_writable(root: Path) -> None:
+    """Refuse a folder that cannot be written to, or be made, without making it.
+
+    Raises:
+        TickwaxError: that is so.
+    """
+    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()  # without a name where the file system can
+    except OSError as e:
+        raise cannot_write(root, e) from e
 
 
 def _locked(handle: int, how: int) -> bool:

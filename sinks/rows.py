@@ -106,16 +106,19 @@ class RowsSink(DynamicSink[Item]):
         compression: str = "snappy",
         replace: Sequence[Instrument] = (),
         on_error: Callable[[Exception], None] = lambda error: None,
+        on_begin: Callable[[], None] = lambda: None,
     ) -> None:
         """``name`` begins every file's name; older files of the instruments in ``replace`` go when the new appear.
 
-        ``on_error`` is told of what stops the sink, before Bytewax is.
+        ``on_error`` is told of what stops the sink, before Bytewax is; ``on_begin`` is called once, before anything is
+        made.
         """
         self.root = root
         self._replace = replace
         self._columns = columns
         self._name = name
         self._on_error = on_error
+        self._on_begin: Callable[[], None] | None = on_begin
         self._form = rows_format(columns, compression)
         self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
         self._open: list[_RowsPartition] = []
@@ -125,7 +128,10 @@ class RowsSink(DynamicSink[Item]):
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RowsPartition":
         """The part of one worker."""
-        with self.watched():
+        with self.watched(), self._lock:
+            if self._on_begin is not None:
+                self._on_begin()
+                self._on_begin = None
             writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}")
         mine = [i for i in self._replace if home_worker(str(i), worker_count) == worker_index]
         partition = _RowsPartition(self, writer, self._columns, self._form.schema, mine)

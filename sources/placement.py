@@ -4,6 +4,8 @@ Bytewax sends a keyed item to worker ``SipHash-1-3(key bytes + 0xFF, zero key) m
 on a string. Measured, not documented; if the rule changes, items travel between workers and results stay the same.
 """
 
+SHARDS = 24  # what has recovery state is parted by them; 1, 2, 3, 4, 6, 8 and 12 workers divide them evenly
+
 _MASK = (1 << 64) - 1
 
 
@@ -49,3 +51,17 @@ def key_hash(key: str) -> int:
 def home_worker(key: str, workers: int) -> int:
     """Index of the worker that ``key`` lives on, of ``workers``."""
     return key_hash(key) % workers
+
+
+def shard(key: str) -> int:
+    """Which of the `SHARDS` a key belongs to, whatever the number of workers.
+
+    Bytewax deals partitions that every worker lists out in turn, so that shard n lives on worker ``n mod workers``:
+    where the number of workers divides that of shards, the one that its keys live on.
+    """
+    return key_hash(key) % SHARDS
+
+
+def shard_names() -> list[str]:
+    """The shards as Bytewax's partitions, which it sorts by name."""
+    return [f"{n:02d}" for n in range(SHARDS)]

@@ -1,7 +1,7 @@
 """The tape as a Bytewax source: each worker reads the instruments whose keys live on it."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -39,50 +39,66 @@ class TapeSource(DynamicSource[Item]):
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_TapePartition":
         """The part of one worker."""
         mine = [r for r in self._readers if home_worker(str(r.instrument), worker_count) == worker_index]
-        return _TapePartition(_items(mine, self._longest_ns), self._on_rows, self._on_error)
+        return _TapePartition(items(mine, self._longest_ns), self._on_rows, self._on_error)
 
 
 class _TapePartition(StatelessSourcePartition[Item]):
-    """Decodes a little ahead in a thread of its own, so that reading and computing overlap."""
-
     def __init__(
         self, items: Iterator[Item], on_rows: Callable[[TapeBatch], None], on_error: Callable[[Exception], None]
     ) -> None:
-        self._items = items
         self._on_rows = on_rows
         self._on_error = on_error
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tape")
-        self._ahead: deque[Future[Item | None]] = deque()
-        self._ask()
+        self._ahead = Ahead(items)
 
     def next_batch(self) -> list[Item]:
         """The next batch of rows, as soon as it is decoded."""
         try:
-            # Waiting here is waiting for the disk: there is nothing else to do, and a poll would only add delay.
-            item = self._ahead.popleft().result()
+            item = self._ahead.next()
         except Exception as e:
             self._on_error(e)
             raise
         if item is None:
             raise StopIteration
-        self._ask()
         self._on_rows(item[1].batch)
         return [item]
 
     def close(self) -> None:
         """Stop decoding."""
+        self._ahead.close()
+
+
+class Ahead:
+    """Decodes a little ahead in a thread of its own, so that reading and computing overlap."""
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tape")
+        self._waiting: deque[Future[Item | None]] = deque()
+        self._ask()
+
+    def next(self) -> Item | None:
+        """The next item as soon as it is decoded; None at the end."""
+        # Waiting here is waiting for the disk: there is nothing else to do, and a poll would only add delay.
+        item = self._waiting.popleft().result()
+        self._ask()
+        return item
+
+    def close(self) -> None:
+        """Stop."""
         self._pool.shutdown(cancel_futures=True)
 
     def _ask(self) -> None:
-        while len(self._ahead) < _AHEAD:
-            self._ahead.append(self._pool.submit(next, self._items, None))
+        while len(self._waiting) < _AHEAD:
+            self._waiting.append(self._pool.submit(next, self._items, None))
 
 
-def _items(readers: Sequence[TapeReader], longest_ns: int) -> Iterator[Item]:
+def items(readers: Sequence[TapeReader], longest_ns: int, begin: Mapping[str, int] | None = None) -> Iterator[Item]:
+    """The tapes one after the other; ``begin``: ordinals with which those of some instruments go on."""
     for reader in readers:
-        for batch in reader.batches():
+        key = str(reader.instrument)
+        for batch in reader.batches(resume=(begin or {}).get(key)):
             for part in cut(batch, longest_ns):
-                yield str(reader.instrument), InstrumentBatch(reader.instrument, part)
+                yield key, InstrumentBatch(reader.instrument, part)
 
 
 def cut(batch: TapeBatch, longest_ns: int) -> Iterator[TapeBatch]:
