@@ -22,7 +22,7 @@ from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Quality, features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.lock import DataSetLock, check_writable, only_writer
-from sinks.resumable import ResumableRowsSink, already_there
+from sinks.resumable import ResumableRowsSink, already_there, begun
 from sinks.rows import RowsSink
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -210,7 +210,8 @@ def _wanted_sets(
             with only_writer(path, say):
                 pass  # what a killed live run left is there already, too
         there = next((i for i in chosen if data_files(path, i)), None)
-        if there and not settings.features.overwrite and not resumable:  # a resumed run may have put them there
+        # A resumable run that has begun may have put them there: its partitions know.
+        if there and not settings.features.overwrite and not (resumable and begun(path)):
             raise TickwaxError(f"{name}.path: {already_there(path, there)}")
         same_columns(name, path, columns, chosen)
         yield name, path, columns

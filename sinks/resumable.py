@@ -143,6 +143,7 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
                     "start anew with an empty one and features.overwrite=true"
                 )
             self._done = True
+            self._path.unlink(missing_ok=True)
         elif not self._path.exists() or self._path.stat().st_size < state.position:
             raise TickwaxError(
                 f"{self._path}: rows are missing that the recovery directory counts on; start anew with an empty one"
@@ -215,6 +216,11 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
                     raise already_there(self._sink.root, instrument)
         for path in (self._path, self._mark):
             path.unlink(missing_ok=True)
+
+
+def begun(root: Path) -> bool:
+    """Whether a resumable run has written to the data set, or was about to."""
+    return root.is_dir() and any(beside(root, FOLDER).glob("*"))
 
 
 def already_there(root: Path, instrument: Instrument) -> TickwaxError:

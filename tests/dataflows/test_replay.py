@@ -449,12 +449,12 @@ class TestFailures:
         assert sum(f"tickwax: {file}: row " in end for end in ends) == 1
         assert list((tmp_path / "f").iterdir()) == []  # not even what the other process had finished
 
-    def test_a_folder_that_cannot_be_made_ends_with_1(self, synthetic_tape_root, start, tmp_path):
+    def test_a_folder_that_cannot_be_made_ends_with_2(self, synthetic_tape_root, start, tmp_path):
         (tmp_path / "file").touch()
         process = start({"tape.path": synthetic_tape_root, "features.path": tmp_path / "file" / "f"}, *MODULE)
         line = f"tickwax: cannot write to {tmp_path}/file/f: Not a directory"
         assert told(process.communicate(timeout=120)[1]) == [line]
-        assert process.returncode == 1
+        assert process.returncode == 2
 
     def test_an_interruption_while_the_other_process_is_missing(self, synthetic_tape_root, start, tmp_path):
         (port, other) = free_ports(2)
@@ -498,13 +498,6 @@ def test_the_verb_tells_what_it_did(synthetic_tape_root, alone, start, tmp_path)
     assert f" {count:,} " in stdout
     for instrument in (BTC, BYBIT_BTC, BYBIT_ETH):
         assert_same(table(out, instrument), table(alone / "features", instrument))
-
-
-def test_recovery_is_refused(synthetic_tape_root, start, tmp_path):
-    process = start({"tape.path": synthetic_tape_root}, *MODULE, "-r", tmp_path, "-s", "1", "-b", "0")
-    _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, len(stderr.splitlines())) == (2, 1)
-    assert "-r: a replay cannot be resumed yet" in stderr
 
 
 def test_a_tape_with_missing_rows_is_refused(start, tmp_path):
