@@ -7,11 +7,22 @@ flags instead.
 import atexit
 import os
 
-from dataflows.live_flow import prepare_live
+from dataflows.engine_options import recovery_directory
+from dataflows.live_flow import Live, prepare_live
 from dataflows.settings import load_settings
 from dataflows.startup import or_exit, say
+from sources.errors import TickwaxError
 
-_live = or_exit(lambda: prepare_live(load_settings()))
+
+def _prepare() -> Live:
+    if recovery_directory():
+        raise TickwaxError(
+            "-r: a live run has no past to return to; what a killed one recorded is recovered without it"
+        )
+    return prepare_live(load_settings())
+
+
+_live = or_exit(_prepare)
 _live.ready()
 _live.stop_on_signals()
 

@@ -15,7 +15,7 @@ import stamina
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink
 
-from dataflows.engine_options import cluster, recovery_directory
+from dataflows.engine_options import cluster
 from dataflows.flows import engine_factory, same_columns
 from dataflows.interpreter import ready_interpreter
 from dataflows.interruption import on_interruption
@@ -37,6 +37,7 @@ from sources.events import TapeBatch
 from sources.instrument import Instrument
 from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
 from sources.live.source import LiveSource
+from sources.tape.journal import TapeJournals
 from sources.tape.tail import find_tail, since_reset
 
 _GRACE = 5.0  # seconds from a signal to the end
@@ -120,31 +121,18 @@ def prepare_live(
         TickwaxError: an impossible combination of settings, or a folder that cannot be written to.
     """
     stamina.instrumentation.set_on_retry_hooks([])  # the telemetry tells of what is tried again
-    if recovery_directory():
-        raise TickwaxError("-r: a live run has no past to return to; what it recorded is recovered without")
     config = settings.feature_config()
     wanted = settings.live_symbols()
     run = f"live-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
     live = Live(flow, threading.Event(), {} if engines is None else engines, {})
-    tails: dict[Instrument, TapeTail] = {}
-    lead: dict[Instrument, list[TapeBatch]] = {}
-
-    def tail(instrument: Instrument) -> TapeTail:
-        # An instrument that is delisted and comes back goes on where this run left it.
-        if root and instrument not in tails:
-            found = tails[instrument] = find_tail(root, instrument)
-            if found.next_ordinal and not (found.book_known or found.torn):
-                lead[instrument] = since_reset(root, instrument)
-        return tails.setdefault(instrument, TapeTail())
-
+    past = _Past(root) if root else None
     new_engine = engine_factory(settings, config, live.engines)
 
     def make_engine(instrument: Instrument) -> FeatureEngine:
-        # No reset parts this run from the tape before it where the book was unknown: those rows count.
         engine = new_engine(instrument)
-        for rows in lead.pop(instrument, ()):
+        for rows in past.lead(instrument) if past else ():
             engine.process(rows)
         return engine
 
@@ -164,7 +152,7 @@ def prepare_live(
         LiveTelemetry(),
         live.stop,
         settings.duration.ns if settings.duration else None,
-        tail,
+        past.tail if past else lambda instrument: TapeTail(),
         lambda error: stop_with_error(error, 2),
     )
     try:
@@ -195,6 +183,31 @@ def prepare_live(
         live.release()
         raise
     return live
+
+
+class _Past:
+    """The tape that a run is appended to; read once the tape is locked, and so recovered."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._tails: dict[Instrument, TapeTail] = {}
+        self._leads: dict[Instrument, list[TapeBatch]] = {}
+        self._journals: TapeJournals | None = None
+
+    def tail(self, instrument: Instrument) -> TapeTail:
+        """Where the tape ends; an instrument that is delisted and comes back goes on where this run left it."""
+        if self._journals is None:  # empty ones, or of other processes of this cluster, of other instruments
+            self._journals = TapeJournals(self._root)
+        if instrument not in self._tails:
+            tail = self._tails[instrument] = find_tail(self._root, instrument, self._journals)
+            if tail.next_ordinal and not (tail.book_known or tail.torn):
+                self._leads[instrument] = since_reset(self._root, instrument, self._journals)
+        return self._tails[instrument]
+
+    def lead(self, instrument: Instrument) -> list[TapeBatch]:
+        """What the features must have seen before the first new row: where the book was unknown at the end, no reset
+        parts the new rows from those before. Gives it once."""
+        return self._leads.pop(instrument, [])
 
 
 def stop_with_error(error: Exception, code: int) -> None:

@@ -7,22 +7,26 @@ import numpy as np
 from sources.builder import TapeTail
 from sources.events import RESET, TRADE, TapeBatch
 from sources.instrument import Instrument
+from sources.tape.journal import TapeJournals
 from sources.tape.reader import tape_files
 
 _NAMES = ("ordinal", "exchange_ts", "sequence", "kind", "last")
 
 
-def find_tail(root: Path, instrument: Instrument) -> TapeTail:
+def find_tail(root: Path, instrument: Instrument, journals: TapeJournals | None = None) -> TapeTail:
     """Tail of an instrument's tape under ``root``; that of an empty tape if there is none.
 
     Only footers are read to find the newest rows (by ``ordinal``: a file's name and date need not tell), then rows
     backwards until one that is no trade.
 
+    Args:
+        journals: those of ``root``, if they have been opened already.
+
     Raises:
         TickwaxError: a file is no tape file.
     """
     tail = TapeTail()
-    for file in reversed(tape_files(root, instrument)):
+    for file in reversed(tape_files(root, instrument, journals)):
         for rows in file.backwards(_NAMES):
             if tail.exchange_ts is None:
                 tail.next_ordinal = int(rows.ordinal[-1]) + 1
@@ -36,14 +40,13 @@ def find_tail(root: Path, instrument: Instrument) -> TapeTail:
     return tail
 
 
-def since_reset(root: Path, instrument: Instrument) -> list[TapeBatch]:
+def since_reset(root: Path, instrument: Instrument, journals: TapeJournals | None = None) -> list[TapeBatch]:
     """The rows of an instrument's tape from the last ``reset`` on, in order; all of them if there is none.
 
-    Raises:
-        TickwaxError: as `find_tail`.
+    Arguments and errors are those of `find_tail`.
     """
     out: list[TapeBatch] = []
-    for file in reversed(tape_files(root, instrument)):
+    for file in reversed(tape_files(root, instrument, journals)):
         for rows in file.backwards():
             resets = np.flatnonzero(rows.kind == RESET)
             if len(resets):

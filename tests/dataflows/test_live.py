@@ -13,7 +13,9 @@ from bytewax.run import cli_main
 
 from dataflows.flows import prepare_replay
 from dataflows.settings import load_settings
-from sources.events import RESET, concat
+from sinks.lock import DataSetLock
+from sinks.tape import TapeWriter
+from sources.events import RESET, TRADE, concat, tape_batch
 from sources.instrument import Instrument
 from sources.simulator.config import SimulatorConfig
 from sources.simulator.thread import SimulatorThread, simulator_thread
@@ -175,3 +177,36 @@ def test_a_second_run_appends_after_a_reset(settings, start, tmp_path):
     assert int((tape.kind == RESET).sum()) == 1
     assert len(data_files(tmp_path / "tape", BINANCE)) == 2
     assert {pq.read_schema(f).names[0] for f in data_files(tmp_path / "tape", BINANCE)} == {"ordinal"}
+
+
+def test_trades_before_the_first_book_of_an_earlier_run_count(exchange, settings, start, tmp_path):
+    """No reset parts them from the new rows, so a replay of the whole tape has them in its first feature row."""
+    now = time.time_ns()
+    columns = {"ordinal": [0, 1], "exchange_ts": [now, now], "receive_ts": [now, now], "sequence": [1, 2]}
+    trades = tape_batch(**columns, kind=[TRADE] * 2, side=[1, -1], price=[100.0] * 2, size=[7.0, 5.0], last=[True] * 2)
+    with TapeWriter(tmp_path / "tape", "earlier") as writer:
+        writer.write(BINANCE, trades)
+    process = start({**settings, "symbols": f'["{BINANCE}"]', "duration": "3s"}, *MODULE)
+    assert process.wait(60) == 0, process.stderr.read()
+    assert_replay_is_live(tmp_path, {BINANCE})
+    assert table(tmp_path / "features", BINANCE)["trade_volume"][0].as_py() >= 12.0
+    assert RESET not in concat(list(TapeReader(tmp_path / "tape", BINANCE).batches())).kind
+
+
+def test_a_live_run_is_not_resumed(settings, start, tmp_path):
+    process = start(settings, *MODULE, "-r", tmp_path, "-s", 1, "-b", 1)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, len(told(stderr))) == (2, 1)
+    assert "-r: a live run has no past to return to" in stderr
+
+
+def test_a_second_writer_and_a_folder_that_cannot_be_written_to_are_one_line(settings, start, tmp_path):
+    with DataSetLock(tmp_path / "tape"):
+        process = start(settings, *MODULE)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, len(told(stderr))) == (2, 1)
+    assert f"{tmp_path / 'tape'}: another process is writing to it; wait for its end" in stderr
+    process = start({**settings, "tape.path": "/proc/tickwax"}, *MODULE)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, len(told(stderr))) == (2, 1)
+    assert "tickwax: cannot write to /proc/tickwax: " in stderr
