@@ -69,9 +69,15 @@ class VenueSettings(_Group):
 
 
 class TapeSettings(_Group):
-    """The recorded market data; no ``path`` means that nothing is recorded."""
+    """The recorded market data; no ``path`` means that nothing is recorded.
+
+    ``topic``: of Kafka, to which a live run publishes the tape, too, and from which a replay reads in place of files;
+    with ``follow`` a replay does not end where the topic does.
+    """
 
     path: OptionalPath = Path("data/tape")
+    topic: OptionalTopic = ""
+    follow: bool = False
     compression: Codec = "snappy"
 
 

@@ -105,7 +105,12 @@ def _brokers(text: str) -> str:
     return ",".join(brokers)
 
 
-def _topic(text: str) -> str:
+def topic_name(text: str) -> str:
+    """A topic's name, checked.
+
+    Raises:
+        ValueError: it is none; the text begins with the value.
+    """
     if not _TOPIC.fullmatch(text) or text in (".", ".."):
         raise ValueError(f"{text!r} is not a topic: up to 249 letters, digits, dots, dashes and underscores")
     return text
@@ -129,8 +134,7 @@ HttpUrl = Annotated[str, _url("https", "http")]
 InstrumentText = Annotated[str, AfterValidator(_instrument_or_venue)]
 Codec = Annotated[str, AfterValidator(_codec)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
-Topic = Annotated[str, AfterValidator(_topic)]
-OptionalTopic = Annotated[str, AfterValidator(lambda text: _topic(text) if text else text)]
+OptionalTopic = Annotated[str, AfterValidator(lambda text: topic_name(text) if text else text)]
 BybitDepth = Annotated[Integer, AfterValidator(_bybit_depth)]
 Sampling = Annotated[Duration, BeforeValidator(_sampling)]
 OptionalSampling = Annotated[Duration | None, BeforeValidator(_or_none(_sampling))]

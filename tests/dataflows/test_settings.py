@@ -48,7 +48,7 @@ def test_every_key_and_its_default():
                 "depth": 200,
             },
         },
-        "tape": {"path": "data/tape", "compression": "snappy"},
+        "tape": {"path": "data/tape", "topic": "", "follow": False, "compression": "snappy"},
         "journal": {"rotate_after": "1h", "rotate_mb": 1024, "sync_after": "10s"},
         "features": {
             "path": "data/features",

@@ -1,6 +1,6 @@
 """A broker on this machine for the tests: Apache Kafka, or Tansu where Java or Maven is absent.
 
-``KAFKA_BOOTSTRAP`` names one that runs already. ``TICKWAX_TEST_BROKER`` is ``kafka`` or ``tansu`` to insist on one.
+``KAFKA_BOOTSTRAP`` names one that runs already. ``KAFKA_TEST_BROKER`` is ``kafka`` or ``tansu`` to insist on one.
 """
 
 import base64
@@ -165,9 +165,9 @@ def choice() -> str:
     """Which broker the tests use: ``running``, ``kafka`` or ``tansu``."""
     if os.environ.get("KAFKA_BOOTSTRAP"):
         return "running"
-    wanted = os.environ.get("TICKWAX_TEST_BROKER")
+    wanted = os.environ.get("KAFKA_TEST_BROKER")
     if wanted:
-        assert wanted in ("kafka", "tansu"), f"TICKWAX_TEST_BROKER={wanted!r} is not kafka or tansu"
+        assert wanted in ("kafka", "tansu"), f"KAFKA_TEST_BROKER={wanted!r} is not kafka or tansu"
         return wanted
     return "kafka" if shutil.which("java") and shutil.which("mvn") else "tansu"
 
