@@ -1,11 +1,13 @@
 """The dataflows, put together from sources, operators and sinks."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bytewax.operators as op
 import pyarrow.parquet as pq
@@ -33,6 +35,9 @@ from sources.tape.shards import TapeShards
 from sources.tape.source import TapeSource
 from sources.venues import has_full_depth
 
+if TYPE_CHECKING:
+    from sources.kafka.source import KafkaTapeSource
+
 _ROWS_AT_ONCE = 20_000  # feature rows that a batch may complete: a thin tape has few tape rows for many of them
 
 
@@ -44,6 +49,7 @@ class Replay:
     progress: ReplayProgress
     sinks: dict[str, RowsSink | ResumableRowsSink]  # by data set
     engines: dict[Instrument, FeatureEngine]
+    stop: threading.Event | None = None  # ends a replay that would go on for ever; None: it ends by itself
     ending: threading.RLock = field(default_factory=threading.RLock)  # held by whoever has begun to end the process
     committed: bool = False
     aborted: bool = False
@@ -81,9 +87,17 @@ class Replay:
             self._end(str(error), code)
 
     def stop_on_signals(self) -> None:
-        """From now on an interruption ends the process at once and leaves nothing, whatever its threads are at."""
-        left = "start again with the same -r to go on" if self.resumable else "nothing was written"
-        self.release_signals = on_interruption(lambda number: self._end(f"interrupted; {left}", 128 + number))
+        """From now on an interruption ends the process at once and leaves nothing, whatever its threads are at; one
+        that would go on for ever it ends in order."""
+        self.release_signals = on_interruption(self._interrupted)
+
+    def _interrupted(self, number: int) -> None:
+        if self.stop is not None and not self.stop.is_set():
+            self.stop.set()
+            say(f"{signal.Signals(number).name}: stopping …")
+        else:
+            left = "start again with the same -r to go on" if self.resumable else "nothing was written"
+            self._end(f"interrupted; {left}", 128 + number)
 
     def hold(self, path: Path) -> None:
         """Keep other writers away from a data set until the end.
@@ -114,7 +128,7 @@ class Replay:
 
 
 def prepare_replay(settings: Settings, resumable: bool = False) -> Replay:
-    """Put the replay of a recorded tape together: tape → features → Parquet.
+    """Put the replay of a recorded tape together: tape, of files or of a topic → features → Parquet and Kafka.
 
     Args:
         resumable: Bytewax is given a recovery directory.
@@ -122,24 +136,35 @@ def prepare_replay(settings: Settings, resumable: bool = False) -> Replay:
     Raises:
         TickwaxError: the tape cannot be read, has none of the instruments asked for, or the features are there already.
     """
-    root = settings.tape.path
-    if root is None:
-        raise TickwaxError("tape.path: empty; a replay needs a tape to read")
     config = settings.feature_config()
-    journals = TapeJournals(root)
-    chosen = chosen_instruments(settings, root, journals)
     start, end = settings.replay.start, settings.replay.end
-    readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None, journals) for i in chosen]
+    readers: list[TapeReader] = []
+    if settings.tape.topic:
+        chosen = _already_there(settings)
+    elif settings.tape.path is None:
+        raise TickwaxError("tape.path: empty; a replay needs a tape to read")
+    else:
+        root, journals = settings.tape.path, TapeJournals(settings.tape.path)
+        chosen = chosen_instruments(settings, root, journals)
+        readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None, journals) for i in chosen]
     progress = ReplayProgress(sum(r.rows for r in readers))
     engines: dict[Instrument, FeatureEngine] = {}
     make_engine = engine_factory(settings, config, engines)
     flow = Dataflow("tickwax_replay")
     replay = Replay(flow, progress, {}, engines, resumable=resumable)
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns
-    source: TapeSource | TapeShards = TapeSource(readers, progress.add, replay.stop_with_error, longest_ns)
-    if resumable:
-        run, refuse = identity(settings, chosen), partial(replay.stop_with_error, code=2)
+    refuse = partial(replay.stop_with_error, code=2)
+    source: TapeSource | TapeShards | KafkaTapeSource
+    if settings.tape.topic:
+        from dataflows.kafka import topic_source  # takes a quarter of a second, which most runs need not spend
+
+        replay.stop = threading.Event() if settings.tape.follow else None
+        source = topic_source(settings, replay.stop, progress.add, replay.stop_with_error, refuse, longest_ns)
+    elif resumable:
+        run = identity(settings, chosen)
         source = TapeShards(readers, run, progress.add, replay.stop_with_error, refuse, longest_ns)
+    else:
+        source = TapeSource(readers, progress.add, replay.stop_with_error, longest_ns)
     rows = features("features", op.input("tape", flow, source), make_engine, recoverable=resumable)
     if start:
         # Rows before the range only make the book known.
@@ -170,6 +195,15 @@ def prepare_replay(settings: Settings, resumable: bool = False) -> Replay:
     if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     return replay
+
+
+def _already_there(settings: Settings) -> list[Instrument]:
+    """Instruments asked for that a replay's folders hold rows of; what a topic holds is known only once it is read."""
+    from dataflows.kafka import asked_for
+
+    asked = asked_for(settings)
+    paths = [path for path in (settings.features.path, settings.books.path) if path is not None]
+    return sorted({i for path in paths for i in instruments(path) if asked(str(i))})
 
 
 def engine_factory(

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +11,21 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
 from dataflows.kafka_metrics import LiveKafkaTelemetry, count_dropped
+from dataflows.resumption import identity
 from dataflows.settings import KafkaSecuritySettings, Settings
+from dataflows.startup import say
 from operators.config import FeatureConfig
 from operators.features import FeatureRows
 from operators.schema import feature_columns
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS
 from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
+from sinks.kafka.tape import TapeMessages
+from sources.errors import TickwaxError
+from sources.events import InstrumentBatch, TapeBatch
 from sources.kafka.connection import KafkaConnection
+from sources.kafka.source import KafkaTapeSource
+from sources.placement import key_hash
 
 _NS = 1e9
 
@@ -90,6 +98,98 @@ def publish_live(
     sink = KafkaSink(make, time.monotonic, lambda batch: count_dropped(topic, batch.rows), on_error)
     op.output("features_kafka", rows, sink)
     return [sink]
+
+
+def publish_tape(
+    tape: KeyedStream[InstrumentBatch], settings: Settings, on_error: Callable[[Exception], None]
+) -> list[KafkaSink[InstrumentBatch]]:
+    """Add the step that publishes a live run's tape, if a topic is named for it.
+
+    Raises:
+        TickwaxError: as of `publish_replayed`; or the tape is not recorded.
+    """
+    if not settings.tape.topic:
+        return []
+    if settings.tape.path is None:
+        raise TickwaxError("tape.topic: needs tape.path, from which the ordinals go on when the run is started again")
+    connection, topic = kafka_connection(settings), settings.tape.topic
+    connection.require({topic: "tape.topic"})
+    sink = KafkaSink(
+        lambda: Publisher(
+            connection, topic, TapeMessages(), delivery(settings), time.monotonic, LiveKafkaTelemetry(), _home_partition
+        ),
+        time.monotonic,
+        lambda batch: count_dropped(topic, batch.batch.rows),
+        on_error,
+    )
+    op.output("tape_kafka", tape, sink)
+    return [sink]
+
+
+def _home_partition(key: bytes) -> int:
+    return key_hash(key.decode())
+
+
+def topic_source(
+    settings: Settings,
+    stop: threading.Event | None,
+    on_rows: Callable[[TapeBatch], None],
+    on_error: Callable[[Exception], None],
+    on_refusal: Callable[[Exception], None],
+    longest_ns: int,
+) -> KafkaTapeSource:
+    """The tape of a topic, with the instruments that the settings ask for; all of them unless ``symbols`` was set.
+
+    Raises:
+        TickwaxError: no broker answers, or the topic does not exist.
+    """
+    _check_topic_replay(settings)
+    connection, topic = kafka_connection(settings), settings.tape.topic
+    partitions = connection.require({topic: "tape.topic"})[topic]
+
+    def on_skipped(key: str, rows: int) -> None:
+        say(f"topic {topic}: it begins inside the tape of {key}: {rows:,} rows before the book could be known, skipped")
+
+    return KafkaTapeSource(
+        connection,
+        topic,
+        partitions,
+        {**identity(settings, []), "symbols": _symbols(settings), "tape.topic": topic},
+        follow=settings.tape.follow,
+        wanted=asked_for(settings),
+        stop=stop,
+        on_rows=on_rows,
+        on_skipped=on_skipped,
+        on_error=on_error,
+        on_refusal=on_refusal,
+        longest_ns=longest_ns,
+    )
+
+
+def _check_topic_replay(settings: Settings) -> None:
+    for key, value in (("replay.start", settings.replay.start), ("replay.end", settings.replay.end)):
+        if value is not None:
+            raise TickwaxError(
+                f"{key}: '{value}' cuts a tape of files, not that of tape.topic, '{settings.tape.topic}'"
+            )
+    for key, path in (("features.path", settings.features.path), ("books.path", settings.books.path)):
+        if settings.tape.follow and path is not None:
+            raise TickwaxError(
+                f"{key}: '{path}' would appear only at the end, which there is none with tape.follow; "
+                "set it empty and publish to kafka.topic"
+            )
+
+
+def _symbols(settings: Settings) -> str:
+    return ", ".join(settings.symbols) if "symbols" in settings.model_fields_set else "all"
+
+
+def asked_for(settings: Settings) -> Callable[[str], bool]:
+    """Whether the settings ask a replay for an instrument, by key."""
+    if "symbols" not in settings.model_fields_set:
+        return lambda key: True
+    named = set(settings.symbols)
+    return lambda key: key in named or f"{key.partition(':')[0]}:*" in named
 
 
 def _feature_publisher(settings: Settings, config: FeatureConfig, run: str) -> Callable[[], Publisher[FeatureRows]]:

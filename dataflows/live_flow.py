@@ -157,6 +157,10 @@ def prepare_live(
     )
     try:
         tape = op.input("live", flow, source)
+        if settings.kafka.bootstrap and settings.tape.topic:
+            from dataflows.kafka import publish_tape  # takes a quarter of a second, which most runs need not spend
+
+            live.publishers += publish_tape(tape, settings, lambda error: stop_with_error(error, 2))
         if root:
             op.output("tape_parquet", tape, sink("tape", root, tape_form(settings.tape.compression), count_tape))
         if with_features:

@@ -50,7 +50,7 @@ class ReplayProgress:
             transient=True,
             disable=not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task("replay", total=rows, speed="")
+        self._task = self._bar.add_task("replay", total=rows or None, speed="")
 
     def __enter__(self) -> Self:
         self.start()

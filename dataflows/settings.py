@@ -214,6 +214,12 @@ class Settings(BaseSettings):
         for (key, path), (other, outer) in permutations(((k, p.resolve()) for k, p in paths.items() if p), 2):
             if path.is_relative_to(outer):
                 raise ValueError(f"{key}: '{path}' lies inside {other}; every data set needs a folder of its own")
+        if self.tape.topic and not self.kafka.bootstrap:
+            raise ValueError(f"tape.topic: '{self.tape.topic}' needs kafka.bootstrap, the brokers that have it")
+        if self.tape.topic and self.tape.topic == self.kafka.topic:
+            raise ValueError(f"tape.topic: '{self.tape.topic}' is also kafka.topic; tape and features need one each")
+        if self.tape.follow and not self.tape.topic:
+            raise ValueError("tape.follow: true needs tape.topic; files end where they end")
         security = self.kafka.security
         if security.protocol.startswith("SASL") != bool(security.mechanism):
             raise ValueError(

@@ -3,9 +3,8 @@
 Bytewax snapshots the partitions of a `FixedPartitionedSink` at the end of each epoch, and the epoch counts only once
 all snapshots are stored. So `RecoverableKafkaSink` waits for every confirmation in ``snapshot``: after a crash the
 input goes back to an epoch whose rows are all confirmed, and rows after it are sent again (at least once). Its
-partitions are shards of fixed names, as Bytewax lets none disappear; they have no state of their own. Shard ``i`` of
-``n`` lives on worker ``i mod workers``, and a key goes to the shard of its own hash, so where ``workers`` divides
-`SHARDS` nothing travels between workers.
+partitions are the shards of `sources.placement`, as Bytewax lets none disappear; they have no state of their own, and
+where the number of workers divides that of shards nothing travels between workers.
 
 A live run cannot go back, and one worker thread serves the recording, too. Its `KafkaSink` is a `DynamicSink` that
 hands rows to the publisher's buffer and waits for room a tenth of the time at the most. If delivery is given up, it
@@ -21,11 +20,9 @@ from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkParti
 
 from sinks.kafka.publisher import Publisher
 from sources.errors import TickwaxError
-from sources.placement import key_hash
+from sources.placement import shard, shard_names
 
 T = TypeVar("T")
-
-SHARDS = 24  # so 1, 2, 3, 4, 6, 8, 12 or 24 workers
 
 _PATIENCE = 1.0  # s that a live run waits for room at once …
 _PATIENCE_RATE = 0.1  # … and of every second, when there is little room for long
@@ -76,12 +73,12 @@ class RecoverableKafkaSink(FixedPartitionedSink[tuple[str, T], None], Generic[T]
 
     def list_parts(self) -> list[str]:
         """Every shard: each worker has access to all."""
-        return [f"{shard:02d}" for shard in range(SHARDS)]
+        return shard_names()
 
     def part_fn(self, item_key: str) -> int:
-        """The shard by the hash with which Bytewax places keys, so that it lives where the key does."""
-        if item_key not in self._shards:
-            self._shards[item_key] = key_hash(item_key) % SHARDS
+        """The key's shard, which lives where the key does."""
+        if item_key not in self._shards:  # in Python, the hash costs more than the rest
+            self._shards[item_key] = shard(item_key)
         return self._shards[item_key]
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_RecoverablePartition[T]":

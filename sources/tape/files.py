@@ -99,7 +99,7 @@ class ParquetFile(TapeFile):
         with _readable(self.path) as file:
             groups, row = self._groups_from(file.metadata, from_ordinal)
             for record in file.iter_batches(batch_rows, row_groups=groups, columns=list(names), use_threads=True):
-                yield _columns(self.path, record, row)
+                yield columns_of(self.path, record, row)
                 row += record.num_rows
 
     def rows_before(self, ordinal: int) -> int:
@@ -112,7 +112,7 @@ class ParquetFile(TapeFile):
         with _readable(self.path) as file:
             for group in reversed(range(file.num_row_groups)):
                 for record in file.read_row_group(group, list(names)).combine_chunks().to_batches():
-                    yield _columns(self.path, record, 0)
+                    yield columns_of(self.path, record, 0)
 
     def _groups_from(self, meta: Any, ordinal: int) -> tuple[list[int], int]:
         """The row groups but for those that end before ``ordinal``, and the number of rows in the latter."""
@@ -145,14 +145,22 @@ def _extent(path: Path, group: Any, name: str) -> tuple[int, int]:
     raise TickwaxError(f"{path}: no column {name!r}")
 
 
-def _columns(path: Path, record: pa.RecordBatch, row: int) -> TapeBatch:
-    """The batch in arrays; ``row``: the number of its first row in the file."""
+def columns_of(place: Path | str, record: pa.RecordBatch, row: int) -> TapeBatch:
+    """The batch in arrays; columns that it has not have no rows.
+
+    Args:
+        place: where it comes from, for errors.
+        row: the number of its first row there.
+
+    Raises:
+        TickwaxError: a value is null.
+    """
     columns: dict[str, Any] = {name: np.empty(0, dtype) for name, dtype in DTYPES.items()}
     for name in record.schema.names:
         column = record.column(name)
         if column.null_count:
             row += int(column.is_null().to_numpy(zero_copy_only=False).argmax())
-            raise TickwaxError(f"{path}: row {row}: column {name!r} is null; a tape has no nulls")
+            raise TickwaxError(f"{place}: row {row}: column {name!r} is null; a tape has no nulls")
         if name == "kind":
             columns[name] = _kind_codes(column)
         elif pa.types.is_timestamp(column.type):

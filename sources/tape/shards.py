@@ -11,6 +11,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from sources.errors import TickwaxError
 from sources.events import TapeBatch
 from sources.placement import shard, shard_names
+from sources.resumed import resumed
 from sources.tape.reader import TapeReader
 from sources.tape.source import Ahead, Item, items
 
@@ -63,7 +64,7 @@ class TapeShards(FixedPartitionedSource[Item, bytes]):
             TickwaxError: the state is of another version, or of a run with other settings.
         """
         try:
-            begin = self._resumed(resume_state) if resume_state else {}
+            begin = resumed(resume_state, _State, _VERSION, self._run).next if resume_state else {}
         except TickwaxError as e:
             self._on_refusal(e)
             raise
@@ -72,23 +73,6 @@ class TapeShards(FixedPartitionedSource[Item, bytes]):
         state = _State(_VERSION, self._run, begin)
         turns.append(_Shard(turns, mine, state, self._longest_ns, self._on_rows, self._on_error))
         return turns[-1]
-
-    def _resumed(self, data: bytes) -> dict[str, int]:
-        try:
-            version = msgspec.json.decode(data)["version"]
-            state = msgspec.json.decode(data, type=_State) if version == _VERSION else None
-        except (msgspec.DecodeError, LookupError, TypeError, ValueError):
-            raise TickwaxError("-r: the recovery store holds something else than a replay's state") from None
-        if state is None:
-            raise TickwaxError(f"-r: the state is of version {version}; this build resumes version {_VERSION}")
-        for key in sorted({*state.run, *self._run}):
-            was, now = state.run.get(key, "absent"), self._run.get(key, "absent")
-            if was != now:
-                raise TickwaxError(
-                    f"-r: the state is of another run: {key} was {was}, and is {now}; "
-                    "resume with the same settings, or start anew with an empty recovery directory"
-                )
-        return state.next
 
 
 class _Shard(StatefulSourcePartition[Item, bytes]):

@@ -83,6 +83,7 @@ class Process(ABC):
             yield
         finally:
             self.signal(signal.SIGCONT)
+            self._wait()  # Kafka's controller has taken it off the cluster meanwhile
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -91,6 +92,10 @@ class Process(ABC):
     def start(self) -> None:
         """Start it and wait until it answers."""
         self._process = subprocess.Popen(self.command(), stdout=self._log, stderr=self._log)
+        self._wait()
+
+    def _wait(self) -> None:
+        assert self._process is not None
         deadline = time.monotonic() + _STARTS_WITHIN
         while not answers(self.bootstrap):
             assert self._process.poll() is None, Path(self._log.name).read_text()[-3000:]

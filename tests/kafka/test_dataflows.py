@@ -1,11 +1,15 @@
 """Replay and live as their users run them, with features to Kafka."""
 
 import math
+import signal
 import time
 
 import pyarrow as pa
 import pytest
 
+from dataflows.flows import prepare_replay
+from dataflows.settings import load_settings
+from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.simulator.config import SimulatorConfig
 from sources.simulator.thread import simulator_thread
@@ -91,3 +95,61 @@ def test_a_live_run_records_on_when_the_broker_stays_away(cluster, topic, read, 
         sent = published[str(instrument)]
         assert 0 < len(sent) < len(rows) - 10
         assert sent == rows[: len(sent)]
+
+
+def test_one_process_records_and_another_computes_what_it_publishes(cluster, topic, read, start, tmp_path):
+    """Live publishes its tape; a replay that follows the topic publishes features: the bits of the live run's own."""
+    tape, features = topic(3), topic(3)
+    kafka = {"kafka.bootstrap": cluster.bootstrap, "tape.topic": tape}
+    follow = {**kafka, "kafka.topic": features, "tape.follow": True, "features.path": ""}
+    follower = start(follow, *MODULE)
+    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
+        settings = {
+            **exchange.addresses,
+            **kafka,
+            "kafka.topic": "",
+            "tape.path": tmp_path / "tape",
+            "features.path": tmp_path / "features",
+            "symbols": '["binance_futures:*","bybit_linear:*"]',
+            "duration": "5s",
+        }
+        recorder = start(settings, *LIVE)
+        wait_until_served(exchange, 3)
+        exchange.fault("drop", symbol=INSTRUMENTS[0].symbol, stream="*@depth*")
+        stdout, stderr = recorder.communicate(timeout=60)
+    assert (recorder.returncode, stdout) == (0, ""), stderr
+    expected = {str(i): recorded(tmp_path / "features", i) for i in INSTRUMENTS}
+    deadline = time.monotonic() + 30
+    while (found := received(read(features))) != expected and time.monotonic() < deadline:
+        time.sleep(0.2)
+    follower.send_signal(signal.SIGTERM)
+    stdout, stderr = follower.communicate(timeout=30)
+    assert (follower.returncode, stdout) == (0, ""), stderr
+    assert found == expected
+    assert min(map(len, expected.values())) > 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"tape.topic": "t"}, "tape.topic: 't' needs kafka.bootstrap"),
+        ({"tape.follow": True}, "tape.follow: true needs tape.topic"),
+        ({"tape.topic": "t", "kafka.topic": "t", "kafka.bootstrap": "h:1"}, "tape.topic: 't' is also kafka.topic"),
+    ],
+)
+def test_impossible_combinations_are_one_line(settings, line):
+    with pytest.raises(TickwaxError, match=f"^{line}"):
+        load_settings(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"tape.follow": True}, "features.path: 'data/features' would appear only at the end"),
+        ({"replay.start": "2026-01-05"}, "replay.start: '2026-01-05' cuts a tape of files"),
+        ({"tape.topic": "nope"}, "tape.topic: no topic 'nope'"),
+    ],
+)
+def test_what_a_topic_cannot_do_is_one_line(cluster, settings, line):
+    with pytest.raises(TickwaxError, match=f"^{line}"):
+        prepare_replay(load_settings({"kafka.bootstrap": cluster.bootstrap, "tape.topic": "t", **settings}))
