@@ -1,6 +1,7 @@
 """The tape in a topic: what was published is what is read, each row once, and features of the same bits."""
 
 import itertools
+import signal
 import time
 from datetime import timedelta
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource, cut
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import MODULE, assert_same, free_ports, table, told
+from tests.kafka.test_dataflows import received, recorded
 from tests.strategies import split, splits, tapes
 
 BTC = INSTRUMENTS[0]
@@ -196,3 +198,51 @@ def test_offsets_are_what_a_run_is_resumed_by(connection, topic, synthetic_tape_
         fresh = np.r_[True, found.ordinal[1:] > np.maximum.accumulate(found.ordinal)[:-1]]
         assert same(TapeBatch._make(column[fresh] for column in found), expected)
         assert found.rows - expected.rows < expected.rows / 4
+
+
+def test_killed_and_started_again_every_row_arrives_once_after_the_consumers_rule(
+    cluster, connection, topic, read, from_files, synthetic_tape_root, start, tmp_path
+):
+    tape, features = topic(2), topic(2)
+    init_db_dir(tmp_path, 1)
+    follow = {"kafka.bootstrap": cluster.bootstrap, "kafka.topic": features, "tape.topic": tape, "features.path": ""}
+    recovery = ("-r", tmp_path, "-s", 0, "-b", 0, "-w", 2)
+    expected = {str(i): recorded(from_files, i) for i in INSTRUMENTS}
+    publisher = Publisher(connection, tape, TapeMessages(), Delivery(linger=0.0), time.monotonic, KafkaTelemetry())
+    parts = [list(cut(whole(synthetic_tape_root, i), 500_000_000)) for i in INSTRUMENTS]
+    turns = [(i, part) for turn in zip(*parts, strict=False) for i, part in zip(INSTRUMENTS, turn, strict=True)]
+    rest = [(i, part) for i, own in zip(INSTRUMENTS, parts, strict=True) for part in own[len(turns) // 5 :]]
+    thirds = [turns[: len(turns) // 3], turns[len(turns) // 3 :], rest]
+    for third in thirds:
+        process = start({**follow, "tape.follow": True}, *MODULE, *recovery)
+        seen = len(read(features))
+        for instrument, part in third:
+            publisher.put(str(instrument), InstrumentBatch(instrument, part))
+            publisher.flush()
+            if third is not rest:
+                time.sleep(0.01)
+        deadline = time.monotonic() + 40
+        if third is rest:
+            while received(read(features)) != expected:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            stdout, stderr = process.communicate(timeout=30)
+            assert (process.returncode, stdout) == (0, ""), stderr
+        else:
+            while len(read(features)) == seen:
+                assert time.monotonic() < deadline, process.communicate(timeout=5)
+                time.sleep(0.05)
+            process.kill()
+    publisher.close()
+
+
+def test_a_run_with_other_settings_is_not_resumed(cluster, tape_topic, start, tmp_path):
+    init_db_dir(tmp_path, 1)
+    settings = {"kafka.bootstrap": cluster.bootstrap, "kafka.topic": "", "tape.topic": tape_topic, "features.path": ""}
+    recovery = ("-r", tmp_path, "-s", 0, "-b", 0)
+    assert start(settings, *MODULE, *recovery).wait(60) == 0
+    process = start({**settings, "features.sampling": "1s"}, *MODULE, *recovery)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, len(told(stderr))) == (2, 1)
+    assert "features.sampling was 100ms, and is 1s" in stderr
