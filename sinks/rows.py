@@ -72,7 +72,7 @@ def rows_form(columns: Sequence[Column], compression: str = "snappy") -> Form[Fe
     file = rows_format(columns, compression)
     fields = tuple(
         Field(name, dtype, max(count, default=0))
-        for name, dtype in (("integer", "<i8"), ("code", "|i1"), ("value", "<f8"), ("book", "<f8"))
+        for name, dtype in (("integer", "<i8"), ("value", "<f8"), ("book", "<f8"), ("code", "|i1"))
         if (count := [_COUNTS.get(name, c.row + 1) for c in columns if c.array == name])
     )
 

@@ -1,5 +1,6 @@
 """The tape on disk: a data set of tape rows, contiguous in ordinal within each file."""
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,9 @@ def tape_format(compression: str = "snappy") -> FileFormat:
     )
 
 
+_in_order = attrgetter(*(field.name for field in TAPE_FIELDS))
+
+
 def tape_form(compression: str = "snappy") -> Form[InstrumentBatch]:
     """How tape rows are kept in a journal and in files."""
     return Form(
@@ -31,7 +35,7 @@ def tape_form(compression: str = "snappy") -> Form[InstrumentBatch]:
         columns=(),
         fields=TAPE_FIELDS,
         file=tape_format(compression),
-        arrays=lambda item: item.batch,
+        arrays=lambda item: _in_order(item.batch),
         ts=lambda columns: columns["receive_ts"],
         arrow=lambda columns: to_arrow(TapeBatch(**columns)),
     )

@@ -3,8 +3,8 @@
 After eight bytes that name format and version follow frames, each of a header (CRC-32 of all that follows in the frame,
 kind, length of the payload) and a payload whose length is a multiple of eight. The first frame describes the columns
 (JSON), some name instruments (JSON, a list; the n-th name ever given has code n), the others hold rows: for every
-instrument its code, a number of rows, and then column after column, little-endian, padded to eight bytes. A frame that
-is cut off, or whose checksum does not hold, ends the journal.
+instrument its code, a number of rows, and then column after column, little-endian, padded to eight bytes, the wide ones
+first, so that every value is aligned. A frame that is cut off, or whose checksum does not hold, ends the journal.
 
 Rows are raw columns and no Arrow IPC messages, because a live run appends a few rows at a time: a record batch of the
 73 feature columns costs 300 µs to make and write, its four arrays as they are 3 µs.
@@ -34,6 +34,7 @@ _CHECKED = struct.Struct("<IQ")  # what of the frame's header the checksum cover
 _CHECKED_AT = FRAME.size - _CHECKED.size
 
 Bytes = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class Field(NamedTuple):
@@ -96,24 +97,24 @@ def find_items(
 
 
 @kernel
-def gather(data: Bytes, at: Int64s, rows: Int64s, before: int, width: int, out: Bytes) -> None:
+def gather(data: Values, at: Int64s, rows: Int64s, out: Values) -> None:
     """Join one array of several items.
 
     Args:
-        data: the file.
-        at, rows: of the items.
-        before: bytes a row of the arrays that stand before this one.
-        width: bytes of a value.
-        out: shape ``(columns, bytes)``.
+        data: the file, in values of the array's size.
+        at: where the array begins in each item, in values.
+        rows: of each item.
+        out: shape ``(columns, rows of all)``.
     """
-    filled = 0
+    filled = np.uint64(0)
     for i in range(len(at)):
-        size = rows[i] * width
-        start = at[i] + rows[i] * before
+        count = np.uint64(rows[i])  # unsigned indices: none is negative, so the copy becomes vector instructions
+        start = np.uint64(at[i])
         for c in range(out.shape[0]):
-            for b in range(size):
-                out[c, filled + b] = data[start + c * size + b]
-        filled += size
+            for r in range(count):
+                out[c, filled + r] = data[start + r]
+            start += count
+        filled += count
 
 
 class Journal:
@@ -178,6 +179,9 @@ class Journal:
             elif kind == DESCRIPTION:
                 self.description = json.loads(bytes(view[start:at]))
                 self.fields = tuple(Field(*field) for field in self.description["fields"])
+                sizes = [np.dtype(field.dtype).itemsize for field in self.fields]
+                if sizes != sorted(sizes, reverse=True):
+                    raise TickwaxError(f"{self.path}: its columns do not begin with the wide ones")
             self.end = at
         return np.array(starts, np.int64), np.array(ends, np.int64)
 
@@ -208,7 +212,9 @@ class Journal:
         else:
             raise KeyError(name)
         dtype = np.dtype(field.dtype)
+        word = np.dtype(f"<u{dtype.itemsize}")
         at, rows = self.at[items], self.rows[items]
         out = np.empty((max(1, field.columns), int(rows.sum())), dtype)
-        gather(self._data, at, rows, before, dtype.itemsize, out.view(np.uint8))
+        whole = len(self._data) // dtype.itemsize * dtype.itemsize
+        gather(self._data[:whole].view(word), (at + rows * before) // dtype.itemsize, rows, out.view(word))
         return out if field.columns else out[0]

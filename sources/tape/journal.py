@@ -13,7 +13,8 @@ from sources.journal import Field, Journal
 from sources.tape.files import ALL, TapeFile
 from sources.tape.layout import journal_files
 
-TAPE_FIELDS = tuple(Field(name, np.dtype(dtype).str) for name, dtype in DTYPES.items())
+_WIDE_FIRST = sorted(DTYPES, key=lambda name: -np.dtype(DTYPES[name]).itemsize)
+TAPE_FIELDS = tuple(Field(name, np.dtype(DTYPES[name]).str) for name in _WIDE_FIRST)
 
 _BATCH_ROWS = 1 << 16
 
