@@ -44,6 +44,7 @@ STEPS = ("100ms", "1s", "10s", "60s")
 SECONDS = {"100ms": 0.1, "1s": 1.0, "10s": 10.0, "60s": 60.0}
 INTERVALS = {"BTCUSDT": ("1s", "10s"), "ETHUSDT": ("1s", "10s"), "NEXOUSDT": ("1s", "10s", "60s")}
 SHUFFLES = 200
+FORECAST = 5  # rows ahead
 WINDOW = 30  # of the fractal dimension
 
 
@@ -55,6 +56,7 @@ class Market(NamedTuple):
     orders: dict[str, dict[str, float | str]]  # row of `optimal-d` by step, price series
     tick: float
     depth: float  # mean size of the best level
+    reach: float  # mean distance of the tenth level from the best, ticks
 
 
 def tickwax(*arguments: object, **settings: object) -> None:
@@ -77,6 +79,7 @@ def prepare(data: Path, folder: Path) -> Iterator[Market]:
             "replay", "--tape", folder / "tape", "--features", folder / step, "--sampling", step,
             features__depths=str(list(DEPTHS)), features__fdi_interval="1s" if SECONDS[step] <= 1 else step,
             features__d_file=folder / f"d_{step}.parquet", features__max_hold="600s",
+            books__path=folder / "books" if step == "1s" else "",
         )  # fmt: skip
     for instrument in CAPTURES:
         features, orders = {}, {}
@@ -92,7 +95,11 @@ def prepare(data: Path, folder: Path) -> Iterator[Market]:
         tick = float(np.round(np.diff(np.sort(list(prices))).min(), 8))
         best = features["100ms"]
         depth = float(np.mean(best["bid_size"] + best["ask_size"]) / 2)
-        yield Market(instrument.symbol, features, orders, tick, depth)
+        books = [
+            pq.ParquetFile(f).read(["bid_price_0", "bid_price_9"]) for f in data_files(folder / "books", instrument)
+        ]
+        reach = np.concatenate([b["bid_price_0"].to_numpy() - b["bid_price_9"].to_numpy() for b in books]) / tick
+        yield Market(instrument.symbol, features, orders, tick, depth, float(np.nanmean(reach)))
 
 
 def flows(market: Market, step: str) -> np.ndarray:
@@ -175,12 +182,14 @@ def forward(markets: Sequence[Market]) -> tuple[str, list[Panel]]:
             inside.append(r.rsquared)
             outside.append(out_of_sample(y, x))
             line.append(f"{r.rsquared:.3f} ({r.tvalues[1]:+.1f}) {outside[-1]:+.3f}")
-        rows.append(line)
+            if h == FORECAST:
+                forecast = np.std(r.fittedvalues)
+        rows.append([*line, f"{forecast:.2g}"])
         seconds = np.array(horizons) * SECONDS[step]
         curves = [("whole sample", seconds, inside), ("second half, fitted to the first", seconds, outside)]
         panels.append(Panel(market.name, "horizon, s", "R²", curves, [("", 0.0)]))
     heads = [f"{h} row{'s' * (h > 1)}" for h in horizons]
-    return table(["", *heads], rows), panels
+    return table(["", *heads, f"forecast's sd at {FORECAST} rows, ticks"], rows), panels
 
 
 def memory(markets: Sequence[Market]) -> tuple[str, list[Panel]]:
@@ -312,9 +321,27 @@ def data_table(markets: Sequence[Market]) -> str:
         spread = np.mean(f["spread"]) / market.tick
         trades = f"{int(f['trade_count'].sum()):,}"
         rows.append(
-            [market.name, f"{hours:.2f}", f"{market.tick:g}", f"{spread:.1f}", f"{market.depth:.3g}", trades, *still]
+            [
+                market.name,
+                f"{hours:.2f}",
+                f"{market.tick:g}",
+                f"{spread:.1f}",
+                f"{market.depth:.3g}",
+                f"{market.reach:.0f}",
+                trades,
+                *still,
+            ]
         )
-    head = ["", "hours", "tick", "spread, ticks", "best size", "trades", *(f"mid still, {s}" for s in STEPS[:3])]
+    head = [
+        "",
+        "hours",
+        "tick",
+        "spread, ticks",
+        "best size",
+        "level 10, ticks away",
+        "trades",
+        *(f"mid still, {s}" for s in STEPS[:3]),
+    ]
     return table(head, rows)
 
 

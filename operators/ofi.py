@@ -259,7 +259,9 @@ def _duration(ms: int) -> str:
 
 
 def _nanoseconds(name: str, ms: float) -> int:
-    ns = round(as_number(name, ms) * MS) if not isinstance(ms, int) else ms * MS
+    number = as_number(name, ms)
+    whole = math.floor(number)  # apart: a product of today's ms has no bits left for the nanosecond
+    ns = whole * MS + round((number - whole) * MS)
     if not 0 <= ns < 1 << 62:
         raise ValueError(f"{name}: {ms!r} ms is not between 1970 and 2116")
     return ns

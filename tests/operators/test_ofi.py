@@ -91,6 +91,21 @@ def test_many_at_once_have_the_bits_of_one_by_one() -> None:
     assert whole.timestamp.tolist() == np.maximum.accumulate(times).tolist()
 
 
+@pytest.mark.parametrize("kind", [int, float, np.int64, np.float64])
+def test_windows_end_where_they_should_at_todays_times(kind: type) -> None:
+    """An event exactly w before t is outside (t − w, t]; in float64, times in ns would be wrong by up to 128."""
+    start = 1_723_161_255_117
+    arrays = random_books(40, 3)
+    whole = order_flow_imbalance([kind(start + 7 * i) for i in range(40)], **arrays, timeframes_ms=[70])
+    ofi = OrderFlowImbalance([70])
+    for i in range(40):
+        f = ofi.update("A", kind(start + 7 * i), **{k: v[i] for k, v in arrays.items()})
+        ofi.add_trade("A", kind(start + 7 * i), 1.0, False)
+        want = math.fsum(whole.ofi_level_0[max(1, i - 9) : i + 1])
+        assert f.ofi_70ms == whole.ofi_70ms[i] == want
+        assert ofi.get_trade_imbalance("A", kind(start + 7 * i), 70) == min(i + 1, 10)
+
+
 def test_lists_tuples_pandas_and_polars_are_alike() -> None:
     book = random_books(1, 5)
     want = OrderFlowImbalance().update("A", 1, **{k: v[0] for k, v in book.items()})
