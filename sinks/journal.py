@@ -9,11 +9,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sinks.dataset import sync
 from sinks.form import Array
 from sources.journal import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, Journal, checksum
 
 _PADDING = [bytes(n) for n in range(8)]
+_ROOM = bytes(FRAME.size)
+_MANY = 1024  # rows
 
 
 class JournalWriter:
@@ -43,7 +47,7 @@ class JournalWriter:
             os.ftruncate(self._file, position)
             self.position, self.synced = position, 0
             if not position:
-                self._write(MAGIC + _frame(DESCRIPTION, _text(description)))
+                self._write(MAGIC + _frame(DESCRIPTION, [_ROOM, _text(description)]))
         except OSError:
             self.close()
             raise
@@ -57,7 +61,7 @@ class JournalWriter:
         Raises:
             OSError: the disk is full.
         """
-        parts: list[bytes] = []
+        parts: list[Any] = [_ROOM]
         names: list[str] = []
         total = 0
         for key, arrays in items:
@@ -69,12 +73,16 @@ class JournalWriter:
                 code = self._codes[key] = len(self._codes)
                 names.append(key)
             parts.append(ITEM.pack(code, rows))
-            parts += [array.tobytes() for array in arrays]
+            if rows < _MANY:
+                parts += [array.tobytes() for array in arrays]
+            else:  # not copied twice
+                parts += map(np.ascontiguousarray, arrays)
             parts.append(_PADDING[-rows * self._row_bytes & 7])
             total += rows
-        if parts:
-            frame = _frame(ROWS, b"".join(parts))
-            self._write(_frame(NAMES, _text(names)) + frame if names else frame)
+        if total:
+            if names:
+                self._write(_frame(NAMES, [_ROOM, _text(names)]))
+            self._write(_frame(ROWS, parts))
             self.rows += total
 
     def sync(self) -> None:
@@ -102,7 +110,7 @@ class JournalWriter:
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | bytearray) -> None:
         if self._broken:  # what came after a torn frame would never be read
             raise OSError(errno.EIO, "an earlier write failed")
         view = memoryview(data)
@@ -113,8 +121,13 @@ class JournalWriter:
         self.position += len(data)
 
 
-def _frame(kind: int, payload: bytes) -> bytes:
-    return FRAME.pack(checksum(kind, payload), kind, len(payload)) + payload
+def _frame(kind: int, parts: Sequence[Any]) -> bytearray:
+    """A frame of these parts of a payload, before which there is room for the header."""
+    frame = bytearray().join(parts)
+    size = len(frame) - FRAME.size
+    FRAME.pack_into(frame, 0, 0, kind, size)
+    FRAME.pack_into(frame, 0, checksum(frame), kind, size)
+    return frame
 
 
 def _text(content: Any) -> bytes:

@@ -30,8 +30,7 @@ FRAME = struct.Struct("<IIQ")  # CRC-32, kind, bytes of payload
 ITEM = struct.Struct("<II")  # code of the instrument, rows
 DESCRIPTION, NAMES, ROWS = 1, 2, 3
 
-_CHECKED = struct.Struct("<IQ")  # what of the frame's header the checksum covers
-_CHECKED_AT = FRAME.size - _CHECKED.size
+_CRC_BYTES = 4
 
 Bytes = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.unsignedinteger[Any]]
@@ -50,9 +49,9 @@ class Field(NamedTuple):
         return np.dtype(self.dtype).itemsize * max(1, self.columns)
 
 
-def checksum(kind: int, payload: bytes | memoryview) -> int:
-    """CRC-32 of a frame but for its first field."""
-    return isal_zlib.crc32(payload, isal_zlib.crc32(_CHECKED.pack(kind, len(payload))))
+def checksum(frame: bytearray | memoryview) -> int:
+    """CRC-32 of a whole frame but for its first field, which holds it."""
+    return isal_zlib.crc32(memoryview(frame)[_CRC_BYTES:])
 
 
 @kernel
@@ -168,7 +167,7 @@ class Journal:
         while at + FRAME.size <= size:
             crc, kind, length = FRAME.unpack_from(view, at)
             start = at + FRAME.size
-            if length > size - start or crc != isal_zlib.crc32(view[at + _CHECKED_AT : start + length]):
+            if length > size - start or crc != checksum(view[at : start + length]):
                 break
             at = start + length
             if kind == ROWS:
