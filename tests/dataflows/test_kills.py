@@ -1,13 +1,20 @@
 """Real runs, killed at random moments: every row that had reached a sink is there, once, and with the same bits."""
 
+import subprocess
 import time
 
+import pytest
+
 from dataflows.synthesis import write_synthetic_tape
+from sources.events import concat
 from sources.simulator.config import SimulatorConfig
 from sources.simulator.thread import simulator_thread
+from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND, processes
 from tests.dataflows.test_replay import MODULE
-from tests.kills import LiveKills, ReplayKills
+from tests.kills import LiveKills, ReplayKills, checksum
+
+LIVE_MODULE = ("-m", "bytewax.run", "dataflows.live")
 
 
 def test_live_runs_that_are_killed(tmp_path):
@@ -33,3 +40,31 @@ def test_replays_that_are_killed(tmp_path):
     kills.found.assert_good()
     assert kills.found.kills >= 5
     assert kills.found.resumed > 0
+
+
+def test_a_live_run_on_a_disk_that_fills_up(start, tmp_path):
+    """One line, and all that was written before is there once there is room again."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=768k", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small file system: {mounted.stderr.decode().strip()}")
+    try:
+        busy = SimulatorConfig(instruments=tuple(INSTRUMENTS), events_per_second=4000.0)
+        with simulator_thread(busy, time.time_ns) as exchange:
+            settings = {**exchange.addresses, "symbols": '["binance_futures:*"]', "features.path": ""}
+            settings["tape.path"] = disk / "tape"
+            process = start(settings, *LIVE_MODULE)
+            _, stderr = process.communicate(timeout=60)
+            assert process.returncode == 1
+            assert stderr.splitlines()[-1] == f"tickwax: cannot write to {disk}/tape: No space left on device"
+            before = {i: concat(list(TapeReader(disk / "tape", i).batches())) for i in INSTRUMENTS[:3]}
+            assert sum(rows.rows for rows in before.values()) > 2000
+            subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+            assert start({**settings, "duration": "1s"}, *LIVE_MODULE).wait(60) == 0
+        for instrument, rows in before.items():
+            after = concat(list(TapeReader(disk / "tape", instrument).batches()))
+            assert after.rows > rows.rows
+            assert checksum(after.slice(0, rows.rows)) == checksum(rows)
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
