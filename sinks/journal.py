@@ -5,6 +5,7 @@ import contextlib
 import errno
 import json
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class JournalWriter:
         self.path = path
         self.rows = 0  # written by this object
         self._fields: Sequence[Field] = description["fields"]
+        self._closing = threading.Lock()
         self._broken = False
         self._row_bytes = sum(field.row_bytes for field in self._fields)
         self._codes: dict[str, int] = {}
@@ -91,18 +93,20 @@ class JournalWriter:
         Raises:
             OSError: it cannot be.
         """
-        position = self.position
-        if position != self.synced:
-            os.fsync(self._file)
-            if not self.synced:
-                sync(self.path.parent)  # its name, too
-            self.synced = position
+        with self._closing:
+            position = self.position
+            if position != self.synced and self._file >= 0:
+                os.fsync(self._file)
+                if not self.synced:
+                    sync(self.path.parent)  # its name, too
+                self.synced = position
 
     def close(self) -> None:
         """Let go of the file; may come more than once."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        with self._closing:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
 
     def remove(self) -> None:
         """Close and delete."""

@@ -52,12 +52,12 @@ class Segments:
         self._on_files = on_files
         self._journal: JournalWriter | None = None  # comes with the first row
         self._number = 0
-        self._began = self._synced = clock()
+        self._began = clock()
         self._stop = threading.Event()
         self._compaction = ThreadPoolExecutor(1, "compaction", initializer=_give_way)
         self._compacting: list[Future[None]] = []
-        self._disk = ThreadPoolExecutor(1, "journal")
-        self._syncing: Future[None] | None = None
+        self._disk: threading.Thread | None = None
+        self._disk_error: OSError | None = None
 
     def append(self, items: Iterable[tuple[str, Sequence[Array]]]) -> None:
         """Append rows: instruments, and one array a field of the form.
@@ -74,9 +74,6 @@ class Segments:
         now = self._clock()
         if journal.position >= self._rotation.bytes or now - self._began >= self._rotation.seconds:
             self._rotate()
-        elif now - self._synced >= self._rotation.sync_seconds and (self._syncing is None or self._syncing.done()):
-            self._synced = now
-            self._syncing = self._disk.submit(journal.sync)
 
     def close(self, timeout: float | None = None) -> bool:
         """Let all rows appear. False if that would take longer than ``timeout`` seconds: what is left stays in journals
@@ -92,7 +89,8 @@ class Segments:
         finally:
             self._stop.set()
             self._compaction.shutdown(cancel_futures=True)
-            self._disk.shutdown()
+            if self._disk is not None:
+                self._disk.join()
         self._raise()
         return in_time
 
@@ -100,25 +98,35 @@ class Segments:
         path = beside(self._root, JOURNALS) / f"{self._name}-{self._number:06d}.journal"
         self._journal = JournalWriter(path, self._form.description)
         self._number += 1
-        self._began = self._synced = self._clock()
+        self._began = self._clock()
+        if self._disk is None:
+            self._disk = threading.Thread(target=self._sync, name="journal", daemon=True)
+            self._disk.start()
         return self._journal
 
+    def _sync(self) -> None:
+        """In a thread of its own, so that no row waits for the disk."""
+        while not self._stop.wait(self._rotation.sync_seconds):
+            journal = self._journal
+            try:
+                if journal is not None:
+                    journal.sync()
+            except OSError as e:
+                self._disk_error = e
+
     def _rotate(self) -> None:
-        journal, syncing = self._journal, self._syncing
+        journal, self._journal = self._journal, None
         assert journal is not None
-        self._journal = self._syncing = None
 
         def finish() -> None:
-            if syncing is not None:
-                syncing.result()
             journal.close()
             self._on_files(compact(self._root, journal.path, self._stop.is_set))
 
         self._compacting.append(self._compaction.submit(finish))
 
     def _raise(self) -> None:
-        if self._syncing is not None and self._syncing.done() and (error := self._syncing.exception()):
-            raise cannot_write(self._root, error) if isinstance(error, OSError) else error
+        if self._disk_error is not None:
+            raise cannot_write(self._root, self._disk_error) from self._disk_error
         done = [future for future in self._compacting if future.done() and not future.cancelled()]
         self._compacting = [future for future in self._compacting if future not in done]
         for future in done:

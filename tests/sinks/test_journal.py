@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.config import FeatureConfig
@@ -276,6 +277,23 @@ class TestCompaction:
         assert in_files(root, BTC) == list(range(1000))
         assert in_files(root, Instrument("bybit_linear", "X")) == [0, 1, 2]
 
+    @settings(max_examples=15)
+    @given(st.data())
+    def test_after_a_power_cut_what_was_synced_is_there_and_the_rest_is_a_beginning(self, tmp_path_factory, data):
+        root = tmp_path_factory.mktemp("cut") / "tape"
+        root.mkdir()
+        path = root.parent / ".tape.journal" / "live.journal"
+        written = Written(path, data.draw(Appends))
+        synced = data.draw(st.sampled_from(written.positions))
+        path.write_bytes(path.read_bytes()[: data.draw(st.integers(synced, written.positions[-1]))])
+        recover(root)
+        for instrument in (BTC, ETH, SOL):
+            whole = written.contents[-1].get(str(instrument), rows(0, 0))
+            safe = written.at(synced).get(str(instrument), rows(0, 0))
+            found = tape(root, instrument) if data_files(root, instrument) else rows(0, 0)
+            assert safe.rows <= found.rows <= whole.rows
+            assert_same(found, whole.slice(0, found.rows))
+
     def test_a_journal_without_a_beginning_goes(self, tmp_path):
         root = tmp_path / "tape"
         path = self.journal(root)
@@ -319,6 +337,16 @@ class TestSegments:
         assert segments.close()
         assert_same(tape(root, BTC), rows(0, 100))
         assert len(segments.done) == 3
+
+    def test_rows_are_on_the_disk_soon_though_no_more_come(self, tmp_path):
+        segments = self.segments(tmp_path / "tape", sync_seconds=0.02)
+        append(segments, (BTC, rows(0, 10)))
+        journal = segments._journal
+        deadline = time.monotonic() + 10
+        while journal.synced != journal.position:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert segments.close()
 
     def test_nothing_written_leaves_nothing(self, tmp_path):
         segments = self.segments(tmp_path / "tape")
