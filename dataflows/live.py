@@ -28,6 +28,8 @@ _live.stop_on_signals()
 
 
 def _finish() -> None:
+    if _live.left:
+        say(_live.left)
     if _live.failure:
         say(_live.failure)
         os._exit(1)

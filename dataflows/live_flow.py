@@ -84,6 +84,12 @@ class Live:
         return max(0.0, self._stopped + _PATIENCE - time.monotonic()) if self.stop.is_set() else None
 
     @property
+    def left(self) -> str | None:
+        """What there was no time for at the end, in a line."""
+        late = [str(sink.root) for sink in self.sinks.values() if not sink.all_appeared]
+        return f"{', '.join(late)}: the newest rows are in a journal, and in files at the next start" if late else None
+
+    @property
     def failure(self) -> str | None:
         """Why rows are missing in a topic, if delivery was given up; the recording has gone on."""
         return next((str(p.error) for p in self.publishers if p.error), None)

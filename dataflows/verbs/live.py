@@ -90,6 +90,8 @@ def _tell(settings: Settings, live: Live) -> None:
     console.print(data_set_table(live.sinks))
     if "features" in live.sinks:
         console.print(try_line(settings.features.path), soft_wrap=True, highlight=False, markup=False)
+    if live.left:
+        say(live.left)
     if live.failure:
         say(live.failure)
         raise typer.Exit(1)

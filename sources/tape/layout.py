@@ -44,11 +44,16 @@ def beside(root: Path, name: str) -> Path:
     Some readers of a whole folder stumble over files that are no Parquet. Inside it, as ``.<name>``, where the folder
     is a file system of its own, because files cannot be renamed from one to another.
     """
-    if root.stat().st_dev == root.parent.stat().st_dev and os.access(root.parent, os.W_OK):
-        return root.parent / f".{root.name}.{name}"
-    return root / f".{name}"
+    outside, inside = _besides(root, name)
+    same = root.stat().st_dev == root.parent.stat().st_dev
+    return outside if same and os.access(root.parent, os.W_OK) else inside
 
 
 def journal_files(root: Path) -> list[Path]:
     """The journals of a data set: rows that are not in its Parquet files yet."""
-    return sorted(beside(root, JOURNALS).glob("*.journal")) if root.is_dir() else []
+    # In both places: who reads may not have the rights by which the writer chose.
+    return sorted(path for folder in _besides(root, JOURNALS) for path in folder.glob("*.journal"))
+
+
+def _besides(root: Path, name: str) -> tuple[Path, Path]:
+    return root.parent / f".{root.name}.{name}", root / f".{name}"

@@ -398,6 +398,13 @@ class TestReaders:
         start = TapeReader(root, BTC, start_ns=152)  # received as ordinal 150
         assert (start.first_ordinal, next(iter(start.batches())).ordinal[0]) == (150, 0)
 
+    def test_a_journal_inside_a_folder_that_is_a_file_system_of_its_own(self, tmp_path):
+        append(JournalWriter(tmp_path / ".tape.journal" / "a.journal", FORM.description), (BTC, rows(0, 10)))
+        append(JournalWriter(tmp_path / "tape" / ".journal" / "b.journal", FORM.description), (BTC, rows(10, 10)))
+        assert_same(tape(tmp_path / "tape", BTC), rows(0, 20))
+        recover(tmp_path / "tape")
+        assert in_files(tmp_path / "tape", BTC) == list(range(20))
+
     def test_rows_that_are_in_both_are_read_once(self, tmp_path):
         root = tmp_path / "tape"
         writer = JournalWriter(tmp_path / ".tape.journal" / "live.journal", FORM.description)
