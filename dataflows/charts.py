@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sources.errors import TickwaxError
 
 _PACKAGES = {".html": "plotly", ".png": "matplotlib", ".svg": "matplotlib"}
@@ -80,6 +82,7 @@ def _plotly(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
 
 def _matplotlib(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # no window, no state shared between threads
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
     columns = max(map(len, rows))
@@ -100,6 +103,10 @@ def _matplotlib(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
             for name, x in panel.marks:
                 axes.axvline(x, color="grey", linestyle=":", linewidth=0.8)
                 axes.annotate(name, (x, 1), xycoords=("data", "axes fraction"), fontsize=6, va="top")
+            if panel.curves and np.asarray(panel.curves[0][1]).dtype.kind == "M":
+                dates = AutoDateLocator(minticks=3, maxticks=6)
+                axes.xaxis.set_major_locator(dates)
+                axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))
             axes.set_title(panel.title, fontsize=9)
             axes.set_xlabel(panel.x, fontsize=7)
             axes.set_ylabel(panel.y, fontsize=7)
