@@ -13,12 +13,13 @@ the lags. ``throughput`` makes the frames beforehand, for the exchange alone cou
 
 import argparse
 import json
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 from sources.events import RESET, SNAPSHOT, TRADE
@@ -295,29 +296,51 @@ def unaccounted(work: Path, log: Path, since_ns: int, until_ns: int) -> Counter[
     for (venue, symbol), messages in sent.groupby(["venue", "symbol"]):
         tape = list(TapeReader(work / "tape", Instrument(venue, symbol)).batches())
         kind, sequence, ts = (np.concatenate([getattr(b, c) for b in tape]) for c in ("kind", "sequence", "receive_ts"))
-        edges = [(int(t), k == RESET) for t, k in zip(ts, kind, strict=True) if k in (RESET, SNAPSHOT)]
-        holes = []
-        for t, is_reset in edges:
-            if is_reset:
-                holes.append([t, until_ns + SECOND])
-            elif holes and holes[-1][1] > until_ns:
-                holes[-1][1] = t
+        holes: list[tuple[int, int, int]] = []  # reset, next snapshot, and the number up to which that one knows all
+        for t, k, number in zip(ts.tolist(), kind.tolist(), sequence.tolist(), strict=True):
+            if k == RESET:
+                holes.append((t, until_ns + SECOND, -1))
+            elif k == SNAPSHOT and holes and holes[-1][1] > until_ns:
+                holes[-1] = holes[-1][0], t, number
         for name, is_print in (("prints", True), ("book", False)):
             these = messages[(messages.kind == "trade") == is_print]
             known = set(sequence[(kind == TRADE) == is_print].tolist())
             lost = these[~these.sequence.isin(known)]
+            if venue == "bybit_linear" and is_print:
+                out[f"{venue} {name} dropped, which no client can know"] += int((lost.fate == "drop").sum())
+                lost = lost[lost.fate != "drop"]
             out[f"{venue} {name} sent"] += len(these)
             out[f"{venue} {name} not recorded"] += len(lost)
             # A loss is noticed by the next message of its stream: the hole reaches back to the one before.
             seen = np.sort(ts[((kind == TRADE) == is_print) & (kind != RESET)])
-            begins = [int(seen[max(0, int(np.searchsorted(seen, a)) - 1)]) - _ON_THE_WAY_NS for a, _ in holes]
-            for t in lost.time_ns:
-                if not any(a <= t <= b for a, (_, b) in zip(begins, holes, strict=True)):
+            begins = [int(seen[max(0, int(np.searchsorted(seen, a)) - 1)]) - _ON_THE_WAY_NS for a, _, _ in holes]
+            for t, number in zip(lost.time_ns, lost.sequence, strict=True):
+                covered = (
+                    a <= t and (t <= b or (number <= upto and not is_print))
+                    for a, (_, b, upto) in zip(begins, holes, strict=True)
+                )
+                if not any(covered):
                     out[f"{venue} {name} missing without a word"] += 1
     return out
 
 
-def measure_soak(options: argparse.Namespace) -> Table:
+def recoveries(run: Run) -> Table:
+    """How long books were unknown, by what they were lost to."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    reason_of: dict[str, str] = {}
+    for _, kind, instrument, text in run.events:
+        if kind == "lost":
+            reason_of[instrument] = re.sub(r"\d+(\.\d+)?", "…", text.partition(":")[0])
+        elif kind == "synced":
+            seconds[f"{instrument.partition(':')[0]}, {reason_of[instrument]}"].append(float(text))
+    table = Table("lost to", "times", "median", "p90", "longest", title="recovery")
+    for reason, values in sorted(seconds.items()):
+        figures = (milliseconds(quantile(np.array(values), share)) for share in (0.5, 0.9, 1.0))
+        table.add_row(reason, str(len(values)), *figures)
+    return table
+
+
+def measure_soak(options: argparse.Namespace) -> Group:
     """Faults throughout."""
     symbols = universe(options.instruments)
     messages = int(options.minutes * 60 * 12_000)
@@ -331,8 +354,9 @@ def measure_soak(options: argparse.Namespace) -> Table:
         faults = Counter(simulator.ask(do="status")["faults"])
         simulator.ask(do="log", path=str(work / "log.parquet"))
         begin = next(s["time_ns"] for s in run.samples if s["known"] >= 0.95 * len(symbols))
-        end = int(run.samples[-1]["time_ns"])
-        accounts = unaccounted(work, work / "log.parquet", int(begin), end - 5 * SECOND)
+        # When the sockets were closed: the files take a while longer.
+        end = max(s["time_ns"] for s in run.samples if s["frames"] < run.samples[-1]["frames"])
+        accounts = unaccounted(work, work / "log.parquet", int(begin), int(end) - SECOND)
     table = Table(
         *("until s", "frames/s", "busy", "MB", "worst lag", "most buffered", "gaps", "resets", "resyncs"),
         *("disconnects", "bad frames", "overflows", "known"),
@@ -349,7 +373,7 @@ def measure_soak(options: argparse.Namespace) -> Table:
             *(f"{last[key]:g}" for key in ("gaps", "lost", "resyncs", "disconnects", "bad", "overflows", "known")),
         )
     table.caption = "; ".join(f"{key}: {count}" for key, count in sorted(accounts.items()))
-    return table
+    return Group(table, recoveries(run))
 
 
 def measure_start(options: argparse.Namespace) -> Table:
@@ -375,7 +399,7 @@ def measure_start(options: argparse.Namespace) -> Table:
         table.add_row(str(count), f"{known[count - 1]:.1f} s")
     table.caption = (
         f"the budget allows no less than {(rounds - 1) * 60} s; requests refused: {log.count('throttled')}; "
-        f"books lost on the way: {sum(kind == 'lost' for _, kind, _, _ in run.events)}"
+        f"books lost on the way: {dict(Counter(text for _, kind, _, text in run.events if kind == 'lost'))}"
     )
     return table
 

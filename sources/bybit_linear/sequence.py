@@ -16,6 +16,7 @@ class SnapshotSequencer:
 
     def __init__(self) -> None:
         self._final: int | None = None  # number of the last message emitted
+        self._exchange_ts = 0  # and its time
         self.gaps = self.dropped = self.overflowed = self.snapshots_ignored = self.snapshots_unusable = 0
 
     @property
@@ -31,7 +32,7 @@ class SnapshotSequencer:
     def delta(self, message: BookMessage) -> Outcome:
         """Judge the next delta; one that breaks the chain is lost with it."""
         if self._final is not None and message.final == self._final + 1:
-            self._final = message.final
+            self._final, self._exchange_ts = message.final, message.exchange_ts
             return Outcome.EMIT
         self.dropped += 1
         if self._final is None:
@@ -42,16 +43,22 @@ class SnapshotSequencer:
 
     def snapshot(self, message: BookMessage) -> Sequence[BookMessage]:
         """Emit the snapshot: it always replaces the book."""
-        self._final = message.final
+        self._final, self._exchange_ts = message.final, message.exchange_ts
         return (message,)
 
     def splice(self, chain: Sequence[BookMessage]) -> Sequence[BookMessage] | None:
-        """Go on with another connection's snapshot and deltas, once the book has come as far as that snapshot."""
-        final = self._final
-        if final is None or not chain or not chain[0].final <= final <= chain[-1].final:
+        """Go on with another connection's snapshot and deltas, once the book has come as far as that snapshot.
+
+        The chain must hold the very message that was the last: after a restart of the service numbers come again.
+        """
+        last = (self._final, self._exchange_ts)
+        here = next((at for at, m in enumerate(chain) if (m.final, m.exchange_ts) == last), None)
+        if here is None:
             return None
-        self._final = chain[-1].final
-        return [m for m in chain if m.final > final]
+        rest = chain[here + 1 :]
+        if rest:
+            self._final, self._exchange_ts = rest[-1].final, rest[-1].exchange_ts
+        return rest
 
     def lost(self) -> None:
         """Forget the book: deltas count again after the next snapshot."""

@@ -268,7 +268,8 @@ class Connector(Recorder):
 
     def _complain(self, lane: Lane, stream: Stream, now: float) -> None:
         self.telemetry.stale(lane.instrument, stream.kind, stream.silence.complain(now))
-        self.lose(lane, self.context.clock(), f"stale {stream.kind}s")
+        if stream.kind == "book" or not lane.trades.numbered:  # prints with numbers tell themselves what is missing
+            self.lose(lane, self.context.clock(), f"stale {stream.kind}s")
         self.resubscribe(lane, stream)
 
     def resubscribe(self, lane: Lane, stream: Stream) -> None:

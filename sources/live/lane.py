@@ -48,6 +48,11 @@ class Trades:
         self._excused = 0
         self._names: dict[str, None] = {}  # in order of arrival
 
+    @property
+    def numbered(self) -> bool:
+        """Whether a print that is missing will show by the number of the next."""
+        return self._last is not None
+
     def missing(self, message: TradeMessage) -> int:
         """Prints missing before this one; -1 when it is known already."""
         if self.knows(message):

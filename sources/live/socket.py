@@ -136,11 +136,24 @@ class Socket:
     def request(self, operation: Operation, streams: Iterable[str]) -> None:
         """Ask for streams, or for their end, as soon as the pace allows."""
         names = tuple(streams)
-        for at in range(0, len(names), self._dialect.batch_streams):
-            self._requests.append((operation, names[at : at + self._dialect.batch_streams]))
+        most = self._dialect.batch_streams
+        for at in range(0, len(names), most):
+            self._enqueue(operation, names[at : at + most])
         if operation is Operation.UNSUBSCRIBE:
             self.subscribed.difference_update(names)
         self._wake.set()
+
+    def _enqueue(self, operation: Operation, names: tuple[str, ...]) -> None:
+        """Let a request wait, in one message with another of its kind if no later one is about the same streams."""
+        asked = set(names)
+        for at in range(len(self._requests) - 1, -1, -1):
+            waiting, others = self._requests[at]
+            if waiting is operation and len(others) + len(names) <= self._dialect.batch_streams:
+                self._requests[at] = (operation, tuple(dict.fromkeys(others + names)))
+                return
+            if not asked.isdisjoint(others):
+                break
+        self._requests.append((operation, names))
 
     async def lost(self) -> str:
         """Wait until the connection ends; gives the reason."""

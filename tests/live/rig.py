@@ -158,7 +158,8 @@ class Rig:
                 if (book.cut(cut).bids, book.cut(cut).asks) != ours
             ]
 
-        assert self.sim.call(compare) == []
+        wrong = self.sim.call(compare)
+        assert not wrong, f"{instrument}: {len(wrong)} of {len(states)} books are wrong, the first at update {wrong[0]}"
 
     def _update_ids(self, instrument: Instrument) -> Callable[[int, int], int]:
         """From a book message's sequence and exchange time to the number of the true book."""

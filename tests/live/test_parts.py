@@ -17,6 +17,7 @@ from sources.live.budget import Budget
 from sources.live.dialect import Answer, Operation
 from sources.live.lane import Trades
 from sources.live.silence import Silence
+from sources.live.socket import Socket
 from sources.messages import BookMessage, TradeMessage
 
 
@@ -157,6 +158,36 @@ def test_bybit_splice() -> None:
     assert s.splice([snapshot(9), delta(10, 10, -1)]) == []
     assert s.splice([snapshot(9), delta(10, 10, -1), delta(11, 11, -1)]) == [delta(11, 11, -1)]
     assert s.delta(delta(12, 12, -1)).value == "emit"
+
+
+def test_bybit_splice_needs_the_same_message_since_a_restart_counts_anew() -> None:
+    s = bybit()
+    s.snapshot(snapshot(10))
+    after_restart = [message._replace(exchange_ts=5) for message in (snapshot(1), delta(10, 10, -1), delta(11, 11, -1))]
+    assert s.splice(after_restart) is None
+
+
+def asked(*requests: tuple[Operation, list[str]]) -> list[tuple[Operation, tuple[str, ...]]]:
+    async def ask() -> list[tuple[Operation, tuple[str, ...]]]:
+        socket = Socket(BybitDialect(), 1.0, lambda *_: None, lambda *_: None, lambda *_: None)
+        for operation, streams in requests:
+            socket.request(operation, streams)
+        return list(socket._requests)
+
+    return asyncio.run(ask())
+
+
+SUB, UNSUB = Operation.SUBSCRIBE, Operation.UNSUBSCRIBE
+
+
+def test_requests_that_wait_share_messages() -> None:
+    books = [(operation, [name]) for name in "abc" for operation in (UNSUB, SUB)]
+    assert asked(*books) == [(UNSUB, ("a", "b", "c")), (SUB, ("a", "b", "c"))]
+
+
+def test_a_request_that_waits_stays_behind_those_about_the_same_stream() -> None:
+    assert asked((SUB, ["a"]), (UNSUB, ["a"]), (SUB, ["b", "a"])) == [(SUB, ("a",)), (UNSUB, ("a",)), (SUB, ("b", "a"))]
+    assert asked((UNSUB, ["a"]), (SUB, ["a"]), (UNSUB, ["a"])) == [(UNSUB, ("a",)), (SUB, ("a",)), (UNSUB, ("a",))]
 
 
 def levels(bids: list[float], asks: list[float]) -> Levels:
