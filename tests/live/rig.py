@@ -148,6 +148,8 @@ class Rig:
                 if last:
                     states.append((update_id(sequence, exchange_ts), (dict(mine[1]), dict(mine[-1]))))
         assert states
+        # What a new connection has said before it took over stands behind what the old one said last.
+        states.sort(key=lambda state: state[0])
         cut = None if instrument.venue == "binance_futures" else self.depth
 
         def compare(simulator: Simulator) -> list[int]:

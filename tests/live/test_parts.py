@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -163,7 +164,10 @@ def test_bybit_splice() -> None:
 def test_bybit_splice_needs_the_same_message_since_a_restart_counts_anew() -> None:
     s = bybit()
     s.snapshot(snapshot(10))
-    after_restart = [message._replace(exchange_ts=5) for message in (snapshot(1), delta(10, 10, -1), delta(11, 11, -1))]
+    after_restart = [
+        msgspec.structs.replace(message, exchange_ts=5)
+        for message in (snapshot(1), delta(10, 10, -1), delta(11, 11, -1))
+    ]
     assert s.splice(after_restart) is None
 
 
