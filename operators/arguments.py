@@ -9,7 +9,7 @@ from sources.events import Float64s
 
 
 def as_array(name: str, values: Any, dimensions: int = 1) -> Float64s:
-    """Finite numbers as a contiguous float64 array.
+    """Finite numbers as a contiguous float64 array that may not be written.
 
     Args:
         values: list, tuple, NumPy array, pandas or Polars series (or frame, for two dimensions).
@@ -29,6 +29,8 @@ def as_array(name: str, values: Any, dimensions: int = 1) -> Float64s:
     if not np.isfinite(array).all():
         at = np.argwhere(~np.isfinite(array))[0].tolist()
         raise ValueError(f"{name}: {array[tuple(at)]} at {at if dimensions > 1 else at[0]}; numbers must be finite")
+    array = array.view()
+    array.flags.writeable = False  # some users' arrays are so: kernels are compiled for each kind
     return array
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from operators.arguments import as_array, as_number, as_order, as_threshold
 from operators.ffd import ffd_into, ffd_push, ffd_weights
+from operators.lanes import dots
 from operators.order_search import OptimalOrder, Trial, search
 from sources.events import Float64s
 
@@ -57,9 +58,7 @@ def frac_diff_ffd(series: Any, d: float, threshold: float = 1e-5, *, threads: in
     starts = range(before, len(x), _CHUNK)
 
     def part(start: int) -> None:
-        piece = np.empty(min(_CHUNK, len(x) - start) + before)
-        ffd_into(x[start - before : start + _CHUNK], weights, piece)
-        out[start : start + _CHUNK] = piece[before:]
+        dots(x, start - before, weights, out, start, min(_CHUNK, len(x) - start))
 
     count = min(len(starts), threads if threads is not None else os.cpu_count() or 1)
     if count <= 1:
