@@ -75,6 +75,19 @@ def test_refused_connections_are_tried_again(sim: SimulatorThread, how: str) -> 
         rig.check(i)
 
 
+def test_an_address_that_is_blocked_is_left_alone(sim: SimulatorThread) -> None:
+    with Rig([BYBIT], config(sim.addresses), sim) as rig:
+        rig.synced(BYBIT)
+        sim.fault("refuse", how="status", status=403, venue=BYBIT.venue, count=1)
+        sim.fault("reset", venue=BYBIT.venue)
+        rig.until(lambda: rig.heard.count("throttled", BYBIT.venue, 403, 600.0) == 1)
+        rig.wait(1.0)  # twice the longest backoff
+        assert rig.heard.counts["connected"] == 1
+        assert rig.heard.counts["disconnected"] == 2
+    rig.check(BYBIT)
+    assert rig.kinds(BYBIT) == [SNAPSHOT, RESET]
+
+
 @pytest.mark.parametrize("instrument", BOTH)
 def test_a_book_that_falls_silent_on_a_live_socket(sim: SimulatorThread, instrument: Instrument) -> None:
     with Rig(BOTH, config(sim.addresses, book_silence=0.7), sim) as rig:
@@ -137,14 +150,15 @@ def test_snapshot_that_does_not_come_right(sim: SimulatorThread, kind: str) -> N
     assert rig.kinds(BINANCE) == [SNAPSHOT, RESET, SNAPSHOT]
 
 
-def test_retry_after_is_obeyed(sim: SimulatorThread) -> None:
+@pytest.mark.parametrize("status", [429, 418])
+def test_retry_after_is_obeyed(sim: SimulatorThread, status: int) -> None:
     with Rig([BINANCE], config(sim.addresses), sim) as rig:
         rig.synced(BINANCE)
-        sim.fault("rest_status", status=429, retry_after=2, venue=BINANCE.venue, stream="/fapi/v1/depth")
+        sim.fault("rest_status", status=status, retry_after=2, venue=BINANCE.venue, stream="/fapi/v1/depth")
         sim.fault("drop", venue=BINANCE.venue, stream=BOOK[BINANCE])
         rig.synced(BINANCE, 2)
     rig.check(BINANCE)
-    assert rig.heard.count("throttled", BINANCE.venue, 429, 2.0) == 1
+    assert rig.heard.count("throttled", BINANCE.venue, status, 2.0) == 1
     (_, _, seconds, _) = [e for e in rig.heard.events if e[0] == "synced"][-1]
     assert 2.0 <= seconds < 3.5
 
