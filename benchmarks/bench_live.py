@@ -40,6 +40,7 @@ _WARM_S = 4.0
 _SUBSCRIBE_S = 6.0
 LIVE_CORE, SIMULATOR_CORE = 0, 1
 SECOND = 1_000_000_000
+DAMAGED = ("truncate", "bad_utf8", "garbage", "future")
 _ON_THE_WAY_NS = SECOND // 2
 VENUES = ("binance_futures", "bybit_linear")
 REAL_WEIGHT, SNAPSHOT_WEIGHT = 2400, 20  # exchange documentation: a minute and address; of a book of 1000 levels
@@ -306,9 +307,14 @@ def unaccounted(work: Path, log: Path, since_ns: int, until_ns: int) -> Counter[
             these = messages[(messages.kind == "trade") == is_print]
             known = set(sequence[(kind == TRADE) == is_print].tolist())
             lost = these[~these.sequence.isin(known)]
-            if venue == "bybit_linear" and is_print:
-                out[f"{venue} {name} dropped, which no client can know"] += int((lost.fate == "drop").sum())
-                lost = lost[lost.fate != "drop"]
+            if is_print:
+                # A damaged print is counted as a bad frame and costs no reset (contract, 2).
+                told = lost.fate.isin(DAMAGED)
+                out[f"{venue} {name} counted as bad frames"] += int(told.sum())
+                lost = lost[~told]
+                if venue == "bybit_linear":
+                    out[f"{venue} {name} dropped, which no client can know"] += int((lost.fate == "drop").sum())
+                    lost = lost[lost.fate != "drop"]
             out[f"{venue} {name} sent"] += len(these)
             out[f"{venue} {name} not recorded"] += len(lost)
             # A loss is noticed by the next message of its stream: the hole reaches back to the one before.
