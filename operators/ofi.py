@@ -20,10 +20,11 @@ from typing import Any, Literal
 import numpy as np
 
 from operators.arguments import as_array, as_count, as_number
+from operators.book_arrays import nanoseconds, refuse_crossed, side, snapshots
 from operators.config import MS, FeatureConfig, depth_label
 from operators.features import FeatureEngine, FeatureRows
 from operators.schema import feature_columns
-from sources.events import SNAPSHOT, Float64s, Int64s, TapeBatch
+from sources.events import Float64s
 
 _NO_HOLE = 1 << 62  # ns: no stretch without books makes the class forget
 _MS_PER_SECOND = 1000
@@ -84,7 +85,7 @@ class _Instrument:
 
     def advance(self, name: str, timestamp: float) -> int:
         """The clock at a time in ms: it never runs backwards."""
-        self.clock = max(self.clock, _nanoseconds(name, timestamp))
+        self.clock = max(self.clock, nanoseconds(name, timestamp))
         return self.clock
 
 
@@ -147,12 +148,12 @@ class OrderFlowImbalance:
             ValueError: shapes differ, a number is not finite or not positive, prices are not sorted from the best
                 outwards, or the best bid is not below the best ask; the text begins with the argument's name.
         """
-        bids = _side("bid_prices", bid_prices, "bid_quantities", bid_quantities, -1)
-        asks = _side("ask_prices", ask_prices, "ask_quantities", ask_quantities, 1)
-        _uncrossed(bids[0], asks[0])
+        bids = side("bid_prices", bid_prices, "bid_quantities", bid_quantities, -1)
+        asks = side("ask_prices", ask_prices, "ask_quantities", ask_quantities, 1)
+        refuse_crossed(bids[0], asks[0])
         own = self._of(symbol)
         clock = own.advance("timestamp", timestamp)
-        rows = own.engine.process(_snapshots(np.array([clock]), *bids, *asks))
+        rows = own.engine.process(snapshots(np.array([clock]), *bids, *asks))
         assert rows is not None
         values = self._layout.values(rows)[:, 0]
         if own.updates == 0:
@@ -183,7 +184,7 @@ class OrderFlowImbalance:
         Raises:
             ValueError: the window is not positive, or reaches back beyond what is kept.
         """
-        end = _nanoseconds("timestamp", timestamp)
+        end = nanoseconds("timestamp", timestamp)
         span = as_number("window_ms", window_ms)
         kept = self._history_ns // MS
         if not 0 < span <= kept:
@@ -237,17 +238,17 @@ def order_flow_imbalance(
         ValueError: as `OrderFlowImbalance.update`; or no book at all.
     """
     layout = _Layout(timeframes_ms, depths, definition, zscore_window)
-    bids = _side("bid_prices", bid_prices, "bid_quantities", bid_quantities, -1, 2)
-    asks = _side("ask_prices", ask_prices, "ask_quantities", ask_quantities, 1, 2)
+    bids = side("bid_prices", bid_prices, "bid_quantities", bid_quantities, -1, 2)
+    asks = side("ask_prices", ask_prices, "ask_quantities", ask_quantities, 1, 2)
     times = as_array("timestamps", timestamps)
     rows = (len(times), len(bids[0]), len(asks[0]))
     if len(set(rows)) != 1:
         raise ValueError(f"timestamps: {rows[0]} of them, but {rows[1]} rows of bids and {rows[2]} of asks")
     if not len(times):
         raise ValueError("timestamps: empty")
-    _uncrossed(bids[0], asks[0])
-    clock = np.maximum.accumulate(np.array([_nanoseconds("timestamps", ms) for ms in times.tolist()], np.int64))
-    done = FeatureEngine(layout.config, full_depth=True).process(_snapshots(clock, *bids, *asks))
+    refuse_crossed(bids[0], asks[0])
+    clock = np.maximum.accumulate(np.array([nanoseconds("timestamps", ms) for ms in times.tolist()], np.int64))
+    done = FeatureEngine(layout.config, full_depth=True).process(snapshots(clock, *bids, *asks))
     assert done is not None
     values = layout.values(done)
     values[: len(layout.imbalances), 0] = done.value[layout.imbalances, 0]
@@ -256,58 +257,3 @@ def order_flow_imbalance(
 
 def _duration(ms: int) -> str:
     return f"{ms // _MS_PER_SECOND}s" if ms % _MS_PER_SECOND == 0 else f"{ms}ms"
-
-
-def _nanoseconds(name: str, ms: float) -> int:
-    number = as_number(name, ms)
-    whole = math.floor(number)  # apart: a product of today's ms has no bits left for the nanosecond
-    ns = whole * MS + round((number - whole) * MS)
-    if not 0 <= ns < 1 << 62:
-        raise ValueError(f"{name}: {ms!r} ms is not between 1970 and 2116")
-    return ns
-
-
-def _side(
-    price_name: str, prices: Any, quantity_name: str, quantities: Any, direction: int, dimensions: int = 1
-) -> tuple[Float64s, Float64s]:
-    """Prices and quantities of one side, checked; ``direction``: where prices go from the best outwards."""
-    price, quantity = as_array(price_name, prices, dimensions), as_array(quantity_name, quantities, dimensions)
-    if price.shape != quantity.shape:
-        raise ValueError(f"{quantity_name}: has shape {quantity.shape}, {price_name} {price.shape}")
-    if price.shape[-1] == 0:
-        raise ValueError(f"{price_name}: has no level")
-    for name, array in ((price_name, price), (quantity_name, quantity)):
-        if not (array > 0).all():
-            raise ValueError(f"{name}: {array.min():g} is not positive")
-    if not (direction * np.diff(price) > 0).all():
-        then = "rising" if direction > 0 else "falling"
-        raise ValueError(f"{price_name}: not sorted; the best comes first, then {then}")
-    return price, quantity
-
-
-def _uncrossed(bids: Float64s, asks: Float64s) -> None:
-    best_bid, best_ask = np.atleast_1d(bids[..., 0]), np.atleast_1d(asks[..., 0])
-    if not (best_bid < best_ask).all():
-        at = int(np.argmax(best_bid >= best_ask))
-        raise ValueError(f"bid_prices: the best bid, {best_bid[at]:g}, is not below the best ask, {best_ask[at]:g}")
-
-
-def _snapshots(
-    clock: Int64s, bid_price: Float64s, bid_size: Float64s, ask_price: Float64s, ask_size: Float64s
-) -> TapeBatch:
-    """A tape on which every book is a snapshot."""
-    n, bids, asks = len(clock), bid_price.shape[-1], ask_price.shape[-1]
-    levels = bids + asks
-    number = np.arange(n * levels)
-    times = np.repeat(clock, levels)
-    return TapeBatch(
-        ordinal=number,
-        exchange_ts=times,
-        receive_ts=times,
-        sequence=number,
-        kind=np.full(n * levels, SNAPSHOT, np.int8),
-        side=np.tile(np.repeat(np.array([1, -1], np.int8), [bids, asks]), n),
-        price=np.concatenate([bid_price.reshape(n, -1), ask_price.reshape(n, -1)], axis=1).ravel(),
-        size=np.concatenate([bid_size.reshape(n, -1), ask_size.reshape(n, -1)], axis=1).ravel(),
-        last=np.tile(np.arange(levels) == levels - 1, n),
-    )
