@@ -317,9 +317,11 @@ def unaccounted(work: Path, log: Path, since_ns: int, until_ns: int) -> Counter[
                     lost = lost[lost.fate != "drop"]
             out[f"{venue} {name} sent"] += len(these)
             out[f"{venue} {name} not recorded"] += len(lost)
-            # A loss is noticed by the next message of its stream: the hole reaches back to the one before.
-            seen = np.sort(ts[((kind == TRADE) == is_print) & (kind != RESET)])
-            begins = [int(seen[max(0, int(np.searchsorted(seen, a)) - 1)]) - _ON_THE_WAY_NS for a, _, _ in holes]
+            # A loss is noticed by the next message of its stream: the hole reaches back to the one before in the tape.
+            # By time there may be later ones: those that a new connection said before it took over.
+            seen = np.flatnonzero(((kind == TRADE) == is_print) & (kind != RESET))
+            before = np.maximum(np.searchsorted(seen, np.flatnonzero(kind == RESET)) - 1, 0)
+            begins = (ts[seen[before]] - _ON_THE_WAY_NS).tolist()
             for t, number in zip(lost.time_ns, lost.sequence, strict=True):
                 covered = (
                     a <= t and (t <= b or (number <= upto and not is_print))
