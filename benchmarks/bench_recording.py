@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, process_time, thread_time
 
 import bytewax.operators as op
 import numpy as np
@@ -207,7 +207,7 @@ class Ticks(DynamicSource[tuple[str, InstrumentBatch]]):
     def __init__(self, instruments: int, seconds: float) -> None:
         self.instruments = [Instrument("bybit_linear", f"S{n}") for n in range(instruments)]
         self.seconds = seconds
-        self.asked: list[float] = []
+        self.asked: list[tuple[float, float]] = []  # wall clock, processor time of the worker's thread
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_TicksPartition":
         """The part of the only worker."""
@@ -227,7 +227,7 @@ class _TicksPartition(StatelessSourcePartition[tuple[str, InstrumentBatch]]):
 
     def next_batch(self) -> list[tuple[str, InstrumentBatch]]:
         now = perf_counter()
-        self._source.asked.append(now)
+        self._source.asked.append((now, thread_time()))
         if now > self._end:
             raise StopIteration
         round_, n = divmod(self._turn, len(self._source.instruments))
@@ -282,12 +282,12 @@ def measure_stall(table: Table, work: Path, instruments: int, epoch: float) -> N
         recovery = RecoveryConfig(folder / "store", backup_interval=timedelta(0)) if recoverable else None
         cli_main(flow, epoch_interval=timedelta(seconds=epoch), recovery_config=recovery)
         asked = np.array(source.asked)
-        gaps = np.diff(asked)[asked[1:] > asked[0] + epoch / 2]
+        gaps, busy = np.diff(asked, axis=0)[asked[1:, 0] > asked[0, 0] + epoch / 2].T
         size = statistics.median(len(engine.snapshot()) for engine in engines)
         table.add_row(
             f"longest stall, epochs of {epoch:.0f} s, {instruments} instruments, {name}",
             f"{gaps.max() * 1e3:.0f} ms",
-            f"median batch {np.median(gaps) * 1e6:.0f} µs"
+            f"{busy.max() * 1e3:.0f} ms of processor time; median batch {np.median(gaps) * 1e6:.0f} µs"
             + (f"; {size / 1e3:.0f} kB of state an instrument" if recoverable else ""),
         )
 
