@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.compensated import add, add_pair, multiply_pair, two_product
+from operators.compensated import add, add_pair, multiply_pair, two_product, two_sum
 from operators.jit import kernel
 from sources.events import Float64s, Int64s
 
@@ -118,5 +118,8 @@ def zscores(state: RollingMoments, row: Float64s, out: Float64s) -> None:
     for c in range(columns):
         deviation = deviation_of(sums[_HI, c], sums[_LO, c], sums[_SQ_HI, c], sums[_SQ_LO, c], count)
         mean = sums[_HI, c] / count
-        z = (row[c] - mean) / max(deviation, 1e-8)
+        # n·x − Σx in pairs: beside a large mean the difference of rounded numbers has few digits left.
+        p, e = two_product(count, row[c])
+        s, f = two_sum(p, -sums[_HI, c])
+        z = (s + (f + (e - sums[_LO, c]))) / count / max(deviation, 1e-8)
         out[c] = 0.0 if held < 2 or deviation <= 1e-9 * abs(mean) else z

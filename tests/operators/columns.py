@@ -47,7 +47,7 @@ def _bits(x: np.ndarray, y: np.ndarray) -> bool:
 # Columns whose kernel adds in another order than the oracle's exact arithmetic: relative and absolute difference.
 # Every other column is equal to the last bit.
 TOLERANCE = {
-    "ofi_z_": (1e-9, 1e-10),  # near 0 the difference of two rounded numbers
+    "ofi_z_": (1e-11, 1e-12),
     "price_ffd": (1e-13, 1e-13),
     "volume_ffd": (1e-13, 1e-13),
     "fdi": (1e-14, 0.0),
