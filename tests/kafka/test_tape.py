@@ -209,32 +209,40 @@ def test_killed_and_started_again_every_row_arrives_once_after_the_consumers_rul
     recovery = ("-r", tmp_path, "-s", 0, "-b", 0, "-w", 2)
     expected = {str(i): recorded(from_files, i) for i in INSTRUMENTS}
     publisher = Publisher(connection, tape, TapeMessages(), Delivery(linger=0.0), time.monotonic, KafkaTelemetry())
-    parts = [list(cut(whole(synthetic_tape_root, i), 500_000_000)) for i in INSTRUMENTS]
-    turns = [(i, part) for turn in zip(*parts, strict=False) for i, part in zip(INSTRUMENTS, turn, strict=True)]
-    rest = [(i, part) for i, own in zip(INSTRUMENTS, parts, strict=True) for part in own[len(turns) // 5 :]]
-    thirds = [turns[: len(turns) // 3], turns[len(turns) // 3 :], rest]
-    for third in thirds:
+    parts = [(i, part) for i in INSTRUMENTS for part in cut(whole(synthetic_tape_root, i), 500_000_000)]
+    parts.sort(key=lambda item: int(item[1].receive_ts[0]))
+    third = len(parts) // 3
+    for first in (0, third, 2 * third):
         process = start({**follow, "tape.follow": True}, *MODULE, *recovery)
+        last = first == 2 * third
         seen = len(read(features))
-        for instrument, part in third:
+        for instrument, part in parts[first : None if last else first + third]:
             publisher.put(str(instrument), InstrumentBatch(instrument, part))
             publisher.flush()
-            if third is not rest:
-                time.sleep(0.01)
         deadline = time.monotonic() + 40
-        if third is rest:
-            while received(read(features)) != expected:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            process.send_signal(signal.SIGTERM)
-            stdout, stderr = process.communicate(timeout=30)
-            assert (process.returncode, stdout) == (0, ""), stderr
-        else:
-            while len(read(features)) == seen:
-                assert time.monotonic() < deadline, process.communicate(timeout=5)
-                time.sleep(0.05)
+        while received(read(features)) != expected if last else len(read(features)) == seen:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, differences(received(read(features)), expected)
+            time.sleep(0.05)
+        if not last:
             process.kill()
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (0, ""), stderr
     publisher.close()
+
+
+def differences(found: dict[str, list[dict]], expected: dict[str, list[dict]]) -> list[str]:
+    """The first row of each instrument that is not as expected."""
+    out = []
+    for key, rows in expected.items():
+        own = found.get(key, [])
+        n = next((n for n, (a, b) in enumerate(zip(own, rows, strict=False)) if a != b), min(len(own), len(rows)))
+        if n < max(len(own), len(rows)):
+            out.append(f"{key}: row {n} of {len(own)}, {len(rows)} expected")
+            if n < min(len(own), len(rows)):
+                out += [f"{k}: {own[n][k]} != {v}" for k, v in rows[n].items() if own[n][k] != v]
+    return out
 
 
 def test_a_run_with_other_settings_is_not_resumed(cluster, tape_topic, start, tmp_path):
