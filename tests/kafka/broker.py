@@ -19,21 +19,29 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from kafka import KafkaAdminClient, errors
 
 from tests.ports import free_ports
 
 POM = Path(__file__).with_name("pom.xml")
+USER, PASSWORD = "tickwax", "not a secret"
+_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _STARTS_WITHIN = 60.0  # s
 
 _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SECURE://127.0.0.1:{secure}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURE://127.0.0.1:{secure}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL
+listener.name.secure.sasl.enabled.mechanisms=PLAIN
+listener.name.secure.plain.sasl.jaas.config={login} required user_{user}="{password}";
+listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.location={key}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 offsets.topic.replication.factor=1
@@ -122,7 +130,13 @@ class ApacheKafka(Process):
         self.name = f"Apache Kafka {kafka_version()}"
         self._jars = fetch_kafka()
         self._properties = folder / "server.properties"
-        text = _PROPERTIES.format(port=self.port, controller=self.controller, data=folder / "data")
+        (secure,) = free_ports(1)
+        self.secure = f"127.0.0.1:{secure}"
+        self.authority = folder / "ca.pem"
+        text = _PROPERTIES.format(
+            port=self.port, controller=self.controller, data=folder / "data", secure=secure, user=USER,
+            password=PASSWORD, key=_certificate(folder, self.authority), login=_LOGIN,
+        )  # fmt: skip
         self._properties.write_text(text)
         # Of 16 bytes; a first one of 0 keeps it from looking like an option.
         cluster = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode().rstrip("=")
@@ -144,6 +158,18 @@ class ApacheKafka(Process):
             yield
         finally:
             self.start()
+
+
+def _certificate(folder: Path, authority: Path) -> Path:
+    """A key and certificate of this machine, in one file, and that of the authority that signed it."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(authority))
+    certificate = ca.issue_cert("127.0.0.1")
+    key = load_pem_private_key(certificate.private_key_pem.bytes(), None)  # Kafka reads PKCS #8 only
+    both = folder / "key.pem"
+    chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+    both.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + chain)
+    return both
 
 
 class Tansu(Process):
