@@ -1,0 +1,53 @@
+"""What Bytewax's recovery store must not hold when a run is resumed.
+
+Bytewax 0.21 resumes from the newest snapshots of epochs before the resume epoch, and leaves in the store those of later
+epochs, which a killed run had begun to write. A resumed run writes over a key's only if it touches the key in the same
+epoch. Killed again soon, it would next be resumed with some keys of the first run and some of the second, though all
+epochs are before the resume epoch then: rows would count twice, or never.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sources.errors import TickwaxError
+
+_EXECUTIONS = "SELECT ex_num, worker_count, resume_epoch FROM exs"
+_FRONTS = "SELECT worker_index, worker_frontier FROM fronts WHERE ex_num = ?"
+
+
+def forget_uncommitted(store: Path) -> int:
+    """Remove snapshots of epochs that a resumed run does once more; returns how many there were.
+
+    For before the flow: Bytewax computes the same resume epoch from the same tables when it starts.
+
+    Raises:
+        TickwaxError: a file of the store cannot be read.
+    """
+    files = sorted(store.glob("*.sqlite3"))
+    try:
+        executions = [
+            row for file in files for row in _rows(file, "SELECT ex_num, worker_count, resume_epoch FROM exs")
+        ]
+        if not executions:
+            return 0
+        number, workers, resume_epoch = max(executions)
+        reached = dict.fromkeys(range(workers), resume_epoch)
+        for file in files:
+            for worker, epoch in _rows(
+                file, "SELECT worker_index, worker_frontier FROM fronts WHERE ex_num = ?", number
+            ):
+                reached[worker] = max(reached[worker], epoch)
+        return sum(_forget(file, min(reached.values())) for file in files)
+    except sqlite3.Error as e:
+        raise TickwaxError(f"-r: {store}: the recovery store cannot be read: {e}") from e
+
+
+def _rows(file: Path, query: str, *values: int) -> list[tuple[int, ...]]:
+    with closing(sqlite3.connect(file)) as db:
+        return db.execute(query, values).fetchall()
+
+
+def _forget(file: Path, epoch: int) -> int:
+    with closing(sqlite3.connect(file)) as db, db:
+        return db.execute("DELETE FROM snaps WHERE snap_epoch >= ?", (epoch,)).rowcount
