@@ -364,7 +364,7 @@ def measure_soak(options: argparse.Namespace) -> Group:
         begin = next(s["time_ns"] for s in run.samples if s["known"] >= 0.95 * len(symbols))
         # When the sockets were closed: the files take a while longer.
         end = max(s["time_ns"] for s in run.samples if s["frames"] < run.samples[-1]["frames"])
-        accounts = unaccounted(work, work / "log.parquet", int(begin), int(end) - SECOND)
+        accounts = unaccounted(work, work / "log.parquet", int(begin), int(end) - 5 * SECOND)
     table = Table(
         *("until s", "frames/s", "busy", "MB", "worst lag", "most buffered", "gaps", "resets", "resyncs"),
         *("disconnects", "bad frames", "overflows", "known"),
