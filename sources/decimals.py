@@ -7,6 +7,7 @@ whether it is a number at all.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,7 +21,8 @@ from sources.messages import Price, Size
 Bytes = npt.NDArray[np.uint8]
 
 _POWERS = np.array([float(10**k) for k in range(23)])
-_MAX_MANTISSA = 1 << 53
+_MAX_MANTISSA = np.uint64(1 << 53)
+_ZERO, _ONE, _TEN, _NINE = np.uint64(0), np.uint64(1), np.uint64(10), np.uint8(9)
 _SHORTEST_LEVEL = 9  # bytes of `["1","0"]`
 
 _MAX = 1e15  # as in the types `Price` and `Size`
@@ -33,25 +35,35 @@ _size = msgspec.json.Decoder(Size, strict=False)
 @kernel
 def number(text: Bytes, at: int, stop: int) -> tuple[float, int]:
     """Value of the decimal that begins at ``at``, and where it ends; -1 when it is not for the fast path."""
-    mantissa = 0
-    fraction = 0
-    begin = at
-    while at < stop and 48 <= text[at] <= 57:
-        mantissa = mantissa * 10 + (int(text[at]) - 48)
-        at += 1
-    digits = at - begin
+    # Unsigned indices and digits: no check for negative ones, one comparison a digit (28 ns a level before, 23 so).
+    mantissa = _ZERO
+    i, end = np.uint64(at), np.uint64(stop)
+    begin = i
+    while i < end:
+        digit = np.uint8(text[i] - np.uint8(48))
+        if digit > _NINE:
+            break
+        mantissa = mantissa * _TEN + np.uint64(digit)
+        i += _ONE
+    digits: Any = np.int64(i - begin)  # signed again: Numba makes a float of signed and unsigned
     if digits == 0 or (digits > 1 and text[begin] == 48):
         return 0.0, -1
-    if at < stop and text[at] == 46:
-        at += 1
-        begin = at
-        while at < stop and 48 <= text[at] <= 57:
-            mantissa = mantissa * 10 + (int(text[at]) - 48)
-            at += 1
-        fraction = at - begin
+    fraction: Any = np.int64(0)
+    if i < end and text[i] == 46:
+        i += _ONE
+        begin = i
+        while i < end:
+            digit = np.uint8(text[i] - np.uint8(48))
+            if digit > _NINE:
+                break
+            mantissa = mantissa * _TEN + np.uint64(digit)
+            i += _ONE
+        fraction = np.int64(i - begin)
         if fraction == 0:
             return 0.0, -1
-    if digits + fraction > 18 or mantissa >= _MAX_MANTISSA:  # 18 digits cannot overflow int64
+    after: Any = np.int64(i)
+    at = after
+    if digits + fraction > 18 or mantissa >= _MAX_MANTISSA:  # 18 digits cannot overflow 64 bits
         return 0.0, -1
     power = -fraction
     if at < stop and (text[at] == 101 or text[at] == 69):
@@ -60,19 +72,19 @@ def number(text: Bytes, at: int, stop: int) -> tuple[float, int]:
         if at < stop and (text[at] == 43 or text[at] == 45):
             negative = text[at] == 45
             at += 1
-        begin = at
+        first = at
         exponent = 0
-        while at < stop and 48 <= text[at] <= 57 and at - begin < 4:
+        while at < stop and 48 <= text[at] <= 57 and at - first < 4:
             exponent = exponent * 10 + (int(text[at]) - 48)
             at += 1
-        if at == begin:
+        if at == first:
             return 0.0, -1
         power += -exponent if negative else exponent
     if power < -22 or power > 22:
         return 0.0, -1
     if power < 0:
-        return mantissa / _POWERS[-power], at
-    return mantissa * _POWERS[power], at
+        return np.float64(mantissa) / _POWERS[-power], at
+    return np.float64(mantissa) * _POWERS[power], at
 
 
 @kernel

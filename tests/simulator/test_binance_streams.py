@@ -90,6 +90,7 @@ def test_snapshot_joins_and_every_book_is_the_true_one(stream: str) -> None:
             events += [await c.next() for _ in range(0 if events else 1)]
             snapshot = await depth(s)
             events += await c.listen(0.8)
+            events += [await c.next() for _ in range(3)]
         books = binance_books(snapshot, events)
         assert len(books) > 2
         for number, true in s.true_books(BINANCE_BTC, sorted(books)):
