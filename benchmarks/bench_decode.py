@@ -40,14 +40,14 @@ def capture_frames(path: Path) -> list[Frame]:
 
 
 @numba.njit(nogil=True)  # type: ignore[untyped-decorator]
-def keep_book(batch: TapeBatch, key: Float64s, size: Float64s, levels: Int64s) -> None:
+def keep_book(batch: TapeBatch, key: Float64s, size: Float64s, levels: Int64s, near: Int64s) -> None:
     """Apply tape rows to a book, as the features' loop does, and nothing else."""
     after_last = True
     for i in range(len(batch.kind)):
         if batch.kind[i] == SNAPSHOT and after_last:
             levels[:] = 0
         if batch.kind[i] in (SNAPSHOT, DELTA):
-            apply_level(key, size, levels, batch.side[i], batch.price[i], batch.size[i])
+            apply_level(key, size, levels, near, batch.side[i], batch.price[i], batch.size[i])
             after_last = batch.last[i]
 
 
@@ -55,7 +55,7 @@ class Book:
     """A book and no features."""
 
     def __init__(self) -> None:
-        self._arrays = np.zeros(2 * MAX_LEVELS), np.zeros(2 * MAX_LEVELS), np.zeros(2, np.int64)
+        self._arrays = *np.zeros((2, 2 * MAX_LEVELS)), *np.zeros((2, 2), np.int64)
 
     def process(self, batch: TapeBatch) -> None:
         """Follow the tape."""

@@ -10,14 +10,17 @@ The book keeps every level that the venue sent, up to ``MAX_LEVELS`` a side; the
 import numpy as np
 
 from operators.jit import kernel
+from operators.moves import move
 from sources.events import Float64s, Int64s
 
-# Array indices are unsigned: signed ones would be checked for negative values (which count from the end), and that
-# check keeps the compiler from moving several levels at once (300 against 115 ns a row on a BTCUSDT capture).
+# Array indices are unsigned: signed ones would be checked for negative values, which count from the end.
 _ONE = np.uint64(1)
 
 START_LEVELS = 256  # capacity of a new book, a side
 MAX_LEVELS = 16_384
+# Venues send a message's levels in the order of their prices: on a BTCUSDT capture half of them lie within 5 levels of
+# the one before and nine tenths within 135, of 5 000.
+NEAR = 32
 
 
 @kernel
@@ -37,29 +40,37 @@ def find(key: Float64s, base: int, levels: int, wanted: float) -> int:
 
 
 @kernel
+def find_near(key: Float64s, base: int, levels: int, wanted: float, near: int) -> int:
+    """`find`, for which the levels around the index ``near`` are tried first: a guess, right or wrong."""
+    first, end = near - NEAR, near + NEAR
+    if first >= 0 and end <= levels and key[base + first] < wanted and wanted <= key[base + end - 1]:
+        return first + find(key, base + first, 2 * NEAR, wanted)
+    return find(key, base, levels, wanted)
+
+
+@kernel
 def remove(column: Float64s, at: int, end: int) -> None:
     """Close the gap at ``at``: elements ``at + 1 … end − 1`` move down by one."""
-    for j in range(np.uint64(at) + _ONE, np.uint64(end)):
-        column[j - _ONE] = column[j]
+    move(column, at, at + 1, end - at - 1)
 
 
 @kernel
 def insert(column: Float64s, at: int, end: int, x: float) -> None:
     """Put ``x`` at ``at``: elements ``at … end − 1`` move up by one."""
-    first = np.uint64(at)
-    j = np.uint64(end)
-    while j > first:
-        column[j] = column[j - _ONE]
-        j = j - _ONE
-    column[first] = x
+    move(column, at + 1, at, end - at)
+    column[at] = x
 
 
 @kernel
-def apply_level(key: Float64s, size: Float64s, levels: Int64s, side: int, price: float, amount: float) -> int:
+def apply_level(
+    key: Float64s, size: Float64s, levels: Int64s, near: Int64s, side: int, price: float, amount: float
+) -> int:
     """Set the absolute size of one level; 0 removes it, and removing an absent level does nothing.
 
     Args:
         key, size: shape ``(2 · capacity,)``; levels: shape ``(2,)``, the number of levels of bids and asks.
+        near: shape ``(2,)``, where the level before was on each side; any numbers do, but those that the last call
+            left find the next level of a message 25 ns sooner.
 
     Returns:
         1 if a level was dropped because the side was full, else 0.
@@ -70,7 +81,8 @@ def apply_level(key: Float64s, size: Float64s, levels: Int64s, side: int, price:
     n = levels[s]
     end = base + n
     wanted = side * price
-    i = find(key, base, n, wanted)
+    i = find_near(key, base, n, wanted, near[s])
+    near[s] = i
     at = base + i
     if i < n and key[at] == wanted:
         if amount != 0.0:

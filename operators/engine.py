@@ -117,7 +117,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
         loop ended: `DONE`, `ROWS_FULL` (empty ``out``), `BOOK_FULL` or `RING_FULL` (grow that part of the state).
     """
     clock = state.clock
-    key, size, levels = state.book_key, state.book_size, state.book_levels
+    key, size, levels, near = state.book_key, state.book_size, state.book_levels, state.book_near
     capacity = len(key) >> 1
     room = out.value.shape[1]
     r = 0
@@ -173,7 +173,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             state.value[SNAPSHOT_HIGH] = max(state.value[SNAPSHOT_HIGH], price)
         if levels[0 if side > 0 else 1] == capacity and capacity < MAX_LEVELS:
             return i, r, BOOK_FULL
-        clock[DROPPED_LEVELS] += apply_level(key, size, levels, side, price, batch.size[i])
+        clock[DROPPED_LEVELS] += apply_level(key, size, levels, near, side, price, batch.size[i])
         clock[OPEN_MESSAGE] = -1 if last else kind
         clock[ORDINAL] = batch.ordinal[i]
         clock[RECEIVE] = batch.receive_ts[i]

@@ -66,6 +66,7 @@ class State(NamedTuple):
     book_key: Float64s  # (2 · capacity,), see `operators.book`
     book_size: Float64s  # (2 · capacity,)
     book_levels: Int64s  # (2,)
+    book_near: Int64s  # (2,): where the last level was found; no result depends on it
     top_price: Float64s  # (2 buffers, 2 sides, L)
     top_size: Float64s  # (2, 2, L)
     top_count: Int64s  # (2, 2)
@@ -136,6 +137,7 @@ def make_state(config: FeatureConfig, params: Params) -> State:
         book_key=np.zeros(2 * START_LEVELS),
         book_size=np.zeros(2 * START_LEVELS),
         book_levels=np.zeros(2, np.int64),
+        book_near=np.zeros(2, np.int64),
         top_price=np.zeros((2, 2, levels)),
         top_size=np.zeros((2, 2, levels)),
         top_count=np.zeros((2, 2), np.int64),
