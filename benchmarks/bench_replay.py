@@ -49,7 +49,7 @@ def capture_rows(capture: Path | None, folder: Path) -> TapeBatch:
     return concat(list(TapeReader(folder, BTC).batches()))
 
 
-def write_repeated(once: TapeBatch, millions: float, folder: Path) -> int:
+def write_repeated(once: TapeBatch, millions: float, folder: Path, instrument: Instrument = BTC) -> int:
     """Repeat a tape until it has so many million rows; returns how many."""
     span = int(once.receive_ts.max() - once.receive_ts.min()) + SECOND
     writer = TapeWriter(folder, "bench")
@@ -61,7 +61,7 @@ def write_repeated(once: TapeBatch, millions: float, folder: Path) -> int:
         body = once._replace(ordinal=np.arange(rows + 1, rows + 1 + once.rows))
         for batch in (reset, body) if rows else (once,):
             moved = batch._replace(exchange_ts=batch.exchange_ts + shift, receive_ts=batch.receive_ts + shift)
-            writer.write(BTC, moved)
+            writer.write(instrument, moved)
             rows += batch.rows
     writer.commit()
     return rows

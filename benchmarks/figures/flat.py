@@ -1,0 +1,216 @@
+"""Whether a row costs the same however many instruments and rows there are; memory an instrument; cold starts."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from benchmarks.bench_replay import one_level_updates, process, replay, write_repeated
+from benchmarks.figures.table import Section, Spent, fastest, flatness, rate
+from operators.config import FeatureConfig
+from operators.features import FeatureEngine
+from operators.schema import value_count
+from sources.events import TapeBatch
+from sources.instrument import Instrument
+
+AIM = 1.3
+PIECE = 10_000
+MEMORY_AIM = 100e3  # bytes an instrument
+
+
+def instrument(n: int) -> Instrument:
+    """Any of many."""
+    return Instrument("binance_futures", f"S{n:04d}USDT")
+
+
+def write_many(piece: TapeBatch, repeats: int, count: int, folder: Path) -> int:
+    """A tape of many instruments, each with the same rows so many times; returns how many in all."""
+    return sum(write_repeated(piece, repeats * piece.rows / 1e6, folder, instrument(n)) for n in range(count))
+
+
+def in_turn_through(pieces: list[TapeBatch], count: int) -> None:
+    """Each engine takes a batch, then the next engine: what a live run does to the processor's caches."""
+    engines = [FeatureEngine(FeatureConfig()) for _ in range(count)]
+    for piece in pieces:
+        for engine in engines:
+            engine.process(piece)
+
+
+def by_instruments(work: Path, once: TapeBatch, counts: list[int], rounds: int) -> Section:
+    """The same pieces of the capture in ever more instruments."""
+    piece = once.slice(0, PIECE)
+    section = Section(
+        "A row at 1 to 1 000 instruments",
+        f"The first {PIECE:,} rows of the capture, {max(counts):,} times in every tape: of one instrument, or once of "
+        "each; replayed one after the other, files and engines included. Engines in memory: 64 rows each in turn, as "
+        "they come live, so that with many instruments every batch finds the caches cold.",
+    )
+    runs: dict[str, Callable[[], object]] = {}
+    rows: dict[int, int] = {}
+    for count in counts:
+        tape = work / f"many-{count}"
+        rows[count] = write_many(piece, max(counts) // count, count, tape)
+        runs[str(count)] = lambda tape=tape: replay(tape, work / "many-features" / tape.name)
+    spent = fastest(runs, rounds)
+    costs = {count: spent[str(count)].flow / rows[count] for count in counts}
+    add_costs(section, "replay", costs, rows, {count: spent[str(count)].wall / rows[count] for count in counts})
+    for count in counts:
+        shutil.rmtree(work / f"many-{count}")
+    shutil.rmtree(work / "many-features")
+    pieces = [piece.slice(at, at + 64) for at in range(0, PIECE, 64)]
+    in_turn_through(pieces[:10], 1)
+    engines = {str(c): partial(in_turn_through, pieces, c) for c in counts}
+    spent = fastest(engines, rounds, warm=False)
+    rows = {count: count * PIECE for count in counts}
+    costs = {count: spent[str(count)].processor / rows[count] for count in counts}
+    add_costs(section, "engines in turn", costs, rows, {c: spent[str(c)].wall / rows[c] for c in counts})
+    return section
+
+
+def add_costs(
+    section: Section, what: str, costs: dict[int, float], rows: dict[int, int], walls: dict[int, float]
+) -> None:
+    """A line each, and how flat they are."""
+    first = next(iter(costs.values()))
+    for n, cost in costs.items():
+        wall = f"{walls[n] * 1e9:.0f} ns a row"
+        section.add(f"{what}, {n:,}", f"{cost * 1e9:.0f} ns a row", f"{cost / first:.2f} × the first", wall=wall)
+    spread, wall_spread = flatness(list(costs.values())), flatness(list(walls.values()))
+    last = f"{what}, dearest beside cheapest"
+    section.add(last, f"{spread:.2f} ×", "", "≤ 1.3 ×", spread <= AIM, wall=f"{wall_spread:.2f} ×")
+
+
+def by_rows(work: Path, once: TapeBatch, millions: list[float], rounds: int) -> Section:
+    """One instrument, ever more rows."""
+    section = Section(
+        "A row at ever more rows",
+        "One instrument, the capture repeated, replayed at 100 ms; tapes above 10 M rows once. Peak memory: of a "
+        "process of its own.",
+    )
+    rows = {million: write_repeated(once, million, work / f"long-{million}") for million in millions}
+    spent: dict[float, Spent] = {}
+    peak = dict.fromkeys(millions, 0.0)
+    flags = ("--features", str(work / "long-features"), "--overwrite")
+    for million in millions:  # before this process grows: a child's peak counts from before it became another
+        _, peak[million] = process("replay", "--tape", str(work / f"long-{million}"), *flags)
+    runs = {m: partial(replay, work / f"long-{m}", work / "long-features") for m in millions}
+    for few in (True, False):
+        some = {str(m): run for m, run in runs.items() if (m <= 10) == few}
+        spent |= {float(m): s for m, s in fastest(some, rounds if few else 1, warm=few).items()}
+    for million in millions:
+        shutil.rmtree(work / f"long-{million}")
+        section.add(f"{rows[million]:,} rows, peak memory", f"{peak[million]:.0f} MB")
+    costs = {rows[m]: spent[m].flow / rows[m] for m in millions}
+    add_costs(section, "rows", costs, {n: n for n in costs}, {rows[m]: spent[m].wall / rows[m] for m in millions})
+    return section
+
+
+_PARTS = {
+    "book, 256 levels a side and more": ("book_key", "book_size", "book_levels", "top_price", "top_size", "top_count"),
+    "rolling sums": ("rolling",),
+    "z-scores": ("zscores",),
+    "volatility": ("returns",),
+    "fractional differences": ("price_history", "volume_history"),
+}
+
+
+def state_bytes(engine: FeatureEngine) -> dict[str, int]:
+    """Bytes of an engine's state by part."""
+
+    def size(part: object) -> int:
+        return sum(map(size, part)) if isinstance(part, tuple) else getattr(part, "nbytes", 0)
+
+    sizes = {label: sum(size(getattr(engine._state, name)) for name in names) for label, names in _PARTS.items()}
+    sizes["the rest"] = size(engine._state) - sum(sizes.values())
+    return sizes
+
+
+def resident_slope(counts: tuple[int, int]) -> float:
+    """Bytes of memory that one more warm engine takes: of this process, which must be a fresh one."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    tape = one_level_updates(1_700_000_000_000_000_000, 20_000)
+    engines: list[FeatureEngine] = []
+    resident = []
+    for count in counts:
+        while len(engines) < count:
+            engines.append(FeatureEngine(FeatureConfig()))
+            engines[-1].process(tape)
+        resident.append(int(Path("/proc/self/statm").read_text().split()[1]) * page)
+    return (resident[1] - resident[0]) / (counts[1] - counts[0])
+
+
+def memory(once: TapeBatch) -> Section:
+    """Bytes an instrument."""
+    section = Section(
+        "Memory an instrument",
+        "Default settings, everything warm. By part: after the whole BTCUSDT capture. The slope is of resident memory "
+        "between 50 and 250 engines with 2 000 feature rows each and a book of 30 levels a side.",
+    )
+    engine = FeatureEngine(FeatureConfig())
+    engine.process(once)
+    sizes = state_bytes(engine)
+    for label, size in sizes.items():
+        section.add(label, f"{size / 1e3:.1f} kB")
+    total = sum(sizes.values())
+    section.add("state, BTCUSDT", f"{total / 1e3:.0f} kB", f"snapshot {len(engine.snapshot()) / 1e3:.0f} kB",
+                "≤ 100 kB", total <= MEMORY_AIM)  # fmt: skip
+    code = "from benchmarks.figures.flat import resident_slope; print(resident_slope((50, 250)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    slope = float(done.stdout)
+    section.add("resident memory, slope", f"{slope / 1e3:.0f} kB", "", "≤ 100 kB", slope <= MEMORY_AIM)
+    section.add("a feature row in memory", f"{8 * (4 + value_count(FeatureConfig())) + 2} bytes")
+    return section
+
+
+def cold(work: Path, once: TapeBatch, rounds: int, minutes: float) -> Section:
+    """Starts, and a tape of a thousand thin instruments."""
+    section = Section(
+        "Cold and small",
+        "Whole processes, kernels cached; the bound is an interpreter that imports the libraries and nothing else.",
+    )
+
+    def python(code: str) -> Callable[[], object]:
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+    libraries = "import numpy, numba, pyarrow.parquet, bytewax.run, pydantic, typer, rich, msgspec"
+    write_repeated(once.slice(0, 20_000), 0.01, work / "first")
+    flags = ("--tape", str(work / "first"), "--features", str(work / "first-features"), "--overwrite")
+    spent = fastest(
+        {
+            "nothing": python("pass"),
+            "libraries": python(libraries),
+            "import": python("import dataflows.cli"),
+            "flow": python("import dataflows.cli, dataflows.flows, dataflows.verbs.replay, operators.features"),
+            "replay": lambda: process("replay", *flags),
+        },
+        rounds,
+    )
+    for name, what in (
+        ("nothing", "python, nothing imported"),
+        ("libraries", "its libraries imported: the bound"),
+        ("import", "`tickwax`'s command line imported"),
+        ("flow", "… and a replay's flow and kernels"),
+    ):
+        section.add(what, "", wall=f"{spent[name].wall * 1e3:.0f} ms")
+    whole, ratio = spent["replay"].wall, spent["replay"].wall / spent["libraries"].wall
+    what = "start to the rows of a replay of 20 000"
+    section.add(what, "", f"{ratio:.2f} × its libraries", "≤ 2 s", whole <= 2, wall=f"{whole:.2f} s")
+    if minutes:
+        thin = one_level_updates(1_700_000_000_000_000_000, int(minutes * 6000))
+        rows = write_many(thin, 1, 1000, work / "wide")
+        before = time.perf_counter()
+        _, peak = process("replay", "--tape", str(work / "wide"), "--features", str(work / "wide-features"))
+        passed = time.perf_counter() - before
+        out = 1000 * int(minutes * 600)
+        what, beside = (
+            f"1 000 instruments × {minutes:g} min",
+            f"{rate(out, passed)} feature rows, peak memory {peak:.0f} MB",
+        )
+        section.add(f"{what}, 100 updates/s each", f"{passed:.1f} s, {rate(rows, passed)} rows", beside)
+        shutil.rmtree(work / "wide")
+        shutil.rmtree(work / "wide-features")
+    return section
