@@ -195,10 +195,16 @@ def cold(work: Path, once: TapeBatch, rounds: int, minutes: float) -> Section:
         ("import", "`tickwax`'s command line imported"),
         ("flow", "… and a replay's flow and kernels"),
     ):
-        section.add(what, "", wall=f"{spent[name].wall * 1e3:.0f} ms")
-    whole, ratio = spent["replay"].wall, spent["replay"].wall / spent["libraries"].wall
-    what = "start to the rows of a replay of 20 000"
-    section.add(what, "", f"{ratio:.2f} × its libraries", "≤ 2 s", whole <= 2, wall=f"{whole:.2f} s")
+        section.add(what, f"{spent[name].processor * 1e3:.0f} ms", wall=f"{spent[name].wall * 1e3:.0f} ms")
+    whole, bound = spent["replay"], spent["libraries"]
+    section.add(
+        "start to the rows of a replay of 20 000",
+        f"{whole.processor:.2f} s",
+        f"{whole.processor / bound.processor:.2f} × its libraries",
+        "≤ 2 s",
+        whole.wall <= 2,
+        wall=f"{whole.wall:.2f} s",
+    )
     if minutes:
         thin = one_level_updates(1_700_000_000_000_000_000, int(minutes * 6000))
         rows = write_many(thin, 1, 1000, work / "wide")

@@ -1,5 +1,6 @@
 """What a section of figures is, on a terminal and in Markdown; and how variants are timed beside one another."""
 
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Spent(NamedTuple):
     """The least that any round took, in seconds of three clocks."""
 
     wall: float
-    processor: float  # of all threads
+    processor: float  # of all threads, and of processes that have ended
     flow: float  # of the thread that called: what a replay is bound by where there are cores for its other threads
 
 
@@ -78,7 +79,9 @@ def fastest(runs: dict[str, Callable[[], object]], rounds: int, warm: bool = Tru
 
 
 def _clocks() -> Spent:
-    return Spent(time.perf_counter(), time.process_time(), time.thread_time())
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = time.process_time() + children.ru_utime + children.ru_stime
+    return Spent(time.perf_counter(), own, time.thread_time())
 
 
 def rate(count: float, seconds: float) -> str:
