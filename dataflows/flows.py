@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -20,15 +21,16 @@ from dataflows.progress import ReplayProgress
 from dataflows.resumption import identity
 from dataflows.settings import Settings
 from dataflows.startup import say
+from dataflows.tapes import open_tape, weighed
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Quality, features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.lock import DataSetLock, check_writable, only_writer
 from sinks.resumable import ResumableRowsSink, already_there, begun
 from sinks.rows import RowsSink
+from sources.balance import BY_HASH, Placement, plain
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.tape.journal import TapeJournals
 from sources.tape.layout import data_files, instruments, journal_files
 from sources.tape.reader import TapeReader
 from sources.tape.shards import TapeShards
@@ -81,10 +83,13 @@ class Replay:
         self._unlock()
 
     def stop_with_error(self, error: Exception, code: int = 1) -> None:
-        """End the process with one line, for Bytewax would print a Rust and a Python traceback; only if it is one that
-        a user is meant to read."""
+        """End the process with one line, for Bytewax would print a Rust and a Python traceback, if it is one that a
+        user is meant to read. With other errors Bytewax ends the process; in a cluster it would not say why."""
         if isinstance(error, TickwaxError):
             self._end(str(error), code)
+        elif cluster():
+            sys.excepthook(type(error), error, error.__traceback__)
+            self._end("", 1)
 
     def stop_on_signals(self) -> None:
         """From now on an interruption ends the process at once and leaves nothing, whatever its threads are at; one
@@ -117,7 +122,8 @@ class Replay:
             if self.committed:
                 return
             self.abort()
-            say(line)
+            if line:
+                say(line)
             os._exit(code)
 
     @property
@@ -127,26 +133,35 @@ class Replay:
         return Quality(*(sum(counts) for counts in zip(*each, strict=True))) if each else Quality(0, 0, 0, 0, 0)
 
 
-def prepare_replay(settings: Settings, resumable: bool = False) -> Replay:
+@dataclass(frozen=True)
+class Share:
+    """What one process of a cluster computes; the same `placement` in all of them."""
+
+    placement: Placement
+    has: Callable[[Instrument], bool]
+
+
+def prepare_replay(settings: Settings, resumable: bool = False, share: Share | None = None) -> Replay:
     """Put the replay of a recorded tape together: tape, of files or of a topic → features → Parquet and Kafka.
 
     Args:
         resumable: Bytewax is given a recovery directory.
+        share: of this process, if others have the rest. Without one, instruments are dealt to the workers by weight
+            if this process is alone; processes of a cluster that were started by hand go by the hash of names, since
+            each of them may see another state of a tape that grows.
 
     Raises:
         TickwaxError: the tape cannot be read, has none of the instruments asked for, or the features are there already.
     """
     config = settings.feature_config()
-    start, end = settings.replay.start, settings.replay.end
     readers: list[TapeReader] = []
+    placement = share.placement if share else BY_HASH
     if settings.tape.topic:
         chosen = _already_there(settings)
-    elif settings.tape.path is None:
-        raise TickwaxError("tape.path: empty; a replay needs a tape to read")
     else:
-        root, journals = settings.tape.path, TapeJournals(settings.tape.path)
-        chosen = chosen_instruments(settings, root, journals)
-        readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None, journals) for i in chosen]
+        chosen, readers = open_tape(settings, share.has if share else lambda instrument: True)
+        if not (share or resumable or cluster()):
+            placement = weighed(settings, readers)
     progress = ReplayProgress(sum(r.rows for r in readers))
     engines: dict[Instrument, FeatureEngine] = {}
     make_engine = engine_factory(settings, config, engines)
@@ -164,17 +179,23 @@ def prepare_replay(settings: Settings, resumable: bool = False) -> Replay:
         run = identity(settings, chosen)
         source = TapeShards(readers, run, progress.add, replay.stop_with_error, refuse, longest_ns)
     else:
-        source = TapeSource(readers, progress.add, replay.stop_with_error, longest_ns)
-    rows = features("features", op.input("tape", flow, source), make_engine, recoverable=resumable)
-    if start:
+        source = TapeSource(readers, progress.add, replay.stop_with_error, longest_ns, placement)
+    tape = op.input("tape", flow, source)
+    rows = features("features", tape, make_engine, recoverable=resumable, on_error=replay.stop_with_error)
+    if settings.replay.start:
         # Rows before the range only make the book known.
         first = {str(r.instrument): r.first_ordinal for r in readers}
 
         def in_range(item: tuple[str, FeatureRows]) -> tuple[str, FeatureRows] | None:
-            kept = item[1].since(first[item[0]])
+            kept = item[1].since(first[plain(item[0])])
             return (item[0], kept) if kept.rows else None
 
         rows = op.filter_map("range", rows, in_range)
+    if settings.kafka.bootstrap:
+        from dataflows.kafka import publish_replayed  # takes a quarter of a second, which most runs need not spend
+
+        publish_replayed(rows, settings, config, replay.stop_with_error)
+    rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
     for name, path, columns in _wanted_sets(settings, config, chosen, resumable):
         codec, overwrite = settings.tape.compression, settings.features.overwrite
         if resumable:
@@ -186,12 +207,9 @@ def prepare_replay(settings: Settings, resumable: bool = False) -> Replay:
         else:
             replaced = chosen if overwrite else []
             hold = partial(replay.hold, path)
-            replay.sinks[name] = RowsSink(path, columns, "replay", codec, replaced, replay.stop_with_error, hold)
+            on_error = replay.stop_with_error
+            replay.sinks[name] = RowsSink(path, columns, "replay", codec, replaced, on_error, hold, placement)
             op.output(f"{name}_parquet", rows, replay.sinks[name])
-    if settings.kafka.bootstrap:
-        from dataflows.kafka import publish_replayed  # takes a quarter of a second, which most runs need not spend
-
-        publish_replayed(rows, settings, config, replay.stop_with_error)
     if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     return replay
@@ -263,21 +281,3 @@ def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Inst
                     f"{name}.path: {file} was written with other settings: {min(odd)} is in one of them only"
                 )
             return
-
-
-def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -> list[Instrument]:
-    """The tape's instruments that the settings ask for; all of them unless ``symbols`` was set."""
-    there = sorted(journals.instruments.union(instruments(root)))
-    if not there:
-        raise TickwaxError(f"tape.path: {root} holds no tape; write one with `tickwax synth` or `tickwax import`")
-    if "symbols" not in settings.model_fields_set:
-        return there
-    chosen: list[Instrument] = []
-    for text in settings.symbols:
-        wanted = Instrument(*text.split(":", 1))
-        found = [i for i in there if i.venue == wanted.venue and wanted.symbol in ("*", i.symbol)]
-        if not found:
-            names = ", ".join(map(str, there[:8])) + (" …" if len(there) > 8 else "")
-            raise TickwaxError(f"symbols: {text} is not on the tape {root}, which holds {names}")
-        chosen += [i for i in found if i not in chosen]
-    return chosen

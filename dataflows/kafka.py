@@ -21,6 +21,7 @@ from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS
 from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
 from sinks.kafka.tape import TapeMessages
+from sources.balance import plain
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch, TapeBatch
 from sources.kafka.connection import KafkaConnection
@@ -70,12 +71,15 @@ def publish_replayed(
 ) -> None:
     """Add the step that publishes a replay's features, if a topic is named for them.
 
+    Args:
+        rows: keyed by the routes of a `sources.balance.Placement`, by which the sink's shards live where rows are.
+
     Raises:
         TickwaxError: no broker answers, or the topic does not exist.
     """
     if settings.kafka.topic:
         make = _feature_publisher(settings, config, replay_run(settings, config))
-        keyed = op.map("kafka_key", rows, lambda item: (item[0], item))
+        keyed = op.map("kafka_key", rows, lambda item: (item[0], (plain(item[0]), item[1])))
         op.output("features_kafka", keyed, RecoverableKafkaSink(make, on_error))
 
 

@@ -3,10 +3,12 @@
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +33,7 @@ from sinks.recording import RecordingSink
 from sinks.rows import rows_form
 from sinks.segments import Rotation
 from sinks.tape import tape_form
+from sources.balance import BY_HASH, Placement, plain
 from sources.builder import TapeTail
 from sources.errors import TickwaxError
 from sources.events import TapeBatch
@@ -116,12 +119,14 @@ def prepare_live(
     with_features: bool = True,
     watcher: DynamicSink[tuple[str, FeatureRows]] | None = None,
     engines: dict[Instrument, FeatureEngine] | None = None,
+    placement: Placement = BY_HASH,
 ) -> Live:
     """Put the live run together.
 
     Args:
         watcher: is shown every feature row as well.
         engines: filled with each instrument's engine as it comes.
+        placement: which worker has an instrument; the same in all processes of a cluster.
 
     Raises:
         TickwaxError: an impossible combination of settings, or a folder that cannot be written to.
@@ -160,9 +165,11 @@ def prepare_live(
         settings.duration.ns if settings.duration else None,
         past.tail if past else lambda instrument: TapeTail(),
         lambda error: stop_with_error(error, 2),
+        placement,
     )
     try:
-        tape = op.input("live", flow, source)
+        routed = op.input("live", flow, source)
+        tape = op.map("instrument", routed, named) if placement.weights else routed
         if settings.kafka.bootstrap and settings.tape.topic:
             from dataflows.kafka import publish_tape  # takes a quarter of a second, which most runs need not spend
 
@@ -170,7 +177,11 @@ def prepare_live(
         if root:
             op.output("tape_parquet", tape, sink("tape", root, tape_form(settings.tape.compression), count_tape))
         if with_features:
-            rows = features("features", tape, make_engine, recoverable=False)
+            rows = features(
+                "features", routed, make_engine, recoverable=False, on_error=partial(stop_with_error, code=1)
+            )
+            if placement.weights:
+                rows = op.map("row_instrument", rows, named)
             wanted_sets = (
                 ("features", settings.features.path, feature_columns(config)),
                 ("books", settings.books.path, book_columns()),
@@ -222,10 +233,19 @@ class _Past:
 
 def stop_with_error(error: Exception, code: int) -> None:
     """End the process with one line, for Bytewax would print a Rust and a Python traceback of an exception that leaves
-    a callback; only if it is one that a user is meant to read."""
+    a callback, if it is one that a user is meant to read. With other errors Bytewax ends the process; in a cluster it
+    would not say why."""
     if isinstance(error, TickwaxError):
         say(str(error))
         os._exit(code)
+    elif cluster():
+        sys.excepthook(type(error), error, error.__traceback__)
+        os._exit(1)
+
+
+def named(item: tuple[str, Any]) -> tuple[str, Any]:
+    """An item keyed by its instrument alone."""
+    return plain(item[0]), item[1]
 
 
 def live_config(settings: Settings) -> LiveConfig:

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from dataflows.charts import check_chart_path, draw
-from dataflows.flows import chosen_instruments
 from dataflows.interruption import on_interruption
 from dataflows.order_report import order_panels, orders_table
 from dataflows.settings import Settings
+from dataflows.tapes import chosen_instruments
 from operators.config import SECOND
 from operators.order_search import Trial
 from operators.orders import FoundOrder, OrderConfig, optimal_orders

@@ -39,6 +39,7 @@ class ReplayProgress:
         """``rows``: how many there are to read, for the bar."""
         self.rows = 0
         self.market_ns = 0  # summed over instruments
+        self._told = False
         self._lock = threading.Lock()
         self._began = self._shown = perf_counter()
         self._bar = Progress(
@@ -77,6 +78,14 @@ class ReplayProgress:
             if now - self._shown >= _REFRESH:
                 self._shown = now
                 self._bar.update(self._task, completed=self.rows, speed=self.speed())
+
+    def reached(self, rows: int, market_ns: int) -> None:
+        """Show what other processes have read, all in all; time counts from the first call, when they are ready."""
+        if not self._told:
+            self._told = True
+            self._began = perf_counter()
+        self.rows, self.market_ns = rows, market_ns
+        self._bar.update(self._task, completed=rows, speed=self.speed())
 
     def speed(self) -> str:
         """Rows a second and times real time, in words."""

@@ -96,6 +96,15 @@ def environment_layer(model: type[BaseModel]) -> Layer:
     return dotted_layer(values)
 
 
+def as_environment(values: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that set what flags by dotted key set; None means that the flag was not given."""
+    return {
+        PREFIX + dotted.upper().replace(".", "__"): value if isinstance(value, str) else json.dumps(value)
+        for dotted, value in values.items()
+        if value is not None
+    }
+
+
 def _decoded(model: type[BaseModel], dotted: str, text: str) -> Any:
     at: type[BaseModel] | None = model
     *groups, name = dotted.split(".")

@@ -8,15 +8,21 @@ from typing import Protocol
 import pyarrow.parquet as pq
 from rich.table import Column, Table
 
-from dataflows.flows import Replay
+from dataflows.progress import ReplayProgress
+from operators.features import Quality
 from sources.tape.layout import data_files, instruments
 
 
 class Written(Protocol):
     """A sink that tells what it wrote."""
 
-    root: Path
-    files: list[Path]
+    @property
+    def root(self) -> Path:
+        """Its folder."""
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that have appeared."""
 
     @property
     def rows_written(self) -> int:
@@ -34,7 +40,23 @@ def data_set_table(sinks: Mapping[str, Written]) -> Table:
     return table
 
 
-def replay_lines(replay: Replay) -> list[str]:
+class Replayed(Protocol):
+    """What is known of a replay at its end."""
+
+    @property
+    def progress(self) -> ReplayProgress:
+        """What was read."""
+
+    @property
+    def sinks(self) -> Mapping[str, Written]:
+        """What was written, by data set."""
+
+    @property
+    def quality(self) -> Quality:
+        """Data-quality counters over all instruments."""
+
+
+def replay_lines(replay: Replayed) -> list[str]:
     """What was read, and what the tape held that no feature reads."""
     quality = replay.quality
     written = (

@@ -172,22 +172,34 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
     """The keyed step: one instrument's tape batches in, its feature rows out."""
 
     def __init__(
-        self, make_engine: Callable[[Instrument], FeatureEngine], resume: bytes | None, recoverable: bool
+        self,
+        make_engine: Callable[[Instrument], FeatureEngine],
+        resume: bytes | None,
+        recoverable: bool,
+        on_error: Callable[[Exception], None],
     ) -> None:
         self._make_engine = make_engine
         self._resume = resume
         self._recoverable = recoverable
+        self._on_error = on_error
         self._engine: FeatureEngine | None = None  # Bytewax does not tell a new logic its key: the first batch does
 
     def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[FeatureRows], bool]:
         """Process each batch in turn."""
+        try:
+            return self._process(values), StatefulBatchLogic.RETAIN
+        except Exception as e:
+            self._on_error(e)
+            raise
+
+    def _process(self, values: list[InstrumentBatch]) -> list[FeatureRows]:
         if self._engine is None:
             self._engine = self._make_engine(values[0].instrument)
             if self._resume is not None:
                 self._engine.resume(self._resume)
                 self._resume = None
         rows = (self._engine.process(value.batch) for value in values)
-        return [r for r in rows if r is not None], StatefulBatchLogic.RETAIN
+        return [r for r in rows if r is not None]
 
     def on_eof(self) -> tuple[Iterable[FeatureRows], bool]:
         """Nothing more: a row that is not complete is never emitted."""
@@ -208,11 +220,15 @@ def features(
     make_engine: Callable[[Instrument], FeatureEngine],
     *,
     recoverable: bool = True,
+    on_error: Callable[[Exception], None] = lambda error: None,
 ) -> KeyedStream[FeatureRows]:
-    """Compute features from tape batches keyed by ``venue:SYMBOL``.
+    """Compute features from tape batches keyed by instrument.
 
     Args:
         make_engine: called once for each instrument.
         recoverable: false when nothing will ever be resumed; copying the state of 400 instruments takes 0.1 s.
+        on_error: told of what stops the step, before Bytewax is.
     """
-    return op.stateful_batch(step_id, up, lambda resume: FeatureLogic(make_engine, resume or None, recoverable))
+    return op.stateful_batch(
+        step_id, up, lambda resume: FeatureLogic(make_engine, resume or None, recoverable, on_error)
+    )

@@ -87,7 +87,7 @@ class DatasetWriter:
         self._aborted = False
         with self._one_line():
             root.mkdir(parents=True, exist_ok=True)
-            _sweep(root)
+            sweep(root)
             self._staging = _staging(root, f"{os.getpid()}-{name}")
             shutil.rmtree(self._staging, ignore_errors=True)
 
@@ -272,7 +272,7 @@ def _staging(root: Path, rest: str) -> Path:
     return beside(root, f"staging-{socket.gethostname()}-{rest}")
 
 
-def _sweep(root: Path) -> None:
+def sweep(root: Path) -> None:
     """Remove what writers of this host left behind when they were killed."""
     pattern = _staging(root, "*")
     for folder in pattern.parent.glob(pattern.name):

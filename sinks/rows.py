@@ -16,9 +16,9 @@ from operators.rows import TS
 from operators.schema import Column
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.form import Array, Form
+from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
 from sources.journal import Field
-from sources.placement import home_worker
 from sources.tape.schema import TIMESTAMP
 
 Item = tuple[str, FeatureRows]
@@ -107,11 +107,12 @@ class RowsSink(DynamicSink[Item]):
         replace: Sequence[Instrument] = (),
         on_error: Callable[[Exception], None] = lambda error: None,
         on_begin: Callable[[], None] = lambda: None,
+        placement: Placement = BY_HASH,
     ) -> None:
         """``name`` begins every file's name; older files of the instruments in ``replace`` go when the new appear.
 
         ``on_error`` is told of what stops the sink, before Bytewax is; ``on_begin`` is called once, before anything is
-        made.
+        made; ``placement`` says which worker's rows are those of an instrument.
         """
         self.root = root
         self._replace = replace
@@ -119,6 +120,7 @@ class RowsSink(DynamicSink[Item]):
         self._name = name
         self._on_error = on_error
         self._on_begin: Callable[[], None] | None = on_begin
+        self._placement = placement
         self._form = rows_format(columns, compression)
         self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
         self._open: list[_RowsPartition] = []
@@ -133,7 +135,7 @@ class RowsSink(DynamicSink[Item]):
                 self._on_begin()
                 self._on_begin = None
             writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}")
-        mine = [i for i in self._replace if home_worker(str(i), worker_count) == worker_index]
+        mine = [i for i in self._replace if self._placement.home(i, worker_count) == worker_index]
         partition = _RowsPartition(self, writer, self._columns, self._form.schema, mine)
         with self._lock:
             self._open.append(partition)

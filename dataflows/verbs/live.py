@@ -9,11 +9,15 @@ from rich.live import Live as LiveDisplay
 
 from dataflows.app import app
 from dataflows.board import Board
+from dataflows.cluster.runs import LiveTogether, Processes, live_together
 from dataflows.live_flow import Live, prepare_live
 from dataflows.settings import Settings, load_settings
+from dataflows.settings_layers import as_environment
 from dataflows.startup import say
 from dataflows.summary import data_set_table, try_line
+from dataflows.tapes import recorded
 from operators.features import FeatureEngine
+from sources.balance import BY_HASH
 from sources.instrument import Instrument
 
 Symbols = Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")]
@@ -21,7 +25,7 @@ Duration = Annotated[str | None, typer.Option(help="Stop after this long, such a
 Tape = Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`; '' records nothing.")]
 Features = Annotated[str | None, typer.Option(help="Folder for the features; as in `features.path`; '' writes none.")]
 Sampling = Annotated[str | None, typer.Option(help="A duration such as `100ms`, or `update`.")]
-Workers = Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads.")]
+Workers = Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads of each process.")]
 
 
 @app.command(
@@ -34,23 +38,28 @@ def live_verb(
     features: Features = None,
     sampling: Sampling = None,
     workers: Workers = 1,
+    processes: Processes = 1,
 ) -> None:
     """Connect to the exchanges, **record** the tape, **compute** the features, until Ctrl-C or for a duration."""
-    settings = _settings(symbols, duration, tape, features, sampling)
-    _tell(settings, run_live(settings, workers))
+    flags = _flags(symbols, duration, tape, features, sampling)
+    settings = load_settings(flags)
+    if processes == 1:
+        _tell(settings, run_live(settings, workers))
+    else:
+        _tell(settings, live_together(settings, as_environment(flags), processes, workers))
 
 
 @app.command("record", epilog="Example:\n\n    tickwax record --symbols 'binance_futures:*' --tape data/tape")
 def record_verb(symbols: Symbols = None, duration: Duration = None, tape: Tape = None, workers: Workers = 1) -> None:
     """Record the tape and nothing else."""
-    settings = _settings(symbols, duration, tape, None, None)
+    settings = load_settings(_flags(symbols, duration, tape, None, None))
     _tell(settings, run_live(settings, workers, with_features=False))
 
 
 @app.command("features", epilog="Example:\n\n    tickwax features --symbols bybit_linear:BTCUSDT,bybit_linear:ETHUSDT")
 def features_verb(symbols: Symbols = None, duration: Duration = None, sampling: Sampling = None) -> None:
     """Watch the features live in a table; nothing is written. Ctrl-C ends it."""
-    settings = _settings(symbols, duration, "", "", sampling)
+    settings = load_settings(_flags(symbols, duration, "", "", sampling))
     engines: dict[Instrument, FeatureEngine] = {}
     board = Board(settings.feature_config(), engines)
     console = Console()
@@ -60,7 +69,8 @@ def features_verb(symbols: Symbols = None, duration: Duration = None, sampling: 
 
 def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
     """Run until a signal or the duration's end; ``choices`` as in `prepare_live`."""
-    live = prepare_live(settings, **choices)
+    placement = recorded(settings.tape.path, settings.live_symbols()) if workers > 1 else BY_HASH
+    live = prepare_live(settings, placement=placement, **choices)
     live.ready()
     undo = live.stop_on_signals()
     try:
@@ -71,21 +81,19 @@ def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
     return live
 
 
-def _settings(
+def _flags(
     symbols: str | None, duration: str | None, tape: str | None, features: str | None, sampling: str | None
-) -> Settings:
-    return load_settings(
-        {
-            "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
-            "duration": duration,
-            "tape.path": tape,
-            "features.path": features,
-            "features.sampling": sampling,
-        }
-    )
+) -> dict[str, Any]:
+    return {
+        "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
+        "duration": duration,
+        "tape.path": tape,
+        "features.path": features,
+        "features.sampling": sampling,
+    }
 
 
-def _tell(settings: Settings, live: Live) -> None:
+def _tell(settings: Settings, live: Live | LiveTogether) -> None:
     console = Console()
     console.print(data_set_table(live.sinks))
     if "features" in live.sinks:

@@ -7,10 +7,12 @@ from bytewax.run import cli_main
 from rich.console import Console
 
 from dataflows.app import app
+from dataflows.cluster.runs import Processes, replay_together
 from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings
-from dataflows.summary import data_set_table, replay_lines, try_line
+from dataflows.settings_layers import as_environment
+from dataflows.summary import Replayed, data_set_table, replay_lines, try_line
 
 _EXAMPLES = """
 Examples:
@@ -19,7 +21,7 @@ Examples:
 
     tickwax replay --symbols binance_futures:BTCUSDT --sampling update --start 2024-08-08T23:55:00Z
 
-    tickwax replay -w 2 --overwrite
+    tickwax replay --processes 4 --overwrite
 """
 
 
@@ -33,23 +35,26 @@ def replay_verb(
     start: Annotated[str | None, typer.Option(help="First `receive_ts`, UTC, such as 2024-08-08T23:55:00Z.")] = None,
     end: Annotated[str | None, typer.Option(help="The `receive_ts` to stop before.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what these instruments have there.")] = False,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads of each process.")] = 1,
+    processes: Processes = 1,
 ) -> None:
     """Run a **recorded tape** through the dataflow: books, every feature, Parquet. All settings of the configuration
     file and the environment hold; flags win."""
-    settings = load_settings(
-        {
-            "tape.path": tape,
-            "features.path": features,
-            "features.sampling": sampling,
-            "features.overwrite": overwrite or None,
-            "books.path": books,
-            "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
-            "replay.start": start,
-            "replay.end": end,
-        }
-    )
-    report(settings, run_replay(settings, workers))
+    flags = {
+        "tape.path": tape,
+        "features.path": features,
+        "features.sampling": sampling,
+        "features.overwrite": overwrite or None,
+        "books.path": books,
+        "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
+        "replay.start": start,
+        "replay.end": end,
+    }
+    settings = load_settings(flags)
+    if processes == 1:
+        report(settings, run_replay(settings, workers))
+    else:
+        report(settings, replay_together(settings, as_environment(flags), processes, workers))
 
 
 def run_replay(settings: Settings, workers: int = 1) -> Replay:
@@ -67,7 +72,7 @@ def run_replay(settings: Settings, workers: int = 1) -> Replay:
     return replay
 
 
-def report(settings: Settings, replay: Replay) -> None:
+def report(settings: Settings, replay: Replayed) -> None:
     """Say what was read and what was written."""
     console = Console()
     for line in replay_lines(replay):

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
+from sources.balance import BY_HASH, Placement
 from sources.builder import TapeTail
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.live.collector import Collector
 from sources.live.config import LiveConfig
 from sources.live.telemetry import Telemetry
-from sources.placement import home_worker
 
 Item = tuple[str, InstrumentBatch]
 
@@ -34,6 +34,7 @@ class LiveSource(DynamicSource[Item]):
         duration_ns: int | None = None,
         find_tail: Callable[[Instrument], TapeTail] = lambda instrument: TapeTail(),
         on_error: Callable[[Exception], None] = lambda error: None,
+        placement: Placement = BY_HASH,
     ) -> None:
         """Args:
         wanted: as in `Collector`.
@@ -42,6 +43,7 @@ class LiveSource(DynamicSource[Item]):
         duration_ns: end after this long, counted from when every address has answered.
         find_tail: what an instrument's rows are appended to.
         on_error: told of what stops the source, before Bytewax is.
+        placement: which worker connects to, and computes, an instrument.
         """
         self._wanted = wanted
         self._config = config
@@ -51,6 +53,7 @@ class LiveSource(DynamicSource[Item]):
         self._duration_ns = duration_ns
         self._find_tail = find_tail
         self._on_error = on_error
+        self._placement = placement
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_LivePartition":
         """The part of one worker; connects before it returns."""
@@ -60,7 +63,7 @@ class LiveSource(DynamicSource[Item]):
             self._clock,
             self._telemetry,
             self._find_tail,
-            mine=lambda instrument: home_worker(str(instrument), worker_count) == worker_index,
+            mine=lambda instrument: self._placement.home(instrument, worker_count) == worker_index,
             share=worker_count,
         )
         try:
@@ -69,7 +72,11 @@ class LiveSource(DynamicSource[Item]):
             self._on_error(e)
             raise
         end = None if self._duration_ns is None else self._clock() + self._duration_ns
-        return _LivePartition(collector, self._clock, self._stop, end, self._on_error)
+
+        def route(instrument: Instrument) -> str:
+            return self._placement.route(instrument, worker_count)
+
+        return _LivePartition(collector, self._clock, self._stop, end, self._on_error, route)
 
 
 class _LivePartition(StatelessSourcePartition[Item]):
@@ -82,12 +89,14 @@ class _LivePartition(StatelessSourcePartition[Item]):
         stop: threading.Event,
         end: int | None,
         on_error: Callable[[Exception], None],
+        route: Callable[[Instrument], str],
     ) -> None:
         self._collector = collector
         self._clock = clock
         self._stop = stop
         self._end = end
         self._on_error = on_error
+        self._route = route
         self._awake: datetime | None = None
         self._drained: int | None = None  # when rows were handed out that the dataflow may still be busy with
         self._closed = False
@@ -117,7 +126,7 @@ class _LivePartition(StatelessSourcePartition[Item]):
             self._awake = None
         else:
             self._pause(0)
-        return [(str(batch.instrument), batch) for batch in batches]
+        return [(self._route(batch.instrument), batch) for batch in batches]
 
     def next_awake(self) -> datetime | None:
         """At once after rows, to see how long they took; otherwise after the pause."""

@@ -15,6 +15,7 @@ from sources.tape.journal import TapeJournals
 from sources.tape.layout import data_files
 
 BATCH_ROWS = 1 << 16
+_TAPE_ROWS_A_SAMPLE = 15  # whose cost is that of a feature row with its Parquet
 
 
 def tape_files(root: Path, instrument: Instrument, journals: TapeJournals | None = None) -> list[TapeFile]:
@@ -77,6 +78,16 @@ class TapeReader:
     def rows(self) -> int:
         """Rows of the files that hold the range; an upper bound of what `batches` gives."""
         return sum(f.rows for f in self._files if self._reads(f, self._warm_ordinal))
+
+    def weight(self, step_ns: int) -> int:
+        """How much work the range is, in tape rows.
+
+        Args:
+            step_ns: the grid of the feature rows, of which each costs as much as some tape rows; 0: a row an update.
+        """
+        files = [f for f in self._files if self._reads(f, self._warm_ordinal)]
+        samples = sum((f.last_receive_ts - f.first_receive_ts) // step_ns for f in files) if step_ns else 0
+        return sum(f.rows for f in files) + _TAPE_ROWS_A_SAMPLE * samples
 
     def batches(self, batch_rows: int = BATCH_ROWS, resume: int | None = None) -> Iterator[TapeBatch]:
         """Every row from the one that makes the book known up to the end of the range, checked.

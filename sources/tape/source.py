@@ -7,8 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
+from sources.balance import BY_HASH, Placement
 from sources.events import InstrumentBatch, TapeBatch
-from sources.placement import home_worker
+from sources.instrument import Instrument
 from sources.tape.reader import TapeReader
 
 Item = tuple[str, InstrumentBatch]
@@ -25,21 +26,26 @@ class TapeSource(DynamicSource[Item]):
         on_rows: Callable[[TapeBatch], None] = lambda batch: None,
         on_error: Callable[[Exception], None] = lambda error: None,
         longest_ns: int = 0,
+        placement: Placement = BY_HASH,
     ) -> None:
         """Args:
         on_rows: told of each batch that is handed out; workers may be threads.
         on_error: told of what stops the source, before Bytewax is.
         longest_ns: how much exchange time a batch may span, so that the rows it completes are bounded; 0: any.
+        placement: which worker reads, and computes, an instrument.
         """
         self._readers = readers
         self._longest_ns = longest_ns
+        self._placement = placement
         self._on_rows = on_rows
         self._on_error = on_error
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_TapePartition":
         """The part of one worker."""
-        mine = [r for r in self._readers if home_worker(str(r.instrument), worker_count) == worker_index]
-        return _TapePartition(items(mine, self._longest_ns), self._on_rows, self._on_error)
+        place = self._placement
+        mine = [r for r in self._readers if place.home(r.instrument, worker_count) == worker_index]
+        routed = items(mine, self._longest_ns, key=lambda instrument: place.route(instrument, worker_count))
+        return _TapePartition(routed, self._on_rows, self._on_error)
 
 
 class _TapePartition(StatelessSourcePartition[Item]):
@@ -92,13 +98,23 @@ class Ahead:
             self._waiting.append(self._pool.submit(next, self._items, None))
 
 
-def items(readers: Sequence[TapeReader], longest_ns: int, begin: Mapping[str, int] | None = None) -> Iterator[Item]:
-    """The tapes one after the other; ``begin``: ordinals with which those of some instruments go on."""
+def items(
+    readers: Sequence[TapeReader],
+    longest_ns: int,
+    begin: Mapping[str, int] | None = None,
+    key: Callable[[Instrument], str] = str,
+) -> Iterator[Item]:
+    """The tapes one after the other.
+
+    Args:
+        begin: by ``venue:SYMBOL``, ordinals with which the tapes of some instruments go on.
+        key: what an instrument's items are keyed by.
+    """
     for reader in readers:
-        key = str(reader.instrument)
-        for batch in reader.batches(resume=(begin or {}).get(key)):
+        routed = key(reader.instrument)
+        for batch in reader.batches(resume=(begin or {}).get(str(reader.instrument))):
             for part in cut(batch, longest_ns):
-                yield key, InstrumentBatch(reader.instrument, part)
+                yield routed, InstrumentBatch(reader.instrument, part)
 
 
 def cut(batch: TapeBatch, longest_ns: int) -> Iterator[TapeBatch]:

@@ -1,0 +1,1 @@
+"""Several processes on this machine that work as one: a supervisor, and what it starts."""

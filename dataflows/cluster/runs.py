@@ -1,0 +1,153 @@
+"""A replay and a live run on several processes of this machine."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from dataflows.cluster.messages import Written
+from dataflows.cluster.supervisor import Failure, Supervisor
+from dataflows.kernels import ready_features
+from dataflows.progress import ReplayProgress
+from dataflows.settings import Settings
+from dataflows.startup import say
+from dataflows.tapes import open_tape, recorded, weighed
+from operators.features import Quality
+from operators.jit import CACHE as OPERATORS
+from sinks.dataset import sweep
+from sources.errors import TickwaxError
+
+MOST = 128  # processes; a machine that could use more would be news
+
+T = TypeVar("T")
+
+
+def process_count(text: object) -> int:
+    """The number of processes that a flag asks for.
+
+    Raises:
+        TickwaxError: it is none.
+    """
+    digits = str(text)
+    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) <= MOST:
+        raise TickwaxError(f"--processes: '{text}' is not a whole number from 1 to {MOST}")
+    return int(digits)
+
+
+Processes = Annotated[
+    int,
+    typer.Option(
+        "--processes",
+        parser=process_count,
+        metavar="N",
+        help="Processes on this machine, each with its share of the instruments; as many as there are cores.",
+    ),
+]
+
+
+@dataclass
+class WrittenTogether:
+    """What all processes wrote to a data set."""
+
+    root: Path
+    rows_written: int = 0
+    files: list[Path] = field(default_factory=list)
+
+
+@dataclass
+class ReplayedTogether:
+    """A replay that has been carried out."""
+
+    progress: ReplayProgress
+    sinks: dict[str, WrittenTogether]
+    quality: Quality
+
+
+@dataclass
+class LiveTogether:
+    """A live run that has ended."""
+
+    sinks: dict[str, WrittenTogether]
+    left: str | None
+    failure: str | None
+
+
+def replay_together(settings: Settings, environment: dict[str, str], processes: int, workers: int) -> ReplayedTogether:
+    """Replay to the end with a progress bar; an interruption or a failure leaves nothing.
+
+    Args:
+        environment: what in ``settings`` came from flags.
+        workers: threads a process.
+
+    Raises:
+        TickwaxError: the tape cannot be read, or has none of the instruments asked for.
+        SystemExit: a process has failed, or the run was interrupted; why has been said.
+    """
+    _compile_once()
+
+    def run(supervisor: Supervisor) -> ReplayedTogether:
+        readers = [] if settings.tape.topic else open_tape(settings)[1]
+        weights = weighed(settings, readers).weights
+        with ReplayProgress(sum(reader.rows for reader in readers)) as progress:
+            computed, written = supervisor.run("replay", workers, weights, progress.reached)
+        astray = [key for each in computed for key in each.astray]
+        if astray:
+            say(f"{len(astray)} instruments, such as {astray[0]}, were computed away from where they were read; "
+                "the rows are right, and took longer")  # fmt: skip
+        quality = Quality(*(sum(counts) for counts in zip(*(each.quality for each in computed), strict=True)))
+        return ReplayedTogether(progress, _sets(written), quality)
+
+    try:
+        return _supervised(processes, environment, run)
+    finally:
+        for path in (settings.features.path, settings.books.path):
+            if path is not None and path.is_dir():
+                sweep(path)  # a process that was killed could not
+
+
+def live_together(settings: Settings, environment: dict[str, str], processes: int, workers: int) -> LiveTogether:
+    """Run until a signal or the duration's end.
+
+    Args:
+        environment, workers: as of `replay_together`.
+
+    Raises:
+        TickwaxError: an impossible combination of settings.
+        SystemExit: as of `replay_together`.
+    """
+    wanted = settings.live_symbols()
+    _compile_once()
+
+    def run(supervisor: Supervisor) -> LiveTogether:
+        weights = recorded(settings.tape.path, wanted).weights
+        _, written = supervisor.run("live", workers, weights)
+        left = next((each.left for each in written if each.left), None)
+        return LiveTogether(_sets(written), left, next((each.failure for each in written if each.failure), None))
+
+    return _supervised(processes, environment, run)
+
+
+def _compile_once() -> None:
+    """Not in every process at the same time."""
+    if not OPERATORS.holds("engine.run_packed"):
+        ready_features()
+
+
+def _supervised(processes: int, environment: dict[str, str], run: Callable[[Supervisor], T]) -> T:
+    try:
+        with Supervisor(processes, environment=environment) as supervisor:
+            return run(supervisor)
+    except Failure as e:
+        raise SystemExit(e.code) from None
+
+
+def _sets(written: Sequence[Written]) -> dict[str, WrittenTogether]:
+    sets: dict[str, WrittenTogether] = {}
+    for each in written:
+        for name, part in each.sets.items():
+            together = sets.setdefault(name, WrittenTogether(Path(part.root)))
+            together.rows_written += part.rows
+            together.files += map(Path, part.files)
+    return sets

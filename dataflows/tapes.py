@@ -1,0 +1,70 @@
+"""The recorded tape that the settings speak of, opened."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dataflows.settings import Settings
+from sources.balance import BY_HASH, Placement
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.tape.journal import TapeJournals
+from sources.tape.layout import data_files, instruments
+from sources.tape.reader import TapeReader
+
+_RECENT_DAYS = 7
+
+
+def open_tape(
+    settings: Settings, wanted: Callable[[Instrument], bool] = lambda instrument: True
+) -> tuple[list[Instrument], list[TapeReader]]:
+    """The instruments that the settings ask for, and what reads the tapes of those that are ``wanted``.
+
+    Raises:
+        TickwaxError: the tape cannot be read, or has none of the instruments asked for.
+    """
+    root = settings.tape.path
+    if root is None:
+        raise TickwaxError("tape.path: empty; a replay needs a tape to read")
+    journals = TapeJournals(root)
+    chosen = chosen_instruments(settings, root, journals)
+    start, end = settings.replay.start, settings.replay.end
+    bounds = (start.ns if start else None, end.ns if end else None)
+    return chosen, [TapeReader(root, i, *bounds, journals) for i in chosen if wanted(i)]
+
+
+def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -> list[Instrument]:
+    """The tape's instruments that the settings ask for; all of them unless ``symbols`` was set."""
+    there = sorted(journals.instruments.union(instruments(root)))
+    if not there:
+        raise TickwaxError(f"tape.path: {root} holds no tape; write one with `tickwax synth` or `tickwax import`")
+    if "symbols" not in settings.model_fields_set:
+        return there
+    chosen: list[Instrument] = []
+    for text in settings.symbols:
+        wanted = Instrument(*text.split(":", 1))
+        found = [i for i in there if i.venue == wanted.venue and wanted.symbol in ("*", i.symbol)]
+        if not found:
+            names = ", ".join(map(str, there[:8])) + (" …" if len(there) > 8 else "")
+            raise TickwaxError(f"symbols: {text} is not on the tape {root}, which holds {names}")
+        chosen += [i for i in found if i not in chosen]
+    return chosen
+
+
+def weighed(settings: Settings, readers: list[TapeReader]) -> Placement:
+    """Instruments dealt to workers by what their tapes hold."""
+    step_ns = settings.features.sampling.ns
+    return Placement({str(reader.instrument): reader.weight(step_ns) for reader in readers})
+
+
+def recorded(root: Path | None, wanted: Sequence[Instrument]) -> Placement:
+    """Instruments of a live run dealt to workers by what was recorded of them lately, in bytes; none, by name."""
+    if root is None:
+        return BY_HASH
+    files = {
+        instrument: data_files(root, instrument)
+        for instrument in instruments(root)
+        if any(i.venue == instrument.venue and i.symbol in ("*", instrument.symbol) for i in wanted)
+    }
+    days = sorted({file.parent.name for each in files.values() for file in each})[-_RECENT_DAYS:]
+    sizes = {str(i): sum(f.stat().st_size for f in each if f.parent.name in days) for i, each in files.items()}
+    return Placement({key: size for key, size in sizes.items() if size})
