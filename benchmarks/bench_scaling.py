@@ -15,11 +15,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
 from dataflows.synthesis import write_synthetic_tape
+from operators.config import FeatureConfig
+from operators.features import FeatureEngine
 from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
 from sources.tape.reader import TapeReader
@@ -51,16 +54,61 @@ def write_tape(root: Path, count: int, millions: float) -> list[Instrument]:
     return names
 
 
-def replay(tape: Path, features: Path, hooks: Path, *flags: str) -> tuple[float, float]:
-    """Seconds of the whole command, and million rows a second by its summary."""
+class Run(NamedTuple):
+    """What one replay took."""
+
+    seconds: float  # the whole command
+    speed: float  # million tape rows a second, by its summary
+    cpu: float  # s, of all its processes, start-up included
+    memory: float  # MB at the most, of the largest process
+
+
+def replay(tape: Path, features: Path, hooks: Path, *flags: str) -> Run:
+    """A replay as a user starts it."""
     around = os.environ | {"PYTHONPATH": f"{hooks}:{Path(__file__).parents[1]}", "NOTES": str(hooks / "notes")}
     command = [*TICKWAX, "replay", "--tape", str(tape), "--features", str(features), "--overwrite", *flags]
     before = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, env=around)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=around)
+    assert process.stdout is not None
+    told = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - before
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return seconds, float(done.stdout.split("tape rows: ")[1].split(" M rows/s")[0])
+    if status:
+        raise SystemExit(f"{' '.join(flags)}: failed")
+    speed = float(told.split("tape rows: ")[1].split(" M rows/s")[0])
+    return Run(seconds, speed, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def resident_mb() -> float:
+    """Memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def instrument_costs(console: Console, tape: Path, instrument: Instrument, count: int = 300) -> None:
+    """Memory and state of an instrument, and what it takes to find 2 000 of them a place."""
+    batches = list(TapeReader(tape, instrument).batches())
+    warm = FeatureEngine(FeatureConfig())
+    for batch in batches:
+        warm.process(batch)
+    few = batches[0].slice(0, 30_000)
+    before = resident_mb()
+    engines = [FeatureEngine(FeatureConfig()) for _ in range(count)]
+    for engine in engines:
+        engine.process(few)
+    memory = (resident_mb() - before) / count * 1000
+    state = len(warm.snapshot())
+    began = time.perf_counter()
+    for engine in engines:
+        engine.snapshot()
+    snapshot = (time.perf_counter() - began) / count * 1e6
+    console.print(f"an instrument: {memory:.0f} kB of memory after {few.rows:,} rows; state of {state / 1000:.0f} kB "
+                  f"after {sum(b.rows for b in batches):,} rows, a snapshot in {snapshot:.0f} µs")  # fmt: skip
+    names = [Instrument("binance_futures", f"S{n:04d}USDT") for n in range(2000)]
+    began = time.perf_counter()
+    placement = Placement({str(i): 1_000_000 // n for n, i in enumerate(names, 1)})
+    for i in names[::20]:
+        placement.route(i, 20)
+    console.print(f"2 000 instruments dealt to 20 workers, routes of 100: {time.perf_counter() - began:.2f} s")
 
 
 def share_of_the_heaviest(placement: Placement, weights: dict[str, int], workers: int) -> float:
@@ -91,22 +139,35 @@ def main() -> None:
             "--processes 2": ("--processes", "2"),
             "-w 2 (threads)": ("-w", "2"),
         }
-        best: dict[str, tuple[float, float]] = {}
+        runs: dict[str, list[Run]] = {variant: [] for variant in variants}
         for _ in range(chosen.rounds):
             for variant, flags in variants.items():
-                seconds, speed = replay(work / "tape", work / "features", work, *flags)
-                before = best.get(variant, (seconds, speed))
-                best[variant] = (min(before[0], seconds), max(before[1], speed))
+                runs[variant].append(replay(work / "tape", work / "features", work, *flags))
         table = Table(title=f"{rows:,} tape rows of {len(instruments)} instruments, the first has {readers[0].rows:,}")
-        for title in ("variant", "M rows/s", "× one", "whole command", "× one "):
+        for title in ("variant", "M rows/s", "× one", "whole command", "× one ", "processor time", "MB", "all runs"):
             table.add_column(title, justify="left" if title == "variant" else "right")
+        best = {
+            variant: Run(min(r.seconds for r in each), max(r.speed for r in each), min(r.cpu for r in each),
+                         max(r.memory for r in each))
+            for variant, each in runs.items()
+        }  # fmt: skip
         alone = best["one worker"]
-        for variant, (seconds, speed) in best.items():
-            ratio, whole = f"{speed / alone[1]:.2f}", f"{alone[0] / seconds:.2f}"
-            table.add_row(variant, f"{speed:.2f}", ratio, f"{seconds:.1f} s", whole)
+        for variant, run in best.items():
+            table.add_row(
+                variant,
+                f"{run.speed:.2f}",
+                f"{run.speed / alone.speed:.2f}",
+                f"{run.seconds:.1f} s",
+                f"{alone.seconds / run.seconds:.2f}",
+                f"{run.cpu:.1f} s",
+                f"{run.memory:.0f}",
+                " ".join(f"{r.speed:.2f}" for r in runs[variant]),
+            )
         console.print(table)
+        console.print(f"load average of the machine, {os.cpu_count()} cores: {os.getloadavg()[0]:.1f}")
         notes = work / "notes"
         console.print(f"items that crossed processes: {len(notes.read_text().split()) if notes.exists() else 0}")
+        instrument_costs(console, work / "tape", instruments[0])
         for workers in (2, 4, 8, 16):
             dealt = share_of_the_heaviest(Placement(weights), weights, workers)
             hashed = share_of_the_heaviest(BY_HASH, weights, workers)
