@@ -74,6 +74,7 @@ def main() -> int:
         Failed("".join(traceback.format_exception(kind, error, trace)))
     )
     # Imports take seconds: signals are heard already, and the supervisor finds out meanwhile what to order.
+    import dataflows.flows  # noqa: F401
     from sources.errors import TickwaxError
 
     order = channel.order()

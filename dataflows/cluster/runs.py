@@ -137,7 +137,7 @@ def _compile_once() -> None:
 
 def _supervised(processes: int, environment: dict[str, str], run: Callable[[Supervisor], T]) -> T:
     try:
-        with Supervisor(processes, environment=environment) as supervisor:
+        with Supervisor(processes, environment) as supervisor:
             return run(supervisor)
     except Failure as e:
         raise SystemExit(e.code) from None

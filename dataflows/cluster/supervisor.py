@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -25,7 +25,7 @@ from dataflows.cluster.messages import COMMIT, Computed, Failed, Message, Moved,
 from dataflows.interruption import on_interruption
 from dataflows.startup import say
 
-COMMAND = (sys.executable, "-P", "-m", "dataflows.cluster.child")
+_COMMAND = (sys.executable, "-P", "-m", "dataflows.cluster.child")
 _ROOT = Path(__file__).parents[2]  # a process runs the code of its supervisor, wherever it is started
 _PATIENCE = 2.0  # s that peers of a dead process have to tell whether it was they who died first
 _GRACE = 6.0  # s that processes have to end once they were told to; a live run takes 5 at the most
@@ -49,14 +49,14 @@ class Failure(Exception):
 class Supervisor:
     """The processes of one cluster. They import while the caller finds out what to order."""
 
-    def __init__(self, processes: int, command: Sequence[str] = COMMAND, environment: dict[str, str] | None = None):
+    def __init__(self, processes: int, environment: dict[str, str]) -> None:
         """Start them.
 
         Args:
             environment: of the processes, beside that of this one; settings among it.
         """
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-        around = {**os.environ, "PYTHONPATH": path, **(environment or {})}
+        around = {**os.environ, "PYTHONPATH": path, **environment}
         self._reserved = [_reserved() for _ in range(processes)]
         self._events: queue.Queue[tuple[int, Message | Ended]] = queue.Queue()
         self._chorus = _Chorus()
@@ -70,7 +70,7 @@ class Supervisor:
         pipe = subprocess.PIPE
         # In groups of their own, so that Ctrl-C comes to them once, from here.
         for index in range(processes):
-            child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=around, process_group=0)
+            child = subprocess.Popen(_COMMAND, stdin=pipe, stdout=pipe, stderr=pipe, env=around, process_group=0)
             self._children.append(child)
             threading.Thread(target=self._listen, args=(index, child), daemon=True).start()
 

@@ -12,10 +12,12 @@ from sources.instrument import Instrument
 from sources.tape.check import GOOD, describe, first_fault
 from sources.tape.files import NO_KIND, ParquetFile, TapeFile
 from sources.tape.journal import TapeJournals
-from sources.tape.layout import data_files
+from sources.tape.layout import NS_PER_DAY, data_files
 
 BATCH_ROWS = 1 << 16
-_TAPE_ROWS_A_SAMPLE = 15  # whose cost is that of a feature row with its Parquet
+# How many tape rows, 0.15 µs each, cost as much as …
+_ROWS_A_SAMPLE = 15  # … a feature row, computed and written
+_ROWS_A_FILE = 14_000  # … a file of features, opened and closed
 
 
 def tape_files(root: Path, instrument: Instrument, journals: TapeJournals | None = None) -> list[TapeFile]:
@@ -87,7 +89,8 @@ class TapeReader:
         """
         files = [f for f in self._files if self._reads(f, self._warm_ordinal)]
         samples = sum((f.last_receive_ts - f.first_receive_ts) // step_ns for f in files) if step_ns else 0
-        return sum(f.rows for f in files) + _TAPE_ROWS_A_SAMPLE * samples
+        days = {f.first_receive_ts // NS_PER_DAY for f in files}
+        return sum(f.rows for f in files) + _ROWS_A_SAMPLE * samples + _ROWS_A_FILE * len(days)
 
     def batches(self, batch_rows: int = BATCH_ROWS, resume: int | None = None) -> Iterator[TapeBatch]:
         """Every row from the one that makes the book known up to the end of the range, checked.
