@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -126,7 +127,7 @@ def main() -> None:
     arguments.add_argument("--rows", type=float, default=12.0, help="million rows of the tape")
     arguments.add_argument("--rounds", type=int, default=5)
     chosen = arguments.parse_args()
-    console = Console()
+    console = Console(width=120)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "sitecustomize.py").write_text(HOOK)
@@ -167,6 +168,11 @@ def main() -> None:
         console.print(f"load average of the machine, {os.cpu_count()} cores: {os.getloadavg()[0]:.1f}")
         notes = work / "notes"
         console.print(f"items that crossed processes: {len(notes.read_text().split()) if notes.exists() else 0}")
+        files = list((work / "features").rglob("*.parquet"))
+        samples = sum(pq.read_metadata(file).num_rows for file in files)
+        size = sum(file.stat().st_size for file in files)
+        tape = sum(file.stat().st_size for file in (work / "tape").rglob("*.parquet"))
+        console.print(f"{samples:,} feature rows of {size / samples:.0f} bytes, tape rows of {tape / rows:.1f} bytes")
         instrument_costs(console, work / "tape", instruments[0])
         for workers in (2, 4, 8, 16):
             dealt = share_of_the_heaviest(Placement(weights), weights, workers)

@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 PEER_DIED = 75  # exit code: this process is well, but another one of the cluster is gone
 _PEER_DIED_TEXT = "thread panic"  # what Bytewax says then
 _TOLD_EVERY = 0.25  # s
+_PATIENCE = 30.0  # s; then Bytewax itself waits
+_LISTENS = "0A"  # state of a socket in /proc/net/tcp
 
 
 class Channel:
@@ -117,6 +121,7 @@ def _replay(order: Order, channel: Channel) -> None:
     try:
         replay.stop_on_signals()
         ready_features()
+        _wait_for_peers(order)
         with _told(replay.progress, channel):
             cli_main(
                 replay.flow,
@@ -145,11 +150,23 @@ def _live(order: Order, channel: Channel) -> None:
     live = prepare_live(load_settings(), placement=Placement(order.weights))
     live.ready()
     live.stop_on_signals()
+    _wait_for_peers(order)
     try:
         cli_main(live.flow, workers_per_process=order.workers, process_id=order.index, addresses=order.addresses)
     finally:
         live.release()
     channel.tell(Written(_sets(live.sinks), live.left, live.failure))
+
+
+def _wait_for_peers(order: Order) -> None:
+    """Until those with a lower index listen: a process connects to them, and tries again only after a second."""
+    wanted = {int(address.rpartition(":")[2]) for address in order.addresses[: order.index]}
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        if wanted <= {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTENS}:
+            return
+        time.sleep(0.01)
 
 
 def _sets(sinks: "Mapping[str, summary.Written]") -> dict[str, DataSet]:

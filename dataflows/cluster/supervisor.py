@@ -117,7 +117,8 @@ class Supervisor:
             index, event = self._next()
             if isinstance(event, Moved | Computed):
                 moved[index] = event
-                on_progress(sum(m.rows for m in moved.values()), sum(m.market_ns for m in moved.values()))
+                if len(moved) == len(self._children):  # one that is ready earlier waits for the others
+                    on_progress(sum(m.rows for m in moved.values()), sum(m.market_ns for m in moved.values()))
             if isinstance(event, Computed):
                 computed[index] = event
                 if len(computed) == len(self._children):
