@@ -40,6 +40,7 @@ class ReplayProgress:
         self.rows = 0
         self.market_ns = 0  # summed over instruments
         self._told = False
+        self._ended = 0.0
         self._lock = threading.Lock()
         self._began = self._shown = perf_counter()
         self._bar = Progress(
@@ -66,7 +67,8 @@ class ReplayProgress:
         self._bar.start()
 
     def stop(self) -> None:
-        """Remove the bar."""
+        """Remove the bar, and stop the clock."""
+        self._ended = self._ended or perf_counter()
         self._bar.stop()
 
     def add(self, batch: TapeBatch) -> None:
@@ -89,5 +91,5 @@ class ReplayProgress:
 
     def speed(self) -> str:
         """Rows a second and times real time, in words."""
-        seconds = max(perf_counter() - self._began, 1e-9)
+        seconds = max((self._ended or perf_counter()) - self._began, 1e-9)
         return f"{self.rows / seconds / 1e6:.2f} M rows/s · {self.market_ns / _NS / seconds:,.0f} × real time"

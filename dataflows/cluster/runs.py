@@ -91,7 +91,7 @@ def replay_together(settings: Settings, environment: dict[str, str], processes: 
         readers = [] if settings.tape.topic else open_tape(settings)[1]
         weights = weighed(settings, readers).weights
         with ReplayProgress(sum(reader.rows for reader in readers)) as progress:
-            computed, written = supervisor.run("replay", workers, weights, progress.reached)
+            computed, written = supervisor.run("replay", workers, weights, progress.reached, progress.stop)
         astray = [key for each in computed for key in each.astray]
         if astray:
             say(f"{len(astray)} instruments, such as {astray[0]}, were computed away from where they were read; "

@@ -92,6 +92,7 @@ class Supervisor:
         workers: int,
         weights: dict[str, int],
         on_progress: Callable[[int, int], None] = lambda rows, market_ns: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> tuple[list[Computed], list[Written]]:
         """Order a run and see it through.
 
@@ -99,6 +100,7 @@ class Supervisor:
             workers: threads a process.
             weights: as in `sources.balance.Placement`.
             on_progress: told of the rows read so far, and of the market time in them, ns.
+            on_end: called when everything has been written.
 
         Raises:
             Failure: a process has failed or been killed, or an interruption has ended the run before its end.
@@ -125,6 +127,8 @@ class Supervisor:
                     self._commit()
             elif isinstance(event, Written):
                 written[index] = event
+                if len(written) == len(self._children):
+                    on_end()
             elif _is_failure(event) and not self._signals:
                 self._fail(index, event)
         if any(self._codes.values()):
