@@ -8,7 +8,7 @@ journal goes, so that a run that is killed in between and started once more has 
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ from sinks.compaction import stage
 from sinks.dataset import DatasetWriter, cannot_write, sync
 from sinks.journal import JournalWriter
 from sinks.rows import Item, rows_form
+from sinks.watched import watched
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.journal import Journal
@@ -85,18 +86,9 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
             self._open.append(partition)
         return partition
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Tell of an exception on its way to Bytewax."""
-        try:
-            yield
-        except OSError as e:
-            error = cannot_write(self.root, e)
-            self._on_error(error)
-            raise error from e
-        except Exception as e:
-            self._on_error(e)
-            raise
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Tells of an exception on its way to Bytewax."""
+        return watched(self._on_error, lambda error: cannot_write(self.root, error))
 
     def commit(self) -> None:
         """Let the rows of this process's partitions appear.

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from operators.rows import TS
 from operators.schema import Column
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.form import Array, Form
+from sinks.watched import watched
 from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
 from sources.journal import Field
@@ -143,14 +144,9 @@ class RowsSink(DynamicSink[Item]):
                 writer.abort()
         return partition
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Tell of an exception on its way to Bytewax."""
-        try:
-            yield
-        except Exception as e:
-            self._on_error(e)
-            raise
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Tells of an exception on its way to Bytewax."""
+        return watched(self._on_error)
 
     def commit(self) -> None:
         """Let the files of this process's workers appear.

@@ -13,12 +13,13 @@ says so once and the run goes on without.
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 
 from sinks.kafka.publisher import Publisher
+from sinks.watched import watched
 from sources.errors import TickwaxError
 from sources.placement import shard, shard_names
 
@@ -85,14 +86,9 @@ class RecoverableKafkaSink(FixedPartitionedSink[tuple[str, T], None], Generic[T]
         """A shard."""
         return _RecoverablePartition(self, self.shared.take())
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Tell of an exception on its way to Bytewax."""
-        try:
-            yield
-        except Exception as e:
-            self._on_error(e)
-            raise
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Tells of an exception on its way to Bytewax."""
+        return watched(self._on_error)
 
 
 class _RecoverablePartition(StatefulSinkPartition[tuple[str, T], None]):
