@@ -147,7 +147,7 @@ class Connector(Recorder):
                     stream.successor = None
                     stream.held.clear()
                 if stream.source is socket:
-                    self.lose(lane, receive_ts, f"disconnected: {reason}")
+                    self.lose(lane, receive_ts, f"disconnected: {reason}", prints=stream.kind == "trade")
                     stream.silence.stop()
                     self._promote(lane, stream)
 
@@ -163,7 +163,7 @@ class Connector(Recorder):
                 if stream.name in new.subscribed and joined(lane, stream):
                     self._promote(lane, stream)
                 elif force:
-                    self.lose(lane, receive_ts, "hand-over")
+                    self.lose(lane, receive_ts, "hand-over", prints=stream.kind == "trade")
                     self._promote(lane, stream)
                 else:
                     left += 1

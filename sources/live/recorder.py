@@ -34,7 +34,7 @@ class Recorder(ABC):
         if self.context.outbox.full:
             lane.overflowed = True
             self.telemetry.overflowed(lane.instrument)
-            self.lose(lane, message.receive_ts, "buffer overflow")
+            self.lose(lane, message.receive_ts, "buffer overflow", prints=True)
             return
         if isinstance(message, TradeMessage):
             missing = lane.trades.missing(message)
@@ -59,10 +59,15 @@ class Recorder(ABC):
         if outcome is not Outcome.EMIT:
             self.resync(lane)
 
-    def lose(self, lane: Lane, receive_ts: int, reason: str) -> None:
-        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known."""
+    def lose(self, lane: Lane, receive_ts: int, reason: str, *, prints: bool = False) -> None:
+        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known.
+
+        With ``prints`` it tells of the prints, too, that the next one's number will show to be missing. Otherwise it does
+        not: those may be missing behind the next snapshot, and that asks for a ``reset`` of its own.
+        """
         lane.feed.lost(receive_ts)
-        lane.trades.excuse()
+        if prints:
+            lane.trades.excuse()
         self.recorded(lane, 1)
         self.note_lost(lane, reason)
 
