@@ -62,8 +62,8 @@ class Recorder(ABC):
     def lose(self, lane: Lane, receive_ts: int, reason: str, *, prints: bool = False) -> None:
         """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known.
 
-        With ``prints`` it tells of the prints, too, that the next one's number will show to be missing. Otherwise it does
-        not: those may be missing behind the next snapshot, and that asks for a ``reset`` of its own.
+        With ``prints`` it tells of the prints, too, that the next one's number will show to be missing. Otherwise it
+        does not: those may be missing behind the next snapshot, and that asks for a ``reset`` of its own.
         """
         lane.feed.lost(receive_ts)
         if prints:
