@@ -119,6 +119,7 @@ class Segments:
         assert journal is not None
 
         def finish() -> None:
+            journal.sync()  # others may wait before it to become files
             journal.close()
             self._on_files(compact(self._root, journal.path, self._stop.is_set))
 

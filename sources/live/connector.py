@@ -147,7 +147,7 @@ class Connector(Recorder):
                     stream.successor = None
                     stream.held.clear()
                 if stream.source is socket:
-                    self.lose(lane, receive_ts, f"disconnected: {reason}", prints=stream.kind == "trade")
+                    self.lose(lane, receive_ts, f"disconnected: {reason}")
                     stream.silence.stop()
                     self._promote(lane, stream)
 
@@ -163,7 +163,7 @@ class Connector(Recorder):
                 if stream.name in new.subscribed and joined(lane, stream):
                     self._promote(lane, stream)
                 elif force:
-                    self.lose(lane, receive_ts, "hand-over", prints=stream.kind == "trade")
+                    self.lose(lane, receive_ts, "hand-over")
                     self._promote(lane, stream)
                 else:
                     left += 1
@@ -208,7 +208,7 @@ class Connector(Recorder):
         self.telemetry.bad_frame(self.venue, bad.symbol, bad.reason, bad.excerpt)
         for lane in self.lanes.values() if bad.symbol is None else filter(None, [self.lanes.get(bad.symbol)]):
             if lane.trade.source is socket:
-                lane.trades.excuse(1)
+                lane.trades.excuse()
             if lane.book.source is socket and bad.may_be_book:
                 self.lose(lane, bad.receive_ts, f"bad frame: {bad.reason}")
                 self.resync(lane)

@@ -1,6 +1,5 @@
 """One instrument's way from its streams to its tape, whatever the connections do meanwhile."""
 
-import sys
 from collections import deque
 
 from sources.feed import Feed
@@ -45,7 +44,7 @@ class Trades:
 
     def __init__(self) -> None:
         self._last: int | None = None
-        self._excused = 0
+        self._excused = False
         self._names: dict[str, None] = {}  # in order of arrival
 
     @property
@@ -64,8 +63,8 @@ class Trades:
             return 0
         missing = 0 if self._last is None else message.trade_id - self._last - 1
         self._last = message.trade_id
-        excused, self._excused = self._excused, 0
-        return 0 if missing <= excused else missing
+        excused, self._excused = self._excused, False
+        return 0 if missing == 1 and excused else missing
 
     def knows(self, message: TradeMessage) -> bool:
         """Whether the print has been met already."""
@@ -77,9 +76,9 @@ class Trades:
         """Whether the print's number is the next one."""
         return not message.name and message.trade_id - 1 == self._last
 
-    def excuse(self, most: int = sys.maxsize) -> None:
-        """Prints are missing before the next one, at most so many, and it is known."""
-        self._excused = max(self._excused, most)
+    def excuse(self) -> None:
+        """A frame that could not be read may have been the next print: that it is missing is known."""
+        self._excused = True
 
 
 class Lane:

@@ -34,7 +34,7 @@ class Recorder(ABC):
         if self.context.outbox.full:
             lane.overflowed = True
             self.telemetry.overflowed(lane.instrument)
-            self.lose(lane, message.receive_ts, "buffer overflow", prints=True)
+            self.lose(lane, message.receive_ts, "buffer overflow")
             return
         if isinstance(message, TradeMessage):
             missing = lane.trades.missing(message)
@@ -43,7 +43,9 @@ class Recorder(ABC):
                 return
             if missing:
                 self.telemetry.gap(lane.instrument, "trade")
-                self.lose(lane, message.receive_ts, f"{missing} trades missing")
+                # The reset of an unknown book tells of them; one whose snapshot came before this print does not.
+                if lane.feed.sequencer.synced:
+                    self.lose(lane, message.receive_ts, f"{missing} trades missing")
             lane.feed.trade(message)
             self.recorded(lane, 1)
             return
@@ -59,15 +61,9 @@ class Recorder(ABC):
         if outcome is not Outcome.EMIT:
             self.resync(lane)
 
-    def lose(self, lane: Lane, receive_ts: int, reason: str, *, prints: bool = False) -> None:
-        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known.
-
-        With ``prints`` it tells of the prints, too, that the next one's number will show to be missing. Otherwise it
-        does not: those may be missing behind the next snapshot, and that asks for a ``reset`` of its own.
-        """
+    def lose(self, lane: Lane, receive_ts: int, reason: str) -> None:
+        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known."""
         lane.feed.lost(receive_ts)
-        if prints:
-            lane.trades.excuse()
         self.recorded(lane, 1)
         self.note_lost(lane, reason)
 
