@@ -2,6 +2,6 @@
 
 from sources.jit import KernelCache
 
-CACHE = KernelCache("operators", "operators/*.py", "sources/events.py", allocates=False)
+CACHE = KernelCache("operators", "operators/*.py", "sources/events.py", allocates=False, inlined=True)
 kernel = CACHE.kernel
 short_kernel = CACHE.short_kernel
