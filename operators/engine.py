@@ -8,7 +8,7 @@ from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.jit import kernel, short_kernel
 from operators.order_flow import depth_imbalance, ofi_cont
 from operators.packing import unpacker
-from operators.rows import Rows, add_to_row, emit_row
+from operators.rows import Rows, add_to_row, difference_rows, emit_row
 from operators.state import (
     COVERED,
     CROSSED,
@@ -183,6 +183,14 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
     return len(batch.kind), r, DONE
 
 
+@kernel
+def process(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tuple[int, int, int]:
+    """`run`, and what is computed of many rows at once."""
+    end, rows, why = run(batch, start, state, p, out)
+    difference_rows(state, p, out, rows)
+    return end, rows, why
+
+
 _EXAMPLE = make_params(FeatureConfig(), full_depth=False)
 unpack_state = unpacker(make_state(FeatureConfig(), _EXAMPLE))
 unpack_params = unpacker(_EXAMPLE)
@@ -190,11 +198,11 @@ unpack_params = unpacker(_EXAMPLE)
 
 @kernel
 def run_packed(batch: TapeBatch, start: int, state: Any, p: Any, out: Rows) -> tuple[int, int, int]:
-    """`run` for a `Packed` state and `Packed` parameters."""
-    return run(batch, start, unpack_state(state), unpack_params(p), out)
+    """`process` for a `Packed` state and `Packed` parameters."""
+    return process(batch, start, unpack_state(state), unpack_params(p), out)
 
 
 @short_kernel
 def run_packed_short(batch: TapeBatch, start: int, state: Any, p: Any, out: Rows) -> tuple[int, int, int]:
     """The same for few rows."""
-    return run(batch, start, unpack_state(state), unpack_params(p), out)
+    return process(batch, start, unpack_state(state), unpack_params(p), out)

@@ -51,6 +51,27 @@ def ffd_push(history: Float64s, seen: int, weights: Float64s, x: float) -> float
 
 
 @kernel
+def ffd_push_all(history: Float64s, seen: int, weights: Float64s, values: Float64s) -> None:
+    """`ffd_push` of each of ``values`` in turn, which become the differences: the same bits, and with 100 values at
+    once a quarter of the time (`lanes.dots`)."""
+    k = len(weights)
+    done = 0
+    while done < len(values):
+        slot = (seen + done) % k
+        n = min(k - slot, len(values) - done)
+        # The upper places first: the first windows reach back to what the lower ones still hold.
+        for i in range(n):
+            history[slot + k + i] = values[done + i]
+        missing = min(max(k - 1 - seen - done, 0), n)
+        for i in range(missing):
+            values[done + i] = np.nan
+        dots(history, slot + 1 + missing, weights, values, done + missing, n - missing)
+        for i in range(n):
+            history[slot + i] = history[slot + k + i]
+        done += n
+
+
+@kernel
 def ffd_into(x: Float64s, weights: Float64s, out: Float64s) -> None:
     """The whole series at once into ``out``, shape of ``x``: the same bits as value by value."""
     before = min(len(weights) - 1, len(x))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from operators.compensated import add
 from operators.config import BOOK_LEVELS
-from operators.ffd import ffd_push
+from operators.ffd import ffd_push_all
 from operators.fractal import fractal_push, regime
 from operators.jit import kernel
 from operators.order_flow import depth_imbalance
@@ -47,6 +47,8 @@ WARM_WINDOWS, WARM_ZSCORES, WARM_PRICE_FFD, WARM_VOLUME_FFD, WARM_FDI, WARM_VOLA
 # Rows of `Rows.integer` and `Rows.code`.
 TS, RECEIVE_TS, ROW_ORDINAL, TRADE_COUNT = 0, 1, 2, 3
 REGIME, WARM = 0, 1
+# Rows of `Rows.value`, counted from its end.
+_TRADE_VOLUME, _PRICE_FFD = 6, 4
 
 
 class Rows(NamedTuple):
@@ -130,14 +132,26 @@ def trades(state: State, p: Params, volume: float, out: Float64s, c: int, r: int
 
 
 @kernel
-def fractional_differences(
-    state: State, p: Params, log_mid: float, volume: float, out: Float64s, c: int, r: int
-) -> int:
-    """``price_ffd = ffd(log mid)`` and ``volume_ffd = ffd(log(1 + trade_volume))`` (contract, 4.6)."""
-    rows = state.clock[ROWS]
-    out[c, r] = ffd_push(state.price_history, rows, p.price_weights, log_mid)
-    out[c + 1, r] = ffd_push(state.volume_history, rows, p.volume_weights, math.log(1.0 + volume))
-    return c + 2
+def difference_rows(state: State, p: Params, out: Rows, rows: int) -> None:
+    """``price_ffd = ffd(log mid)`` and ``volume_ffd = ffd(log(1 + trade_volume))`` of the rows written (contract, 4.6).
+
+    Many rows at once share what is loaded of the weights. Until then the first column holds ``log mid``, the second
+    how many rows came before since the restart.
+    """
+    value = out.value
+    c = value.shape[0] - _PRICE_FFD
+    price, volume, traded = value[c], value[c + 1], value[value.shape[0] - _TRADE_VOLUME]
+    first = 0
+    while first < rows:
+        seen = int(volume[first])
+        end = first + 1
+        while end < rows and volume[end] != 0.0:
+            end += 1
+        for r in range(first, end):
+            volume[r] = math.log(1.0 + traded[r])
+        ffd_push_all(state.price_history, seen, p.price_weights, price[first:end])
+        ffd_push_all(state.volume_history, seen, p.volume_weights, volume[first:end])
+        first = end
 
 
 @kernel
@@ -195,7 +209,10 @@ def copy_book(price: Float64s, size: Float64s, count: Int64s, out: Float64s, r: 
 
 @kernel
 def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
-    """Write row ``r`` for the time ``t`` from the state, and begin what is counted from row to row anew."""
+    """Write row ``r`` for the time ``t`` from the state, and begin what is counted from row to row anew.
+
+    Its fractional differences are still to come: `difference_rows`.
+    """
     top = state.clock[TOP]
     price, size, count = state.top_price[top], state.top_size[top], state.top_count[top]
     value = out.value
@@ -214,7 +231,9 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     if p.depths[0] == 1:
         c = order_flow_change(state, state.row_ofi[0, 0], value, c, r)
     c = trades(state, p, volume, value, c, r)
-    c = fractional_differences(state, p, log_mid, volume, value, c, r)
+    value[c, r] = log_mid  # see `difference_rows`
+    value[c + 1, r] = state.clock[ROWS]
+    c += 2
     dimension = fractal(state, p, t, mid)
     value[c, r] = dimension
     value[c + 1, r] = volatility(state, log_mid)

@@ -221,6 +221,21 @@ def test_dots_are_the_dot_of_each_window_in_every_bit(terms: int, count: int, st
     assert out[0] == out[-1] == 7.0
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.lists(numbers, max_size=60), st.sampled_from((0.0, 0.4, 1.0)), st.data())
+def test_ffd_of_values_together_has_the_bits_of_one_by_one(values: list[float], d: float, data: st.DataObject) -> None:
+    weights = ffd.ffd_weights(d, 0.05)[::-1].copy()
+    together, alone = np.zeros(2 * len(weights)), np.zeros(2 * len(weights))
+    seen = 0
+    while seen < len(values):
+        part = np.array(values[seen : seen + data.draw(st.integers(1, 40))])
+        want = [ffd.ffd_push(alone, seen + i, weights, v) for i, v in enumerate(part.tolist())]
+        ffd.ffd_push_all(together, seen, weights, part)
+        assert_array_equal(part, want)
+        assert_array_equal(together, alone)
+        seen += len(part)
+
+
 def test_ffd_equals_a_convolution_of_numpy() -> None:
     x = np.random.default_rng(1).normal(size=4000).cumsum()
     weights = ffd.ffd_weights(0.4, 1e-5)
