@@ -21,27 +21,23 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from rich.console import Console, Group
 from rich.table import Table
 
-from sources.events import RESET, SNAPSHOT, TRADE
-from sources.instrument import Instrument
-from sources.tape.reader import TapeReader
+from benchmarks.live_accounts import account
 
 CHILDREN = Path(__file__).with_name("live_children.py")
 _WARM_S = 4.0
 _SUBSCRIBE_S = 6.0
+_MOST_LINES = 40
 LIVE_CORE, SIMULATOR_CORE = 0, 1
 SECOND = 1_000_000_000
-DAMAGED = ("truncate", "bad_utf8", "garbage", "future")
-_ON_THE_WAY_NS = SECOND // 2
 VENUES = ("binance_futures", "bybit_linear")
 REAL_WEIGHT, SNAPSHOT_WEIGHT = 2400, 20  # exchange documentation: a minute and address; of a book of 1000 levels
 
@@ -284,54 +280,6 @@ def measure_resync(options: argparse.Namespace) -> Table:
     return table
 
 
-def unaccounted(work: Path, log: Path, since_ns: int, until_ns: int) -> Counter[str]:
-    """Messages that were sent and neither recorded nor excused by a loss: in between a reset and the next snapshot.
-
-    Books by sequence number, prints of Binance by number too; a Bybit print's ``seq`` is shared by one order's prints.
-    What met a fault counts as sent: a client that missed it must say so. Nobody can tell that a Bybit print is missing:
-    its ``seq`` has holes.
-    """
-    sent = pq.read_table(log).to_pandas()
-    sent = sent[(sent.time_ns >= since_ns) & (sent.time_ns <= until_ns) & ~sent.fate.isin(["duplicate", "unknown"])]
-    out: Counter[str] = Counter()
-    for (venue, symbol), messages in sent.groupby(["venue", "symbol"]):
-        tape = list(TapeReader(work / "tape", Instrument(venue, symbol)).batches())
-        kind, sequence, ts = (np.concatenate([getattr(b, c) for b in tape]) for c in ("kind", "sequence", "receive_ts"))
-        holes: list[tuple[int, int, int]] = []  # reset, next snapshot, and the number up to which that one knows all
-        for t, k, number in zip(ts.tolist(), kind.tolist(), sequence.tolist(), strict=True):
-            if k == RESET:
-                holes.append((t, until_ns + SECOND, -1))
-            elif k == SNAPSHOT and holes and holes[-1][1] > until_ns:
-                holes[-1] = holes[-1][0], t, number
-        for name, is_print in (("prints", True), ("book", False)):
-            these = messages[(messages.kind == "trade") == is_print]
-            known = set(sequence[(kind == TRADE) == is_print].tolist())
-            lost = these[~these.sequence.isin(known)]
-            if is_print:
-                # A damaged print is counted as a bad frame and costs no reset (contract, 2).
-                told = lost.fate.isin(DAMAGED)
-                out[f"{venue} {name} counted as bad frames"] += int(told.sum())
-                lost = lost[~told]
-                if venue == "bybit_linear":
-                    out[f"{venue} {name} dropped, which no client can know"] += int((lost.fate == "drop").sum())
-                    lost = lost[lost.fate != "drop"]
-            out[f"{venue} {name} sent"] += len(these)
-            out[f"{venue} {name} not recorded"] += len(lost)
-            # A loss is noticed by the next message of its stream: the hole reaches back to the one before in the tape.
-            # By time there may be later ones: those that a new connection said before it took over.
-            seen = np.flatnonzero(((kind == TRADE) == is_print) & (kind != RESET))
-            before = np.maximum(np.searchsorted(seen, np.flatnonzero(kind == RESET)) - 1, 0)
-            begins = (ts[seen[before]] - _ON_THE_WAY_NS).tolist()
-            for t, number in zip(lost.time_ns, lost.sequence, strict=True):
-                covered = (
-                    a <= t and (t <= b or (number <= upto and not is_print))
-                    for a, (_, b, upto) in zip(begins, holes, strict=True)
-                )
-                if not any(covered):
-                    out[f"{venue} {name} missing without a word"] += 1
-    return out
-
-
 def recoveries(run: Run) -> Table:
     """How long books were unknown, by what they were lost to."""
     seconds: dict[str, list[float]] = defaultdict(list)
@@ -352,7 +300,8 @@ def measure_soak(options: argparse.Namespace) -> Group:
     """Faults throughout."""
     symbols = universe(options.instruments)
     messages = int(options.minutes * 60 * 12_000)
-    with tempfile.TemporaryDirectory() as name, exchange(
+    kept = nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory()
+    with kept as name, exchange(
         symbols, events_per_second=options.market_rate, faults_per_minute=options.faults, log_messages=messages,
     ) as simulator:  # fmt: skip
         work = Path(name)
@@ -364,7 +313,7 @@ def measure_soak(options: argparse.Namespace) -> Group:
         begin = next(s["time_ns"] for s in run.samples if s["known"] >= 0.95 * len(symbols))
         # When the sockets were closed: the files take a while longer.
         end = max(s["time_ns"] for s in run.samples if s["frames"] < run.samples[-1]["frames"])
-        accounts = unaccounted(work, work / "log.parquet", int(begin), int(end) - 5 * SECOND)
+        accounts = account(work, work / "log.parquet", int(begin), int(end) - 5 * SECOND)
     table = Table(
         *("until s", "frames/s", "busy", "MB", "worst lag", "most buffered", "gaps", "resets", "resyncs"),
         *("disconnects", "bad frames", "overflows", "known"),
@@ -380,8 +329,8 @@ def measure_soak(options: argparse.Namespace) -> Group:
             *(milliseconds(max(s["lag_s"] for s in some)), f"{max(s['buffered'] for s in some):.0f}"),
             *(f"{last[key]:g}" for key in ("gaps", "lost", "resyncs", "disconnects", "bad", "overflows", "known")),
         )
-    table.caption = "; ".join(f"{key}: {count}" for key, count in sorted(accounts.items()))
-    return Group(table, recoveries(run))
+    table.caption = "; ".join(f"{key}: {count}" for key, count in sorted(accounts.counts.items()))
+    return Group(table, recoveries(run), *accounts.missing[:_MOST_LINES])
 
 
 def measure_start(options: argparse.Namespace) -> Table:
@@ -438,6 +387,7 @@ def main() -> None:
     resync.add_argument("--gaps", type=int, default=40, help="of each venue")
     resync.add_argument("--pause", type=float, default=0.4, help="seconds between two")
     soak.add_argument("--minutes", type=float, default=10.0)
+    soak.add_argument("--keep", metavar="DIR", help="keep the tape, and the log of what was sent, here")
     soak.add_argument("--faults", type=float, default=60.0, help="a minute")
     for verb in verbs_of_simulator:
         verb.add_argument("--instruments", type=int, default=500 if verb is start else 200, help="of each venue")
