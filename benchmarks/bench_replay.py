@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dataflows.flows import Replay
+from dataflows.jobs.replay import run_replay
 from dataflows.settings import load_settings
-from dataflows.verbs.replay import run_replay
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows
 from operators.schema import feature_columns

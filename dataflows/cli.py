@@ -1,16 +1,11 @@
 """The ``tickwax`` command."""
 
-import gc
 import signal
 import sys
 from types import FrameType
 
-gc.disable()  # what imports make stays: looking for garbage in it again and again is a sixth of a start
-from dataflows.verbs import app  # noqa: E402
-from sources.errors import TickwaxError  # noqa: E402
-
-gc.freeze()
-gc.enable()
+from dataflows.verbs import app
+from sources.errors import TickwaxError
 
 
 def main() -> None:

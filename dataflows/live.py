@@ -7,11 +7,14 @@ flags instead.
 import atexit
 import os
 
-from dataflows.engine_options import recovery_directory
-from dataflows.live_flow import Live, prepare_live
-from dataflows.settings import load_settings
-from dataflows.startup import or_exit, say
-from sources.errors import TickwaxError
+from dataflows.interpreter import quick_imports
+
+with quick_imports():
+    from dataflows.engine_options import recovery_directory
+    from dataflows.live_flow import Live, prepare_live
+    from dataflows.settings import load_settings
+    from dataflows.startup import or_exit, say
+    from sources.errors import TickwaxError
 
 
 def _prepare() -> Live:

@@ -4,10 +4,13 @@ Settings come from the file and the environment (``TICKWAX_OPTIMAL_D__TRAIN_UNTI
 instead.
 """
 
-from dataflows.kernels import ready_features
-from dataflows.order_search import prepare_orders
-from dataflows.settings import load_settings
-from dataflows.startup import or_exit
+from dataflows.interpreter import quick_imports
+
+with quick_imports():
+    from dataflows.kernels import ready_features
+    from dataflows.order_search import prepare_orders
+    from dataflows.settings import load_settings
+    from dataflows.startup import or_exit
 
 _run = or_exit(lambda: prepare_orders(load_settings()))
 _run.stop_on_signals()

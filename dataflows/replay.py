@@ -12,13 +12,16 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from dataflows.engine_options import recovery_directory
-from dataflows.flows import Replay, prepare_replay
-from dataflows.kernels import ready_features
-from dataflows.recovery_store import forget_uncommitted
-from dataflows.settings import load_settings
-from dataflows.startup import or_exit, say
-from dataflows.summary import replay_lines
+from dataflows.interpreter import quick_imports
+
+with quick_imports():
+    from dataflows.engine_options import recovery_directory
+    from dataflows.flows import Replay, prepare_replay
+    from dataflows.kernels import ready_features
+    from dataflows.recovery_store import forget_uncommitted
+    from dataflows.settings import load_settings
+    from dataflows.startup import or_exit, say
+    from dataflows.summary import replay_lines
 
 
 def _prepare() -> Replay:

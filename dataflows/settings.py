@@ -37,8 +37,7 @@ from dataflows.settings_types import (
 from operators.config import FeatureConfig
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-
-LIVE_VENUES = ("binance_futures", "bybit_linear")
+from sources.live.venues import LIVE_VENUES
 
 
 class _Group(BaseModel):

@@ -17,6 +17,7 @@ from operators.schema import Column
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.form import Array, Form
 from sinks.watched import watched
+from sources.arrow import arrow_words, to_arrow_array
 from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
 from sources.journal import Field
@@ -31,7 +32,7 @@ _TYPES: dict[str, pa.DataType] = {
     "uint8": pa.uint8(),
     "regime": pa.dictionary(pa.int8(), pa.string()),
 }
-_REGIME_WORDS = pa.array(REGIMES, pa.string())
+_REGIME_WORDS = arrow_words(REGIMES)
 _COUNTS = {"integer": 4, "code": 2}  # array rows of those of which a data set may read a part
 _NOTHING: Array = np.empty((0, 0))
 
@@ -57,14 +58,10 @@ def rows_to_arrow(rows: FeatureRows, columns: Sequence[Column], schema: pa.Schem
     for column in columns:
         values: Any = getattr(rows, column.array)[column.row]
         if column.type == "regime":
-            codes = pa.array(values, mask=values < 0)
+            codes = to_arrow_array(values, pa.int8(), valid=values >= 0)
             arrays.append(pa.DictionaryArray.from_arrays(codes, _REGIME_WORDS))
-        elif column.type == "uint8":
-            arrays.append(pa.array(values.view(np.uint8)))
-        elif column.type == "timestamp":
-            arrays.append(pa.array(values).view(TIMESTAMP))
         else:
-            arrays.append(pa.array(values))
+            arrays.append(to_arrow_array(values, _TYPES[column.type]))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

@@ -184,7 +184,7 @@ def cold(work: Path, once: TapeBatch, rounds: int, minutes: float) -> Section:
             "nothing": python("pass"),
             "libraries": python(libraries),
             "import": python("import dataflows.cli"),
-            "flow": python("import dataflows.cli, dataflows.flows, dataflows.verbs.replay, operators.features"),
+            "flow": python("import dataflows.cli, dataflows.flows, dataflows.jobs.replay, operators.features"),
             "replay": lambda: process("replay", *flags),
         },
         rounds,

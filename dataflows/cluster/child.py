@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from dataflows.cluster.messages import COMMIT, Computed, DataSet, Failed, Message, Moved, Order, Written
+from dataflows.interpreter import quick_imports
 
 if TYPE_CHECKING:
     from dataflows import summary
@@ -78,7 +79,8 @@ def main() -> int:
         Failed("".join(traceback.format_exception(kind, error, trace)))
     )
     # Imports take seconds: signals are heard already, and the supervisor finds out meanwhile what to order.
-    import dataflows.flows  # noqa: F401
+    with quick_imports():
+        import dataflows.flows  # noqa: F401
     from sources.errors import TickwaxError
 
     order = channel.order()

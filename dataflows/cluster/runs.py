@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
-
-import typer
+from typing import TypeVar
 
 from dataflows.cluster.messages import Written
 from dataflows.cluster.supervisor import Failure, Supervisor
@@ -17,34 +15,8 @@ from dataflows.tapes import open_tape, recorded, weighed
 from operators.features import Quality
 from operators.jit import CACHE as OPERATORS
 from sinks.dataset import sweep
-from sources.errors import TickwaxError
-
-MOST = 128  # processes; a machine that could use more would be news
 
 T = TypeVar("T")
-
-
-def process_count(text: object) -> int:
-    """The number of processes that a flag asks for.
-
-    Raises:
-        TickwaxError: it is none.
-    """
-    digits = str(text)
-    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) <= MOST:
-        raise TickwaxError(f"--processes: '{text}' is not a whole number from 1 to {MOST}")
-    return int(digits)
-
-
-Processes = Annotated[
-    int,
-    typer.Option(
-        "--processes",
-        parser=process_count,
-        metavar="N",
-        help="Processes on this machine, each with its share of the instruments; as many as there are cores.",
-    ),
-]
 
 
 @dataclass

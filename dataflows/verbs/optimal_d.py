@@ -3,12 +3,9 @@
 from typing import Annotated
 
 import typer
-from bytewax.run import cli_main
 
 from dataflows.app import app
-from dataflows.kernels import ready_features
-from dataflows.order_search import prepare_orders
-from dataflows.settings import load_settings
+from dataflows.interpreter import quick_imports
 
 _EXAMPLES = """
 Examples:
@@ -42,25 +39,17 @@ def optimal_d_verb(
 ) -> None:
     """Choose the **fractional order d** of each instrument's log price and volume: the smallest whose fractional
     difference an augmented Dickey–Fuller test calls stationary, so that as much memory stays as can."""
-    settings = load_settings(
-        {
-            "tape.path": tape,
-            "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
-            "optimal_d.sampling": sampling,
-            "optimal_d.price": price,
-            "optimal_d.pvalue": pvalue,
-            "optimal_d.start": start,
-            "optimal_d.train_until": train_until,
-            "optimal_d.path": out,
-            "optimal_d.plot": plot,
-        }
-    )
-    run = prepare_orders(settings)
-    release = run.stop_on_signals()
-    try:
-        ready_features()
-        run.progress.start()
-        cli_main(run.flow, workers_per_process=workers)
-    finally:
-        run.progress.stop()
-        release()
+    flags = {
+        "tape.path": tape,
+        "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
+        "optimal_d.sampling": sampling,
+        "optimal_d.price": price,
+        "optimal_d.pvalue": pvalue,
+        "optimal_d.start": start,
+        "optimal_d.train_until": train_until,
+        "optimal_d.path": out,
+        "optimal_d.plot": plot,
+    }
+    with quick_imports():
+        from dataflows.jobs.optimal_d import optimal_d
+    optimal_d(flags, workers)

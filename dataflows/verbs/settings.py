@@ -1,46 +1,16 @@
 """``tickwax settings``: what is in force, and where it comes from."""
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 import typer
 
 from dataflows.app import app
-from dataflows.settings import Settings, load_settings
-from dataflows.settings_layers import environment_layer, file_layer, leaves, look_up
+from dataflows.interpreter import quick_imports
 
 
 @app.command("settings")
 def settings_verb() -> None:
     """Print the effective settings as TOML, each with its source: default, file or environment."""
+    with quick_imports():
+        from dataflows.jobs.settings import effective
+        from dataflows.settings import load_settings
     for line in effective(load_settings()):
         typer.echo(line)
-
-
-def effective(settings: Settings) -> Iterator[str]:
-    """Lines of a TOML file that gives the same settings again; defaults are comments, as setting one asks for it."""
-    layers = {"environment": environment_layer(Settings), "file": file_layer()}
-    table = ""
-    for key, _ in leaves(Settings):
-        group, _, name = key.rpartition(".")
-        if group != table:
-            table = group
-            yield f"\n[{table}]"
-        value: Any = settings
-        for part in key.split("."):
-            value = getattr(value, part)
-        source = next((layer for layer, values in layers.items() if look_up(values, key)[0]), "default")
-        yield f"{'# ' if source == 'default' else ''}{name} = {_toml(value)}  # {source}"
-
-
-def _toml(value: Any) -> str:
-    if value is None:
-        return '""'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return f"[{', '.join(_toml(v) for v in value)}]"
-    if isinstance(value, int | float):
-        return repr(value)
-    return json.dumps(str(value), ensure_ascii=False)

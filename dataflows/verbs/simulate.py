@@ -1,22 +1,12 @@
 """``tickwax simulate``: an exchange on this machine."""
 
-import asyncio
-import signal
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from dataflows.app import app
-from dataflows.kernels import announce
-from sources.errors import TickwaxError
-from sources.instrument import Instrument
-from sources.jit import CACHE as SOURCES
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.simulator import Simulator
+from dataflows.interpreter import quick_imports
 
 _DEFAULT = "binance_futures:BTCUSDT,binance_futures:ETHUSDT,bybit_linear:BTCUSDT,bybit_linear:ETHUSDT"
 _FAULTS_PER_MINUTE = 6.0
@@ -53,53 +43,15 @@ def simulate_verb(
     named = symbols if symbols is not None else ("" if capture else _DEFAULT)
     if faults_per_minute is None:
         faults_per_minute = _FAULTS_PER_MINUTE if faults else 0.0
-    try:
-        config = SimulatorConfig(
-            instruments=tuple(Instrument.parse(s.strip()) for s in named.split(",") if s.strip()),
-            seed=seed,
-            host=host,
-            port=port,
-            events_per_second=rate,
-            captures=tuple(capture or ()),
-            speed=speed,
-            faults_per_minute=faults_per_minute,
-        )
-    except ValueError as e:
-        raise TickwaxError(f"simulate: {e}") from None
-    announce(SOURCES, "kernel.advance", 6)
-    asyncio.run(_run(Simulator(config, time.time_ns)))
-
-
-async def _run(simulator: Simulator) -> None:
-    """Run until SIGINT or SIGTERM; every connection is closed in order."""
-    loop = asyncio.get_running_loop()
-    async with simulator:
-        running = asyncio.create_task(simulator.wait())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, running.cancel)
-        console = Console()
-        for line in described(simulator):
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
-        await asyncio.wait([running])
-        if not running.cancelled():
-            await running
-
-
-def described(simulator: Simulator) -> Sequence[str]:
-    """Where the exchanges are, as lines for a shell and for a settings file."""
-    addresses = simulator.addresses
-    instruments = [str(feed.instrument) for feed in simulator.all_feeds()]
-    shell = [f"export TICKWAX_{key.replace('.', '__').upper()}={address}" for key, address in addresses.items()]
-    lines = [
-        f"# {len(instruments)} instruments, Ctrl-C ends; in the shell of the client:",
-        *shell,
-        "# or in the file named by TICKWAX_CONFIG:",
-    ]
-    table = ""
-    for key, address in addresses.items():
-        group, _, name = key.rpartition(".")
-        if group != table:
-            table = group
-            lines.append(f"[{group}]")
-        lines.append(f'{name} = "{address}"')
-    return lines
+    with quick_imports():
+        from dataflows.jobs.simulate import simulate
+    simulate(
+        [s.strip() for s in named.split(",") if s.strip()],
+        seed=seed,
+        host=host,
+        port=port,
+        events_per_second=rate,
+        captures=tuple(capture or ()),
+        speed=speed,
+        faults_per_minute=faults_per_minute,
+    )

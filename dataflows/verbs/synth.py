@@ -1,24 +1,11 @@
 """``tickwax synth``: a tape of a synthetic market."""
 
-from time import perf_counter
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from dataflows.app import app
-from dataflows.durations import LONGEST_NS, Duration
-from dataflows.instants import Instant
-from dataflows.kernels import announce
-from dataflows.progress import instrument_bars
-from dataflows.settings import load_settings
-from dataflows.synthesis import SyntheticTape, write_synthetic_tape
-from sources.errors import TickwaxError
-from sources.instrument import Instrument
-from sources.jit import CACHE as SOURCES
-
-_NS_PER_MS = 1_000_000
+from dataflows.interpreter import quick_imports
 
 
 @app.command("synth")
@@ -31,60 +18,11 @@ def synth_verb(
     compression: Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.")] = None,
 ) -> None:
     """Write the tape of a **synthetic market**: order books and trades from a seed, without any exchange."""
-    settings = load_settings(
-        {
-            "tape.path": tape,
-            "tape.compression": compression,
-            "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
-        }
-    )
-    root = settings.tape.path
-    if root is None:
-        raise TickwaxError("tape.path: '' is no folder to write to; name one with --tape")
-    wildcard = next((s for s in settings.symbols if s.endswith(":*")), None)
-    if wildcard:
-        raise TickwaxError(f"symbols: {wildcard!r} is no single instrument; a synthetic market needs venue:SYMBOL")
-    instruments = [Instrument.parse(s) for s in settings.symbols]
-    span_ns, start_ns = _span(span), _start(start)
-    before = perf_counter()
-    announce(SOURCES, "kernel.advance", 6)
-    with instrument_bars(instruments, span_ns) as progress:
-        written = write_synthetic_tape(
-            root,
-            instruments,
-            span_ns,
-            seed,
-            settings.tape.compression,
-            progress,
-            start_ns,
-        )
-    console = Console()
-    console.print(_table(written))
-    rows, seconds = sum(w.rows for w in written), perf_counter() - before
-    console.print(f"{rows:,} rows in {seconds:.1f} s, written to {root}", highlight=False, soft_wrap=True)
-
-
-def _span(text: str) -> int:
-    try:
-        return Duration.parse(text).ns
-    except ValueError as e:
-        raise TickwaxError(f"--span: {e}") from e
-
-
-def _start(text: str) -> int:
-    try:
-        ns = Instant.parse(text).ns
-    except ValueError as e:
-        raise TickwaxError(f"--start: {e}") from e
-    if ns % _NS_PER_MS or ns > (1 << 63) - 2 * LONGEST_NS:
-        raise TickwaxError(f"--start: {text!r} is not a whole number of milliseconds before the year 2062")
-    return ns
-
-
-def _table(written: list[SyntheticTape]) -> Table:
-    table = Table("instrument")
-    for name in ("rows", "trades", "last price"):
-        table.add_column(name, justify="right")
-    for w in written:
-        table.add_row(str(w.instrument), f"{w.rows:,}", f"{w.trades:,}", f"{w.last_price:,}")
-    return table
+    flags = {
+        "tape.path": tape,
+        "tape.compression": compression,
+        "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
+    }
+    with quick_imports():
+        from dataflows.jobs.synth import synth
+    synth(flags, span, seed, start)

@@ -16,10 +16,10 @@ from sources.events import InstrumentBatch
 from sources.importers.files import Progress, line_blocks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
+from sources.importers.venues import VENUES
 from sources.messages import Frame, bad_frame
 from sources.venues import Venue
 
-VENUES = ("binance_futures", "binance_spot")
 _SECONDS = re.compile(rb"(\d{10})(?:\.(\d{1,9}))?")
 _BATCH = 1024  # frames decoded at once
 

@@ -23,12 +23,12 @@ from sources.importers.frames import AGGREGATE, DEPTH, OTHER, PRINT, Spans, pars
 from sources.importers.lines import Lines, StreamTable, index_lines, stream_table
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
+from sources.importers.venues import VENUES
 from sources.instrument import Instrument
 from sources.messages import bad_frame
 from sources.sequencer import DiffSequencer
 from sources.venues import venue
 
-VENUES = ("binance_futures", "binance_spot")
 _PRINTS = {"trade": PRINT, "aggTrade": AGGREGATE}
 _UNWANTED = -1
 _NAMED = 10  # symbols that an error lists

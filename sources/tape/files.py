@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sources.arrow import from_arrow_array
 from sources.errors import TickwaxError
 from sources.events import DTYPES, KINDS, Int8s, TapeBatch
 from sources.tape.schema import TAPE_SCHEMA
@@ -163,10 +164,8 @@ def columns_of(place: Path | str, record: pa.RecordBatch, row: int) -> TapeBatch
             raise TickwaxError(f"{place}: row {row}: column {name!r} is null; a tape has no nulls")
         if name == "kind":
             columns[name] = _kind_codes(column)
-        elif pa.types.is_timestamp(column.type):
-            columns[name] = column.view(pa.int64()).to_numpy()
         else:
-            columns[name] = column.to_numpy(zero_copy_only=name != "last")
+            columns[name] = from_arrow_array(column, DTYPES[name])
     return TapeBatch(**columns)
 
 
@@ -174,5 +173,5 @@ def _kind_codes(column: Any) -> Int8s:
     """Codes of `sources.events.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
     words = column.dictionary.to_pylist()
     codes = np.array([KINDS.index(w) if w in KINDS else NO_KIND for w in words] or [NO_KIND], np.int8)
-    kinds: Int8s = codes[column.indices.to_numpy(zero_copy_only=False)]
+    kinds: Int8s = codes[from_arrow_array(column.indices, column.indices.type.to_pandas_dtype())]
     return kinds

@@ -1,8 +1,8 @@
 """The tape in Arrow: its schema on disk, and the way between it and column batches."""
 
-import numpy as np
 import pyarrow as pa
 
+from sources.arrow import arrow_words, to_arrow_array
 from sources.events import KINDS, TapeBatch
 
 TIMESTAMP = pa.timestamp("ns", tz="UTC")
@@ -21,15 +21,15 @@ TAPE_SCHEMA = pa.schema(
     ]
 )
 
-_KIND_WORDS = pa.array(KINDS, pa.string())
+_KIND_WORDS = arrow_words(KINDS)
 
 
 def to_arrow(batch: TapeBatch) -> pa.RecordBatch:
     """One batch as Arrow, numbers without a copy."""
     columns = [
-        pa.DictionaryArray.from_arrays(pa.array(column), _KIND_WORDS)
+        pa.DictionaryArray.from_arrays(to_arrow_array(values, pa.int8()), _KIND_WORDS)
         if name == "kind"
-        else pa.array(np.ascontiguousarray(column)).cast(TAPE_SCHEMA.field(name).type)
-        for name, column in batch._asdict().items()
+        else to_arrow_array(values, TAPE_SCHEMA.field(name).type)
+        for name, values in batch._asdict().items()
     ]
     return pa.RecordBatch.from_arrays(columns, schema=TAPE_SCHEMA)

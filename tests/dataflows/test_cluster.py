@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from dataflows.cluster.runs import process_count, replay_together
+from dataflows.cluster.runs import replay_together
 from dataflows.settings import Settings, load_settings
 from dataflows.settings_layers import as_environment, dotted_layer, environment_layer
 from dataflows.synthesis import write_synthetic_tape
+from dataflows.verbs.processes import process_count
 from sources.errors import TickwaxError
 from sources.simulator.config import SimulatorConfig
 from sources.simulator.thread import simulator_thread

@@ -8,9 +8,9 @@ import pytest
 
 from dataflows.durations import Duration
 from dataflows.instants import Instant
+from dataflows.jobs.settings import effective
 from dataflows.settings import Settings, load_settings
 from dataflows.settings_layers import leaves
-from dataflows.verbs.settings import effective
 from operators.config import FeatureConfig
 from sources.errors import TickwaxError
 

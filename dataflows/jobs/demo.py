@@ -1,0 +1,41 @@
+"""Simulated exchanges on this machine, recorded and computed."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from dataflows.jobs.live import run_live
+from dataflows.kernels import announce
+from dataflows.settings import load_settings
+from dataflows.summary import data_set_table, newest_rows, try_line
+from sources.instrument import Instrument
+from sources.jit import CACHE as SOURCES
+from sources.simulator.config import SimulatorConfig
+from sources.simulator.thread import simulator_thread
+
+_INSTRUMENTS = tuple(
+    Instrument(venue, symbol) for venue in ("binance_futures", "bybit_linear") for symbol in ("BTCUSDT", "ETHUSDT")
+)
+
+
+def demo(folder: Path, duration: str) -> None:
+    """Simulated exchanges, recorded, computed, shown."""
+    console = Console()
+    announce(SOURCES, "kernel.advance", 6)
+    with simulator_thread(SimulatorConfig(instruments=_INSTRUMENTS), time.time_ns) as simulator:
+        settings = load_settings(
+            {
+                **simulator.addresses,
+                "symbols": [str(i) for i in _INSTRUMENTS],
+                "duration": duration,
+                "tape.path": str(folder / "tape"),
+                "features.path": str(folder / "features"),
+            }
+        )
+        console.print(f"simulated exchanges are running; recording for {duration} …", highlight=False)
+        live = run_live(settings)
+    features = folder / "features"
+    console.print(newest_rows(features), "")
+    console.print(data_set_table(live.sinks))
+    console.print(try_line(features), soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,59 @@
+"""Recorded market data of others, appended to a tape."""
+
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dataflows.importing import Reader, import_files
+from dataflows.jobs.import_summary import print_summary
+from dataflows.kernels import announce
+from dataflows.settings import load_settings
+from sources.errors import TickwaxError
+from sources.importers import bybit_archive, cryptofeed, hftbacktest, tardis
+from sources.instrument import Instrument
+from sources.jit import CACHE as SOURCES
+from sources.venues import venue
+
+
+def import_hftbacktest(files: list[Path], name: str, tape: str | None, compression: str | None) -> None:
+    """Raw captures of the instrument ``name``."""
+    instrument = Instrument.parse(name)
+    _run(tape, files, partial(hftbacktest.read, instrument=instrument), instrument, compression)
+
+
+def import_cryptofeed(files: list[Path], venue_name: str, tape: str | None, compression: str | None) -> None:
+    """Raw captures of cryptofeed."""
+    _run(tape, files, partial(cryptofeed.read, venue=venue(venue_name)), None, compression)
+
+
+def import_bybit_archive(files: list[Path], tape: str | None, compression: str | None) -> None:
+    """Bybit's archive."""
+    _run(tape, files, bybit_archive.read, None, compression)
+
+
+def import_tardis(files: list[Path], tape: str | None, compression: str | None) -> None:
+    """CSV of Tardis.dev."""
+    _run(tape, files, tardis.read, None, compression)
+
+
+def _run(
+    tape: str | None, files: list[Path], reader: Reader, instrument: Instrument | None, compression: str | None
+) -> None:
+    settings = load_settings({"tape.path": tape, "tape.compression": compression})
+    root = settings.tape.path
+    if root is None:
+        raise TickwaxError("tape.path: '' is no folder to write to; name one with --tape")
+    for path in files:
+        if not path.is_file():
+            raise TickwaxError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    announce(SOURCES, "lines._index", 12)
+    columns = (TextColumn("importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=sum(path.stat().st_size for path in files))
+        result = import_files(
+            root, files, reader, instrument, settings.tape.compression, lambda count: progress.advance(task, count)
+        )
+    print_summary(result)

@@ -1,0 +1,71 @@
+"""A live run: the exchanges, recorded, computed, watched."""
+
+from typing import Any
+
+import typer
+from bytewax.run import cli_main
+from rich.console import Console
+from rich.live import Live as LiveDisplay
+
+from dataflows.board import Board
+from dataflows.cluster.runs import LiveTogether, live_together
+from dataflows.live_flow import Live, prepare_live
+from dataflows.settings import Settings, load_settings
+from dataflows.settings_layers import as_environment
+from dataflows.startup import say
+from dataflows.summary import data_set_table, try_line
+from dataflows.tapes import recorded
+from operators.features import FeatureEngine
+from sources.balance import BY_HASH
+from sources.instrument import Instrument
+
+
+def live(flags: dict[str, Any], workers: int, processes: int) -> None:
+    """Record and compute; ``flags`` are settings."""
+    settings = load_settings(flags)
+    if processes == 1:
+        _tell(settings, run_live(settings, workers))
+    else:
+        _tell(settings, live_together(settings, as_environment(flags), processes, workers))
+
+
+def record(flags: dict[str, Any], workers: int) -> None:
+    """The tape alone."""
+    settings = load_settings(flags)
+    _tell(settings, run_live(settings, workers, with_features=False))
+
+
+def watch(flags: dict[str, Any]) -> None:
+    """The features in a table on the terminal."""
+    settings = load_settings(flags)
+    engines: dict[Instrument, FeatureEngine] = {}
+    board = Board(settings.feature_config(), engines)
+    console = Console()
+    with LiveDisplay(get_renderable=board.table, console=console, refresh_per_second=4):
+        run_live(settings, watcher=board, engines=engines)
+
+
+def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
+    """Run until a signal or the duration's end; ``choices`` as in `prepare_live`."""
+    placement = recorded(settings.tape.path, settings.live_symbols()) if workers > 1 else BY_HASH
+    live = prepare_live(settings, placement=placement, **choices)
+    live.ready()
+    undo = live.stop_on_signals()
+    try:
+        cli_main(live.flow, workers_per_process=workers)
+    finally:
+        undo()
+        live.release()
+    return live
+
+
+def _tell(settings: Settings, live: Live | LiveTogether) -> None:
+    console = Console()
+    console.print(data_set_table(live.sinks))
+    if "features" in live.sinks:
+        console.print(try_line(settings.features.path), soft_wrap=True, highlight=False, markup=False)
+    if live.left:
+        say(live.left)
+    if live.failure:
+        say(live.failure)
+        raise typer.Exit(1)

@@ -1,0 +1,37 @@
+"""The perpetuals that trade at the live venues now."""
+
+import asyncio
+
+from rich.console import Console
+from rich.table import Table
+
+from dataflows.live_flow import live_config
+from dataflows.settings import load_settings
+from sources.errors import TickwaxError
+from sources.live.config import LiveConfig
+from sources.live.listing import list_venue
+from sources.live.rest import RestError
+from sources.live.universe import Listing
+from sources.live.venues import LIVE_VENUES
+
+
+def list_symbols(venue: str | None, match: str) -> None:
+    """Print those of one venue or of all whose name contains ``match``."""
+    if venue is not None and venue not in LIVE_VENUES:
+        raise TickwaxError(f"venue {venue!r}: expected one of {', '.join(LIVE_VENUES)}")
+    config = live_config(load_settings())
+    table = Table(box=None, pad_edge=False)
+    table.add_column("instrument", no_wrap=True)
+    table.add_column("tick size", justify="right")
+    for name in [venue] if venue else LIVE_VENUES:
+        for listing in sorted(asyncio.run(_listed(name, config))):
+            if match.upper() in listing.instrument.symbol.upper():
+                table.add_row(str(listing.instrument), listing.tick_size)
+    Console().print(table)
+
+
+async def _listed(venue: str, config: LiveConfig) -> list[Listing]:
+    try:
+        return await list_venue(venue, config)
+    except RestError as e:
+        raise TickwaxError(f"venues.{venue}.rest: {e}") from e
