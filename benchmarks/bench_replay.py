@@ -122,7 +122,7 @@ def replay(tape: Path, features: Path, sampling: str = "100ms") -> Replay:
 def feature_parts(batches: list[TapeBatch], config: FeatureConfig) -> Iterator[FeatureRows]:
     """Book and every feature of batches that are in memory."""
     engine = FeatureEngine(config)
-    return (rows for batch in batches if (rows := engine.process(batch)) is not None)
+    return (rows for batch in batches for rows in engine.parts(batch))
 
 
 def kernels_alone(batches: list[TapeBatch], config: FeatureConfig) -> int:

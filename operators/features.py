@@ -1,6 +1,6 @@
 """Features of one instrument: the thin owner of a `State`, and the keyed Bytewax operator around it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -88,18 +88,22 @@ class FeatureEngine:
         Args:
             batch: the rows that follow those of the call before.
         """
-        done: list[FeatureRows] = []
+        return concat_rows(list(self.parts(batch)))
+
+    def parts(self, batch: TapeBatch) -> Iterator[FeatureRows]:
+        """The same rows in parts of at most 6000, as they are completed: nothing is copied. Take all of them."""
         start = 0
         batch = _read_only(batch)
         run = engine.run_packed if batch.rows > FEW_ROWS else engine.run_packed_short
         while True:
             rows = self._room(batch, start)
             start, n, why = run(batch, start, self._packed.handle, self._params.handle, rows)
-            if n:
-                done.append(FeatureRows._make(column[:, : n if column.size else 0] for column in rows))
             self._spare = None if n else rows
+            if n:
+                yield FeatureRows._make(column[:, : n if column.size else 0] for column in rows)
+            del rows  # so that the next part has the room of this one, if nobody keeps it
             if why == engine.DONE:
-                return concat_rows(done)
+                return
             if why == engine.BOOK_FULL:
                 key, size = book.grown(self._state.book_key), book.grown(self._state.book_size)
                 self._packed = Packed(self._state._replace(book_key=key, book_size=size))
@@ -198,8 +202,7 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
             if self._resume is not None:
                 self._engine.resume(self._resume)
                 self._resume = None
-        rows = (self._engine.process(value.batch) for value in values)
-        return [r for r in rows if r is not None]
+        return [rows for value in values for rows in self._engine.parts(value.batch)]
 
     def on_eof(self) -> tuple[Iterable[FeatureRows], bool]:
         """Nothing more: a row that is not complete is never emitted."""
