@@ -61,6 +61,7 @@ class Collector:
         self._connectors: list[Connector] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
+        self._ending = False
         self._started = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
@@ -92,7 +93,7 @@ class Collector:
         """Close the connections; rows may be drained afterwards. False when that takes longer than ``timeout`` s."""
         if self._loop is not None and self._main is not None and not self._loop.is_closed():
             with contextlib.suppress(RuntimeError):  # it has just ended by itself
-                self._loop.call_soon_threadsafe(self._main.cancel)
+                self._loop.call_soon_threadsafe(self._end)
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -107,6 +108,12 @@ class Collector:
         if self._error is None:
             self._error = error
         if self._loop is not None and self._main is not None:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._ending:  # once, or it would end the closing of connections
+            self._ending = True
+            assert self._main is not None
             self._main.cancel()
 
     def _run(self) -> None:
@@ -133,6 +140,7 @@ class Collector:
                 for connector in self._connectors:
                     await self._look_again(connector)
         finally:
+            self._ending = True
             for connector in self._connectors:
                 connector.stop()
             await self._context.stop()
