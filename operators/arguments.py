@@ -61,25 +61,23 @@ def as_count(name: str, value: Any, least: int) -> int:
     return int(number)
 
 
-def as_order(d: Any) -> float:
-    """A fractional order.
+def as_positive(name: str, value: Any, most: int) -> float:
+    """A number above 0 and not above ``most``.
 
     Raises:
-        ValueError: it is outside (0, 2].
+        ValueError: it is none; the text begins with ``name``.
     """
-    order = as_number("d", d)
-    if not 0 < order <= 2:
-        raise ValueError(f"d: {d!r} is outside 0 (excluded) to 2")
-    return order
+    number = as_number(name, value)
+    if not 0 < number <= most:
+        raise ValueError(f"{name}: {value!r} is outside 0 (excluded) to {most}")
+    return number
+
+
+def as_order(d: Any) -> float:
+    """A fractional order: `as_positive`, at most 2."""
+    return as_positive("d", d, 2)
 
 
 def as_threshold(threshold: Any) -> float:
-    """A cut-off of weights.
-
-    Raises:
-        ValueError: it is outside (0, 1].
-    """
-    number = as_number("threshold", threshold)
-    if not 0 < number <= 1:
-        raise ValueError(f"threshold: {threshold!r} is outside 0 (excluded) to 1")
-    return number
+    """A cut-off of weights: `as_positive`, at most 1."""
+    return as_positive("threshold", threshold, 1)

@@ -153,27 +153,19 @@ def test_snapshot_that_does_not_come_right(sim: SimulatorThread, kind: str) -> N
     assert rig.kinds(BINANCE) == [SNAPSHOT, RESET, SNAPSHOT]
 
 
-def test_prints_missing_behind_a_snapshot_ask_for_a_reset_of_their_own(sim: SimulatorThread) -> None:
+@pytest.mark.parametrize(("kind", "stream"), [("drop", BOOK), ("reset", TRADES)])
+def test_prints_missing_behind_a_snapshot_ask_for_a_reset_of_their_own(
+    sim: SimulatorThread, kind: str, stream: dict[Instrument, str]
+) -> None:
     with Rig([BINANCE], config(sim.addresses, trade_silence=60.0), sim) as rig:
         rig.synced(BINANCE)
         rig.until(lambda: TRADE in rig.tape(BINANCE).kind)
         sim.fault("silent", venue=BINANCE.venue, stream=TRADES[BINANCE], seconds=2.0)
-        sim.fault("drop", venue=BINANCE.venue, stream=BOOK[BINANCE])
+        sim.fault(kind, venue=BINANCE.venue, stream=stream[BINANCE])
         rig.synced(BINANCE, 3)
     rig.check(BINANCE)
     assert rig.kinds(BINANCE) == [SNAPSHOT, RESET, SNAPSHOT, RESET, SNAPSHOT]
     assert rig.heard.count("gap", BINANCE, "trade") == 1
-
-
-def test_prints_missing_behind_a_reconnect_ask_for_a_reset_of_their_own(sim: SimulatorThread) -> None:
-    with Rig([BINANCE], config(sim.addresses, trade_silence=60.0), sim) as rig:
-        rig.synced(BINANCE)
-        rig.until(lambda: TRADE in rig.tape(BINANCE).kind)
-        sim.fault("silent", venue=BINANCE.venue, stream=TRADES[BINANCE], seconds=2.0)
-        sim.fault("reset", venue=BINANCE.venue, stream=TRADES[BINANCE])
-        rig.synced(BINANCE, 3)
-    rig.check(BINANCE)
-    assert rig.kinds(BINANCE) == [SNAPSHOT, RESET, SNAPSHOT, RESET, SNAPSHOT]
 
 
 @pytest.mark.parametrize("status", [429, 418])
