@@ -4,11 +4,12 @@ from typing import Any
 
 from operators import rolling_sum
 from operators.book import MAX_LEVELS, apply_level, copy_top
+from operators.compensated import add_each, add_one
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.jit import kernel, short_kernel
 from operators.order_flow import depth_imbalance, ofi_cont
 from operators.packing import unpacker
-from operators.rows import Rows, add_to_row, difference_rows, emit_row
+from operators.rows import Rows, difference_rows, emit_row
 from operators.state import (
     COVERED,
     CROSSED,
@@ -93,8 +94,7 @@ def update(state: State, p: Params) -> bool:
         start_row_clock(state, p)
         flow[:] = 0.0  # there is no book before it to compare with
     rolling_sum.add_events(state.rolling, p.shape, state.clock[NOW], UPDATE_EVENT, 0, flow)
-    for d in range(len(flow)):
-        add_to_row(state.row_ofi, d, flow[d])
+    add_each(state.row_ofi, 0, flow)
     return True
 
 
@@ -103,8 +103,8 @@ def add_trade(state: State, p: Params, side: int, price: float, size: float) -> 
     """One print."""
     state.single[0] = side * size
     rolling_sum.add_events(state.rolling, p.shape, state.clock[NOW], TRADE_EVENT, len(p.depths), state.single)
-    add_to_row(state.row_trades, VOLUME, size)
-    add_to_row(state.row_trades, NOTIONAL, price * size)
+    add_one(state.row_trades, VOLUME, size)
+    add_one(state.row_trades, NOTIONAL, price * size)
     state.row_trade_count[0] += 1
 
 

@@ -5,19 +5,20 @@ The variance is formed as ``(n·Σx² − (Σx)²)/n²`` in pairs, so that cance
 where the deviation is 1e-9 of the mean, below which the z-score is defined as 0.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from operators.compensated import add, add_pair, multiply_pair, two_product, two_sum
 from operators.jit import kernel
+from operators.vectors import WIDTH, Real, any_true, load, magnitude, root, store, where
 from sources.events import Float64s, Int64s
 
 # When what leaves held all but a millionth of Σx², its rounding errors are large beside what stays: sum anew.
 _COLLAPSE = 2.0**-20
 
 
-_HI, _LO, _SQ_HI, _SQ_LO = (np.uint64(i) for i in range(4))  # rows of `RollingMoments.sums`
+_HI, _LO, _SQ_HI, _SQ_LO = range(4)  # rows of `RollingMoments.sums`
 
 
 class RollingMoments(NamedTuple):
@@ -58,37 +59,74 @@ def sum_collapsed_again(state: RollingMoments, leaving: int) -> None:
 
 
 @kernel
+def left(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, x: Real) -> tuple[Real, Real, Real, Real, Any]:
+    """The sums of a column without ``x``, and whether Σx² has collapsed."""
+    p, e = two_product(x, x)
+    hi, lo = add(hi, lo, -x)
+    sq_hi, sq_lo = add_pair(sq_hi, sq_lo, -p, -e)
+    return hi, lo, sq_hi, sq_lo, sq_hi < p * _COLLAPSE
+
+
+@kernel
+def entered(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, x: Real) -> tuple[Real, Real, Real, Real]:
+    """The sums of a column with ``x``."""
+    p, e = two_product(x, x)
+    hi, lo = add(hi, lo, x)
+    sq_hi, sq_lo = add_pair(sq_hi, sq_lo, p, e)
+    return hi, lo, sq_hi, sq_lo
+
+
+@kernel
+def take_away(state: RollingMoments, slot: int) -> None:
+    """Take the row at ``slot`` from the sums."""
+    row = state.ring[slot]
+    hi, lo, sq_hi, sq_lo = state.sums[_HI], state.sums[_LO], state.sums[_SQ_HI], state.sums[_SQ_LO]
+    vectors = len(row) // WIDTH * WIDTH
+    collapsed = False
+    for c in range(0, vectors, WIDTH):
+        h, e, sh, se, bad = left(load(hi, c), load(lo, c), load(sq_hi, c), load(sq_lo, c), load(row, c))
+        store(hi, c, h)
+        store(lo, c, e)
+        store(sq_hi, c, sh)
+        store(sq_lo, c, se)
+        collapsed |= any_true(bad)
+    for c in range(vectors, len(row)):
+        hi[c], lo[c], sq_hi[c], sq_lo[c], bad_one = left(hi[c], lo[c], sq_hi[c], sq_lo[c], row[c])
+        collapsed |= bad_one
+    if collapsed:
+        sum_collapsed_again(state, slot)
+
+
+@kernel
 def push(state: RollingMoments, row: Float64s) -> None:
     """Add a row of shape ``(C,)``; the oldest leaves once there are N."""
-    ring, sums = state.ring, state.sums
-    columns = np.uint64(len(row))  # unsigned indices and no branch in the loops: several columns at once
-    slot = np.uint64(state.seen[0] % len(ring))
-    if state.seen[0] >= len(ring):
-        collapsed = False
-        for c in range(columns):
-            old = ring[slot, c]
-            p, e = two_product(old, old)
-            sums[_HI, c], sums[_LO, c] = add(sums[_HI, c], sums[_LO, c], -old)
-            sums[_SQ_HI, c], sums[_SQ_LO, c] = add_pair(sums[_SQ_HI, c], sums[_SQ_LO, c], -p, -e)
-            collapsed |= sums[_SQ_HI, c] < p * _COLLAPSE
-        if collapsed:
-            sum_collapsed_again(state, int(slot))
-    for c in range(columns):
-        x = row[c]
-        p, e = two_product(x, x)
-        sums[_HI, c], sums[_LO, c] = add(sums[_HI, c], sums[_LO, c], x)
-        sums[_SQ_HI, c], sums[_SQ_LO, c] = add_pair(sums[_SQ_HI, c], sums[_SQ_LO, c], p, e)
-        ring[slot, c] = x
+    slot = state.seen[0] % len(state.ring)
+    if state.seen[0] >= len(state.ring):
+        take_away(state, slot)
+    hi, lo, sq_hi, sq_lo = state.sums[_HI], state.sums[_LO], state.sums[_SQ_HI], state.sums[_SQ_LO]
+    held = state.ring[slot]
+    vectors = len(row) // WIDTH * WIDTH
+    for c in range(0, vectors, WIDTH):
+        x = load(row, c)
+        h, e, sh, se = entered(load(hi, c), load(lo, c), load(sq_hi, c), load(sq_lo, c), x)
+        store(hi, c, h)
+        store(lo, c, e)
+        store(sq_hi, c, sh)
+        store(sq_lo, c, se)
+        store(held, c, x)
+    for c in range(vectors, len(row)):
+        hi[c], lo[c], sq_hi[c], sq_lo[c] = entered(hi[c], lo[c], sq_hi[c], sq_lo[c], row[c])
+        held[c] = row[c]
     state.seen[0] += 1
 
 
 @kernel
-def deviation_of(hi: float, lo: float, sq_hi: float, sq_lo: float, count: float) -> float:
+def deviation_of(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, count: float) -> Real:
     """Population standard deviation from the two pairs."""
     square_hi, square_lo = multiply_pair(hi, lo, hi, lo)
     n_hi, n_lo = multiply_pair(sq_hi, sq_lo, count, 0.0)
     spread, _ = add_pair(n_hi, n_lo, -square_hi, -square_lo)
-    return np.sqrt(max(spread, 0.0)) / count
+    return root(where(spread < 0.0, 0.0, spread)) / count
 
 
 @kernel
@@ -106,20 +144,28 @@ def mean_and_deviation(state: RollingMoments, c: int) -> tuple[float, float]:
 
 
 @kernel
-def zscores(state: RollingMoments, row: Float64s, out: Float64s) -> None:
-    """``(x − mean)/max(deviation, 1e-8)`` of each column of ``row``, shape ``(C,)``.
+def zscore(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, count: float, x: Real) -> Real:
+    """``(x − mean)/max(deviation, 1e-8)``; 0.0 where the deviation is at most 1e-9·|mean|."""
+    deviation = deviation_of(hi, lo, sq_hi, sq_lo, count)
+    mean = hi / count
+    # n·x − Σx in pairs: beside a large mean the difference of rounded numbers has few digits left.
+    p, e = two_product(count, x)
+    s, f = two_sum(p, -hi)
+    z = (s + (f + (e - lo))) / count / where(deviation < 1e-8, 1e-8, deviation)
+    return where(deviation <= magnitude(mean) * 1e-9, 0.0, z)
 
-    0.0 with fewer than 2 rows, or where the deviation is at most 1e-9·|mean|.
-    """
-    sums = state.sums
-    columns = np.uint64(len(row))
+
+@kernel
+def zscores(state: RollingMoments, row: Float64s, out: Float64s) -> None:
+    """`zscore` of each column of ``row``, shape ``(C,)``; 0.0 with fewer than 2 rows."""
     held = rows_held(state)
+    if held < 2:
+        out[:] = 0.0
+        return
     count = float(held)
-    for c in range(columns):
-        deviation = deviation_of(sums[_HI, c], sums[_LO, c], sums[_SQ_HI, c], sums[_SQ_LO, c], count)
-        mean = sums[_HI, c] / count
-        # n·x − Σx in pairs: beside a large mean the difference of rounded numbers has few digits left.
-        p, e = two_product(count, row[c])
-        s, f = two_sum(p, -sums[_HI, c])
-        z = (s + (f + (e - sums[_LO, c]))) / count / max(deviation, 1e-8)
-        out[c] = 0.0 if held < 2 or deviation <= 1e-9 * abs(mean) else z
+    hi, lo, sq_hi, sq_lo = state.sums[_HI], state.sums[_LO], state.sums[_SQ_HI], state.sums[_SQ_LO]
+    vectors = len(row) // WIDTH * WIDTH
+    for c in range(0, vectors, WIDTH):
+        store(out, c, zscore(load(hi, c), load(lo, c), load(sq_hi, c), load(sq_lo, c), count, load(row, c)))
+    for c in range(vectors, len(row)):
+        out[c] = zscore(hi[c], lo[c], sq_hi[c], sq_lo[c], count, row[c])

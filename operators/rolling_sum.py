@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from operators.compensated import add, add_pair
+from operators.compensated import add_each, take_each
 from operators.jit import kernel
 from sources.events import Float64s, Int64s
 
@@ -28,9 +28,9 @@ class RollingSum(NamedTuple):
     position: Int64s  # (1 + W,): head, then each window's tail
     bucket_key: Int64s  # (B,): ceil(clock / quantum)
     bucket_count: Int64s  # (B, K): events of each kind
-    bucket_sum: Float64s  # (B, Q, 2)
+    bucket_sum: Float64s  # (B, 2, Q): pairs, hi and lo apart
     window_count: Int64s  # (W, K)
-    window_sum: Float64s  # (W, Q, 2)
+    window_sum: Float64s  # (W, 2, Q)
 
 
 class RollingShape(NamedTuple):
@@ -47,9 +47,9 @@ def rolling_sum_state(windows: int, quantities: int, kinds: int, buckets: int = 
         np.zeros(1 + windows, np.int64),
         np.zeros(buckets, np.int64),
         np.zeros((buckets, kinds), np.int64),
-        np.zeros((buckets, quantities, 2)),
+        np.zeros((buckets, 2, quantities)),
         np.zeros((windows, kinds), np.int64),
-        np.zeros((windows, quantities, 2)),
+        np.zeros((windows, 2, quantities)),
     )
 
 
@@ -57,7 +57,7 @@ def grown(state: RollingSum) -> RollingSum:
     """The same state with room for twice the buckets."""
     head, first = int(state.position[0]), int(state.position[1:].min())
     old = len(state.bucket_key)
-    out = rolling_sum_state(len(state.window_sum), state.bucket_sum.shape[1], state.bucket_count.shape[1], 2 * old)
+    out = rolling_sum_state(len(state.window_sum), state.bucket_sum.shape[2], state.bucket_count.shape[1], 2 * old)
     held = np.arange(first, head)
     for new_column, column in zip(out[1:4], state[1:4], strict=True):
         new_column[held % (2 * old)] = column[held % old]
@@ -82,18 +82,16 @@ def slide(state: RollingSum, shape: RollingShape, key: int) -> None:
         tail = state.position[1 + w]
         while tail < head and state.bucket_key[tail & mask] <= edge:
             b = tail & mask
+            emptied = False
             for k in range(state.window_count.shape[1]):
-                state.window_count[w, k] -= state.bucket_count[b, k]
-            for q in range(len(shape.kind)):
-                hi, lo = add_pair(
-                    state.window_sum[w, q, 0],
-                    state.window_sum[w, q, 1],
-                    -state.bucket_sum[b, q, 0],
-                    -state.bucket_sum[b, q, 1],
-                )
-                empty = state.window_count[w, shape.kind[q]] == 0
-                state.window_sum[w, q, 0] = 0.0 if empty else hi
-                state.window_sum[w, q, 1] = 0.0 if empty else lo
+                leaving = state.bucket_count[b, k]
+                state.window_count[w, k] -= leaving
+                emptied |= leaving > 0 and state.window_count[w, k] == 0
+            take_each(state.window_sum[w], state.bucket_sum[b])
+            if emptied:
+                for q in range(len(shape.kind)):
+                    if state.window_count[w, shape.kind[q]] == 0:
+                        state.window_sum[w, :, q] = 0.0
             tail += 1
         state.position[1 + w] = tail
 
@@ -109,20 +107,26 @@ def needs_bucket(state: RollingSum, shape: RollingShape, clock: int) -> bool:
 @kernel
 def bucket_of(clock: int, quantum: int) -> int:
     """``ceil(clock / quantum)``."""
-    return -((-clock) // quantum)
+    return clock if quantum == 1 else -((-clock) // quantum)
 
 
 @kernel
-def has_room(state: RollingSum, shape: RollingShape, clock: int) -> bool:
-    """Whether an event at ``clock`` fits; if not, the state must be `grown` first."""
-    if not needs_bucket(state, shape, clock):
-        return True
-    slide(state, shape, bucket_of(clock, shape.quantum[0]))
+def has_free_bucket(state: RollingSum) -> bool:
+    """Whether some bucket is in no window."""
     head = state.position[0]
     first = head
     for w in range(1, len(state.position)):
         first = min(first, state.position[w])
     return head - first < len(state.bucket_key)
+
+
+@kernel
+def has_room(state: RollingSum, shape: RollingShape, clock: int) -> bool:
+    """Whether an event at ``clock`` fits; if not, the state must be `grown` first."""
+    if has_free_bucket(state) or not needs_bucket(state, shape, clock):
+        return True
+    slide(state, shape, bucket_of(clock, shape.quantum[0]))
+    return has_free_bucket(state)
 
 
 @kernel
@@ -151,15 +155,6 @@ def add_events(state: RollingSum, shape: RollingShape, clock: int, kind: int, fi
     windows = len(shape.window)
     for w in range(windows):
         state.window_count[w, kind] += 1
-    for i in range(len(values)):
-        q = first + i
-        x = values[i]
-        if x == 0.0:
-            continue
-        hi, lo = add(state.bucket_sum[b, q, 0], state.bucket_sum[b, q, 1], x)
-        state.bucket_sum[b, q, 0] = hi
-        state.bucket_sum[b, q, 1] = lo
-        for w in range(windows):
-            hi, lo = add(state.window_sum[w, q, 0], state.window_sum[w, q, 1], x)
-            state.window_sum[w, q, 0] = hi
-            state.window_sum[w, q, 1] = lo
+    add_each(state.bucket_sum[b], first, values)
+    for w in range(windows):
+        add_each(state.window_sum[w], first, values)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from operators.compensated import add
 from operators.config import BOOK_LEVELS
 from operators.ffd import ffd_push_all
 from operators.fractal import fractal_push, regime
@@ -92,13 +91,13 @@ def order_flow(state: State, p: Params, out: Float64s, c: int, r: int) -> int:
     """``ofi_l{D}`` since the row before, ``ofi_l{D}_{w}`` over each window, their z-scores (contract, 4.4)."""
     depths, windows = len(p.depths), len(p.shape.window)
     for d in range(depths):
-        out[c + d, r] = state.row_ofi[d, 0]
+        out[c + d, r] = state.row_ofi[0, d]
     c += depths
     n = depths * windows
     current = state.window_flow
     for d in range(depths):
         for w in range(windows):
-            current[d * windows + w] = state.rolling.window_sum[w, d, 0]
+            current[d * windows + w] = state.rolling.window_sum[w, 0, d]
     push(state.zscores, current)
     zscores(state.zscores, current, state.window_zscore)
     for i in range(n):
@@ -124,10 +123,10 @@ def trades(state: State, p: Params, volume: float, out: Float64s, c: int, r: int
     """``trade_imbalance_{w} = Σ side·size``; volume and ``vwap = Σ price·size / Σ size`` since the row before (4.5)."""
     quantity = len(p.depths)
     for w in range(len(p.shape.window)):
-        out[c + w, r] = state.rolling.window_sum[w, quantity, 0]
+        out[c + w, r] = state.rolling.window_sum[w, 0, quantity]
     c += len(p.shape.window)
     out[c, r] = volume
-    out[c + 1, r] = state.row_trades[NOTIONAL, 0] / volume if state.row_trade_count[0] > 0 else np.nan
+    out[c + 1, r] = state.row_trades[0, NOTIONAL] / volume if state.row_trade_count[0] > 0 else np.nan
     return c + 2
 
 
@@ -220,7 +219,7 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
 
     mid = (price[0, 0] + price[1, 0]) / 2.0
     log_mid = math.log(mid)
-    volume = state.row_trades[VOLUME, 0]
+    volume = state.row_trades[0, VOLUME]
     c = book_state(price[0, 0], size[0, 0], price[1, 0], size[1, 0], mid, value, 0, r)
     depth_imbalance(size, p.depths, state.flow)
     for d in range(len(p.depths)):
@@ -251,9 +250,3 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     state.row_ofi[:] = 0.0
     state.row_trades[:] = 0.0
     state.row_trade_count[0] = 0
-
-
-@kernel
-def add_to_row(pairs: Float64s, i: int, x: float) -> None:
-    """Add ``x`` to what is counted since the row before."""
-    pairs[i, 0], pairs[i, 1] = add(pairs[i, 0], pairs[i, 1], x)

@@ -19,7 +19,7 @@ from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
 from operators.state import ROWS, SAMPLES, TOP, State
 
-VERSION = 2  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+VERSION = 3  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
 
 Array = npt.NDArray[Any]
 
@@ -128,7 +128,7 @@ def _rebuilt_rolling(like: RollingSum, part: Any) -> RollingSum:
     buckets = START_BUCKETS
     while buckets < len(held):
         buckets *= 2
-    out = rolling_sum_state(len(like.window_sum), like.bucket_sum.shape[1], like.bucket_count.shape[1], buckets)
+    out = rolling_sum_state(len(like.window_sum), like.bucket_sum.shape[2], like.bucket_count.shape[1], buckets)
     for column in (out.bucket_key, out.bucket_count, out.bucket_sum):
         column[held & (buckets - 1)] = next(part)
     return out._replace(

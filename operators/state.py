@@ -71,7 +71,7 @@ class State(NamedTuple):
     top_size: Float64s  # (2, 2, L)
     top_count: Int64s  # (2, 2)
     last_imbalance: Float64s  # (D,): depth imbalance at the last update
-    row_ofi: Float64s  # (D, 2): pairs, since the row before
+    row_ofi: Float64s  # (2, D): pairs, hi and lo, since the row before
     row_trades: Float64s  # (2, 2)
     row_trade_count: Int64s  # (1,)
     rolling: RollingSum
@@ -142,7 +142,7 @@ def make_state(config: FeatureConfig, params: Params) -> State:
         top_size=np.zeros((2, 2, levels)),
         top_count=np.zeros((2, 2), np.int64),
         last_imbalance=np.zeros(depths),
-        row_ofi=np.zeros((depths, 2)),
+        row_ofi=np.zeros((2, depths)),
         row_trades=np.zeros((2, 2)),
         row_trade_count=np.zeros(1, np.int64),
         rolling=rolling_sum_state(windows, depths + 1, 2),

@@ -74,7 +74,7 @@ def test_snapshot_is_refused_when_version_or_configuration_differ(monkeypatch: p
     with pytest.raises(ValueError, match="not a snapshot"):
         FeatureEngine(config).resume(b"\x00garbage")
     monkeypatch.setattr(snapshot, "VERSION", 999)
-    with pytest.raises(ValueError, match="version 2; this build reads version 999"):
+    with pytest.raises(ValueError, match="version 3; this build reads version 999"):
         FeatureEngine(config).resume(data)
 
 

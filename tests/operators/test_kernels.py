@@ -4,9 +4,10 @@ import math
 from bisect import bisect_left
 from fractions import Fraction
 
+import numba
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.stats import zscore as scipy_zscore
@@ -26,6 +27,36 @@ def test_two_sum_and_two_product_are_exact(a: float, b: float) -> None:
     assert Fraction(s) + Fraction(e) == Fraction(a) + Fraction(b)
     p, e = compensated.two_product(a, b)
     assert Fraction(p) + Fraction(e) == Fraction(a) * Fraction(b)
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(finite, finite)
+@example(2.0**1000, 1.5)  # the halves of Dekker's product overflow here
+def test_two_product_is_exact_wherever_doubles_can_hold_it(a: float, b: float) -> None:
+    exact = Fraction(a) * Fraction(b)
+    largest = Fraction(2) ** (995 if numba.config.DISABLE_JIT else 1023)
+    assume(exact == 0 or abs(exact) > Fraction(2) ** -960)
+    assume(max(abs(Fraction(a)), abs(Fraction(b)), abs(exact)) < largest)
+    p, e = compensated.two_product(a, b)
+    assert Fraction(p) + Fraction(e) == exact
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(*[numbers] * 7), min_size=1, max_size=30))
+def test_pairs_together_have_the_bits_of_pairs_one_by_one(rows: list[tuple[float, ...]]) -> None:
+    """Seven are a vector and three doubles."""
+    together, alone = np.zeros((2, 8)), np.zeros((2, 8))
+    for row in rows:
+        compensated.add_each(together, 1, np.array(row))
+        for i, x in enumerate(row):
+            compensated.add_one(alone, 1 + i, x)
+        assert_array_equal(together, alone)
+    others = together[:, ::-1].copy()
+    compensated.take_each(together, others)
+    want = [compensated.add_pair(*alone[:, i], *-others[:, i]) for i in range(8)]
+    assert_array_equal(together, np.transpose(want))
 
 
 @given(st.lists(numbers, max_size=200))
@@ -122,7 +153,7 @@ def test_rolling_sums_equal_a_sum_over_the_events(steps: list[tuple[int, bool, f
         for w, window in enumerate(windows):
             for q, wanted in enumerate((False, True)):
                 inside = [x for c, k, x in events if k == wanted and t - window < c <= t]
-                assert state.window_sum[w, q, 0] == math.fsum(inside)
+                assert state.window_sum[w, 0, q] == math.fsum(inside)
 
 
 @settings(deadline=None)
@@ -137,6 +168,23 @@ def test_rolling_moments_equal_exact_ones(values: list[float], window: int) -> N
         got_mean, got_deviation = rolling_moments.mean_and_deviation(state, 0)
         assert got_mean == pytest.approx(float(mean), rel=1e-14, abs=1e-24)
         assert got_deviation == pytest.approx(deviation, rel=1e-9, abs=1e-9 * abs(float(mean)) + 1e-24)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(*[st.one_of(numbers, st.just(1e6))] * 6), min_size=1, max_size=30), st.integers(2, 8))
+def test_columns_together_have_the_bits_of_columns_alone(rows: list[tuple[float, ...]], window: int) -> None:
+    """Six are a vector and two doubles."""
+    together = rolling_moments.rolling_moments_state(window, 6)
+    alone = [rolling_moments.rolling_moments_state(window, 1) for _ in range(6)]
+    out = np.empty(6)
+    for row in rows:
+        rolling_moments.push(together, np.array(row))
+        rolling_moments.zscores(together, np.array(row), out)
+        for state, x in zip(alone, row, strict=True):
+            rolling_moments.push(state, np.array([x]))
+        assert_array_equal(together.sums, np.concatenate([state.sums for state in alone], axis=1))
+        assert_array_equal(together.ring, np.concatenate([state.ring for state in alone], axis=1))
+        assert out.tolist() == [_zscore(state, x) for state, x in zip(alone, row, strict=True)]
 
 
 def _zscore(state: rolling_moments.RollingMoments, x: float) -> float:
