@@ -87,7 +87,7 @@ def update(state: State, p: Params) -> bool:
             flow[d] = imbalance - state.last_imbalance[d]
             state.last_imbalance[d] = imbalance
     else:
-        ofi_cont(price, size, state.top_price[old], state.top_size[old], p.depths, flow)
+        ofi_cont(price, size, state.top_price[old], state.top_size[old], p.depths, state.level[0], flow)
     state.clock[TOP] = new
     state.clock[COVERED] = covered(state, price, state.top_count[new])
     if not state.clock[UPDATED]:

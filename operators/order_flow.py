@@ -5,43 +5,47 @@ Xu, Gould & Howison 2018, "Multi-level order-flow imbalance in a limit order boo
 """
 
 from operators.jit import kernel
+from operators.vectors import WIDTH, Real, load, store, where
 from sources.events import Float64s, Int64s
 
 
 @kernel
-def level_flow(bid: float, bid_size: float, bid0: float, bid_size0: float,
-               ask: float, ask_size: float, ask0: float, ask_size0: float) -> float:  # fmt: skip
-    """``e_m = b_m − a_m``: flow at one level from the book before (suffix 0) to the book now."""
-    if bid > bid0:
-        b = bid_size
-    elif bid == bid0:
-        b = bid_size - bid_size0
-    else:
-        b = -bid_size0
-    if ask > ask0:
-        a = -ask_size0
-    elif ask == ask0:
-        a = ask_size - ask_size0
-    else:
-        a = ask_size
+def level_flow(bid: Real, bid_size: Real, bid0: Real, bid_size0: Real,
+               ask: Real, ask_size: Real, ask0: Real, ask_size0: Real) -> Real:  # fmt: skip
+    """``e_m = b_m − a_m``: flow at a level, or at each of four, from the book before (suffix 0) to the book now."""
+    b = where(bid > bid0, bid_size, where(bid == bid0, bid_size - bid_size0, -bid_size0))
+    a = where(ask > ask0, -ask_size0, where(ask == ask0, ask_size - ask_size0, ask_size))
     return b - a
 
 
 @kernel
-def ofi_cont(price: Float64s, size: Float64s, price0: Float64s, size0: Float64s, depths: Int64s, out: Float64s) -> None:
+def ofi_cont(
+    price: Float64s, size: Float64s, price0: Float64s, size0: Float64s, depths: Int64s, scratch: Float64s, out: Float64s
+) -> None:
     """``OFI_D = Σ_{m≤D} e_m`` for each D of ``depths``, summed from the best level outwards.
 
     Args:
         price, size: the book's best levels now, shape ``(2, depth)``; price0, size0: after the update before.
+        scratch: shape ``(depth,)``.
         out: shape ``(len(depths),)``.
     """
+    bid, bid_size, bid0, bid_size0 = price[0], size[0], price0[0], size0[0]
+    ask, ask_size, ask0, ask_size0 = price[1], size[1], price0[1], size0[1]
+    levels = depths[len(depths) - 1]
+    vectors = levels // WIDTH * WIDTH
+    for m in range(0, vectors, WIDTH):
+        flow = level_flow(
+            load(bid, m), load(bid_size, m), load(bid0, m), load(bid_size0, m),
+            load(ask, m), load(ask_size, m), load(ask0, m), load(ask_size0, m),
+        )  # fmt: skip
+        store(scratch, m, flow)
+    for m in range(vectors, levels):
+        scratch[m] = level_flow(bid[m], bid_size[m], bid0[m], bid_size0[m], ask[m], ask_size[m], ask0[m], ask_size0[m])
     total = 0.0
     m = 0
     for d in range(len(depths)):
         while m < depths[d]:
-            total += level_flow(
-                price[0, m], size[0, m], price0[0, m], size0[0, m], price[1, m], size[1, m], price0[1, m], size0[1, m]
-            )
+            total += scratch[m]
             m += 1
         out[d] = total
 

@@ -30,6 +30,7 @@ from operators.state import (
     Params,
     State,
 )
+from operators.vectors import WIDTH, load, magnitude, store
 from sources.events import Float64s, Int64s
 
 # Bits of `warm` (contract, 4.8).
@@ -75,14 +76,20 @@ def book_state(
 
 
 @kernel
-def distance_weighted_volume(price: Float64s, size: Float64s, count: Int64s, mid: float) -> float:
-    """``vw_ofi = Σ w(Pb)·Qb − Σ w(Pa)·Qa`` over 20 levels, ``w(P) = 1/(1 + 100·|P−mid|/mid)`` (contract, 4.3)."""
-    bids = 0.0
-    for m in range(min(count[0], BOOK_LEVELS)):
-        bids += 1.0 / (1.0 + 100.0 * abs(price[0, m] - mid) / mid) * size[0, m]
-    asks = 0.0
-    for m in range(min(count[1], BOOK_LEVELS)):
-        asks += 1.0 / (1.0 + 100.0 * abs(price[1, m] - mid) / mid) * size[1, m]
+def distance_weighted_volume(price: Float64s, size: Float64s, mid: float, scratch: Float64s) -> float:
+    """``vw_ofi = Σ w(Pb)·Qb − Σ w(Pa)·Qa`` over 20 levels, ``w(P) = 1/(1 + 100·|P−mid|/mid)`` (contract, 4.3).
+
+    A level that is not there has an infinite price and the size 0, and so adds 0.
+    """
+    for s in range(2):
+        prices, sizes, weighted = price[s], size[s], scratch[s]
+        for m in range(0, BOOK_LEVELS, WIDTH):
+            distance = magnitude(load(prices, m) - mid)
+            store(weighted, m, 1.0 / (distance * 100.0 / mid + 1.0) * load(sizes, m))
+    bids = asks = 0.0
+    for m in range(BOOK_LEVELS):
+        bids += scratch[0, m]
+        asks += scratch[1, m]
     return bids - asks
 
 
@@ -225,7 +232,7 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     for d in range(len(p.depths)):
         value[c + d, r] = state.flow[d]
     c += len(p.depths)
-    value[c, r] = distance_weighted_volume(price, size, count, mid)
+    value[c, r] = distance_weighted_volume(price, size, mid, state.level)
     c = order_flow(state, p, value, c + 1, r)
     if p.depths[0] == 1:
         c = order_flow_change(state, state.row_ofi[0, 0], value, c, r)

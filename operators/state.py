@@ -80,7 +80,8 @@ class State(NamedTuple):
     price_history: Float64s  # (2 · K,)
     volume_history: Float64s  # (2 · K,)
     fdi_history: Float64s  # (2 · N,)
-    flow: Float64s  # (D,): scratch, so that no event allocates
+    level: Float64s  # (2, L): scratch, so that no event allocates
+    flow: Float64s  # (D,): scratch
     window_flow: Float64s  # (D · windows,): scratch
     window_zscore: Float64s  # (D · windows,): scratch
     single: Float64s  # (1,): scratch
@@ -151,6 +152,7 @@ def make_state(config: FeatureConfig, params: Params) -> State:
         price_history=np.zeros(2 * len(params.price_weights)),
         volume_history=np.zeros(2 * len(params.volume_weights)),
         fdi_history=np.zeros(2 * config.fdi_window),
+        level=np.zeros((2, levels)),
         flow=np.zeros(depths),
         window_flow=np.zeros(depths * windows),
         window_zscore=np.zeros(depths * windows),
