@@ -16,18 +16,19 @@ from time import perf_counter
 
 import msgspec
 import numba
-import numpy as np
 import orjson
 from rich.console import Console
 from rich.table import Table
 
-from operators.book import MAX_LEVELS, apply_level
+from operators.blocks import Book, clear, grown, make_book
+from operators.book import apply_rows
 from operators.config import FeatureConfig
+from operators.engine import message_end
 from operators.features import FeatureEngine
 from sources.binance_futures import decode, sequence
 from sources.builder import TapeBuilder
 from sources.decimals import parse_levels
-from sources.events import DELTA, SNAPSHOT, Float64s, Int64s, TapeBatch
+from sources.events import DELTA, SNAPSHOT, TapeBatch
 from sources.feed import Feed
 from sources.messages import BookMessage, Frame, TradeMessage
 
@@ -40,26 +41,39 @@ def capture_frames(path: Path) -> list[Frame]:
 
 
 @numba.njit(nogil=True)  # type: ignore[untyped-decorator]
-def keep_book(batch: TapeBatch, key: Float64s, size: Float64s, levels: Int64s, near: Int64s) -> None:
-    """Apply tape rows to a book, as the features' loop does, and nothing else."""
-    after_last = True
-    for i in range(len(batch.kind)):
-        if batch.kind[i] == SNAPSHOT and after_last:
-            levels[:] = 0
+def keep_book(batch: TapeBatch, start: int, begun: bool, book: Book) -> tuple[int, bool]:
+    """Apply tape rows to a book, as the features' loop does, and nothing else.
+
+    Returns:
+        The first row that there was no room for, and whether the message before it goes on.
+    """
+    i = start
+    while i < len(batch.kind):
+        end = message_end(batch, i)
         if batch.kind[i] in (SNAPSHOT, DELTA):
-            apply_level(key, size, levels, near, batch.side[i], batch.price[i], batch.size[i])
-            after_last = batch.last[i]
+            if batch.kind[i] == SNAPSHOT and not begun:
+                clear(book)
+            done, _ = apply_rows(book, batch, i, end)
+            if done < end:
+                return done, True
+            begun = not batch.last[end - 1]
+        i = end
+    return i, begun
 
 
-class Book:
+class BookAlone:
     """A book and no features."""
 
     def __init__(self) -> None:
-        self._arrays = *np.zeros((2, 2 * MAX_LEVELS)), *np.zeros((2, 2), np.int64)
+        self._book = make_book()
+        self._begun = False
 
     def process(self, batch: TapeBatch) -> None:
         """Follow the tape."""
-        keep_book(batch, *self._arrays)
+        done, self._begun = keep_book(batch, 0, self._begun, self._book)
+        while done < batch.rows:
+            self._book = grown(self._book)
+            done, self._begun = keep_book(batch, done, self._begun, self._book)
 
 
 def decode_live(frames: Sequence[Frame], at_once: int, make: "Maker | None", take: bool = True) -> int:
@@ -90,11 +104,11 @@ def make_features() -> FeatureEngine:
     return FeatureEngine(FeatureConfig())
 
 
-Maker = Callable[[], Book | FeatureEngine]
+Maker = Callable[[], BookAlone | FeatureEngine]
 STAGES: list[tuple[str, Maker | None, bool]] = [
     ("decode, sequence", None, False),
     ("… to tape rows", None, True),
-    ("… with the book kept", Book, True),
+    ("… with the book kept", BookAlone, True),
     ("… with book and features", make_features, True),
 ]
 
@@ -135,7 +149,7 @@ def measure(options: argparse.Namespace) -> Table:
     """Frames of captures."""
     table = Table("frames of", "what", "at once", "frames/s", "levels/s", "beside", "noise", title="decode, sequence")
     parse_levels([msgspec.Raw(b"[]"), msgspec.Raw(b"[]")])
-    for make in (Book, make_features):
+    for make in (BookAlone, make_features):
         decode_live(capture_frames(options.capture[0])[:2000], 64, make)
     for path in options.capture:
         frames = capture_frames(path)

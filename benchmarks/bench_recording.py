@@ -304,7 +304,7 @@ def measure_state(table: Table, once: TapeBatch) -> None:
     ):
         engine = FeatureEngine(config)
         engine.process(tape)
-        levels = int(engine._state.book_levels.sum())
+        levels = int(engine._state.book.levels.sum())
         table.add_row(
             f"recovery state, {name}",
             f"{len(engine.snapshot()) / 1e3:.1f} kB",

@@ -1,126 +1,113 @@
-"""A level-2 order book on flat sorted arrays.
+"""A level-2 order book.
 
-Both sides live in one pair of arrays of length ``2 · capacity``: bids in the first half, asks in the second. A side is
-sorted by ``key = side · price`` (side +1 or −1) in rising order, so that the best level is always the last one and one
-code serves both sides; near the touch, where most levels come and go, an insertion moves few elements.
+A level that is removed keeps its place with the size 0, because most come back: on a BTCUSDT capture 37 % of all rows
+put in or remove a level, 8 % one whose price has no place. Places without a level go when their block is full, or when
+there is no level left in it.
 
 The book keeps every level that the venue sent, up to ``MAX_LEVELS`` a side; then the farthest gives way and is counted.
 """
 
 import numpy as np
 
+from operators.blocks import (
+    BLOCK,
+    LIVE,
+    ORDER,
+    PACKED,
+    USED,
+    Book,
+    below,
+    drop_places,
+    find_block,
+    free_block,
+    insert,
+    split,
+)
 from operators.jit import kernel
-from operators.moves import move
-from sources.events import Float64s, Int64s
+from sources.events import Float64s, Int64s, TapeBatch
+
+MAX_LEVELS = 16_384
 
 # Array indices are unsigned: signed ones would be checked for negative values, which count from the end.
-_ONE = np.uint64(1)
-
-START_LEVELS = 256  # capacity of a new book, a side
-MAX_LEVELS = 16_384
-# Venues send a message's levels in the order of their prices: on a BTCUSDT capture half of them lie within 5 levels of
-# the one before and nine tenths within 135, of 5 000.
-NEAR = 32
+_ORDER, _LIVE, _KEYS = np.uint64(ORDER), np.uint64(LIVE), np.uint64(BLOCK)
 
 
 @kernel
-def find(key: Float64s, base: int, levels: int, wanted: float) -> int:
-    """Index within a side of the first level whose key is not below ``wanted``; ``levels`` if there is none."""
-    low = np.uint64(base)
-    size = np.uint64(levels)
-    while size > _ONE:
-        half = size >> _ONE
-        if key[low + half - _ONE] < wanted:
-            low = low + half
-        size = size - half
-    i = int(low) - base
-    if levels > 0 and key[low] < wanted:
-        i += 1
-    return i
-
-
-@kernel
-def find_near(key: Float64s, base: int, levels: int, wanted: float, near: int) -> int:
-    """`find`, for which the levels around the index ``near`` are tried first: a guess, right or wrong."""
-    first, end = near - NEAR, near + NEAR
-    if first >= 0 and end <= levels and key[base + first] < wanted and wanted <= key[base + end - 1]:
-        return first + find(key, base + first, 2 * NEAR, wanted)
-    return find(key, base, levels, wanted)
-
-
-@kernel
-def remove(column: Float64s, at: int, end: int) -> None:
-    """Close the gap at ``at``: elements ``at + 1 … end − 1`` move down by one."""
-    move(column, at, at + 1, end - at - 1)
-
-
-@kernel
-def insert(column: Float64s, at: int, end: int, x: float) -> None:
-    """Put ``x`` at ``at``: elements ``at … end − 1`` move up by one."""
-    move(column, at + 1, at, end - at)
-    column[at] = x
-
-
-@kernel
-def apply_level(
-    key: Float64s, size: Float64s, levels: Int64s, near: Int64s, side: int, price: float, amount: float
-) -> int:
-    """Set the absolute size of one level; 0 removes it, and removing an absent level does nothing.
-
-    Args:
-        key, size: shape ``(2 · capacity,)``; levels: shape ``(2,)``, the number of levels of bids and asks.
-        near: shape ``(2,)``, where the level before was on each side; any numbers do, but those that the last call
-            left find the next level of a message 25 ns sooner.
+def apply_rows(book: Book, batch: TapeBatch, start: int, end: int) -> tuple[int, int]:
+    """Set the absolute sizes of levels, rows ``start … end − 1``; 0 removes a level, and removing an absent one does
+    nothing.
 
     Returns:
-        1 if a level was dropped because the side was full, else 0.
+        The first row not applied, because there is no block for it (`grown` makes some), else ``end``; and how many
+        levels were dropped because their side was full.
     """
-    capacity = len(key) >> 1
-    s = 0 if side > 0 else 1
-    base = s * capacity
-    n = levels[s]
-    end = base + n
-    wanted = side * price
-    i = find_near(key, base, n, wanted, near[s])
-    near[s] = i
-    at = base + i
-    if i < n and key[at] == wanted:
-        if amount != 0.0:
-            size[at] = amount
-        else:
-            remove(key, at, end)
-            remove(size, at, end)
-            levels[s] = n - 1
-        return 0
-    if amount == 0.0:
-        return 0
-    if n < capacity:
-        insert(key, at, end, wanted)
-        insert(size, at, end, amount)
-        levels[s] = n + 1
-        return 0
-    # Full: the farthest level (index 0) gives way, unless the new one is itself the farthest.
-    if i > 0:
-        remove(key, base, at)
-        remove(size, base, at)
-        key[at - 1] = wanted
-        size[at - 1] = amount
-    return 1
-
-
-def grown(column: Float64s) -> Float64s:
-    """The same side-by-side column with twice the room."""
-    capacity = len(column) // 2
-    out = np.zeros(4 * capacity)
-    out[:capacity] = column[:capacity]
-    out[2 * capacity : 3 * capacity] = column[capacity:]
-    return out
+    place, block, levels = book.place, book.block, book.levels
+    half = block.shape[1] >> 1
+    dropped = 0
+    for i in range(start, end):
+        row = np.uint64(i)
+        side = batch.side[row]
+        key, size = side * batch.price[row], batch.size[row]
+        s = 0 if side > 0 else 1
+        d = find_block(book, s, key)
+        b = block[_ORDER, np.uint64(s * half + d)]
+        at = np.uint64(2 * BLOCK * b + below(place, 2 * BLOCK * b, key))
+        if place[at] == key:
+            at = at + _KEYS
+            change = int(size != 0.0) - int(place[at] != 0.0)
+            place[at] = size
+            left = block[_LIVE, np.uint64(b)] + change
+            block[_LIVE, np.uint64(b)] = left
+            levels[np.uint64(s)] += change
+            if left == 0:
+                free_block(book, s, d)
+        elif size != 0.0 and not insert_level(book, s, key, size):
+            return i, dropped
+        if levels[np.uint64(s)] > MAX_LEVELS:
+            drop_farthest(book, s)
+            dropped += 1
+    return end, dropped
 
 
 @kernel
-def copy_top(
-    key: Float64s, size: Float64s, levels: Int64s, price_out: Float64s, size_out: Float64s, count_out: Int64s
-) -> None:
+def insert_level(book: Book, s: int, key: float, size: float) -> bool:
+    """Put in a level whose price has no place; False if that takes a block and all are in use."""
+    half = book.block.shape[1] >> 1
+    d = find_block(book, s, key)
+    b = book.block[ORDER, s * half + d]
+    if book.block[USED, b] == BLOCK - 1:
+        drop_places(book, b)
+        if book.block[USED, b] >= PACKED:
+            if book.blocks[s] == half:
+                return False
+            split(book, s, d, key)
+            b = book.block[ORDER, s * half + find_block(book, s, key)]
+    at = 2 * BLOCK * b
+    i = below(book.place, at, key)
+    insert(book.place, at, i, key)
+    insert(book.place, at + BLOCK, i, size)
+    book.block[USED, b] += 1
+    book.block[LIVE, b] += 1
+    book.levels[s] += 1
+    return True
+
+
+@kernel
+def drop_farthest(book: Book, s: int) -> None:
+    """Remove the farthest level of a side, which has one."""
+    b = book.block[ORDER, s * (book.block.shape[1] >> 1)]
+    at = 2 * BLOCK * b + BLOCK
+    while book.place[at] == 0.0:
+        at += 1
+    book.place[at] = 0.0
+    book.block[LIVE, b] -= 1
+    book.levels[s] -= 1
+    if book.block[LIVE, b] == 0:
+        free_block(book, s, 0)
+
+
+@kernel
+def copy_top(book: Book, price_out: Float64s, size_out: Float64s, count_out: Int64s) -> None:
     """Copy the best levels, best first.
 
     Args:
@@ -128,15 +115,23 @@ def copy_top(
             +∞ (ask) and the size 0 (contract, 4.4).
         count_out: shape ``(2,)``, how many there are.
     """
-    capacity = len(key) >> 1
+    half = book.block.shape[1] >> 1
     depth = price_out.shape[1]
     for s in range(2):
         sign = 1.0 if s == 0 else -1.0
-        top = s * capacity + levels[s] - 1
-        n = min(depth, levels[s])
-        for m in range(n):
-            price_out[s, m] = sign * key[top - m]
-            size_out[s, m] = size[top - m]
+        n = min(depth, book.levels[s])
+        m = 0
+        d = book.blocks[s]
+        while m < n:
+            d -= 1
+            b = book.block[ORDER, s * half + d]
+            at = 2 * BLOCK * b + book.block[USED, b]
+            while m < n and at > 2 * BLOCK * b:
+                at -= 1
+                size = book.place[at + BLOCK]
+                price_out[s, m] = sign * book.place[at]
+                size_out[s, m] = size
+                m += int(size != 0.0)  # else the next one is written over it
         for m in range(n, depth):
             price_out[s, m] = -sign * np.inf
             size_out[s, m] = 0.0

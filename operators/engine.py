@@ -3,7 +3,7 @@
 from typing import Any
 
 from operators import rolling_sum
-from operators.book import MAX_LEVELS, apply_level, copy_top
+from operators.book import apply_rows, copy_top
 from operators.compensated import add_each, add_one
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.jit import kernel, short_kernel
@@ -67,18 +67,17 @@ def covered(state: State, price: Float64s, count: Int64s) -> bool:
 def update(state: State, p: Params) -> bool:
     """A book message is complete: take its order flow, unless the book is crossed or one-sided. Returns whether it is
     an update."""
-    n = state.book_levels
-    if n[0] == 0 or n[1] == 0:
+    levels = state.book.levels
+    if levels[0] == 0 or levels[1] == 0:
         state.clock[ONE_SIDED] += 1
-        return False
-    capacity = len(state.book_key) >> 1
-    if state.book_key[n[0] - 1] >= -state.book_key[capacity + n[1] - 1]:
-        state.clock[CROSSED] += 1
         return False
     old = state.clock[TOP]
     new = 1 - old
     price, size = state.top_price[new], state.top_size[new]
-    copy_top(state.book_key, state.book_size, n, price, size, state.top_count[new])
+    copy_top(state.book, price, size, state.top_count[new])
+    if price[0, 0] >= price[1, 0]:
+        state.clock[CROSSED] += 1
+        return False
     flow = state.flow
     if p.use_depth_ofi:
         depth_imbalance(size, p.depths, flow)
@@ -109,6 +108,26 @@ def add_trade(state: State, p: Params, side: int, price: float, size: float) -> 
 
 
 @kernel
+def message_end(batch: TapeBatch, start: int) -> int:
+    """The row after those from ``start`` on that are of one message: of one kind and time, up to its last row."""
+    kind, ts = batch.kind[start], batch.exchange_ts[start]
+    n = len(batch.kind)
+    i = start + 1
+    while i < n and not batch.last[i - 1] and batch.kind[i] == kind and batch.exchange_ts[i] == ts:
+        i += 1
+    return i
+
+
+@kernel
+def cover(state: State, batch: TapeBatch, start: int, end: int) -> None:
+    """Rows ``start … end − 1`` are of a snapshot: widen the price range that it covers."""
+    low, high = state.value[SNAPSHOT_LOW], state.value[SNAPSHOT_HIGH]
+    for i in range(start, end):
+        low, high = min(low, batch.price[i]), max(high, batch.price[i])
+    state.value[SNAPSHOT_LOW], state.value[SNAPSHOT_HIGH] = low, high
+
+
+@kernel
 def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tuple[int, int, int]:
     """Process tape rows ``start, start + 1, …`` strictly in order, until they or some room ends.
 
@@ -117,11 +136,10 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
         loop ended: `DONE`, `ROWS_FULL` (empty ``out``), `BOOK_FULL` or `RING_FULL` (grow that part of the state).
     """
     clock = state.clock
-    key, size, levels, near = state.book_key, state.book_size, state.book_levels, state.book_near
-    capacity = len(key) >> 1
     room = out.value.shape[1]
     r = 0
-    for i in range(start, len(batch.kind)):
+    i = start
+    while i < len(batch.kind):
         kind = batch.kind[i]
         if kind == RESET:
             empty_book(state)
@@ -130,6 +148,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             clock[OPEN_MESSAGE] = -1
             clock[ORDINAL] = batch.ordinal[i]
             clock[RECEIVE] = batch.receive_ts[i]
+            i += 1
             continue
 
         ts = batch.exchange_ts[i]
@@ -150,8 +169,9 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
                     r += 1
             clock[NOW] = ts
 
-        last = batch.last[i]
-        if last or kind == TRADE:
+        end = i + 1 if kind == TRADE else message_end(batch, i)
+        complete = kind == TRADE or batch.last[end - 1]
+        if complete:
             if p.sampling == 0 and r == room:
                 return i, r, ROWS_FULL
             if not rolling_sum.has_room(state.rolling, p.shape, clock[NOW]):
@@ -162,24 +182,25 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             clock[OPEN_MESSAGE] = -1
             clock[ORDINAL] = batch.ordinal[i]
             clock[RECEIVE] = batch.receive_ts[i]
+            i = end
             continue
 
-        side = batch.side[i]
-        price = batch.price[i]
+        if kind == SNAPSHOT and clock[OPEN_MESSAGE] != SNAPSHOT:
+            empty_book(state)
+        done, dropped = apply_rows(state.book, batch, i, end)
+        clock[DROPPED_LEVELS] += dropped
         if kind == SNAPSHOT:
-            if clock[OPEN_MESSAGE] != SNAPSHOT:
-                empty_book(state)
-            state.value[SNAPSHOT_LOW] = min(state.value[SNAPSHOT_LOW], price)
-            state.value[SNAPSHOT_HIGH] = max(state.value[SNAPSHOT_HIGH], price)
-        if levels[0 if side > 0 else 1] == capacity and capacity < MAX_LEVELS:
-            return i, r, BOOK_FULL
-        clock[DROPPED_LEVELS] += apply_level(key, size, levels, near, side, price, batch.size[i])
-        clock[OPEN_MESSAGE] = -1 if last else kind
-        clock[ORDINAL] = batch.ordinal[i]
-        clock[RECEIVE] = batch.receive_ts[i]
-        if last and update(state, p) and p.sampling == 0:
+            cover(state, batch, i, done)
+        if done > i:
+            clock[OPEN_MESSAGE] = -1 if batch.last[done - 1] else kind
+            clock[ORDINAL] = batch.ordinal[done - 1]
+            clock[RECEIVE] = batch.receive_ts[done - 1]
+        if done < end:
+            return done, r, BOOK_FULL
+        if complete and update(state, p) and p.sampling == 0:
             emit_row(state, p, clock[NOW], out, r)
             r += 1
+        i = end
     return len(batch.kind), r, DONE
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from operators import book, engine, rolling_sum, snapshot
+from operators import blocks, engine, rolling_sum, snapshot
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.packing import Packed
 from operators.rows import ROW_ORDINAL, Rows
@@ -105,8 +105,7 @@ class FeatureEngine:
             if why == engine.DONE:
                 return
             if why == engine.BOOK_FULL:
-                key, size = book.grown(self._state.book_key), book.grown(self._state.book_size)
-                self._packed = Packed(self._state._replace(book_key=key, book_size=size))
+                self._packed = Packed(self._state._replace(book=blocks.grown(self._state.book)))
             elif why == engine.RING_FULL:
                 self._packed = Packed(self._state._replace(rolling=rolling_sum.grown(self._state.rolling)))
 

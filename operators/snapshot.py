@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from operators.book import START_LEVELS
+from operators.blocks import make_book, sides
 from operators.config import FeatureConfig
 from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
@@ -67,15 +67,12 @@ def load(data: bytes, like: State, config: FeatureConfig) -> State:
 
 
 def _kept(state: State) -> list[Array]:
-    capacity = len(state.book_key) >> 1
-    bids, asks = state.book_levels.tolist()
+    (bids, bid_sizes), (asks, ask_sizes) = sides(state.book)
     top = int(state.clock[TOP])
     rolling = state.rolling
     held = _held(rolling.position) & (len(rolling.bucket_key) - 1)
     return [
-        state.clock, state.value, state.book_levels,
-        state.book_key[:bids], state.book_key[capacity : capacity + asks],
-        state.book_size[:bids], state.book_size[capacity : capacity + asks],
+        state.clock, state.value, state.book.levels, bids, asks, bid_sizes, ask_sizes,
         state.top_price[top], state.top_size[top], state.top_count[top],
         state.last_imbalance, state.row_ofi, state.row_trades, state.row_trade_count,
         rolling.position, rolling.bucket_key[held], rolling.bucket_count[held], rolling.bucket_sum[held],
@@ -92,19 +89,13 @@ def _rebuilt(arrays: Sequence[Array], like: State) -> State:
         """The next array, which was kept whole."""
         return next(part).reshape(array.shape).copy()
 
-    clock, value, levels = same(like.clock), same(like.value), same(like.book_levels)
-    capacity = START_LEVELS
-    while capacity < levels.max():
-        capacity *= 2
-    book = np.zeros((2, 2 * capacity))  # keys and sizes
-    for column in book:
-        column[: levels[0]] = next(part)
-        column[capacity : capacity + levels[1]] = next(part)
+    clock, value, _ = same(like.clock), same(like.value), next(part)
+    bids, asks, bid_sizes, ask_sizes = (next(part) for _ in range(4))
     tops: list[Array] = [np.zeros_like(a) for a in (like.top_price, like.top_size, like.top_count)]
     for buffer in tops:  # the other one is written before it is read
         buffer[clock[TOP]] = next(part)
     state = like._replace(
-        clock=clock, value=value, book_levels=levels, book_key=book[0].copy(), book_size=book[1].copy(),
+        clock=clock, value=value, book=make_book((bids, bid_sizes), (asks, ask_sizes)),
         top_price=tops[0], top_size=tops[1], top_count=tops[2],
         last_imbalance=same(like.last_imbalance), row_ofi=same(like.row_ofi), row_trades=same(like.row_trades),
         row_trade_count=same(like.row_trade_count), rolling=_rebuilt_rolling(like.rolling, part),

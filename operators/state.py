@@ -1,6 +1,6 @@
 """Everything that the features of one instrument remember, as a few plain arrays; and what they are computed with.
 
-Kernels change these arrays in place. Arrays that grow are replaced as a whole (`operators.book.grown`,
+Kernels change these arrays in place. Arrays that grow are replaced as a whole (`operators.blocks.grown`,
 `operators.rolling_sum.grown`); no result depends on their room.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from operators import rolling_moments, rolling_sum
-from operators.book import START_LEVELS
+from operators.blocks import Book, clear, make_book
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.ffd import ffd_weights
 from operators.fractal import METHODS
@@ -63,10 +63,7 @@ class State(NamedTuple):
 
     clock: Int64s
     value: Float64s
-    book_key: Float64s  # (2 · capacity,), see `operators.book`
-    book_size: Float64s  # (2 · capacity,)
-    book_levels: Int64s  # (2,)
-    book_near: Int64s  # (2,): where the last level was found; no result depends on it
+    book: Book
     top_price: Float64s  # (2 buffers, 2 sides, L)
     top_size: Float64s  # (2, 2, L)
     top_count: Int64s  # (2, 2)
@@ -135,10 +132,7 @@ def make_state(config: FeatureConfig, params: Params) -> State:
     state = State(
         clock=np.zeros(_CLOCK_SIZE, np.int64),
         value=np.zeros(_VALUE_SIZE),
-        book_key=np.zeros(2 * START_LEVELS),
-        book_size=np.zeros(2 * START_LEVELS),
-        book_levels=np.zeros(2, np.int64),
-        book_near=np.zeros(2, np.int64),
+        book=make_book(),
         top_price=np.zeros((2, 2, levels)),
         top_size=np.zeros((2, 2, levels)),
         top_count=np.zeros((2, 2), np.int64),
@@ -167,7 +161,7 @@ def make_state(config: FeatureConfig, params: Params) -> State:
 @kernel
 def empty_book(state: State) -> None:
     """No level, and no price known."""
-    state.book_levels[:] = 0
+    clear(state.book)
     state.value[SNAPSHOT_LOW] = np.inf
     state.value[SNAPSHOT_HIGH] = -np.inf
 

@@ -110,7 +110,7 @@ def by_rows(work: Path, once: TapeBatch, millions: list[float], rounds: int) -> 
 
 
 _PARTS = {
-    "book, 256 levels a side and more": ("book_key", "book_size", "book_levels", "top_price", "top_size", "top_count"),
+    "book, 256 levels a side and more": ("book", "top_price", "top_size", "top_count"),
     "rolling sums": ("rolling",),
     "z-scores": ("zscores",),
     "volatility": ("returns",),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from benchmarks.bench_decode import Book, capture_frames, decode_live
+from benchmarks.bench_decode import BookAlone, capture_frames, decode_live
 from benchmarks.bench_replay import BTC, kernels_alone, replay, tape_of
 from benchmarks.figures.table import Section, fastest, rate, times
 from benchmarks.peers import ticks as bytewax_ticks
@@ -28,7 +28,7 @@ def decoding(capture: Path, rounds: int) -> Section:
     spent = fastest(
         {
             "cryptofeed": lambda: follow_book(frames),
-            **{f"{n}": lambda n=n: decode_live(frames, n, Book) for n in (1, 8, 64)},
+            **{f"{n}": lambda n=n: decode_live(frames, n, BookAlone) for n in (1, 8, 64)},
         },
         rounds,
     )

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators import snapshot
+from operators.blocks import sides
 from operators.book import MAX_LEVELS
 from operators.config import MS, SECOND, FeatureConfig
 from operators.features import FeatureEngine, concat_rows
@@ -108,7 +109,7 @@ def test_a_full_book_drops_the_farthest_level_and_counts_it() -> None:
     engine = FeatureEngine(FeatureConfig())
     engine.process(batch)
     assert engine.quality.dropped_levels == 5
-    assert engine._state.book_key[0] == 6.0  # the five lowest bids have gone
+    assert sides(engine._state.book)[0][0][0] == 6.0  # the five lowest bids have gone
 
 
 def test_a_burst_of_trades_beyond_the_ring_stays_exact() -> None:

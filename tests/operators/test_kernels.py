@@ -1,7 +1,6 @@
 """Each kernel alone, against exact arithmetic, other libraries and cases worked by hand."""
 
 import math
-from bisect import bisect_left
 from fractions import Fraction
 
 import numba
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.stats import zscore as scipy_zscore
 
-from operators import book, compensated, ffd, fractal, rolling_moments, rolling_sum
+from operators import compensated, ffd, fractal, rolling_moments, rolling_sum
 from operators.lanes import GROUP, LANES, dot, dots
 from operators.state import TRADE_EVENT, UPDATE_EVENT
 
@@ -68,63 +67,6 @@ def test_a_compensated_sum_equals_fsum_and_returns_to_zero(values: list[float]) 
     for x in values:
         hi, lo = compensated.add(hi, lo, -x)
     assert abs(hi) < 1e-20
-
-
-@settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from((1, -1)), st.integers(0, 40), st.sampled_from((0.0, 0.1, 2.0, 5e8))), max_size=300
-    )
-)
-def test_the_book_is_a_sorted_dictionary(levels: list[tuple[int, int, float]]) -> None:
-    key, size, (counts, near) = np.zeros(128), np.zeros(128), np.zeros((2, 2), np.int64)
-    sides: dict[int, dict[float, float]] = {1: {}, -1: {}}
-    for side, tick, amount in levels:
-        price = 100.0 + tick
-        assert book.apply_level(key, size, counts, near, side, price, amount) == 0
-        if amount:
-            sides[side][price] = amount
-        else:
-            sides[side].pop(price, None)
-    price_out, size_out, count_out = np.empty((2, 50)), np.empty((2, 50)), np.empty(2, np.int64)
-    book.copy_top(key, size, counts, price_out, size_out, count_out)
-    for s, side in enumerate((1, -1)):
-        want = sorted(sides[side].items(), key=lambda level: -side * level[0])
-        n = len(want)
-        assert count_out[s] == counts[s] == n
-        assert list(zip(price_out[s, :n].tolist(), size_out[s, :n].tolist(), strict=True)) == want
-        assert_array_equal(price_out[s, n:], -side * math.inf)
-        assert_array_equal(size_out[s, n:], 0.0)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 200), st.integers(-500, 500), st.integers(-1, 401))
-def test_where_a_level_is_does_not_depend_on_the_guess(levels: int, near: int, twice: int) -> None:
-    column = np.concatenate([np.full(7, np.nan), np.arange(levels, dtype=float), np.full(3, np.nan)])
-    wanted = twice / 2.0
-    assert book.find_near(column, 7, levels, wanted, near) == bisect_left(range(levels), wanted)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 99), st.integers(0, 99))
-def test_a_level_goes_in_and_out_between_its_neighbours(at: int, levels: int) -> None:
-    at = min(at, levels)
-    column = np.arange(102, dtype=float)
-    want = [*range(at), -1, *range(at, levels), *range(levels + 1, 102)]
-    book.insert(column, at, levels, -1.0)
-    assert_array_equal(column, want)
-    book.remove(column, at, levels + 1)
-    assert_array_equal(column[:levels], np.arange(levels))
-    assert_array_equal(column[levels + 1 :], want[levels + 1 :])
-
-
-def test_a_grown_book_holds_the_same_levels() -> None:
-    key, size, (counts, near) = np.zeros(4), np.zeros(4), np.zeros((2, 2), np.int64)
-    for side, price in ((1, 1.0), (1, 2.0), (-1, 4.0), (-1, 3.0)):
-        book.apply_level(key, size, counts, near, side, price, price)
-    key, size = book.grown(key), book.grown(size)
-    assert key.tolist() == [1.0, 2.0, 0.0, 0.0, -4.0, -3.0, 0.0, 0.0]
-    assert size.tolist() == [1.0, 2.0, 0.0, 0.0, 4.0, 3.0, 0.0, 0.0]
 
 
 def _shape(quantum: int, windows: list[int]) -> rolling_sum.RollingShape:
