@@ -1,5 +1,6 @@
 """Killing real runs at random moments, and what must hold afterwards; `benchmarks/bench_kills.py` does it often."""
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -203,9 +204,9 @@ class ReplayKills:
         (folder / "store").mkdir(parents=True)
         init_db_dir(folder / "store", self._random.choice((1, 3)))
         for _ in range(kills):
-            process, seconds = self._start(folder), self._random.uniform(0, 1.0)
-            resume = folder / ".features.resume"
-            while process.poll() is None and not (resume.exists() and any(resume.iterdir())):
+            before = changed(folder / ".features.resume")
+            process, seconds = self._start(folder), self._random.uniform(0, 0.2)
+            while process.poll() is None and changed(folder / ".features.resume") == before:
                 time.sleep(0.002)
             with_time = time.perf_counter() + seconds
             while process.poll() is None and time.perf_counter() < with_time:
@@ -247,6 +248,15 @@ class ReplayKills:
         pipe = subprocess.PIPE
         around = environment(settings) | {"PYTHONPATH": str(ROOT)}
         return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=around, cwd=ROOT)
+
+
+def changed(folder: Path) -> int:
+    """When a file in the folder was last written to, ns; 0 if there is none."""
+    newest = 0
+    for path in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            newest = max(newest, path.stat().st_ctime_ns)
+    return newest
 
 
 def unreadable(root: Path) -> int:
