@@ -9,6 +9,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,8 @@ from sources.placement import shard, shard_names
 from sources.tape.layout import beside, data_files
 
 FOLDER = "resume"  # beside the data set
+_AHEAD = 32 << 20  # bytes in all journals that the disk is given before the epoch ends
+_SYNCS = 8  # files at a time: the file system writes its own journal once for all of them
 
 
 class _State(msgspec.Struct):
@@ -60,6 +63,8 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
         self._on_error = on_error
         self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
         self._open: list[_Partition] = []
+        self._disk = ThreadPoolExecutor(_SYNCS, thread_name_prefix="sync")
+        self._ahead = 0
         self.rows_written = 0
         self.files: list[Path] = []
 
@@ -85,6 +90,19 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
         with self._lock:
             self._open.append(partition)
         return partition
+
+    def wrote(self, count: int) -> None:
+        """So many bytes went to a partition's journal; now and then the disk gets what is there."""
+        self._ahead += count  # if threads lose count, it is later
+        if self._ahead > _AHEAD:
+            self.begin_sync()
+
+    def begin_sync(self) -> None:
+        """Have what is in the journals written to the disk, all of them side by side."""
+        self._ahead = 0
+        with self._lock:
+            for partition in self._open:
+                partition.begin_sync(self._disk)
 
     def watched(self) -> contextlib.AbstractContextManager[None]:
         """Tells of an exception on its way to Bytewax."""
@@ -122,6 +140,7 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
         self._path = folder / f"{part}.journal"
         self._mark = folder / f"{part}.done"
         self._writer: JournalWriter | None = None
+        self._syncing: Future[None] | None = None
         self._files: DatasetWriter | None = None
         self._begun = 0 if state is None else state.position
         self._before = 0 if state is None else state.rows
@@ -155,13 +174,23 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
                 raise TickwaxError(f"{self._sink.root}: is complete, and more rows come: the tape has grown since")
             if self._writer is None:
                 self._writer = JournalWriter(self._path, self._sink.form.description)
+            before = self._writer.position
             self._writer.append((key, self._sink.form.arrays(rows)) for key, rows in values)
+            self._sink.wrote(self._writer.position - before)
+
+    def begin_sync(self, disk: ThreadPoolExecutor) -> None:
+        """Have it written to the disk, by another thread."""
+        if self._writer is not None and self._writer.synced < self._writer.position:
+            if self._syncing is not None:
+                if not self._syncing.done():
+                    return
+                self._syncing.result()
+            self._syncing = disk.submit(self._writer.sync)
 
     def snapshot(self) -> bytes:
         """What was written is on the disk; up to here it counts."""
         with self._sink.watched():
-            if self._writer is not None:
-                self._writer.sync()
+            self._sync()
         return msgspec.json.encode(_State(self._position, self.rows))
 
     def close(self) -> None:
@@ -171,9 +200,16 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
         with self._sink.watched():
             self._files = DatasetWriter(self._sink.root, self._sink.form.file, self._name, durable=True)
             if self._writer is not None:
-                self._writer.sync()
+                self._sync()
                 stage(self._files, Journal(self._path, self._position), self._sink.form)
             self._files.finish()
+
+    def _sync(self) -> None:
+        if self._writer is not None and self._writer.synced < self._writer.position:
+            self._sink.begin_sync()  # of the other partitions, too: their turn comes next
+            if self._syncing is not None:
+                self._syncing.result()
+            self._writer.sync()  # if that one began before the last rows
 
     def abort(self) -> None:
         """Leave the journal alone."""
