@@ -41,6 +41,7 @@ from sinks.recording import RecordingSink
 from sinks.resumable import ResumableRowsSink
 from sinks.rows import rows_form
 from sinks.segments import Rotation, Segments
+from sinks.states import StateFiles
 from sinks.tape import TapeWriter, tape_form
 from sources.events import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument
@@ -264,6 +265,7 @@ def measure_stall(table: Table, work: Path, instruments: int, epoch: float) -> N
         (folder / "store").mkdir(parents=True)
         (folder / "features").mkdir()
         init_db_dir(folder / "store", 1)
+        states = StateFiles(folder / "store", 0.0, perf_counter) if recoverable else None
         source = Ticks(instruments, 3.5 * epoch)
         engines: list[FeatureEngine] = []
 
@@ -272,7 +274,7 @@ def measure_stall(table: Table, work: Path, instruments: int, epoch: float) -> N
             return engines[-1]
 
         flow = Dataflow("stall")
-        rows = features("features", op.input("ticks", flow, source), make, recoverable=recoverable)
+        rows = features("features", op.input("ticks", flow, source), make, keeper=states)
         if recoverable:
             keyed = op.map("keyed", rows, lambda item: (item[0], item))
             op.output("parquet", keyed, ResumableRowsSink(folder / "features", columns, "stall"))

@@ -3,11 +3,23 @@
 import argparse
 import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 
-def recovery_directory() -> str | None:
+@dataclass(frozen=True)
+class Recovery:
+    """What a run can be resumed from, if it is to be."""
+
+    directory: Path
+    backup_seconds: float = 0.0  # for how long states are kept that are not needed any more
+
+
+def recovery() -> Recovery | None:
     """Where state is to be kept for a resumption; None: nowhere."""
-    return _option("BYTEWAX_RECOVERY_DIRECTORY", "-r", "--recovery-directory")
+    directory = _option("BYTEWAX_RECOVERY_DIRECTORY", "-r", "--recovery-directory")
+    backup = _option("BYTEWAX_RECOVERY_BACKUP_INTERVAL", "-b", "--backup-interval")
+    return Recovery(Path(directory), float(backup or 0)) if directory else None
 
 
 def cluster() -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +15,7 @@ import bytewax.operators as op
 import pyarrow.parquet as pq
 from bytewax.dataflow import Dataflow
 
-from dataflows.engine_options import cluster
+from dataflows.engine_options import Recovery, cluster
 from dataflows.interruption import on_interruption
 from dataflows.orders import read_orders
 from dataflows.progress import ReplayProgress
@@ -28,6 +29,7 @@ from operators.schema import Column, book_columns, feature_columns
 from sinks.lock import DataSetLock, check_writable, only_writer
 from sinks.resumable import ResumableRowsSink, already_there, begun
 from sinks.rows import RowsSink
+from sinks.states import StateFiles
 from sources.balance import BY_HASH, Placement, plain
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -56,7 +58,7 @@ class Replay:
     committed: bool = False
     aborted: bool = False
     locks: list[DataSetLock] = field(default_factory=list)
-    resumable: bool = False
+    states: StateFiles | None = None  # None: cannot be resumed
     release_signals: Callable[[], None] = lambda: None  # undoes `stop_on_signals`
 
     def commit(self) -> bool:
@@ -101,7 +103,7 @@ class Replay:
             self.stop.set()
             say(f"{signal.Signals(number).name}: stopping …")
         else:
-            left = "start again with the same -r to go on" if self.resumable else "nothing was written"
+            left = "start again with the same -r to go on" if self.states else "nothing was written"
             self._end(f"interrupted; {left}", 128 + number)
 
     def hold(self, path: Path) -> None:
@@ -116,6 +118,8 @@ class Replay:
         for lock in self.locks:
             lock.release()
         self.locks.clear()
+        if self.states is not None:
+            self.states.close()
 
     def _end(self, line: str, code: int) -> None:
         with self.ending:  # other threads that want to end the process wait here until it has
@@ -141,11 +145,11 @@ class Share:
     has: Callable[[Instrument], bool]
 
 
-def prepare_replay(settings: Settings, resumable: bool = False, share: Share | None = None) -> Replay:
+def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: Share | None = None) -> Replay:
     """Put the replay of a recorded tape together: tape, of files or of a topic → features → Parquet and Kafka.
 
     Args:
-        resumable: Bytewax is given a recovery directory.
+        recovery: what Bytewax is given for a resumption.
         share: of this process, if others have the rest. Without one, instruments are dealt to the workers by weight
             if this process is alone; processes of a cluster that were started by hand go by the hash of names, since
             each of them may see another state of a tape that grows.
@@ -160,13 +164,15 @@ def prepare_replay(settings: Settings, resumable: bool = False, share: Share | N
         chosen = _already_there(settings)
     else:
         chosen, readers = open_tape(settings, share.has if share else lambda instrument: True)
-        if not (share or resumable or cluster()):
+        if not (share or recovery or cluster()):
             placement = weighed(settings, readers)
     progress = ReplayProgress(sum(r.rows for r in readers))
     engines: dict[Instrument, FeatureEngine] = {}
     make_engine = engine_factory(settings, config, engines)
     flow = Dataflow("tickwax_replay")
-    replay = Replay(flow, progress, {}, engines, resumable=resumable)
+    replay = Replay(flow, progress, {}, engines)
+    if recovery:
+        replay.states = StateFiles(recovery.directory, recovery.backup_seconds, time.monotonic, replay.stop_with_error)
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns
     refuse = partial(replay.stop_with_error, code=2)
     source: TapeSource | TapeShards | KafkaTapeSource
@@ -175,13 +181,13 @@ def prepare_replay(settings: Settings, resumable: bool = False, share: Share | N
 
         replay.stop = threading.Event() if settings.tape.follow else None
         source = topic_source(settings, replay.stop, progress.add, replay.stop_with_error, refuse, longest_ns)
-    elif resumable:
+    elif recovery:
         run = identity(settings, chosen)
         source = TapeShards(readers, run, progress.add, replay.stop_with_error, refuse, longest_ns)
     else:
         source = TapeSource(readers, progress.add, replay.stop_with_error, longest_ns, placement)
     tape = op.input("tape", flow, source)
-    rows = features("features", tape, make_engine, recoverable=resumable, on_error=replay.stop_with_error)
+    rows = features("features", tape, make_engine, keeper=replay.states, on_error=replay.stop_with_error)
     if settings.replay.start:
         # Rows before the range only make the book known.
         first = {str(r.instrument): r.first_ordinal for r in readers}
@@ -196,9 +202,9 @@ def prepare_replay(settings: Settings, resumable: bool = False, share: Share | N
 
         publish_replayed(rows, settings, config, replay.stop_with_error)
     rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
-    for name, path, columns in _wanted_sets(settings, config, chosen, resumable):
+    for name, path, columns in _wanted_sets(settings, config, chosen, recovery is not None):
         codec, overwrite = settings.tape.compression, settings.features.overwrite
-        if resumable:
+        if recovery:
             replay.hold(path)
             sink = ResumableRowsSink(path, columns, "replay-r", codec, chosen, overwrite, replay.stop_with_error)
             replay.sinks[name] = sink
@@ -212,6 +218,11 @@ def prepare_replay(settings: Settings, resumable: bool = False, share: Share | N
             op.output(f"{name}_parquet", rows, replay.sinks[name])
     if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
+    if recovery and replay.states:
+        from dataflows.recovery_store import forget_uncommitted, kept_states  # needs SQLite, which most runs do not
+
+        forget_uncommitted(recovery.directory)
+        replay.states.begin(*kept_states(recovery.directory))
     return replay
 
 

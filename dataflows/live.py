@@ -10,7 +10,7 @@ import os
 from dataflows.interpreter import quick_imports
 
 with quick_imports():
-    from dataflows.engine_options import recovery_directory
+    from dataflows.engine_options import recovery
     from dataflows.live_flow import Live, prepare_live
     from dataflows.settings import load_settings
     from dataflows.startup import or_exit, say
@@ -18,7 +18,7 @@ with quick_imports():
 
 
 def _prepare() -> Live:
-    if recovery_directory():
+    if recovery():
         raise TickwaxError(
             "-r: a live run has no past to return to; what a killed one recorded is recovered without it"
         )

@@ -177,9 +177,7 @@ def prepare_live(
         if root:
             op.output("tape_parquet", tape, sink("tape", root, tape_form(settings.tape.compression), count_tape))
         if with_features:
-            rows = features(
-                "features", routed, make_engine, recoverable=False, on_error=partial(stop_with_error, code=1)
-            )
+            rows = features("features", routed, make_engine, on_error=partial(stop_with_error, code=1))
             if placement.weights:
                 rows = op.map("row_instrument", rows, named)
             wanted_sets = (

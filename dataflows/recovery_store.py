@@ -1,4 +1,4 @@
-"""What Bytewax's recovery store must not hold when a run is resumed.
+"""What Bytewax's recovery store holds when a run is resumed, and what it must not.
 
 Bytewax 0.21 resumes from the newest snapshots of epochs before the resume epoch, and leaves in the store those of later
 epochs, which a killed run had begun to write. A resumed run writes over a key's only if it touches the key in the same
@@ -9,7 +9,9 @@ epochs are before the resume epoch then: rows would count twice, or never.
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+from sinks.states import Reference, find_reference
 from sources.errors import TickwaxError
 
 _EXECUTIONS = "SELECT ex_num, worker_count, resume_epoch FROM exs"
@@ -43,7 +45,25 @@ def forget_uncommitted(store: Path) -> int:
         raise TickwaxError(f"-r: {store}: the recovery store cannot be read: {e}") from e
 
 
-def _rows(file: Path, query: str, *values: int) -> list[tuple[int, ...]]:
+def kept_states(store: Path) -> tuple[list[Reference], bool]:
+    """References to states outside of the store, and whether all parts of it are in the folder.
+
+    Raises:
+        TickwaxError: a file of the store cannot be read.
+    """
+    files = sorted(store.glob("*.sqlite3"))
+    try:
+        parts = {row for file in files for row in _rows(file, "SELECT part_index, part_count FROM parts")}
+        held = [
+            row for file in files for row in _rows(file, "SELECT ser_change FROM snaps WHERE length(ser_change) < 256")
+        ]
+    except sqlite3.Error as e:
+        raise TickwaxError(f"-r: {store}: the recovery store cannot be read: {e}") from e
+    found = (find_reference(data) for (data,) in held)
+    return [reference for reference in found if reference], any(len(parts) == count for _, count in parts)
+
+
+def _rows(file: Path, query: str, *values: int) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(file)) as db:
         return db.execute(query, values).fetchall()
 

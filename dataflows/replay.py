@@ -9,30 +9,19 @@ import atexit
 import os
 import sys
 import traceback
-from pathlib import Path
 from types import TracebackType
 
 from dataflows.interpreter import quick_imports
 
 with quick_imports():
-    from dataflows.engine_options import recovery_directory
-    from dataflows.flows import Replay, prepare_replay
+    from dataflows.engine_options import recovery
+    from dataflows.flows import prepare_replay
     from dataflows.kernels import ready_features
-    from dataflows.recovery_store import forget_uncommitted
     from dataflows.settings import load_settings
     from dataflows.startup import or_exit, say
     from dataflows.summary import replay_lines
 
-
-def _prepare() -> Replay:
-    store = recovery_directory()
-    replay = prepare_replay(load_settings(), resumable=store is not None)
-    if store is not None:
-        forget_uncommitted(Path(store))
-    return replay
-
-
-_replay = or_exit(_prepare)
+_replay = or_exit(lambda: prepare_replay(load_settings(), recovery()))
 
 
 def _finish() -> None:

@@ -1,8 +1,8 @@
 """Features of one instrument: the thin owner of a `State`, and the keyed Bytewax operator around it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import bytewax.operators as op
 import numpy as np
@@ -32,6 +32,18 @@ from sources.instrument import Instrument
 # Feature rows that one call of the kernel has room for; no power of two, or the columns would share cache sets.
 _MOST_ROWS = 6000
 FEW_ROWS = 512  # tape rows that take well under a millisecond
+
+StatePart = bytes | memoryview
+
+
+class StateKeeper(Protocol):
+    """Keeps the states that a resumption goes on from; Bytewax's recovery store has what `keep` returns."""
+
+    def keep(self, key: str, parts: Sequence[StatePart]) -> Any:
+        """Copy a state, given as consecutive parts; unpickled, what is returned is bytes that `load` takes."""
+
+    def load(self, key: str, kept: bytes) -> bytes:
+        """The parts of that state, joined."""
 
 
 class FeatureRows(NamedTuple):
@@ -123,6 +135,10 @@ class FeatureEngine:
         """The whole state as bytes (`operators.snapshot`)."""
         return snapshot.dump(self._state, self._config)
 
+    def snapshot_parts(self) -> list[StatePart]:
+        """The same uncopied: the parts change with the next `process`."""
+        return snapshot.parts(self._state, self._config)
+
     def resume(self, data: bytes) -> None:
         """Take up a `snapshot`.
 
@@ -178,14 +194,15 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
         self,
         make_engine: Callable[[Instrument], FeatureEngine],
         resume: bytes | None,
-        recoverable: bool,
+        keeper: StateKeeper | None,
         on_error: Callable[[Exception], None],
     ) -> None:
         self._make_engine = make_engine
         self._resume = resume
-        self._recoverable = recoverable
+        self._keeper = keeper
         self._on_error = on_error
-        self._engine: FeatureEngine | None = None  # Bytewax does not tell a new logic its key: the first batch does
+        self._key = ""  # Bytewax does not tell a new logic its key: the first batch does
+        self._engine: FeatureEngine | None = None
 
     def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[FeatureRows], bool]:
         """Process each batch in turn."""
@@ -197,9 +214,10 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
 
     def _process(self, values: list[InstrumentBatch]) -> list[FeatureRows]:
         if self._engine is None:
+            self._key = str(values[0].instrument)
             self._engine = self._make_engine(values[0].instrument)
-            if self._resume is not None:
-                self._engine.resume(self._resume)
+            if self._resume is not None and self._keeper is not None:
+                self._engine.resume(self._keeper.load(self._key, self._resume))
                 self._resume = None
         return [rows for value in values for rows in self._engine.parts(value.batch)]
 
@@ -207,13 +225,13 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
         """Nothing more: a row that is not complete is never emitted."""
         return [], StatefulBatchLogic.RETAIN
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> Any:
         """State for recovery; Bytewax asks for it at the end of every epoch, whether it is of use or not."""
-        if not self._recoverable:
+        if self._keeper is None:
             return b""
         if self._engine is None:
             return self._resume or b""
-        return self._engine.snapshot()
+        return self._keeper.keep(self._key, self._engine.snapshot_parts())
 
 
 def features(
@@ -221,16 +239,14 @@ def features(
     up: KeyedStream[InstrumentBatch],
     make_engine: Callable[[Instrument], FeatureEngine],
     *,
-    recoverable: bool = True,
+    keeper: StateKeeper | None = None,
     on_error: Callable[[Exception], None] = lambda error: None,
 ) -> KeyedStream[FeatureRows]:
     """Compute features from tape batches keyed by instrument.
 
     Args:
         make_engine: called once for each instrument.
-        recoverable: false when nothing will ever be resumed; copying the state of 400 instruments takes 0.1 s.
+        keeper: of the states; None when nothing will ever be resumed, for copying those of 400 instruments takes 0.1 s.
         on_error: told of what stops the step, before Bytewax is.
     """
-    return op.stateful_batch(
-        step_id, up, lambda resume: FeatureLogic(make_engine, resume or None, recoverable, on_error)
-    )
+    return op.stateful_batch(step_id, up, lambda resume: FeatureLogic(make_engine, resume or None, keeper, on_error))

@@ -1,12 +1,18 @@
 """A state as bytes: versioned, bound to the configuration it was made with, and no larger than what is in it.
 
+A header (its length, then msgpack: version, configuration, dtype and shape of every array; padded to eight bytes) and
+the arrays one after the other, as they lie in memory: they can be written from where they are.
+
 Of the arrays only what a kernel may still read is kept: the levels that exist, the buckets of the rolling sums that lie
 in a window, the rows that rings hold, each history once. The rings of the z-scores are nearly all of it, 8 bytes a
 depth, window and row: 128 kB at the default settings, where they have filled up.
 """
 
 import hashlib
+import math
+import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,31 +25,33 @@ from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
 from operators.state import ROWS, SAMPLES, TOP, State
 
-VERSION = 3  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+VERSION = 4  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
 
 Array = npt.NDArray[Any]
+_SIZE = struct.Struct("<I")  # of the header
 
 
-class _Array(msgspec.Struct, array_like=True):
-    dtype: str
-    shape: tuple[int, ...]
-    data: bytes
-
-
-class _Snapshot(msgspec.Struct, array_like=True):
+class _Header(msgspec.Struct, array_like=True):
     version: int
     config: str
-    arrays: list[_Array]
+    arrays: list[tuple[str, tuple[int, ...]]]  # dtype and shape
 
 
+@lru_cache(maxsize=64)  # many instruments share one
 def _digest(config: FeatureConfig) -> str:
     return hashlib.sha256(repr(config).encode()).hexdigest()
 
 
+def parts(state: State, config: FeatureConfig) -> list[bytes | memoryview]:
+    """What `dump` joins: views of the state, which change with it."""
+    arrays = [np.ascontiguousarray(a) for a in _kept(state)]
+    header = msgspec.msgpack.encode(_Header(VERSION, _digest(config), [(a.dtype.str, a.shape) for a in arrays]))
+    return [_SIZE.pack(len(header)) + header + bytes(-(_SIZE.size + len(header)) % 8), *(a.data for a in arrays)]
+
+
 def dump(state: State, config: FeatureConfig) -> bytes:
     """An immutable copy of ``state``."""
-    arrays = [_Array(a.dtype.str, a.shape, a.tobytes()) for a in _kept(state)]
-    return msgspec.msgpack.encode(_Snapshot(VERSION, _digest(config), arrays))
+    return b"".join(parts(state, config))
 
 
 def load(data: bytes, like: State, config: FeatureConfig) -> State:
@@ -56,26 +64,32 @@ def load(data: bytes, like: State, config: FeatureConfig) -> State:
         ValueError: not a snapshot, or one of another version or configuration.
     """
     try:
-        snapshot = msgspec.msgpack.decode(data, type=_Snapshot)
-    except msgspec.DecodeError as e:
+        (size,) = _SIZE.unpack_from(data)
+        header = msgspec.msgpack.decode(data[_SIZE.size : _SIZE.size + size], type=_Header)
+    except (struct.error, msgspec.DecodeError) as e:
         raise ValueError(f"not a snapshot of feature state: {e}") from None
-    if snapshot.version != VERSION:
-        raise ValueError(f"feature state of version {snapshot.version}; this build reads version {VERSION}")
-    if snapshot.config != _digest(config):
+    if header.version != VERSION:
+        raise ValueError(f"feature state of version {header.version}; this build reads version {VERSION}")
+    if header.config != _digest(config):
         raise ValueError("feature state of another configuration: the features' settings have changed since")
-    return _rebuilt([np.frombuffer(a.data, np.dtype(a.dtype)).reshape(a.shape) for a in snapshot.arrays], like)
+    at = -(-(_SIZE.size + size) // 8) * 8
+    arrays = []
+    for dtype, shape in header.arrays:
+        arrays.append(np.frombuffer(data, dtype, math.prod(shape), at).reshape(shape))
+        at += arrays[-1].nbytes
+    return _rebuilt(arrays, like)
 
 
 def _kept(state: State) -> list[Array]:
     (bids, bid_sizes), (asks, ask_sizes) = sides(state.book)
     top = int(state.clock[TOP])
     rolling = state.rolling
-    held = _held(rolling.position) & (len(rolling.bucket_key) - 1)
+    held = _held(rolling.position)
     return [
         state.clock, state.value, state.book.levels, bids, asks, bid_sizes, ask_sizes,
         state.top_price[top], state.top_size[top], state.top_count[top],
         state.last_imbalance, state.row_ofi, state.row_trades, state.row_trade_count,
-        rolling.position, rolling.bucket_key[held], rolling.bucket_count[held], rolling.bucket_sum[held],
+        rolling.position, *(_of_ring(a, held) for a in (rolling.bucket_key, rolling.bucket_count, rolling.bucket_sum)),
         rolling.window_count, rolling.window_sum,
         *_kept_moments(state.zscores), *_kept_moments(state.returns),
         *(history[:n] for history, n in _histories(state)),
@@ -111,6 +125,14 @@ def _held(position: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Numbers of the buckets that lie in a window, and of the newest one, which may still grow."""
     head = int(position[0])
     return np.arange(max(0, min(int(position[1:].min()), head - 1)), head)
+
+
+def _of_ring(ring: Array, numbers: npt.NDArray[np.int64]) -> Array:
+    """The elements of consecutive numbers; a view where they lie together."""
+    if not len(numbers):
+        return ring[:0]
+    first, last = int(numbers[0]) & (len(ring) - 1), int(numbers[-1]) & (len(ring) - 1)
+    return ring[first : last + 1] if first <= last else np.concatenate([ring[first:], ring[: last + 1]])
 
 
 def _rebuilt_rolling(like: RollingSum, part: Any) -> RollingSum:

@@ -1,7 +1,9 @@
 """A replay with a recovery directory: broken off anywhere, it goes on, and gives what one that was left alone gives."""
 
+import contextlib
 import json
 import signal
+import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +13,9 @@ from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
+from dataflows.engine_options import Recovery
 from dataflows.flows import Replay, prepare_replay
+from dataflows.recovery_store import kept_states
 from dataflows.resumption import identity
 from dataflows.settings import load_settings
 from sources.errors import TickwaxError
@@ -20,6 +24,7 @@ from sources.tape.layout import data_files
 from sources.tape.shards import TapeShards
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import alone, assert_same, cluster, table, told  # noqa: F401
+from tests.ports import free_ports
 
 MODULE = ("-m", "bytewax.run", "dataflows.replay")
 
@@ -41,7 +46,7 @@ class Run:
 
     def start(self, workers: int = 1, after: int | None = None) -> Replay:
         """In this process; breaks off after so many batches."""
-        replay = prepare_replay(load_settings(self.settings), resumable=True)
+        replay = prepare_replay(load_settings(self.settings), Recovery(self.store))
         count: Callable[[TapeBatch], None] = replay.progress.add
         left = after
 
@@ -198,7 +203,7 @@ class TestRefusals:
         self.refused(run, start, "already; name another folder, or set features.overwrite=true")
 
     def test_another_writer(self, run, start):
-        replay = prepare_replay(load_settings(run.settings), resumable=True)
+        replay = prepare_replay(load_settings(run.settings), Recovery(run.store))
         self.refused(run, start, "another process is writing to it; wait for its end")
         replay.abort()
 
@@ -212,6 +217,88 @@ def test_journals_that_are_gone(run, start):
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "rows are missing that the recovery directory counts on; start anew with an empty one" in stderr
+
+
+KILL_IN_THIRD_BATCH = """
+import os, runpy, signal, sys
+from dataflows import flows
+add, number = flows.ReplayProgress.add, 0
+def dying(self, batch):
+    global number
+    number += 1
+    if number == 3:  # by then both have written states; now they are in the store, too
+        os.kill(os.getpid(), signal.SIGKILL)
+    add(self, batch)
+flows.ReplayProgress.add = dying
+sys.argv = ["run", "dataflows.replay", *{arguments!r}, *sys.argv[1:]]
+runpy.run_module("bytewax.run", run_name="__main__")
+"""
+
+
+class TestStates:
+    """They lie in files beside the store."""
+
+    def test_that_are_gone(self, run, start, alone):  # noqa: F811
+        with pytest.raises(BytewaxRuntimeError):
+            run.start(1, 4)
+        (file,) = run.store.glob("state-*.bin")
+        content = file.read_bytes()
+        file.unlink()
+        says = f"-r: {file}: is missing; start anew with an empty recovery directory"
+        TestRefusals().refused(run, start, says)
+        file.write_bytes(content)  # was not touched meanwhile
+        run.start(2)
+        run.check(alone)
+
+    def test_that_are_damaged(self, run, start):
+        with pytest.raises(BytewaxRuntimeError):
+            run.start(1, 3)  # inside an instrument
+        (file,) = run.store.glob("state-*.bin")
+        content = bytearray(file.read_bytes())
+        content[100::4096] = bytes(b ^ 1 for b in content[100::4096])
+        file.write_bytes(content)
+        process = start(run.settings, *run.command())
+        stdout, stderr = process.communicate(timeout=120)
+        assert (process.returncode, stdout) == (1, "")
+        (line,) = told(stderr)
+        assert f"-r: {file}: the state of " in line
+        assert "is damaged; start anew with an empty recovery directory" in line
+
+    def test_of_two_processes_taken_up_by_one(self, run, alone, start):  # noqa: F811
+        script = KILL_IN_THIRD_BATCH.format(arguments=[str(a) for a in run.command()[3:]])
+        for process in cluster(start, run.settings, ("-c", script)):
+            process.communicate(timeout=120)
+            assert process.returncode != 0
+        assert {reference.file for reference in kept_states(run.store)[0]} == {0, 1}
+        run.start(1)
+        run.check(alone)
+
+    def test_are_few_bytes_in_the_store(self, run):
+        run.start(1)
+        references, shared = kept_states(run.store)
+        assert shared
+        assert {r.file for r in references} == {0}
+        for part in run.store.glob("*.sqlite3"):
+            with contextlib.closing(sqlite3.connect(part)) as db:
+                sizes = "SELECT MAX(length(ser_change)) FROM snaps WHERE step_id LIKE '%features%'"
+                assert (db.execute(sizes).fetchone()[0] or 0) < 100
+
+    def test_stay_in_a_store_whose_parts_lie_apart(self, run, alone, start):  # noqa: F811
+        """A process could not read what another wrote."""
+        (elsewhere := run.store.parent / "elsewhere").mkdir()
+        (run.store / "part-1.sqlite3").rename(elsewhere / "part-1.sqlite3")
+        for killed in (True, False):
+            addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
+            both = []
+            for n, store in enumerate((run.store, elsewhere)):
+                arguments = ["-r", str(store), "-s", "0", "-b", "0", "-i", str(n), "-a", addresses]
+                module = ("-c", KILL_IN_THIRD_BATCH.format(arguments=arguments)) if killed else (*MODULE, *arguments)
+                both.append(start(run.settings, *module))
+            for process in both:
+                process.communicate(timeout=120)
+                assert (process.returncode == 0) != killed
+        assert not [*run.store.glob("state-*"), *elsewhere.glob("state-*")]
+        run.check(alone)
 
 
 def test_overwriting(run, alone):  # noqa: F811

@@ -74,8 +74,13 @@ def test_snapshot_is_refused_when_version_or_configuration_differ(monkeypatch: p
         FeatureEngine(dataclasses.replace(config, zscore_window=5)).resume(data)
     with pytest.raises(ValueError, match="not a snapshot"):
         FeatureEngine(config).resume(b"\x00garbage")
+    with pytest.raises(ValueError, match="not a snapshot"):
+        FeatureEngine(config).resume(b"")
+    with pytest.raises(ValueError, match="buffer"):
+        FeatureEngine(config).resume(data[:-8])
+    version = snapshot.VERSION
     monkeypatch.setattr(snapshot, "VERSION", 999)
-    with pytest.raises(ValueError, match="version 3; this build reads version 999"):
+    with pytest.raises(ValueError, match=f"version {version}; this build reads version 999"):
         FeatureEngine(config).resume(data)
 
 
