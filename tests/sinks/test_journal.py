@@ -89,11 +89,13 @@ class TestReadingBack:
         damage = data.draw(st.sampled_from(("cut", "zeros", "noise")))
         # A file system may have grown the file and not have filled it when the power went.
         tail = {"cut": b"", "zeros": bytes(len(whole) - cut), "noise": os.urandom(len(whole) - cut)}[damage]
-        written.path.write_bytes(whole[:cut] + tail)
+        damaged = whole[:cut] + tail
+        written.path.write_bytes(damaged)
         if damage == "noise" and cut < 8:
             return  # even the name of the format is gone, and such a file is refused
         # What happens to be what was there, such as a zero for a zero, is no damage.
-        same = len(os.path.commonprefix([whole, whole[:cut] + tail]))
+        pairs = enumerate(zip(whole, damaged, strict=False))
+        same = next((i for i, (a, b) in pairs if a != b), len(damaged))
         journal = Journal(written.path)
         written.check(journal, same)
         assert (journal.description is None) == (same < written.positions[0])
