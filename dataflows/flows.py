@@ -194,13 +194,15 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
 
         def in_range(item: tuple[str, FeatureRows]) -> tuple[str, FeatureRows] | None:
             kept = item[1].since(first[plain(item[0])])
-            return (item[0], kept) if kept.rows else None
+            return (item[0], kept) if kept.rows or not item[1].rows else None
 
         rows = op.filter_map("range", rows, in_range)
     if settings.kafka.bootstrap:
         from dataflows.kafka import publish_replayed  # takes a quarter of a second, which most runs need not spend
 
-        publish_replayed(rows, settings, config, replay.stop_with_error)
+        publish_replayed(
+            op.filter("some", rows, lambda item: item[1].rows > 0), settings, config, replay.stop_with_error
+        )
     rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
     for name, path, columns in _wanted_sets(settings, config, chosen, recovery is not None):
         codec, overwrite = settings.tape.compression, settings.features.overwrite
@@ -283,8 +285,9 @@ def _wanted_sets(
 def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Instrument]) -> None:
     """Refuse a folder whose other instruments have other columns: nobody could read it as one data set."""
     wanted = [column.name for column in columns]
+    ours = set(chosen)
     for instrument in instruments(path):
-        if instrument not in chosen:
+        if instrument not in ours:
             file = data_files(path, instrument)[0]
             odd = set(pq.read_schema(file).names).symmetric_difference(wanted)
             if odd:

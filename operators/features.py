@@ -69,6 +69,10 @@ class FeatureRows(NamedTuple):
         return FeatureRows._make(column[:, first:] if column.size else column for column in self)
 
 
+# In a stream: the tape of the instrument has ended, and no more rows will come.
+NO_MORE_ROWS = FeatureRows(np.empty((4, 0), np.int64), np.empty((2, 0), np.int8), np.empty((0, 0)), np.empty((0, 0)))
+
+
 class Quality(NamedTuple):
     """What the tape of an instrument held that no feature reads, counted since its start."""
 
@@ -93,6 +97,7 @@ class FeatureEngine:
         self._values = value_count(config)
         self._books = 4 * BOOK_LEVELS if with_books else 0
         self._spare: Rows | None = None  # room that the last batch gave no row for
+        self._ended: Quality | None = None
 
     def process(self, batch: TapeBatch) -> FeatureRows | None:
         """Feature rows that these tape rows complete; None when there are none.
@@ -117,9 +122,10 @@ class FeatureEngine:
             if why == engine.DONE:
                 return
             if why == engine.BOOK_FULL:
-                self._packed = Packed(self._state._replace(book=blocks.grown(self._state.book)))
+                self._packed = Packed(self._state._replace(book=blocks.grown(self._state.book)), self._packed)
             elif why == engine.RING_FULL:
-                self._packed = Packed(self._state._replace(rolling=rolling_sum.grown(self._state.rolling)))
+                rolling = rolling_sum.grown(self._state.rolling)
+                self._packed = Packed(self._state._replace(rolling=rolling), self._packed)
 
     @property
     def _state(self) -> State:
@@ -128,8 +134,16 @@ class FeatureEngine:
     @property
     def quality(self) -> Quality:
         """Data-quality counters."""
+        if self._ended is not None:
+            return self._ended
         clock = self._state.clock
         return Quality(*(int(clock[i]) for i in (CROSSED, ONE_SIDED, DROPPED_LEVELS, RESETS, HOLDS)))
+
+    def end(self) -> None:
+        """Give the memory of the state back: no more rows will come. `quality` stays."""
+        self._ended = self.quality
+        self._spare = None
+        del self._packed
 
     def snapshot(self) -> bytes:
         """The whole state as bytes (`operators.snapshot`)."""
@@ -205,9 +219,15 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
         self._engine: FeatureEngine | None = None
 
     def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[FeatureRows], bool]:
-        """Process each batch in turn."""
+        """Process each batch in turn. After the last of a tape, `NO_MORE_ROWS` and the end of the state, unless it is
+        kept for recovery."""
         try:
-            return self._process(values), StatefulBatchLogic.RETAIN
+            rows = self._process(values)
+            if values[-1].ended and not self._recoverable:
+                assert self._engine is not None
+                self._engine.end()
+                return [*rows, NO_MORE_ROWS], StatefulBatchLogic.DISCARD
+            return rows, StatefulBatchLogic.RETAIN
         except Exception as e:
             self._on_error(e)
             raise

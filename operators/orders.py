@@ -132,7 +132,7 @@ class OrderLogic(StatefulBatchLogic[InstrumentBatch, list[FoundOrder], None]):
 
     def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[list[FoundOrder]], bool]:
         """Sample each batch in turn."""
-        for instrument, batch in values:
+        for instrument, batch, _ in values:
             if self._sampler is None:
                 self._instrument = instrument
                 first = self._first_ordinal(instrument)

@@ -22,9 +22,16 @@ T = TypeVar("T", bound=tuple[Any, ...])
 class Packed(Generic[T]):
     """A structure of C-contiguous arrays, integers and booleans, nested as one likes, and what a kernel is handed."""
 
-    def __init__(self, value: T) -> None:
+    def __init__(self, value: T, like: "Packed[T] | None" = None) -> None:
+        """``like``: one of whose parts ``value`` has many."""
         self.value = value  # keeps the arrays alive
-        self.handle: Any = value if numba.config.DISABLE_JIT else np.array(_words(value), np.int64)
+        if like is None:
+            self._parts = [_words(part) for part in value]
+        else:
+            before = zip(value, like.value, like._parts, strict=True)
+            self._parts = [words if part is old else _words(part) for part, old, words in before]
+        words = [word for part in self._parts for word in part]
+        self.handle: Any = value if numba.config.DISABLE_JIT else np.array(words, np.int64)
 
 
 def _words(part: Any) -> list[int]:

@@ -1,6 +1,7 @@
 """The feature columns: one row a column, in the order of the data set and of the kernels that fill it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from operators.config import BOOK_LEVELS, FeatureConfig, depth_label
@@ -72,6 +73,7 @@ def book_columns() -> list[Column]:
     return columns
 
 
+@lru_cache(maxsize=64)
 def value_count(config: FeatureConfig) -> int:
     """Number of float64 columns."""
     return sum(c.type == "float64" for c in feature_columns(config))

@@ -6,6 +6,7 @@ twice. Memory is bounded: one instrument after the other, one row group at a tim
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ def stage(writer: DatasetWriter, journal: Journal, form: Form[Any], stop: Callab
             if stop():
                 return rows
             columns = {field.name: journal.read(part, field.name) for field in form.fields}
-            writer.write(instrument, form.ts(columns), form.arrow(columns))
+            writer.write(instrument, form.ts(columns), partial(form.arrow, columns))
         rows += int(journal.rows[items].sum())
         writer.end_file(instrument)
     return rows

@@ -1,8 +1,8 @@
 """A Hive-partitioned Parquet data set that appears whole or not at all.
 
-Rows are staged beside it, in files that no reader takes for data (``.<root>.staging-…/**/*.part``), and renamed into
-place by ``commit``, or by ``publish`` once they are finished. Encoding and compression run in one background thread, a
-few row groups ahead of the caller at the most.
+Rows are staged beside it, in files that no reader takes for data (``.<root>.staging-…/*.part``), and renamed into
+place by ``commit``, or by ``publish`` once they are finished. Files are opened, filled and closed in one background
+thread, a few row groups behind the caller at the most.
 """
 
 import contextlib
@@ -11,11 +11,11 @@ import shutil
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from sources.instrument import Instrument
 from sources.tape.layout import NS_PER_DAY, beside, data_files, date_text, instrument_dir
 
 _IN_FLIGHT = 1  # row groups waiting for the background thread, beside the one it is at
+_BUFFER = 1 << 16  # bytes of a file; Parquet writes every page on its own, however small
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ class FileFormat:
     compression: str = "snappy"
 
 
+class _Part(NamedTuple):
+    """Rows that wait: some of those of a batch that is yet to be made."""
+
+    arrow: Callable[[], pa.RecordBatch]
+    start: int
+    rows: int
+
+
 @dataclass
 class _Open:
     """The file that one instrument's rows go to now, and the rows that wait for it."""
@@ -48,8 +57,9 @@ class _Open:
     day: int
     final: Path
     staged: Path
-    writer: pq.ParquetWriter
-    waiting: list[pa.RecordBatch] = field(default_factory=list)
+    writer: pq.ParquetWriter | None = None  # the background thread's
+    sink: pa.NativeFile | None = None
+    waiting: list[_Part] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
     written: int = 0
@@ -74,11 +84,13 @@ class DatasetWriter:
         """
         self.root = root
         self._form = form
+        self._row_bits = sum(field.type.bit_width for field in form.schema)
         self._name = name
         self._budget = budget_bytes
         self._durable = durable
         self._open: dict[Instrument, _Open] = {}
         self._done: list[tuple[Path, Path]] = []
+        self._begun = 0  # files
         self._files: dict[Instrument, int] = {}
         self._waiting_bytes = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parquet")
@@ -101,8 +113,12 @@ class DatasetWriter:
         finally:
             self.abort()
 
-    def write(self, instrument: Instrument, ts_ns: npt.NDArray[np.int64], batch: pa.RecordBatch) -> None:
-        """Append rows; ``ts_ns``, shape ``(rows,)``, decides each row's date. After `abort` they go nowhere.
+    def write(self, instrument: Instrument, ts_ns: npt.NDArray[np.int64], arrow: Callable[[], pa.RecordBatch]) -> None:
+        """Append rows. After `abort` they go nowhere.
+
+        Args:
+            ts_ns: shape ``(rows,)``, decides each row's date.
+            arrow: makes the batch; called in the background thread, once a date.
 
         Raises:
             TickwaxError: the disk is full, or the folder cannot be written to.
@@ -114,7 +130,7 @@ class DatasetWriter:
                 return
             for start, stop in zip([0, *cuts], [*cuts, len(days)], strict=True):
                 if start < stop:
-                    self._write_day(instrument, int(days[start]), batch.slice(start, stop - start))
+                    self._write_day(instrument, int(days[start]), _Part(arrow, int(start), int(stop - start)))
 
     def end_file(self, instrument: Instrument) -> None:
         """Further rows of the instrument, if there are any, go to a new file.
@@ -167,7 +183,7 @@ class DatasetWriter:
             self._pool.shutdown(cancel_futures=True)
             for file in self._open.values():
                 with contextlib.suppress(OSError, pa.ArrowException):  # the disk may be full
-                    file.writer.close()
+                    _close(file)
             self._open.clear()
             shutil.rmtree(self._staging, ignore_errors=True)
 
@@ -191,17 +207,18 @@ class DatasetWriter:
         except OSError as e:
             raise cannot_write(self.root, e) from e
 
-    def _write_day(self, instrument: Instrument, day: int, batch: pa.RecordBatch) -> None:
+    def _write_day(self, instrument: Instrument, day: int, part: _Part) -> None:
         file = self._open.get(instrument)
         if file is not None and (file.day != day or file.written >= self._form.file_bytes):
             self._finish(instrument)
             file = None
         if file is None:
             file = self._open[instrument] = self._create(instrument, day)
-        file.waiting.append(batch)
-        file.rows += batch.num_rows
-        file.bytes += batch.nbytes
-        self._waiting_bytes += batch.nbytes
+        size = part.rows * self._row_bits // 8
+        file.waiting.append(part)
+        file.rows += part.rows
+        file.bytes += size
+        self._waiting_bytes += size
         if file.rows >= self._form.row_group_rows:
             self._flush(file)
         while self._waiting_bytes > self._budget:
@@ -211,35 +228,43 @@ class DatasetWriter:
         number = self._files[instrument] = self._files.get(instrument, -1) + 1
         date = date_text(day * NS_PER_DAY)
         final = instrument_dir(self.root, instrument) / f"date={date}" / f"{self._name}-{number:06d}.parquet"
-        staged = (self._staging / final.relative_to(self.root)).with_suffix(".part")
-        staged.parent.mkdir(parents=True, exist_ok=True)
-        form = self._form
-        writer = pq.ParquetWriter(
-            staged,
-            form.schema,
-            compression=form.compression,
-            use_dictionary=list(form.dictionary),
-            column_encoding=form.encoding or None,
-            write_statistics=True,
-        )
-        return _Open(day, final, staged, writer)
+        if not self._begun:
+            self._staging.mkdir(parents=True, exist_ok=True)
+        self._begun += 1
+        return _Open(day, final, self._staging / f"{self._begun:06d}.part")
 
-    def _flush(self, file: _Open) -> None:
-        if not file.waiting:
-            return
-        table = pa.Table.from_batches(file.waiting)
+    def _flush(self, file: _Open, last: bool = False) -> None:
+        """Hand what waits to the background thread; ``last``: nothing more will come."""
+        parts = file.waiting
         self._waiting_bytes -= file.bytes
         file.written += file.bytes
         file.waiting, file.rows, file.bytes = [], 0, 0
-        self._submit(lambda: file.writer.write_table(table, row_group_size=self._form.row_group_rows))
+        self._submit(lambda: self._append(file, parts, last))
 
     def _finish(self, instrument: Instrument) -> None:
         file = self._open.pop(instrument)
-        self._flush(file)
-        self._submit(file.writer.close)
-        if self._durable:
-            self._submit(lambda: sync(file.staged))
+        self._flush(file, last=True)
         self._done.append((file.staged, file.final))
+
+    def _append(self, file: _Open, parts: list[_Part], last: bool) -> None:
+        form = self._form
+        if file.writer is None:
+            file.sink = pa.BufferedOutputStream(pa.OSFile(str(file.staged), "wb"), _BUFFER)
+            file.writer = pq.ParquetWriter(
+                file.sink,
+                form.schema,
+                compression=form.compression,
+                use_dictionary=list(form.dictionary),
+                column_encoding=form.encoding or None,
+                write_statistics=True,
+            )
+        if parts:
+            table = pa.Table.from_batches([part.arrow().slice(part.start, part.rows) for part in parts])
+            file.writer.write_table(table, row_group_size=form.row_group_rows)
+        if last:
+            _close(file)
+            if self._durable:
+                sync(file.staged)
 
     def _submit(self, task: Any) -> None:
         self._drain(_IN_FLIGHT)
@@ -248,6 +273,12 @@ class DatasetWriter:
     def _drain(self, leave: int) -> None:
         while len(self._flight) > leave:
             self._flight.popleft().result()
+
+
+def _close(file: _Open) -> None:
+    for each in (file.writer, file.sink):
+        if each is not None:
+            each.close()
 
 
 def cannot_write(root: Path, error: OSError) -> TickwaxError:

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,12 +184,16 @@ class _RowsPartition(StatelessSinkPartition[Item]):
         self.rows = 0
 
     def write_batch(self, items: list[Item]) -> None:
-        """Append rows."""
+        """Append rows; close the files of instruments of which no more will come."""
         with self._sink.watched():
             for key, rows in items:
-                batch = rows_to_arrow(rows, self._columns, self._schema)
-                self.writer.write(Instrument.parse(key), rows.integer[TS], batch)
-                self.rows += rows.rows
+                instrument = Instrument.parse(key)
+                if rows.rows:
+                    arrow = partial(rows_to_arrow, rows, self._columns, self._schema)
+                    self.writer.write(instrument, rows.integer[TS], arrow)
+                    self.rows += rows.rows
+                else:
+                    self.writer.end_file(instrument)
 
     def close(self) -> None:
         """The input has ended, or something failed: the files are complete as far as this worker is concerned."""

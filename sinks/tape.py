@@ -1,10 +1,9 @@
 """The tape on disk: a data set of tape rows, contiguous in ordinal within each file."""
 
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
-
-import pyarrow as pa
 
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.form import Form
@@ -57,5 +56,4 @@ class TapeWriter:
 
     def write(self, instrument: Instrument, batch: TapeBatch) -> None:
         """Append rows, in order."""
-        arrow: pa.RecordBatch = to_arrow(batch)
-        self._dataset.write(instrument, batch.receive_ts, arrow)
+        self._dataset.write(instrument, batch.receive_ts, partial(to_arrow, batch))

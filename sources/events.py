@@ -50,6 +50,7 @@ class InstrumentBatch(NamedTuple):
 
     instrument: Instrument
     batch: TapeBatch
+    ended: bool = False  # no more rows of the instrument will come
 
 
 DTYPES: dict[str, type[np.generic]] = {

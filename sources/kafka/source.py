@@ -135,7 +135,7 @@ class _TopicPartition(StatefulSourcePartition[Item, bytes]):
         source = self._source
         offset: int = record.offset  # type: ignore[attr-defined]
         place = f"topic {source.topic}: partition {self._partition}: offset {offset}"
-        instrument, batch = decode(record, place)
+        instrument, batch, _ = decode(record, place)
         self._offset = offset + 1
         key = str(instrument)
         if not source.wanted(key):

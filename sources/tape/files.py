@@ -72,7 +72,7 @@ class ParquetFile(TapeFile):
                 meta, schema = file.metadata, file.schema_arrow
         except (pa.ArrowInvalid, OSError) as e:
             raise TickwaxError(f"{path}: not a Parquet file: {str(e).splitlines()[0]}") from None
-        for field in TAPE_SCHEMA:
+        for field in () if schema.equals(TAPE_SCHEMA) else TAPE_SCHEMA:
             at = schema.get_field_index(field.name)
             found = schema.field(at).type if at >= 0 else None
             if found is None:
@@ -99,12 +99,16 @@ class ParquetFile(TapeFile):
         """The rows but for row groups that end before an ordinal."""
         with _readable(self.path) as file:
             groups, row = self._groups_from(file.metadata, from_ordinal)
-            for record in file.iter_batches(batch_rows, row_groups=groups, columns=list(names), use_threads=True):
+            # A thread a column pays only where there is more than a moment's work.
+            many = self.rows > batch_rows
+            for record in file.iter_batches(batch_rows, row_groups=groups, columns=list(names), use_threads=many):
                 yield columns_of(self.path, record, row)
                 row += record.num_rows
 
     def rows_before(self, ordinal: int) -> int:
         """Rows of the row groups that end before ``ordinal``."""
+        if ordinal <= self.first_ordinal:
+            return 0
         with pq.ParquetFile(self.path) as file:
             return self._groups_from(file.metadata, ordinal)[1]
 

@@ -112,9 +112,18 @@ def items(
     """
     for reader in readers:
         routed = key(reader.instrument)
-        for batch in reader.batches(resume=(begin or {}).get(str(reader.instrument))):
-            for part in cut(batch, longest_ns):
-                yield routed, InstrumentBatch(reader.instrument, part)
+        batches = reader.batches(resume=(begin or {}).get(str(reader.instrument)))
+        for part, last in _with_last(part for batch in batches for part in cut(batch, longest_ns)):
+            yield routed, InstrumentBatch(reader.instrument, part, ended=last)
+
+
+def _with_last(parts: Iterator[TapeBatch]) -> Iterator[tuple[TapeBatch, bool]]:
+    """Each part, and whether it is the last."""
+    part = next(parts, None)
+    while part is not None:
+        following = next(parts, None)
+        yield part, following is None
+        part = following
 
 
 def cut(batch: TapeBatch, longest_ns: int) -> Iterator[TapeBatch]:

@@ -85,7 +85,7 @@ class Rig:
             self.drain()
 
     def drain(self) -> None:
-        for instrument, batch in self.collector.drain():
+        for instrument, batch, _ in self.collector.drain():
             self._parts[instrument].append(batch)
 
     def until(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:

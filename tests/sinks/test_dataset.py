@@ -31,7 +31,7 @@ def rows(first: int, count: int) -> pa.RecordBatch:
 
 
 def put(writer: DatasetWriter, instrument: Instrument, first: int, count: int, day: int = 0) -> None:
-    writer.write(instrument, np.full(count, day * NS_PER_DAY), rows(first, count))
+    writer.write(instrument, np.full(count, day * NS_PER_DAY), lambda: rows(first, count))
 
 
 def numbers(root: Path, instrument: Instrument) -> list[int]:
@@ -167,7 +167,7 @@ class TestForm:
     def test_a_row_goes_to_its_date(self, tmp_path):
         days = np.array([1, 1, 2, 2, 1, -1, 20457, 20457])
         with DatasetWriter(tmp_path, FORM, "w") as writer:
-            writer.write(BTC, days * NS_PER_DAY + 5, rows(0, 8))
+            writer.write(BTC, days * NS_PER_DAY + 5, lambda: rows(0, 8))
         files = sorted(data_files(tmp_path, BTC), key=lambda path: path.name)
         found = [(path.parent.name, pq.ParquetFile(path).read()["n"].to_pylist()) for path in files]
         assert found == [

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -41,7 +42,7 @@ def write(root: Path, batch: TapeBatch, cuts: list[int] | None = None, row_group
     files: list[Path] = []
     for n, part in enumerate(split(batch, cuts or [0, batch.rows])):
         with DatasetWriter(root, replace(tape_format(), row_group_rows=row_group_rows), f"w{999 - n}") as writer:
-            writer.write(BTC, part.receive_ts, to_arrow(part))
+            writer.write(BTC, part.receive_ts, partial(to_arrow, part))
         files += [path for path in data_files(root, BTC) if path.name.startswith(f"w{999 - n}")]
     return files
 
