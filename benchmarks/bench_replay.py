@@ -74,12 +74,12 @@ def tape_of(batch: TapeBatch, folder: Path) -> None:
     writer.commit()
 
 
-def one_level_updates(start_ns: int, count: int = 1_000_000) -> TapeBatch:
-    """A tape whose every row is an update: 10 ms apart, one of the 30 best levels changing its size each time."""
+def one_level_updates(start_ns: int, count: int = 1_000_000, rate: int = 100) -> TapeBatch:
+    """A tape whose every row is an update, ``rate`` a second: one of the 30 best levels changes its size each time."""
     random = np.random.default_rng(1)
     side = np.where(random.random(count) < 0.5, 1, -1)
     level = random.integers(0, 30, count)
-    ts = start_ns + 10_000_000 * np.arange(count)
+    ts = start_ns + SECOND // rate * np.arange(count)
     return tape_batch(
         ordinal=np.arange(count),
         exchange_ts=ts,

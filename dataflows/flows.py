@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,7 +25,7 @@ from dataflows.settings import Settings
 from dataflows.startup import say
 from dataflows.tapes import open_tape, weighed
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine, FeatureRows, Quality, features
+from operators.features import FeatureEngine, FeatureRows, Memory, Quality, features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.lock import DataSetLock, check_writable, only_writer
 from sinks.resumable import ResumableRowsSink, already_there, begun
@@ -243,11 +244,13 @@ def engine_factory(
     """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``."""
     orders = read_orders(settings.features.d_file) if settings.features.d_file else {}
     with_books = settings.books.path is not None
+    memory: dict[FeatureConfig, Memory] = defaultdict(list)
 
     def make(instrument: Instrument) -> FeatureEngine:
         own = orders.get(instrument, {})
         mine = replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
-        made[instrument] = FeatureEngine(mine, full_depth=has_full_depth(instrument.venue), with_books=with_books)
+        full = has_full_depth(instrument.venue)
+        made[instrument] = FeatureEngine(mine, full_depth=full, with_books=with_books, memory=memory[mine])
         return made[instrument]
 
     return make

@@ -23,6 +23,7 @@ from operators.state import (
     RESETS,
     Params,
     State,
+    clear_state,
     make_params,
     make_state,
 )
@@ -31,6 +32,7 @@ from sources.instrument import Instrument
 
 # Feature rows that one call of the kernel has room for; no power of two, or the columns would share cache sets.
 _MOST_ROWS = 6000
+Memory = list[Packed[State]]  # of engines of one configuration that have ended
 FEW_ROWS = 512  # tape rows that take well under a millisecond
 
 StatePart = bytes | memoryview
@@ -89,11 +91,28 @@ class FeatureEngine:
     The split of the tape into batches changes no bit. Not safe for use by two threads at once.
     """
 
-    def __init__(self, config: FeatureConfig, *, full_depth: bool = False, with_books: bool = False) -> None:
-        """``full_depth``: the venue sends its whole book or a fixed depth of it, so no price in it is unknown."""
+    def __init__(
+        self,
+        config: FeatureConfig,
+        *,
+        full_depth: bool = False,
+        with_books: bool = False,
+        memory: Memory | None = None,
+    ) -> None:
+        """Args:
+        full_depth: the venue sends its whole book or a fixed depth of it, so no price in it is unknown.
+        memory: of engines of the same configuration: taken from here, and given back at the end.
+        """
         self._config = config
         self._params = _packed_params(config, full_depth)
-        self._packed: Packed[State] = Packed(make_state(config, self._params.value))
+        self._memory: Memory = [] if memory is None else memory
+        self._packed: Packed[State]
+        try:
+            self._packed = self._memory.pop()
+        except IndexError:
+            self._packed = Packed(make_state(config, self._params.value))
+        else:
+            clear_state(self._packed.value)
         self._values = value_count(config)
         self._books = 4 * BOOK_LEVELS if with_books else 0
         self._spare: Rows | None = None  # room that the last batch gave no row for
@@ -143,6 +162,7 @@ class FeatureEngine:
         """Give the memory of the state back: no more rows will come. `quality` stays."""
         self._ended = self.quality
         self._spare = None
+        self._memory.append(self._packed)
         del self._packed
 
     def snapshot(self) -> bytes:
@@ -223,7 +243,7 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
         kept for recovery."""
         try:
             rows = self._process(values)
-            if values[-1].ended and not self._recoverable:
+            if values[-1].ended and self._keeper is None:
                 assert self._engine is not None
                 self._engine.end()
                 return [*rows, NO_MORE_ROWS], StatefulBatchLogic.DISCARD

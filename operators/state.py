@@ -152,10 +152,23 @@ def make_state(config: FeatureConfig, params: Params) -> State:
         window_zscore=np.zeros(depths * windows),
         single=np.zeros(1),
     )
+    _begin(state)
+    return state
+
+
+def clear_state(state: State) -> None:
+    """As `make_state`; what has grown stays as large as it is."""
+    for part in state:
+        if not isinstance(part, Book):  # which is emptied
+            for array in part if isinstance(part, tuple) else (part,):
+                array.fill(0)
+    _begin(state)
+
+
+def _begin(state: State) -> None:
     state.clock[OPEN_MESSAGE] = -1
     empty_book(state)
     restart(state)
-    return state
 
 
 @kernel

@@ -86,6 +86,7 @@ def main() -> None:
     arguments.add_argument("--long", type=float, nargs="+", default=[1, 10, 100], help="million rows of flat cost")
     arguments.add_argument("--instruments", type=int, nargs="+", default=[1, 10, 100, 1000])
     arguments.add_argument("--minutes", type=float, default=5.0, help="of the tape of 1 000 instruments; 0: none")
+    arguments.add_argument("--updates", type=int, default=100, help="a second of each of them; 60 minutes take 20 GB")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--only", choices=ORDER, nargs="+", default=ORDER, help="sections, all by default")
     arguments.add_argument("--live", type=Path, help="figures of bench_live.py as JSON")
@@ -102,7 +103,7 @@ def main() -> None:
         makers: dict[str, Callable[[], Section]] = {
             # Whole processes first, while this one is small: a child's peak counts from before it became another.
             "rows": lambda: flat.by_rows(work, once, chosen.long, rounds),
-            "cold": lambda: flat.cold(work, once, rounds, chosen.minutes),
+            "cold": lambda: flat.cold(work, once, rounds, chosen.minutes, chosen.updates),
             "machine": lambda: replay.machine(work),
             "breakdown": lambda: replay.breakdown(work, rows, rounds),
             "instruments": lambda: flat.by_instruments(work, once, chosen.instruments, rounds),

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from operators.features import FeatureEngine
 from operators.schema import value_count
 from sources.events import TapeBatch
 from sources.instrument import Instrument
+from sources.tape.layout import instrument_dir
 
 AIM = 1.3
 PIECE = 10_000
@@ -29,7 +29,10 @@ def instrument(n: int) -> Instrument:
 
 def write_many(piece: TapeBatch, repeats: int, count: int, folder: Path) -> int:
     """A tape of many instruments, each with the same rows so many times; returns how many in all."""
-    return sum(write_repeated(piece, repeats * piece.rows / 1e6, folder, instrument(n)) for n in range(count))
+    rows = write_repeated(piece, repeats * piece.rows / 1e6, folder, instrument(0))
+    for n in range(1, count):
+        shutil.copytree(instrument_dir(folder, instrument(0)), instrument_dir(folder, instrument(n)))
+    return count * rows
 
 
 def in_turn_through(pieces: list[TapeBatch], count: int) -> None:
@@ -166,7 +169,7 @@ def memory(once: TapeBatch) -> Section:
     return section
 
 
-def cold(work: Path, once: TapeBatch, rounds: int, minutes: float) -> Section:
+def cold(work: Path, once: TapeBatch, rounds: int, minutes: float, updates: int) -> Section:
     """Starts, and a tape of a thousand thin instruments."""
     section = Section(
         "Cold and small",
@@ -206,17 +209,26 @@ def cold(work: Path, once: TapeBatch, rounds: int, minutes: float) -> Section:
         wall=f"{whole.wall:.2f} s",
     )
     if minutes:
-        thin = one_level_updates(1_700_000_000_000_000_000, int(minutes * 6000))
-        rows = write_many(thin, 1, 1000, work / "wide")
-        before = time.perf_counter()
-        _, peak = process("replay", "--tape", str(work / "wide"), "--features", str(work / "wide-features"))
-        passed = time.perf_counter() - before
-        out = 1000 * int(minutes * 600)
-        what, beside = (
-            f"1 000 instruments × {minutes:g} min",
-            f"{rate(out, passed)} feature rows, peak memory {peak:.0f} MB",
+        add_wide(section, work, minutes, updates)
+    return section
+
+
+def add_wide(section: Section, work: Path, minutes: float, updates: int) -> None:
+    """A tape of 1 000 instruments, beside one of a single instrument with a tenth of its rows."""
+    market = one_level_updates(1_700_000_000_000_000_000, round(minutes * 60 * updates), updates)
+    flags = ("--tape", str(work / "wide"), "--features", str(work / "wide-features"))
+    each: dict[int, float] = {}
+    for count, repeats, what in ((1, 100, "1 instrument, 100 times over,"), (1000, 1, "1 000 instruments")):
+        rows, peaks = write_many(market, repeats, count, work / "wide"), []
+        run = {"replay": lambda peaks=peaks: peaks.append(process("replay", *flags)[1])}
+        spent = fastest(run, 1, warm=False)["replay"]
+        each[count] = spent.processor / rows
+        features = count * repeats * int(minutes * 600)
+        section.add(
+            f"{what} × {minutes:g} min, {updates} updates/s each: {rows:,} rows",
+            f"{each[count] * 1e9:.0f} ns of processor a row",
+            f"{each[count] / each[1]:.2f} × the first; peak memory {peaks[0]:.0f} MB",
+            wall=f"{spent.wall:.1f} s, {rate(rows, spent.wall)} rows, {rate(features, spent.wall)} feature rows",
         )
-        section.add(f"{what}, 100 updates/s each", f"{passed:.1f} s, {rate(rows, passed)} rows", beside)
         shutil.rmtree(work / "wide")
         shutil.rmtree(work / "wide-features")
-    return section

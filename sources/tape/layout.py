@@ -28,32 +28,31 @@ def is_data(name: str) -> bool:
 
 def instruments(root: Path) -> Iterator[Instrument]:
     """Every instrument that has a data file under ``root``, sorted."""
-    for venue in _values(root, "exchange"):
-        for symbol in _values(root / f"exchange={venue}", "symbol"):
-            instrument = Instrument(venue, symbol)
-            if any(True for _ in _data_names(instrument_dir(root, instrument))):
-                yield instrument
+    for venue in _values(str(root), "exchange"):
+        for symbol in _values(f"{root}/exchange={venue}", "symbol"):
+            if any(True for _ in _data_names(f"{root}/exchange={venue}/symbol={symbol}")):
+                yield Instrument(venue, symbol)
 
 
 def data_files(root: Path, instrument: Instrument) -> list[Path]:
     """The data files of one instrument, by date and name."""
-    folder = instrument_dir(root, instrument)
-    return [folder / date / name for date, name in sorted(_data_names(folder))]
+    folder = f"{root}/exchange={instrument.venue}/symbol={instrument.symbol}"
+    return [Path(f"{folder}/{date}/{name}") for date, name in sorted(_data_names(folder))]
 
 
-def _data_names(folder: Path) -> Iterator[tuple[str, str]]:
+def _data_names(folder: str) -> Iterator[tuple[str, str]]:
     """Date's folder and name of every data file of an instrument; in no order. A pattern takes many times as long."""
     for date in _names(folder):
         if date.startswith("date="):
-            yield from ((date, name) for name in _names(folder / date) if is_data(name))
+            yield from ((date, name) for name in _names(f"{folder}/{date}") if is_data(name))
 
 
-def _values(folder: Path, key: str) -> list[str]:
+def _values(folder: str, key: str) -> list[str]:
     """Of the folders of the form ``key=value``, sorted."""
     return sorted(name.removeprefix(f"{key}=") for name in _names(folder) if name.startswith(f"{key}="))
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError, PermissionError):

@@ -45,8 +45,8 @@ if os.environ.get("BROKEN"):
     from operators.features import FeatureEngine
     def broken(self, batch):
         raise ZeroDivisionError("broken on purpose")
-    plain_process = FeatureEngine.process
-    FeatureEngine.process = lambda self, batch: broken(self, batch) if batch.rows > 1000 else plain_process(self, batch)
+    parts = FeatureEngine.parts
+    FeatureEngine.parts = lambda self, batch: broken(self, batch) if batch.rows > 1000 else parts(self, batch)
 """
 
 

@@ -65,7 +65,7 @@ def rows_of(reader: Reader, paths: Sequence[Path], stats: ImportStats | None = N
     """All rows of an import onto empty tapes."""
     batches: dict[Instrument, list[TapeBatch]] = {}
     items: Iterator[InstrumentBatch] = reader(paths, lambda _: TapeTail(), stats or ImportStats(), lambda _: None)
-    for instrument, batch in items:
+    for instrument, batch, _ in items:
         batches.setdefault(instrument, []).append(batch)
     return {instrument: concat(parts) for instrument, parts in batches.items()}
 
