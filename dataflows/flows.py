@@ -201,9 +201,7 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
     if settings.kafka.bootstrap:
         from dataflows.kafka import publish_replayed  # takes a quarter of a second, which most runs need not spend
 
-        publish_replayed(
-            op.filter("some", rows, lambda item: item[1].rows > 0), settings, config, replay.stop_with_error
-        )
+        publish_replayed(rows, settings, config, replay.stop_with_error)
     rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
     for name, path, columns in _wanted_sets(settings, config, chosen, recovery is not None):
         codec, overwrite = settings.tape.compression, settings.features.overwrite

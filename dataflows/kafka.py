@@ -79,7 +79,8 @@ def publish_replayed(
     """
     if settings.kafka.topic:
         make = _feature_publisher(settings, config, replay_run(settings, config))
-        keyed = op.map("kafka_key", rows, lambda item: (item[0], (plain(item[0]), item[1])))
+        some = op.filter("kafka_rows", rows, lambda item: item[1].rows > 0)  # the end of a tape is none
+        keyed = op.map("kafka_key", some, lambda item: (item[0], (plain(item[0]), item[1])))
         op.output("features_kafka", keyed, RecoverableKafkaSink(make, on_error))
 
 
