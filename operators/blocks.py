@@ -6,6 +6,7 @@ its fence. Every eighth fence stands once more in a column of its own, so that t
 find a level (`operators.sorted_runs`).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -158,16 +159,25 @@ Side = tuple[Float64s, Float64s]  # keys in rising order, sizes
 _NO_LEVEL: Side = (np.empty(0), np.empty(0))
 
 
+def _aligned(shape: tuple[int, ...], x: float) -> Float64s:
+    """An array that begins a cache line, as a block must: one that lies askew takes 5 ns a row more to search."""
+    room = np.empty(math.prod(shape) + GROUP)
+    first = -room.ctypes.data // 8 % GROUP
+    array = room[first : first + math.prod(shape)].reshape(shape)
+    array[...] = x
+    return array
+
+
 def make_book(bids: Side = _NO_LEVEL, asks: Side = _NO_LEVEL) -> Book:
     """A book of these levels, with room for more."""
     count = [max(1, -(-len(key) // PACKED)) for key, _ in (bids, asks)]
     room = START_BLOCKS
     while 4 * max(count) > 3 * room:  # else it would soon be full again
         room *= 2
-    place, block = np.zeros((2, room, 2, BLOCK)), np.zeros((3, 2, room), np.int64)
+    place, block = _aligned((2, room, 2, BLOCK), 0.0), np.zeros((3, 2, room), np.int64)
     place[:, :, 0] = np.nan
     block[ORDER] = np.arange(2 * room).reshape(2, room)
-    fence = np.full((2, room + GROUP), np.inf)
+    fence, far_fence = _aligned((2, room + GROUP), np.inf), _aligned((2, room // GROUP + GROUP), np.inf)
     fence[:, 0] = -np.inf
     for s, (n, columns) in enumerate(zip(count, (bids, asks), strict=True)):
         missing = n * PACKED - len(columns[0])
@@ -176,10 +186,11 @@ def make_book(bids: Side = _NO_LEVEL, asks: Side = _NO_LEVEL) -> Book:
         fence[s, 1:n] = columns[0][PACKED::PACKED]
         block[USED:, s, :n] = PACKED
         block[USED:, s, n - 1] -= missing
+    far_fence[:, : room // GROUP] = fence[:, :room:GROUP]
     return Book(
-        place=place.ravel(),
-        fence=fence.ravel(),
-        far_fence=np.append(fence[:, :room:GROUP], np.full((2, GROUP), np.inf), axis=1).ravel(),
+        place=place.reshape(-1),
+        fence=fence.reshape(-1),
+        far_fence=far_fence.reshape(-1),
         block=block.reshape(3, 2 * room),
         blocks=np.array(count, np.int64),
         levels=np.array([len(bids[0]), len(asks[0])], np.int64),

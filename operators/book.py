@@ -125,13 +125,22 @@ def copy_top(book: Book, price_out: Float64s, size_out: Float64s, count_out: Int
         while m < n:
             d -= 1
             b = book.block[ORDER, s * half + d]
-            at = 2 * BLOCK * b + book.block[USED, b]
+            used = book.block[USED, b]
+            at = 2 * BLOCK * b + used
+            if book.block[LIVE, b] == used:  # nothing to leave out: vector instructions
+                count = min(n - m, used)
+                into, best, row = np.uint64(m), np.uint64(at - 1), np.uint64(s)
+                for k in range(np.uint64(count)):
+                    price_out[row, into + k] = sign * book.place[best - k]
+                    size_out[row, into + k] = book.place[best - k + _KEYS]
+                m += count
+                continue
             while m < n and at > 2 * BLOCK * b:
                 at -= 1
-                size = book.place[at + BLOCK]
+                amount = book.place[at + BLOCK]
                 price_out[s, m] = sign * book.place[at]
-                size_out[s, m] = size
-                m += int(size != 0.0)  # else the next one is written over it
+                size_out[s, m] = amount
+                m += int(amount != 0.0)  # else the next one is written over it
         for m in range(n, depth):
             price_out[s, m] = -sign * np.inf
             size_out[s, m] = 0.0
