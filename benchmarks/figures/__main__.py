@@ -24,11 +24,12 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.bench_replay import capture_rows, write_repeated
-from benchmarks.figures import flat, peers, replay
+from benchmarks.figures import flat
 from benchmarks.figures.table import Section
 
 FILE = Path(__file__).parent.parent / "FIGURES.md"
 VERSIONS = ("bytewax", "numba", "numpy", "pyarrow", "hftbacktest", "cryptofeed", "pandas", "polars")
+ALONE = {"instruments", "rows", "memory", "cold", "live"}  # sections that need no other engine installed
 ORDER = ("machine", "replay", "breakdown", "updates", "decode", "offline", "ticks", "instruments", "rows", "memory",
          "cold", "live")  # fmt: skip
 
@@ -41,7 +42,8 @@ def processor() -> str:
 
 def head() -> str:
     """Date, machine and versions."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
+    there = {d.name: d.version for d in importlib.metadata.distributions()}
+    versions = ", ".join(f"{name} {there[name]}" for name in VERSIONS if name in there)
     cores = len(os.sched_getaffinity(0))
     now, python = datetime.now(UTC), platform.python_version()
     return f"{now:%Y-%m-%d %H:%M} UTC, {processor()}, {cores} cores, Python {python}, {versions}."
@@ -94,6 +96,8 @@ def main() -> None:
     chosen = arguments.parse_args()
     if not chosen.capture.is_file():
         sys.exit(f"{chosen.capture}: no such file; a raw hftbacktest capture of Binance USD-M is needed")
+    if not ALONE.issuperset(chosen.only):
+        from benchmarks.figures import peers, replay
     rounds, console = chosen.rounds, Console(width=140)
     sections: dict[str, Section] = {}
     with tempfile.TemporaryDirectory() as name:
