@@ -179,6 +179,7 @@ def cold(work: Path, once: TapeBatch, rounds: int, minutes: float, updates: int)
     def python(code: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True)
 
+    flow = "import dataflows.cli, dataflows.interpreter as i\nwith i.quick_imports(): import dataflows.jobs.replay"
     libraries = "import numpy, numba, pyarrow.parquet, bytewax.run, pydantic, typer, rich, msgspec"
     write_repeated(once.slice(0, 20_000), 0.01, work / "first")
     flags = ("--tape", str(work / "first"), "--features", str(work / "first-features"), "--overwrite")
@@ -187,7 +188,7 @@ def cold(work: Path, once: TapeBatch, rounds: int, minutes: float, updates: int)
             "nothing": python("pass"),
             "libraries": python(libraries),
             "import": python("import dataflows.cli"),
-            "flow": python("import dataflows.cli, dataflows.flows, dataflows.jobs.replay, operators.features"),
+            "flow": python(flow),
             "replay": lambda: process("replay", *flags),
         },
         rounds,
