@@ -220,10 +220,9 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
     if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     if recovery and replay.states:
-        from dataflows.recovery_store import forget_uncommitted, kept_states  # needs SQLite, which most runs do not
+        from dataflows.recovery_store import take_up  # needs SQLite, which most runs do not
 
-        forget_uncommitted(recovery.directory)
-        replay.states.begin(*kept_states(recovery.directory))
+        take_up(recovery.directory, replay.states)
     return replay
 
 

@@ -11,11 +11,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sinks.states import Reference, find_reference
+from sinks.states import Reference, StateFiles, find_reference
 from sources.errors import TickwaxError
 
 _EXECUTIONS = "SELECT ex_num, worker_count, resume_epoch FROM exs"
 _FRONTS = "SELECT worker_index, worker_frontier FROM fronts WHERE ex_num = ?"
+
+
+def take_up(store: Path, states: StateFiles) -> None:
+    """Ready the store, and the states beside it, for a run that goes on from them.
+
+    Raises:
+        TickwaxError: a file of either is missing, or cannot be read.
+    """
+    forget_uncommitted(store)
+    states.begin(*kept_states(store))
 
 
 def forget_uncommitted(store: Path) -> int:

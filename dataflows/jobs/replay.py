@@ -1,40 +1,88 @@
 """Features from a recorded tape."""
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 from rich.console import Console
 
 from dataflows.cluster.runs import replay_together
+from dataflows.engine_options import Recovery
 from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings
 from dataflows.settings_layers import as_environment
 from dataflows.summary import Replayed, data_set_table, replay_lines, try_line
+from sources.errors import TickwaxError
 
 
-def replay(flags: dict[str, Any], workers: int, processes: int) -> None:
-    """Replay and tell of it; ``flags`` are settings."""
+def replay(
+    flags: dict[str, Any],
+    workers: int,
+    processes: int,
+    folder: str | None = None,
+    snapshot_seconds: int = 10,
+    backup_seconds: int = 0,
+) -> None:
+    """Replay and tell of it.
+
+    Args:
+        flags: settings.
+        folder: for a resumption; None: there is to be none.
+
+    Raises:
+        TickwaxError: as of `prepare_replay`; or several processes are to be resumed.
+    """
     settings = load_settings(flags)
+    if folder and processes > 1:
+        raise TickwaxError(
+            f"--recovery: not with --processes {processes}; use --workers, or start each with bytewax.run, -i and -a"
+        )
     if processes == 1:
-        report(settings, run_replay(settings, workers))
+        recovery = Recovery(Path(folder), backup_seconds) if folder else None
+        report(settings, run_replay(settings, workers, recovery, snapshot_seconds))
     else:
         report(settings, replay_together(settings, as_environment(flags), processes, workers))
 
 
-def run_replay(settings: Settings, workers: int = 1) -> Replay:
-    """Replay to the end with a progress bar; an interruption leaves nothing."""
-    replay = prepare_replay(settings)
+def run_replay(
+    settings: Settings, workers: int = 1, recovery: Recovery | None = None, snapshot_seconds: int = 10
+) -> Replay:
+    """Replay to the end with a progress bar; an interruption leaves nothing but what is for a resumption."""
+    bytewax_recovery = recovery and recovery_config(recovery)
+    replay = prepare_replay(settings, recovery)
     try:
         replay.stop_on_signals()
         ready_features()
         with replay.progress:
-            cli_main(replay.flow, workers_per_process=workers)
+            cli_main(
+                replay.flow,
+                workers_per_process=workers,
+                epoch_interval=timedelta(seconds=snapshot_seconds),
+                recovery_config=bytewax_recovery,
+            )
         replay.commit()
     finally:
         replay.abort()
         replay.release_signals()
     return replay
+
+
+def recovery_config(recovery: Recovery) -> RecoveryConfig:
+    """For Bytewax; a folder without a store gets one.
+
+    Raises:
+        TickwaxError: the folder cannot be made, or written to.
+    """
+    try:
+        recovery.directory.mkdir(parents=True, exist_ok=True)
+        if not any(recovery.directory.glob("*.sqlite3")):
+            init_db_dir(recovery.directory, 1)
+    except OSError as e:
+        raise TickwaxError(f"--recovery: {recovery.directory}: {e.strerror}") from e
+    return RecoveryConfig(recovery.directory, timedelta(seconds=recovery.backup_seconds))
 
 
 def report(settings: Settings, replay: Replayed) -> None:

@@ -16,6 +16,8 @@ Examples:
     tickwax replay --symbols binance_futures:BTCUSDT --sampling update --start 2024-08-08T23:55:00Z
 
     tickwax replay --processes 4 --overwrite
+
+    tickwax replay --recovery data/recovery
 """
 
 
@@ -31,6 +33,23 @@ def replay_verb(
     overwrite: Annotated[bool, typer.Option(help="Replace what these instruments have there.")] = False,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads of each process.")] = 1,
     processes: Processes = 1,
+    recovery: Annotated[
+        str | None,
+        typer.Option(
+            "--recovery",
+            "-r",
+            help="Folder, made if need be, from which the same command goes on where it was killed. Of one process.",
+        ),
+    ] = None,
+    snapshot_interval: Annotated[
+        int, typer.Option("--snapshot-interval", "-s", min=0, help="Seconds of work that a kill costs at the most.")
+    ] = 10,
+    backup_interval: Annotated[
+        int,
+        typer.Option(
+            "--backup-interval", "-b", min=0, help="Seconds for which older states are kept, for copies of the folder."
+        ),
+    ] = 0,
 ) -> None:
     """Run a **recorded tape** through the dataflow: books, every feature, Parquet. All settings of the configuration
     file and the environment hold; flags win."""
@@ -46,4 +65,4 @@ def replay_verb(
     }
     with quick_imports():
         from dataflows.jobs.replay import replay
-    replay(flags, workers, processes)
+    replay(flags, workers, processes, recovery, snapshot_interval, backup_interval)

@@ -27,6 +27,7 @@ from tests.dataflows.test_replay import alone, assert_same, cluster, table, told
 from tests.ports import free_ports
 
 MODULE = ("-m", "bytewax.run", "dataflows.replay")
+VERB = ("-c", "from dataflows.cli import main; main()")
 
 
 class BrokenOff(Exception):
@@ -233,6 +234,49 @@ flows.ReplayProgress.add = dying
 sys.argv = ["run", "dataflows.replay", *{arguments!r}, *sys.argv[1:]]
 runpy.run_module("bytewax.run", run_name="__main__")
 """
+
+
+def test_the_verb_makes_the_folder_and_goes_on(run, alone, start):  # noqa: F811
+    (run.store / "part-1.sqlite3").unlink()
+    (run.store / "part-0.sqlite3").unlink()
+    run.store.rmdir()
+    flags = ("replay", "--recovery", run.store, "-s", 0)
+    script = KILL_IN_THIRD_BATCH.replace('"run", "dataflows.replay"', '"tickwax"')
+    script = script.replace("runpy.run_module", "from dataflows.cli import main; main() #")
+    killed = start(run.settings, "-c", script.format(arguments=[str(flag) for flag in flags]))
+    killed.communicate(timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(run.store.glob("*.sqlite3"))
+    assert list(run.store.glob("state-*.bin"))
+    process = start(run.settings, *VERB, *flags)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    whole = sum(table(alone / "features", i).num_rows for i in INSTRUMENTS)
+    assert f"{whole:,}" in stdout
+    run.check(alone)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--processes", 2), "--recovery: not with --processes 2; use --workers, or start each with bytewax.run"),
+        (("--symbols", "nowhere:X"), "symbols"),
+    ],
+)
+def test_flags_of_the_verb_that_are_refused(run, start, flags, says):
+    process = start(run.settings, *VERB, "replay", "-r", run.store, *flags)
+    stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stdout) == (2, "")
+    (line,) = told(stderr)
+    assert says in line
+
+
+def test_a_folder_that_the_verb_cannot_make(run, start, tmp_path):
+    (tmp_path / "file").touch()
+    process = start(run.settings, *VERB, "replay", "-r", tmp_path / "file" / "store")
+    stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stdout) == (2, "")
+    assert told(stderr) == [f"tickwax: --recovery: {tmp_path}/file/store: Not a directory"]
 
 
 class TestStates:
