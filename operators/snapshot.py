@@ -34,7 +34,7 @@ _SIZE = struct.Struct("<I")  # of the header
 class _Header(msgspec.Struct, array_like=True):
     version: int
     config: str
-    arrays: list[tuple[str, tuple[int, ...]]]  # dtype and shape
+    arrays: list[tuple[str, tuple[int, ...]]]  # dtype (`numpy.dtype.char`) and shape
 
 
 @lru_cache(maxsize=64)  # many instruments share one
@@ -45,7 +45,7 @@ def _digest(config: FeatureConfig) -> str:
 def parts(state: State, config: FeatureConfig) -> list[bytes | memoryview]:
     """What `dump` joins: views of the state, which change with it."""
     arrays = [np.ascontiguousarray(a) for a in _kept(state)]
-    header = msgspec.msgpack.encode(_Header(VERSION, _digest(config), [(a.dtype.str, a.shape) for a in arrays]))
+    header = msgspec.msgpack.encode(_Header(VERSION, _digest(config), [(a.dtype.char, a.shape) for a in arrays]))
     return [_SIZE.pack(len(header)) + header + bytes(-(_SIZE.size + len(header)) % 8), *(a.data for a in arrays)]
 
 
