@@ -26,7 +26,7 @@ from benchmarks.figures.table import Section, fastest, rate, times
 from benchmarks.peers.hft import HftBacktest, events
 from benchmarks.peers.plain import PlainFeatures, ticks
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine
+from operators.features import FeatureLogic
 from operators.schema import feature_columns
 from sinks.rows import RowsSink, _RowsPartition, rows_schema, rows_to_arrow
 from sources.events import TapeBatch
@@ -201,8 +201,8 @@ _STAGES = (
     (verb, "prepare_replay", "settings, footers, assembly"),
     (verb, "ready_features", "kernels ready"),
     (Ahead, "next", "waiting for decoded rows"),
-    (FeatureEngine, "process", "kernels, and the calls into them"),
-    (_RowsPartition, "write_batch", "Arrow, and waiting for the writer"),
+    (FeatureLogic, "on_batch", "kernels, and the calls into them"),
+    (_RowsPartition, "write_batch", "waiting for the writer"),
     (_RowsPartition, "close", "the last row groups and footers"),
     (RowsSink, "commit", "renames"),
 )
@@ -246,7 +246,7 @@ def breakdown(work: Path, rows: int, rounds: int) -> Section:
     parquet = best(lambda: write_parquet(work / "bound.parquet", parts, config))
     read = best(lambda: sum(b.rows for b in TapeReader(work / "tape", BTC).batches()))
     section.add("alone: reading and checking", f"{read * 1e3:.0f} ms", f"{read / whole:.1%}, beside the kernels")
-    section.add("alone: feature rows to Arrow", f"{arrow * 1e3:.1f} ms", f"{arrow / whole:.1%}, in `write_batch`")
+    section.add("alone: feature rows to Arrow", f"{arrow * 1e3:.1f} ms", f"{arrow / whole:.1%}, by the writer")
     count = pa.Table.from_batches(out).num_rows
     section.add(f"alone: {count:,} feature rows to Parquet", f"{parquet * 1e3:.0f} ms", f"{parquet / whole:.1%}")
     return section
