@@ -30,6 +30,7 @@ USER, PASSWORD = "tickwax", "not a secret"
 _LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _STARTS_WITHIN = 60.0  # s
 
+_SESSION_S = 1.0  # without a heartbeat for so long, a broker is no part of the cluster
 _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
@@ -50,7 +51,7 @@ group.initial.rebalance.delay.ms=0
 num.network.threads=1
 num.io.threads=2
 auto.create.topics.enable=false
-broker.session.timeout.ms=1000
+broker.session.timeout.ms={session}
 broker.heartbeat.interval.ms=200
 """
 
@@ -91,7 +92,8 @@ class Process(ABC):
             yield
         finally:
             self.signal(signal.SIGCONT)
-            self._wait()  # Kafka's controller has taken it off the cluster meanwhile
+            time.sleep(2 * _SESSION_S)  # Kafka's controller wakes too, and takes it off the cluster for a moment
+            self._wait()
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -135,7 +137,7 @@ class ApacheKafka(Process):
         self.authority = folder / "ca.pem"
         text = _PROPERTIES.format(
             port=self.port, controller=self.controller, data=folder / "data", secure=secure, user=USER,
-            password=PASSWORD, key=_certificate(folder, self.authority), login=_LOGIN,
+            session=round(1000 * _SESSION_S), password=PASSWORD, key=_certificate(folder, self.authority), login=_LOGIN,
         )  # fmt: skip
         self._properties.write_text(text)
         # Of 16 bytes; a first one of 0 keeps it from looking like an option.
@@ -237,7 +239,7 @@ def answers(bootstrap: str) -> bool:
         return False
     try:
         client.list_topics()
-        return True
+        return bool(client.describe_cluster()["brokers"])
     except errors.KafkaError:
         return False
     finally:
