@@ -18,7 +18,7 @@ _ON_THE_WAY_NS = SECOND // 2
 
 
 class Hole(NamedTuple):
-    """A stretch of one stream that a ``reset`` tells of, in ns."""
+    """A stretch of one stream in which the book is unknown: up to the first snapshot, or after a ``reset``; in ns."""
 
     begin: int  # when the last message before it that is recorded was sent
     end: int  # when the next snapshot was received
@@ -78,6 +78,8 @@ def _holes(kind: Any, sequence: Any, ts: Any, is_print: bool, sent_at: Mapping[i
     before = seen[np.maximum(np.searchsorted(seen, resets) - 1, 0)]
     after = np.searchsorted(snapshots, resets)
     holes = []
+    if len(snapshots):
+        holes.append(Hole(0, int(ts[snapshots[0]]), -1))
     for last, i in zip(before.tolist(), after.tolist(), strict=True):
         # A client that is behind receives it late. Numbers begin anew when a service restarts; replies are not logged.
         times = sent_at.get(int(sequence[last]), np.empty(0, np.int64))
