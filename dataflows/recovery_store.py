@@ -16,6 +16,8 @@ from sources.errors import TickwaxError
 
 _EXECUTIONS = "SELECT ex_num, worker_count, resume_epoch FROM exs"
 _FRONTS = "SELECT worker_index, worker_frontier FROM fronts WHERE ex_num = ?"
+_PARTS = "SELECT part_index, part_count FROM parts"
+_SHORT = "SELECT ser_change FROM snaps WHERE length(ser_change) < 256"  # a reference is, an engine's state is not
 
 
 def take_up(store: Path, states: StateFiles) -> None:
@@ -38,17 +40,13 @@ def forget_uncommitted(store: Path) -> int:
     """
     files = sorted(store.glob("*.sqlite3"))
     try:
-        executions = [
-            row for file in files for row in _rows(file, "SELECT ex_num, worker_count, resume_epoch FROM exs")
-        ]
+        executions = [row for file in files for row in _rows(file, _EXECUTIONS)]
         if not executions:
             return 0
         number, workers, resume_epoch = max(executions)
         reached = dict.fromkeys(range(workers), resume_epoch)
         for file in files:
-            for worker, epoch in _rows(
-                file, "SELECT worker_index, worker_frontier FROM fronts WHERE ex_num = ?", number
-            ):
+            for worker, epoch in _rows(file, _FRONTS, number):
                 reached[worker] = max(reached[worker], epoch)
         return sum(_forget(file, min(reached.values())) for file in files)
     except sqlite3.Error as e:
@@ -63,10 +61,8 @@ def kept_states(store: Path) -> tuple[list[Reference], bool]:
     """
     files = sorted(store.glob("*.sqlite3"))
     try:
-        parts = {row for file in files for row in _rows(file, "SELECT part_index, part_count FROM parts")}
-        held = [
-            row for file in files for row in _rows(file, "SELECT ser_change FROM snaps WHERE length(ser_change) < 256")
-        ]
+        parts = {row for file in files for row in _rows(file, _PARTS)}
+        held = [row for file in files for row in _rows(file, _SHORT)]
     except sqlite3.Error as e:
         raise TickwaxError(f"-r: {store}: the recovery store cannot be read: {e}") from e
     found = (find_reference(data) for (data,) in held)
