@@ -99,9 +99,8 @@ class ParquetFile(TapeFile):
         """The rows but for row groups that end before an ordinal."""
         with _readable(self.path) as file:
             groups, row = self._groups_from(file.metadata, from_ordinal)
-            # A thread a column pays only where there is more than a moment's work.
-            many = self.rows > batch_rows
-            for record in file.iter_batches(batch_rows, row_groups=groups, columns=list(names), use_threads=many):
+            # Not a thread a column: decoding is ahead of the kernels as it is, and would take their processor.
+            for record in file.iter_batches(batch_rows, row_groups=groups, columns=list(names), use_threads=False):
                 yield columns_of(self.path, record, row)
                 row += record.num_rows
 
@@ -175,7 +174,10 @@ def columns_of(place: Path | str, record: pa.RecordBatch, row: int) -> TapeBatch
 
 def _kind_codes(column: Any) -> Int8s:
     """Codes of `sources.events.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
+    indices = from_arrow_array(column.indices, column.indices.type.to_pandas_dtype())
     words = column.dictionary.to_pylist()
+    if words == list(KINDS[: len(words)]):  # as the tape's own writer has them
+        return indices.astype(np.int8)
     codes = np.array([KINDS.index(w) if w in KINDS else NO_KIND for w in words] or [NO_KIND], np.int8)
-    kinds: Int8s = codes[from_arrow_array(column.indices, column.indices.type.to_pandas_dtype())]
+    kinds: Int8s = codes[indices]
     return kinds

@@ -7,17 +7,21 @@ from sources.events import KINDS, TapeBatch
 
 TIMESTAMP = pa.timestamp("ns", tz="UTC")
 
+# A tape has no nulls. Said in the schema, Parquet keeps no definition levels, which cost a reader nearly half its time.
 TAPE_SCHEMA = pa.schema(
     [
-        ("ordinal", pa.int64()),
-        ("exchange_ts", TIMESTAMP),
-        ("receive_ts", TIMESTAMP),
-        ("sequence", pa.int64()),
-        ("kind", pa.dictionary(pa.int8(), pa.string())),
-        ("side", pa.int8()),
-        ("price", pa.float64()),
-        ("size", pa.float64()),
-        ("last", pa.bool_()),
+        pa.field(name, type, nullable=False)
+        for name, type in (
+            ("ordinal", pa.int64()),
+            ("exchange_ts", TIMESTAMP),
+            ("receive_ts", TIMESTAMP),
+            ("sequence", pa.int64()),
+            ("kind", pa.dictionary(pa.int8(), pa.string())),
+            ("side", pa.int8()),
+            ("price", pa.float64()),
+            ("size", pa.float64()),
+            ("last", pa.bool_()),
+        )
     ]
 )
 

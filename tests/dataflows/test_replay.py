@@ -98,7 +98,7 @@ def as_table(rows: FeatureRows, columns) -> pa.Table:
             out[c.name] = pa.array([v & 255 for v in values.tolist()], pa.uint8())
         else:
             out[c.name] = pa.array(values.copy())
-    return pa.table(out)
+    return pa.table(out, pa.schema([pa.field(name, out[name].type, name == "regime") for name in out]))
 
 
 def direct(tape: TapeBatch, instrument: Instrument, config: FeatureConfig, books: bool = False) -> pa.Table | None:
@@ -219,7 +219,7 @@ class TestForm:
         names += ["trade_count", "vwap", "price_ffd", "volume_ffd", "fdi", "regime", "volatility", "warm"]
         types = {"ts": NS, "receive_ts": NS, "ordinal": pa.int64(), "trade_count": pa.int64(), "warm": pa.uint8()}
         types["regime"] = pa.dictionary(pa.int8(), pa.string())
-        expected = pa.schema([(name, types.get(name, pa.float64())) for name in names])
+        expected = pa.schema([pa.field(name, types.get(name, pa.float64()), name == "regime") for name in names])
         for instrument in INSTRUMENTS:
             found = table(alone / "features", instrument)
             assert found.schema.remove_metadata() == expected

@@ -208,6 +208,14 @@ class TestOtherTools:
             ("size", pa.float64()),
             ("last", pa.bool_()),
         ]
+        assert not any(f.nullable for f in TAPE_SCHEMA)
+
+    def test_a_tape_of_another_program_may_declare_columns_nullable(self, tmp_path, tape):
+        for path in write(tmp_path, tape):
+            rows = pq.ParquetFile(path).read()
+            pq.write_table(rows.cast(pa.schema([f.with_nullable(True) for f in rows.schema])), path)
+            assert pq.read_schema(path).field("price").nullable
+        assert same(read(tmp_path), tape)
 
     def test_duckdb(self, root, tape):
         found = duckdb.sql(f"select * from '{root}/*/*/*/*.parquet' order by ordinal")
