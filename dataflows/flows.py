@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from bytewax.dataflow import Dataflow
 
 from dataflows.engine_options import Recovery, cluster
+from dataflows.interpreter import keep_freed_memory
 from dataflows.interruption import on_interruption
 from dataflows.orders import read_orders
 from dataflows.progress import ReplayProgress
@@ -158,6 +159,7 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
     Raises:
         TickwaxError: the tape cannot be read, has none of the instruments asked for, or the features are there already.
     """
+    keep_freed_memory()
     config = settings.feature_config()
     readers: list[TapeReader] = []
     placement = share.placement if share else BY_HASH

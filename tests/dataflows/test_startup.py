@@ -1,6 +1,7 @@
 """What a start imports: by name, for a clock would tell more of the machine than of the start."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +54,25 @@ def test_a_replay_imports_what_it_uses(start: str, synthetic_tape_root: Path, tm
     paths = {"TICKWAX_TAPE__PATH": synthetic_tape_root, "TICKWAX_FEATURES__PATH": tmp_path / "features"}
     assert imported(start, **{name: str(path) for name, path in paths.items()}) == OF_A_REPLAY
     assert list((tmp_path / "features").rglob("*.parquet"))
+
+
+AGAIN_AND_AGAIN = """
+import resource
+import numpy as np
+from dataflows.interpreter import keep_freed_memory
+assert keep_freed_memory()
+for turn in range(20):
+    if turn == 10:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    some = [np.ones(3 << 20, np.int8) for _ in range(5)]
+    del some
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
+def test_a_replay_keeps_the_memory_that_it_frees() -> None:
+    around = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", AGAIN_AND_AGAIN], capture_output=True, text=True, env=around)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 768  # pages of one of those arrays
