@@ -14,7 +14,7 @@ from sources.tape.files import NO_KIND, ParquetFile, TapeFile
 from sources.tape.journal import TapeJournals
 from sources.tape.layout import NS_PER_DAY, data_files
 
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 17  # 6.5 MB in memory; half as many cost a replay 3 % more
 # How many tape rows, 0.15 µs each, cost as much as …
 _ROWS_A_SAMPLE = 15  # … a feature row, computed and written
 _ROWS_A_FILE = 14_000  # … a file of features, opened and closed
