@@ -1,6 +1,6 @@
 """Replay on two processes and on two threads beside one worker, and what an instrument costs.
 
-    python benchmarks/bench_scaling.py [--instruments 64] [--rows 12] [--rounds 5]
+    python benchmarks/bench_scaling.py [--instruments 64] [--rows 60] [--rounds 5]
 
 The tape is a synthetic market whose instruments are as unequal as a venue's: the n-th has about 1/n of the rows of the
 first. The variants take turns in rounds, and of each the fastest run counts, because other work on the machine can
@@ -11,6 +11,7 @@ shown on one core and on two. Items that crossed from one worker to another are 
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,7 +69,7 @@ class Run(NamedTuple):
 def replay(tape: Path, features: Path, hooks: Path, cores: int, *flags: str) -> Run:
     """A replay as a user starts it, on so many cores."""
     around = os.environ | {"PYTHONPATH": f"{hooks}:{Path(__file__).parents[1]}", "NOTES": str(hooks / "notes")}
-    command = [*TICKWAX, "replay", "--tape", str(tape), "--features", str(features), "--overwrite", *flags]
+    command = [*TICKWAX, "replay", "--tape", str(tape), "--features", str(features), *flags]
     before = time.perf_counter()
     allowed = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, allowed[:cores])  # a process has what the one that starts it has
@@ -128,7 +129,7 @@ def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--instruments", type=int, default=64)
-    arguments.add_argument("--rows", type=float, default=12.0, help="million rows of the tape")
+    arguments.add_argument("--rows", type=float, default=60.0, help="million rows of the tape")
     arguments.add_argument("--rounds", type=int, default=5)
     chosen = arguments.parse_args()
     console = Console(width=120)
@@ -149,6 +150,10 @@ def main() -> None:
         for _ in range(chosen.rounds):
             for variant, (cores, flags) in variants.items():
                 runs[variant].append(replay(work / "tape", work / "features", work, cores, *flags))
+                files = list((work / "features").rglob("*.parquet"))
+                samples = sum(pq.read_metadata(file).num_rows for file in files)
+                size = sum(file.stat().st_size for file in files)
+                shutil.rmtree(work / "features")  # to write over them would be part of the time
         table = Table(title=f"{rows:,} tape rows of {len(instruments)} instruments, the first has {readers[0].rows:,}")
         for title in ("variant", "M rows/s", "× one", "whole command", "× one ", "processor time", "MB", "all runs"):
             table.add_column(title, justify="left" if title == "variant" else "right")
@@ -173,9 +178,6 @@ def main() -> None:
         console.print(f"load average of the machine, {os.cpu_count()} cores: {os.getloadavg()[0]:.1f}")
         notes = work / "notes"
         console.print(f"items that crossed processes: {len(notes.read_text().split()) if notes.exists() else 0}")
-        files = list((work / "features").rglob("*.parquet"))
-        samples = sum(pq.read_metadata(file).num_rows for file in files)
-        size = sum(file.stat().st_size for file in files)
         tape = sum(file.stat().st_size for file in (work / "tape").rglob("*.parquet"))
         console.print(f"{samples:,} feature rows of {size / samples:.0f} bytes, tape rows of {tape / rows:.1f} bytes")
         instrument_costs(console, work / "tape", instruments[0])

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,11 @@ _MOST_BYTES = (1 << 31) - 1
 
 @contextmanager
 def quick_imports() -> Iterator[None]:
-    """Import without looking for garbage: what imports make stays, and the search is a sixth of a start."""
+    """Import without looking for garbage: what imports make stays, and the search is a sixth of a start.
+
+    Nothing here multiplies matrices; NumPy's library for it starts a thread a core, which spin for 0.1 s.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()
     try:
         yield

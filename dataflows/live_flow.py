@@ -38,6 +38,7 @@ from sources.builder import TapeTail
 from sources.errors import TickwaxError
 from sources.events import TapeBatch
 from sources.instrument import Instrument
+from sources.journal import compile_kernels
 from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
 from sources.live.source import LiveSource
 from sources.tape.journal import TapeJournals
@@ -71,6 +72,7 @@ class Live:
     def ready(self) -> None:
         """What may take seconds and must not happen while frames come."""
         ready_features()
+        compile_kernels()
         ready_interpreter()
 
     def stop_on_signals(self) -> Callable[[], None]:

@@ -1,12 +1,11 @@
 """A replay and a live run on several processes of this machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from dataflows.cluster.messages import Written
-from dataflows.cluster.supervisor import Failure, Supervisor
+from dataflows.cluster.supervisor import Supervisor
 from dataflows.kernels import ready_features
 from dataflows.progress import ReplayProgress
 from dataflows.settings import Settings
@@ -15,8 +14,6 @@ from dataflows.tapes import open_tape, recorded, weighed
 from operators.features import Quality
 from operators.jit import CACHE as OPERATORS
 from sinks.dataset import sweep
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -46,20 +43,18 @@ class LiveTogether:
     failure: str | None
 
 
-def replay_together(settings: Settings, environment: dict[str, str], processes: int, workers: int) -> ReplayedTogether:
+def replay_together(settings: Settings, supervisor: Supervisor, workers: int) -> ReplayedTogether:
     """Replay to the end with a progress bar; an interruption or a failure leaves nothing.
 
     Args:
-        environment: what in ``settings`` came from flags.
         workers: threads a process.
 
     Raises:
         TickwaxError: the tape cannot be read, or has none of the instruments asked for.
-        SystemExit: a process has failed, or the run was interrupted; why has been said.
+        Failure: a process has failed, or the run was interrupted; why has been said.
     """
     _compile_once()
-
-    def run(supervisor: Supervisor) -> ReplayedTogether:
+    try:
         readers = [] if settings.tape.topic else open_tape(settings)[1]
         weights = weighed(settings, readers).weights
         with ReplayProgress(sum(reader.rows for reader in readers)) as progress:
@@ -70,49 +65,35 @@ def replay_together(settings: Settings, environment: dict[str, str], processes: 
                 "the rows are right, and took longer")  # fmt: skip
         quality = Quality(*(sum(counts) for counts in zip(*(each.quality for each in computed), strict=True)))
         return ReplayedTogether(progress, _sets(written), quality)
-
-    try:
-        return _supervised(processes, environment, run)
     finally:
+        supervisor.close()
         for path in (settings.features.path, settings.books.path):
             if path is not None and path.is_dir():
                 sweep(path)  # a process that was killed could not
 
 
-def live_together(settings: Settings, environment: dict[str, str], processes: int, workers: int) -> LiveTogether:
+def live_together(settings: Settings, supervisor: Supervisor, workers: int) -> LiveTogether:
     """Run until a signal or the duration's end.
 
     Args:
-        environment, workers: as of `replay_together`.
+        workers: threads a process.
 
     Raises:
         TickwaxError: an impossible combination of settings.
-        SystemExit: as of `replay_together`.
+        Failure: as of `replay_together`.
     """
     wanted = settings.live_symbols()
     _compile_once()
-
-    def run(supervisor: Supervisor) -> LiveTogether:
-        weights = recorded(settings.tape.path, wanted).weights
-        _, written = supervisor.run("live", workers, weights)
-        left = next((each.left for each in written if each.left), None)
-        return LiveTogether(_sets(written), left, next((each.failure for each in written if each.failure), None))
-
-    return _supervised(processes, environment, run)
+    weights = recorded(settings.tape.path, wanted).weights
+    _, written = supervisor.run("live", workers, weights)
+    left = next((each.left for each in written if each.left), None)
+    return LiveTogether(_sets(written), left, next((each.failure for each in written if each.failure), None))
 
 
 def _compile_once() -> None:
     """Not in every process at the same time."""
     if not OPERATORS.holds("engine.run_packed"):
         ready_features()
-
-
-def _supervised(processes: int, environment: dict[str, str], run: Callable[[Supervisor], T]) -> T:
-    try:
-        with Supervisor(processes, environment) as supervisor:
-            return run(supervisor)
-    except Failure as e:
-        raise SystemExit(e.code) from None
 
 
 def _sets(written: Sequence[Written]) -> dict[str, WrittenTogether]:

@@ -78,11 +78,16 @@ class Supervisor:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let no process be left; a second call does nothing."""
         for child in self._children:
             if child.poll() is None:
                 child.kill()
             child.wait()
         self._release()
+        self._release = lambda: None
         for reserved in self._reserved:
             reserved.close()
 
@@ -107,8 +112,6 @@ class Supervisor:
         """
         addresses = [f"127.0.0.1:{reserved.getsockname()[1]}" for reserved in self._reserved]
         with self._lock:
-            if self._signals:
-                raise self._cut_short()
             self._ordered = True
             for index in range(len(self._children)):
                 self._send(index, msgspec.json.encode(Order(verb, index, addresses, workers, weights)) + b"\n")
@@ -145,8 +148,6 @@ class Supervisor:
 
     def _cut_short(self) -> Failure:
         """What an interruption has come to."""
-        if not self._ordered:
-            say("interrupted")
         return Failure(next((c for c in self._codes.values() if c in (1, 2)), 128 + self._signals[0]))
 
     def _fail(self, index: int, event: Message | Ended) -> None:
@@ -197,8 +198,12 @@ class Supervisor:
         with self._lock:
             if self._committing:  # what appears now appears whole
                 return
+            if not self._ordered:  # nothing has been done, and the main thread may import or compile for long
+                self._tell(signal.SIGKILL)
+                say("interrupted")
+                os._exit(128 + number)
             self._signals.append(number)
-            self._tell(number if self._ordered else signal.SIGKILL)
+            self._tell(number)
         first = len(self._signals) == 1
         late = threading.Timer(_GRACE if first else 1.0, self._tell, (signal.SIGKILL,))
         late.daemon = True

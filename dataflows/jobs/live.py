@@ -9,9 +9,9 @@ from rich.live import Live as LiveDisplay
 
 from dataflows.board import Board
 from dataflows.cluster.runs import LiveTogether, live_together
+from dataflows.cluster.supervisor import Supervisor
 from dataflows.live_flow import Live, prepare_live
 from dataflows.settings import Settings, load_settings
-from dataflows.settings_layers import as_environment
 from dataflows.startup import say
 from dataflows.summary import data_set_table, try_line
 from dataflows.tapes import recorded
@@ -20,13 +20,13 @@ from sources.balance import BY_HASH
 from sources.instrument import Instrument
 
 
-def live(flags: dict[str, Any], workers: int, processes: int) -> None:
-    """Record and compute; ``flags`` are settings."""
+def live(flags: dict[str, Any], workers: int, supervisor: Supervisor | None) -> None:
+    """Record and compute, in the processes of a supervisor if there is one; ``flags`` are settings."""
     settings = load_settings(flags)
-    if processes == 1:
+    if supervisor is None:
         _tell(settings, run_live(settings, workers))
     else:
-        _tell(settings, live_together(settings, as_environment(flags), processes, workers))
+        _tell(settings, live_together(settings, supervisor, workers))
 
 
 def record(flags: dict[str, Any], workers: int) -> None:

@@ -9,11 +9,11 @@ from bytewax.run import cli_main
 from rich.console import Console
 
 from dataflows.cluster.runs import replay_together
+from dataflows.cluster.supervisor import Supervisor
 from dataflows.engine_options import Recovery
 from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings
-from dataflows.settings_layers import as_environment
 from dataflows.summary import Replayed, data_set_table, replay_lines, try_line
 from sources.errors import TickwaxError
 
@@ -21,7 +21,7 @@ from sources.errors import TickwaxError
 def replay(
     flags: dict[str, Any],
     workers: int,
-    processes: int,
+    supervisor: Supervisor | None,
     folder: str | None = None,
     snapshot_seconds: int = 10,
     backup_seconds: int = 0,
@@ -30,21 +30,18 @@ def replay(
 
     Args:
         flags: settings.
-        folder: for a resumption; None: there is to be none.
+        supervisor: of the processes that replay; None: this one does.
+        folder: for a resumption of this one; None: there is to be none.
 
     Raises:
-        TickwaxError: as of `prepare_replay`; or several processes are to be resumed.
+        TickwaxError: as of `prepare_replay`.
     """
     settings = load_settings(flags)
-    if folder and processes > 1:
-        raise TickwaxError(
-            f"--recovery: not with --processes {processes}; use --workers, or start each with bytewax.run, -i and -a"
-        )
-    if processes == 1:
+    if supervisor is None:
         recovery = Recovery(Path(folder), backup_seconds) if folder else None
         report(settings, run_replay(settings, workers, recovery, snapshot_seconds))
     else:
-        report(settings, replay_together(settings, as_environment(flags), processes, workers))
+        report(settings, replay_together(settings, supervisor, workers))
 
 
 def run_replay(

@@ -6,7 +6,7 @@ import typer
 
 from dataflows.app import app
 from dataflows.interpreter import quick_imports
-from dataflows.verbs.processes import Processes
+from dataflows.verbs.processes import Processes, started
 
 Symbols = Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")]
 Duration = Annotated[str | None, typer.Option(help="Stop after this long, such as 60s or 1h; else on Ctrl-C.")]
@@ -29,9 +29,11 @@ def live_verb(
     processes: Processes = 1,
 ) -> None:
     """Connect to the exchanges, **record** the tape, **compute** the features, until Ctrl-C or for a duration."""
-    with quick_imports():
-        from dataflows.jobs.live import live
-    live(_flags(symbols, duration, tape, features, sampling), workers, processes)
+    flags = _flags(symbols, duration, tape, features, sampling)
+    with started(processes, flags) as supervisor:
+        with quick_imports():
+            from dataflows.jobs.live import live
+        live(flags, workers, supervisor)
 
 
 @app.command("record", epilog="Example:\n\n    tickwax record --symbols 'binance_futures:*' --tape data/tape")

@@ -6,7 +6,8 @@ import typer
 
 from dataflows.app import app
 from dataflows.interpreter import quick_imports
-from dataflows.verbs.processes import Processes
+from dataflows.verbs.processes import Processes, started
+from sources.errors import TickwaxError
 
 _EXAMPLES = """
 Examples:
@@ -63,6 +64,11 @@ def replay_verb(
         "replay.start": start,
         "replay.end": end,
     }
-    with quick_imports():
-        from dataflows.jobs.replay import replay
-    replay(flags, workers, processes, recovery, snapshot_interval, backup_interval)
+    if recovery and processes > 1:
+        raise TickwaxError(
+            f"--recovery: not with --processes {processes}; use --workers, or start each with bytewax.run, -i and -a"
+        )
+    with started(processes, flags) as supervisor:
+        with quick_imports():
+            from dataflows.jobs.replay import replay
+        replay(flags, workers, supervisor, recovery, snapshot_interval, backup_interval)

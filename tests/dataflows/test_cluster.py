@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dataflows.cluster.runs import replay_together
+from dataflows.cluster.supervisor import Supervisor
 from dataflows.settings import Settings, load_settings
 from dataflows.settings_layers import as_environment, dotted_layer, environment_layer
 from dataflows.synthesis import write_synthetic_tape
@@ -92,6 +93,13 @@ def wait_for(condition, process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def beside(folder: Path) -> list[str]:
     """What a run left beside its data sets; the note of who writes is not of the data."""
     return [path.name for path in folder.iterdir() if path.name.startswith(".") and path.suffix != ".writers"]
@@ -152,16 +160,25 @@ def test_an_interruption_of_a_replay_leaves_nothing(long_tape, start, tmp_path):
     assert (list(instruments(tmp_path / "features")), beside(tmp_path)) == ([], [])
 
 
+def test_an_interruption_while_processes_import_is_heard_at_once(long_tape, start, tmp_path):
+    process = start({"tape.path": long_tape, "features.path": tmp_path / "features"}, "replay", "--processes", 2)
+    wait_for(lambda: len(children(process)) == 2, process)
+    pids = children(process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, told(stderr)) == (130, ["tickwax: interrupted"])
+    wait_until_gone(pids)
+    assert not (tmp_path / "features").exists()
+    assert beside(tmp_path) == []
+
+
 def test_a_supervisor_that_is_killed_leaves_no_process_behind(long_tape, start, tmp_path):
     settings = {"tape.path": long_tape, "features.path": tmp_path / "features", "features.sampling": "update"}
     process = start(settings, "replay", "--processes", 2)
     wait_for(lambda: len(list(tmp_path.glob(".features.staging*"))) == 2, process)
     pids = children(process)
     process.kill()
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until_gone(pids)
     assert (list(instruments(tmp_path / "features")), beside(tmp_path)) == ([], [])
 
 
@@ -179,8 +196,9 @@ def test_a_failure_has_its_traceback_and_no_other(synthetic_tape_root, start, tm
 
 def test_bad_input_is_noticed_before_anything_is_done(tmp_path):
     settings = load_settings({"tape.path": str(tmp_path / "none"), "features.path": str(tmp_path / "features")})
-    with pytest.raises(TickwaxError, match=f"^tape.path: {tmp_path / 'none'} holds no tape"):
-        replay_together(settings, {}, 2, 1)
+    none = f"^tape.path: {tmp_path / 'none'} holds no tape"
+    with Supervisor(2, {}) as supervisor, pytest.raises(TickwaxError, match=none):
+        replay_together(settings, supervisor, 1)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,45 @@
+"""The journal's kernels are compiled before a run, in the very forms that it will use."""
+
+import os
+import subprocess
+import sys
+
+import numba
+import pytest
+
+from tests.conftest import ROOT
+
+COLD = """
+import sys
+from pathlib import Path
+import numba
+import numpy as np
+from operators.config import FeatureConfig
+from operators.features import FeatureEngine
+from operators.schema import feature_columns
+from sinks.journal import JournalWriter
+from sinks.rows import rows_form
+from sources import journal
+from tests.sinks.journals import BTC, FORM, append, rows
+kernels = (journal.count_items, journal.find_items, journal.gather)
+journal.compile_kernels()
+before = [kernel.signatures for kernel in kernels]
+folder, tape = Path(sys.argv[1]), rows(0, 500)
+features = rows_form(feature_columns(FeatureConfig()))
+writers = [JournalWriter(folder / name, form.description) for name, form in (("tape", FORM), ("rows", features))]
+append(writers[0], (BTC, tape))
+part = FeatureEngine(FeatureConfig(sampling_ns=0)).process(tape._replace(price=np.where(tape.side > 0, 1.0, 2.0)))
+writers[1].append([(str(BTC), features.arrays(part))])
+for writer in writers:
+    read = journal.Journal(writer.path)
+    (_, items), = read.by_key()
+    assert all(read.read(items, field.name).size for field in read.fields)
+assert [kernel.signatures for kernel in kernels] == before, [kernel.signatures for kernel in kernels]
+"""
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_what_is_compiled_beforehand_is_what_is_used(tmp_path):
+    """A run that ends has a few seconds for its journals, and compiling takes longer."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", COLD, str(tmp_path)], check=True, env=environment)
