@@ -10,11 +10,12 @@ from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from sources.balance import BY_HASH, Placement
 from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
-from sources.tape.reader import TapeReader
+from sources.tape.reader import BATCH_ROWS, TapeReader
 
 Item = tuple[str, InstrumentBatch]
 
 _AHEAD = 2  # batches decoded before they are asked for
+_DENSE_ROWS = 1 << 14  # of a batch whose every row may complete a feature row, so that writing begins early
 
 
 class TapeSource(DynamicSource[Item]):
@@ -31,7 +32,8 @@ class TapeSource(DynamicSource[Item]):
         """Args:
         on_rows: told of each batch that is handed out; workers may be threads.
         on_error: told of what stops the source, before Bytewax is.
-        longest_ns: how much exchange time a batch may span, so that the rows it completes are bounded; 0: any.
+        longest_ns: how much exchange time a batch may span, so that the rows it completes are bounded; 0: any, for
+            batches of fewer rows.
         placement: which worker reads, and computes, an instrument.
         """
         self._readers = readers
@@ -112,7 +114,8 @@ def items(
     """
     for reader in readers:
         routed = key(reader.instrument)
-        batches = reader.batches(resume=(begin or {}).get(str(reader.instrument)))
+        resume = (begin or {}).get(str(reader.instrument))
+        batches = reader.batches(BATCH_ROWS if longest_ns else _DENSE_ROWS, resume)
         for part, last in _with_last(part for batch in batches for part in cut(batch, longest_ns)):
             yield routed, InstrumentBatch(reader.instrument, part, ended=last)
 

@@ -1,0 +1,62 @@
+"""Feature rows become files: all of them, in order, however they come."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators.config import FeatureConfig
+from operators.features import NO_MORE_ROWS, FeatureRows
+from operators.schema import feature_columns
+from sinks import rows as module
+from sinks.rows import RowsSink, rows_schema, rows_to_arrow
+from sources.tape.layout import data_files
+from tests.sinks.journals import BTC, DAY, ETH, SOL
+
+COLUMNS = feature_columns(FeatureConfig())
+SCHEMA = rows_schema(COLUMNS)
+
+
+def some(first: int, count: int) -> FeatureRows:
+    """Rows an hour apart, told apart by their numbers."""
+    n = np.arange(first, first + count)
+    values = np.sqrt(n + np.arange(60)[:, None])
+    return FeatureRows(
+        np.stack([n * DAY // 24, n, n, n]), np.stack([n % 4 - 1, n % 128]).astype(np.int8), values, values
+    )
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([BTC, ETH, SOL]), st.integers(1, 40)), max_size=30),
+    st.integers(1, 100),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_rows_of_many_instruments(tmp_path_factory, parts, at_once, ended):
+    root = tmp_path_factory.mktemp("rows") / "features"
+    sink = RowsSink(root, COLUMNS, "test")
+    expected: dict = {instrument: [] for instrument in (BTC, ETH, SOL)}
+    before, module._AT_ONCE = module._AT_ONCE, at_once
+    try:
+        partition = sink.build("out", 0, 1)
+        for instrument, count in parts:
+            rows = some(sum(part.rows for part in expected[instrument]), count)
+            expected[instrument].append(rows)
+            partition.write_batch([(str(instrument), rows)])
+        if ended:
+            partition.write_batch([(str(instrument), NO_MORE_ROWS) for instrument in expected])
+        partition.close()
+        sink.commit()
+    finally:
+        module._AT_ONCE = before
+        sink.abort()
+    assert sink.rows_written == sum(count for _, count in parts)
+    for instrument, rows in expected.items():
+        found = [pq.ParquetFile(path).read() for path in data_files(root, instrument)]
+        if rows:
+            together = pa.Table.from_batches([rows_to_arrow(part, COLUMNS, SCHEMA) for part in rows])
+            assert pa.concat_tables(found).equals(together)
+            assert len(found) == len({int(t) // DAY for part in rows for t in part.integer[0]})  # one a date
+        else:
+            assert found == []
