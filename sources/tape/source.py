@@ -14,7 +14,7 @@ from sources.tape.reader import BATCH_ROWS, TapeReader
 
 Item = tuple[str, InstrumentBatch]
 
-_AHEAD = 2  # batches decoded before they are asked for
+_AHEAD = 4  # batches decoded before they are asked for: while a row group is written, decoding has half a core
 _DENSE_ROWS = 1 << 14  # of a batch whose every row may complete a feature row, so that writing begins early
 
 
