@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from operators.schema import Column
-from sinks.dataset import DatasetWriter, cannot_write, sync
+from sinks.dataset import DatasetWriter
+from sinks.disk import cannot_write, sync
 from sinks.form import Form
 from sinks.rows import rows_form
 from sinks.tape import tape_form

@@ -8,7 +8,6 @@ thread, a few row groups behind the caller at the most.
 import contextlib
 import os
 import shutil
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.errors import TickwaxError
+from sinks.disk import cannot_write, staging, sweep, sync
 from sources.instrument import Instrument
-from sources.tape.layout import NS_PER_DAY, beside, data_files, date_text, instrument_dir
+from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
 
 _IN_FLIGHT = 1  # row groups waiting for the background thread, beside the one it is at
 _BUFFER = 1 << 16  # bytes of a file; Parquet writes every page on its own, however small
@@ -100,7 +99,7 @@ class DatasetWriter:
         with self._one_line():
             root.mkdir(parents=True, exist_ok=True)
             sweep(root)
-            self._staging = _staging(root, f"{os.getpid()}-{name}")
+            self._staging = staging(root, f"{os.getpid()}-{name}")
             shutil.rmtree(self._staging, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -279,34 +278,3 @@ def _close(file: _Open) -> None:
     for each in (file.writer, file.sink):
         if each is not None:
             each.close()
-
-
-def cannot_write(root: Path, error: OSError) -> TickwaxError:
-    """The line that says so."""
-    return TickwaxError(f"cannot write to {root}: {error.strerror or str(error).splitlines()[0]}")
-
-
-def sync(path: Path) -> None:
-    """Have a file's content, or the names in a folder, on the disk.
-
-    Raises:
-        OSError: it cannot be.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _staging(root: Path, rest: str) -> Path:
-    return beside(root, f"staging-{socket.gethostname()}-{rest}")
-
-
-def sweep(root: Path) -> None:
-    """Remove what writers of this host left behind when they were killed."""
-    pattern = _staging(root, "*")
-    for folder in pattern.parent.glob(pattern.name):
-        pid = folder.name.removeprefix(pattern.name.removesuffix("*")).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sinks.dataset import sync
+from sinks.disk import sync
 from sinks.form import Array
 from sources.journal import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, Journal, checksum
 

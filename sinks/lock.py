@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from sinks.compaction import recover
-from sinks.dataset import cannot_write
+from sinks.disk import cannot_write
 from sources.errors import TickwaxError
 from sources.tape.layout import beside
 

@@ -17,7 +17,8 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from operators.schema import Column
 from sinks.compaction import stage
-from sinks.dataset import DatasetWriter, cannot_write, sync
+from sinks.dataset import DatasetWriter
+from sinks.disk import cannot_write, sync
 from sinks.journal import JournalWriter
 from sinks.rows import Item, rows_form
 from sinks.watched import watched

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sinks.compaction import Compacted, compact
-from sinks.dataset import cannot_write
+from sinks.disk import cannot_write
 from sinks.form import Array, Form
 from sinks.journal import JournalWriter
 from sources.tape.layout import JOURNALS, beside

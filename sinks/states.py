@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from isal import isal_zlib
 
 from operators.features import StatePart
-from sinks.dataset import cannot_write, sync
+from sinks.disk import cannot_write, sync
 from sinks.extents import Extents, pages
 from sinks.watched import watched
 from sources.errors import TickwaxError

@@ -13,7 +13,7 @@ from dataflows.startup import say
 from dataflows.tapes import open_tape, recorded, weighed
 from operators.features import Quality
 from operators.jit import CACHE as OPERATORS
-from sinks.dataset import sweep
+from sinks.disk import sweep
 
 
 @dataclass

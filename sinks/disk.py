@@ -1,0 +1,41 @@
+"""What every writer asks of the disk: to have content on it, to lose what a killed run left, a line if it fails."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from sources.errors import TickwaxError
+from sources.tape.layout import beside
+
+
+def cannot_write(root: Path, error: OSError) -> TickwaxError:
+    """The line that says so."""
+    return TickwaxError(f"cannot write to {root}: {error.strerror or str(error).splitlines()[0]}")
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or the names in a folder, on the disk.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def staging(root: Path, rest: str) -> Path:
+    """A folder of this host beside a data set, for what is not to be seen yet."""
+    return beside(root, f"staging-{socket.gethostname()}-{rest}")
+
+
+def sweep(root: Path) -> None:
+    """Remove what writers of this host left behind when they were killed."""
+    pattern = staging(root, "*")
+    for folder in pattern.parent.glob(pattern.name):
+        pid = folder.name.removeprefix(pattern.name.removesuffix("*")).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)
