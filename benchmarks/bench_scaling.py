@@ -149,11 +149,8 @@ def main() -> None:
         runs: dict[str, list[Run]] = {variant: [] for variant in variants}
         for _ in range(chosen.rounds):
             for variant, (cores, flags) in variants.items():
+                shutil.rmtree(work / "features", ignore_errors=True)  # to write over them would be part of the time
                 runs[variant].append(replay(work / "tape", work / "features", work, cores, *flags))
-                files = list((work / "features").rglob("*.parquet"))
-                samples = sum(pq.read_metadata(file).num_rows for file in files)
-                size = sum(file.stat().st_size for file in files)
-                shutil.rmtree(work / "features")  # to write over them would be part of the time
         table = Table(title=f"{rows:,} tape rows of {len(instruments)} instruments, the first has {readers[0].rows:,}")
         for title in ("variant", "M rows/s", "× one", "whole command", "× one ", "processor time", "MB", "all runs"):
             table.add_column(title, justify="left" if title == "variant" else "right")
@@ -178,6 +175,9 @@ def main() -> None:
         console.print(f"load average of the machine, {os.cpu_count()} cores: {os.getloadavg()[0]:.1f}")
         notes = work / "notes"
         console.print(f"items that crossed processes: {len(notes.read_text().split()) if notes.exists() else 0}")
+        files = list((work / "features").rglob("*.parquet"))
+        samples = sum(pq.read_metadata(file).num_rows for file in files)
+        size = sum(file.stat().st_size for file in files)
         tape = sum(file.stat().st_size for file in (work / "tape").rglob("*.parquet"))
         console.print(f"{samples:,} feature rows of {size / samples:.0f} bytes, tape rows of {tape / rows:.1f} bytes")
         instrument_costs(console, work / "tape", instruments[0])

@@ -190,14 +190,15 @@ class _RowsPartition(StatelessSinkPartition[Item]):
         """Append rows; close the files of instruments of which no more will come."""
         with self._sink.watched():
             for key, rows in items:
-                if rows.rows:
-                    self._gathered.setdefault(key, []).append(rows)
-                    self._count += rows.rows
-                    self.rows += rows.rows
-                if self._count >= _AT_ONCE or not rows.rows:
-                    self._hand_on()
                 if not rows.rows:
+                    self._hand_on()
                     self.writer.end_file(Instrument.parse(key))
+                    continue
+                self._gathered.setdefault(key, []).append(rows)
+                self._count += rows.rows
+                self.rows += rows.rows
+                if self._count >= _AT_ONCE:
+                    self._hand_on()
 
     def close(self) -> None:
         """The input has ended, or something failed: the files are complete as far as this worker is concerned."""
@@ -213,4 +214,6 @@ class _RowsPartition(StatelessSinkPartition[Item]):
         self._count = 0
 
     def _arrow(self, parts: list[FeatureRows]) -> pa.RecordBatch:
-        return rows_to_arrow(concat_rows(parts) or parts[0], self._columns, self._schema)
+        rows = concat_rows(parts)
+        assert rows is not None  # nothing is gathered of an instrument without rows
+        return rows_to_arrow(rows, self._columns, self._schema)

@@ -105,7 +105,7 @@ def by_rows(work: Path, once: TapeBatch, millions: list[float], rounds: int) -> 
     rows = {million: write_repeated(once, million, work / f"long-{million}") for million in millions}
     spent: dict[float, Spent] = {}
     peak = dict.fromkeys(millions, 0.0)
-    flags = ("--features", str(work / "long-features"), "--overwrite")
+    flags = ("--features", str(work / "whole-features"), "--overwrite")
     for million in millions:  # before this process grows: a child's peak counts from before it became another
         _, peak[million] = process("replay", "--tape", str(work / f"long-{million}"), *flags)
     runs = {m: partial(replay, work / f"long-{m}", work / "long-features") for m in millions}

@@ -176,8 +176,8 @@ def _kind_codes(column: Any) -> Int8s:
     """Codes of `sources.events.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
     indices = from_arrow_array(column.indices, column.indices.type.to_pandas_dtype())
     words = column.dictionary.to_pylist()
-    if words == list(KINDS[: len(words)]):  # as the tape's own writer has them
+    if tuple(words) == KINDS[: len(words)]:  # as the tape's own writer has them
         return indices.astype(np.int8)
-    codes = np.array([KINDS.index(w) if w in KINDS else NO_KIND for w in words] or [NO_KIND], np.int8)
+    codes = np.array([KINDS.index(w) if w in KINDS else NO_KIND for w in words], np.int8)
     kinds: Int8s = codes[indices]
     return kinds

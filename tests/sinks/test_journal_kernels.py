@@ -12,7 +12,6 @@ from tests.conftest import ROOT
 COLD = """
 import sys
 from pathlib import Path
-import numba
 import numpy as np
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine
