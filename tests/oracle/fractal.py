@@ -1,6 +1,7 @@
 """Fractal dimension of a window of mids, and the regime it names (the contract, 4.7)."""
 
 import math
+from fractions import Fraction
 
 FLAT = 1.5
 
@@ -14,9 +15,25 @@ def dimension(window: list[float], method: str) -> float:
     low, high = min(window), max(window)
     if low == high:
         return FLAT
+    if method == "variogram":  # a ratio, so scaling changes nothing
+        return variogram(window)
     y = [(x - low) / (high - low) for x in window]
     estimate = {"madogram": madogram, "sevcik": sevcik, "chord": chord}[method]
     return min(max(estimate(y), 1.0), 2.0)
+
+
+def variogram(window: list[float]) -> float:
+    """Gneiting, Ševčíková & Percival 2012, section 3, with p = 2 and lags 1 and 2, in exact fractions."""
+    exact = [Fraction(x) for x in window]
+
+    def mean_square(lag: int) -> Fraction:
+        squares = [(exact[i] - exact[i - lag]) ** 2 for i in range(lag, len(exact))]
+        return sum(squares, Fraction(0)) / len(squares)
+
+    v1, v2 = mean_square(1), mean_square(2)
+    if v2 == 0:
+        return 2.0
+    return min(max(2 - 0.5 * math.log2(v2 / v1), 1.0), 2.0)
 
 
 def madogram(y: list[float]) -> float:
