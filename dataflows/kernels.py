@@ -7,12 +7,18 @@ from operators.features import FEW_ROWS, FeatureEngine
 from operators.jit import CACHE as OPERATORS
 from sources.events import SNAPSHOT, tape_batch
 from sources.jit import KernelCache
+from sources.kernel_files import warn_once
 
 
 def announce(cache: KernelCache, kernel: str, seconds: int) -> None:
     """Tell on standard error that ``kernel`` will be compiled now, unless it has been on this machine."""
-    if not cache.holds(kernel):
-        print(f"tickwax: compiling for this machine, once; about {seconds} s …", file=sys.stderr, flush=True)
+    if cache.holds(kernel):
+        return
+    reason = cache.obstacle()
+    often = "once" if reason is None else f"in every run (compiled kernels cannot be kept: {reason})"
+    print(f"tickwax: compiling for this machine, {often}; about {seconds} s …", file=sys.stderr, flush=True)
+    if reason is not None:
+        warn_once(None)  # the reason has been told
 
 
 def ready_features() -> None:

@@ -2,6 +2,8 @@
 
 from sources.jit import KernelCache
 
-CACHE = KernelCache("operators", "operators/*.py", "sources/events.py", allocates=False, inlined=True)
+CACHE = KernelCache(
+    "operators", "operators/**/*.py", "sources/events.py", "sources/jit.py", allocates=False, inlined=True
+)
 kernel = CACHE.kernel
 short_kernel = CACHE.short_kernel

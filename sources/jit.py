@@ -7,6 +7,7 @@ give the same bits whatever the batch.
 import hashlib
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,10 +15,26 @@ from typing import Any, TypeVar
 import numba
 from numba.np import linalg
 
+from sources.kernel_files import KernelFiles, held, obstacle
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ROOT = Path(__file__).parent.parent
-_BASE = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else Path.home() / ".cache" / "tickwax"
+
+
+def _base() -> Path | None:
+    """The folder of all caches; None where the user has no home (a container's unknown user)."""
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR)
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "tickwax"
+    try:
+        return Path.home() / ".cache" / "tickwax"
+    except RuntimeError:
+        return None
+
+
+_BASE = _base()
 
 
 def _load_array_functions() -> None:
@@ -42,8 +59,7 @@ _load_array_functions()
 class KernelCache:
     """Where the machine code of one package's kernels is kept.
 
-    The folder is named by the text of the sources, because Numba's own cache looks at the file of the outermost
-    function alone and would miss a change in one that it calls.
+    The folder is named by the text of the sources, because a kernel's machine code holds that of the kernels it calls.
     """
 
     def __init__(self, name: str, *sources: str, allocates: bool = True, inlined: bool = False) -> None:
@@ -56,7 +72,7 @@ class KernelCache:
         """
         files = sorted(file for pattern in sources for file in _ROOT.glob(pattern))
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-        self.folder = _BASE / f"{name}-{digest}"
+        self.folder = None if _BASE is None else _BASE / f"{name}-{digest}"
         self._allocates = allocates
         self._inlined = inlined
 
@@ -72,24 +88,24 @@ class KernelCache:
         return self._compiled(function, nogil=False)
 
     def _compiled(self, function: F, nogil: bool) -> F:
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(self.folder)  # read when the kernel is declared
-        try:
-            compiled: F = numba.njit(
-                function,
-                cache=True,
-                nogil=nogil,
-                error_model="numpy",
-                _nrt=self._allocates,
-                forceinline=self._inlined,
-            )
-        finally:
-            numba.config.CACHE_DIR = before
+        compiled: F = numba.njit(
+            function,
+            nogil=nogil,
+            error_model="numpy",
+            _nrt=self._allocates,
+            forceinline=self._inlined,
+        )
+        if not numba.config.DISABLE_JIT:
+            compiled._cache = KernelFiles(function, self.folder)  # type: ignore[attr-defined]
         return compiled
 
     def holds(self, kernel: str) -> bool:
         """Whether ``module.function`` has machine code already (or compilation is off)."""
-        return bool(numba.config.DISABLE_JIT) or any(self.folder.rglob(f"{kernel}-*.nbi"))
+        return bool(numba.config.DISABLE_JIT) or held(self.folder, kernel)
+
+    def obstacle(self) -> str | None:
+        """Why compiled kernels cannot be kept, in words; None if they can."""
+        return obstacle(self.folder)
 
 
 CACHE = KernelCache("sources", "sources/**/*.py")
