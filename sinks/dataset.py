@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sinks.disk import cannot_write, staging, sweep, sync
+from sinks.disk import cannot_write, move, staging, sweep, sync
 from sources.instrument import Instrument
 from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
 
@@ -191,7 +191,7 @@ class DatasetWriter:
         for _, final in self._done:  # whatever needs space comes first, so that a full disk shows nothing
             final.parent.mkdir(parents=True, exist_ok=True)
         for staged, final in self._done:
-            os.replace(staged, final)
+            move(staged, final)
         files = [final for _, final in self._done]
         if self._durable:
             for folder in sorted({folder for file in files for folder in file.relative_to(self.root).parents}):

@@ -1,5 +1,6 @@
 """What every writer asks of the disk: to have content on it, to lose what a killed run left, a line if it fails."""
 
+import errno
 import os
 import shutil
 import socket
@@ -25,6 +26,27 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def move(file: Path, to: Path) -> None:
+    """Rename a file, whole at every moment, also where a partition of a data set is mounted on its own.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    try:
+        os.replace(file, to)
+    except OSError as e:
+        if e.errno != errno.EXDEV:
+            raise
+        part = to.with_name(f".{to.name}.part")
+        try:
+            shutil.copyfile(file, part)
+            sync(part)
+            os.replace(part, to)
+        finally:
+            part.unlink(missing_ok=True)
+        file.unlink()
 
 
 def staging(root: Path, rest: str) -> Path:

@@ -1,5 +1,7 @@
 """One writer at a time; the processes of one cluster are one writer."""
 
+import contextlib
+import errno
 import fcntl
 import os
 import tempfile
@@ -13,14 +15,15 @@ from sinks.disk import cannot_write
 from sources.errors import TickwaxError
 from sources.tape.layout import beside
 
+_LOCK = "lock"  # beside the data set, while somebody holds it
 _NOTE = "writers"  # beside the data set: which cluster holds it
 
 
 class DataSetLock:
     """Holds a data set against other writers; the system lets go of a dead one.
 
-    The folder is its own lock: no file that stays behind. Processes of a cluster share it, and a note beside it says
-    which cluster that is.
+    The lock is a file, because NFS locks only what is open for writing; whoever is the last to let go removes it.
+    Processes of a cluster share the lock, and a note beside it says which cluster that is.
     """
 
     def __init__(self, root: Path, cluster: str = "", say: Callable[[str], None] = lambda line: None) -> None:
@@ -34,13 +37,15 @@ class DataSetLock:
             TickwaxError: somebody else holds it, or the folder cannot be written to.
         """
         self._handles: list[int] = []
+        self._root = root
+        self._file = -1
         try:
             root.mkdir(parents=True, exist_ok=True)
             check_writable(root)
-            folder = self._open(root, os.O_RDONLY | os.O_DIRECTORY)
+            self._path = beside(root, _LOCK)
             if cluster:
-                self._share(root, folder, cluster, say)
-            elif not _locked(folder, fcntl.LOCK_EX):
+                self._share(cluster, say)
+            elif not self._take(fcntl.LOCK_EX):
                 raise _refusal(root)
             else:
                 recover(root, say)
@@ -59,29 +64,50 @@ class DataSetLock:
 
     def release(self) -> None:
         """Let others write; may come more than once."""
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                if _locked(self._file, fcntl.LOCK_EX):  # nobody else of the cluster holds it
+                    self._path.unlink()
+            self._file = -1
         for handle in self._handles:
             os.close(handle)
         self._handles.clear()
 
-    def _open(self, path: Path, flags: int) -> int:
-        handle = os.open(path, flags | os.O_CLOEXEC, 0o644)
+    def _open(self, path: Path) -> int:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._handles.append(handle)
         return handle
 
-    def _share(self, root: Path, folder: int, cluster: str, say: Callable[[str], None]) -> None:
+    def _close(self, handle: int) -> None:
+        self._handles.remove(handle)
+        os.close(handle)
+
+    def _take(self, how: int) -> bool:
+        """Lock the file that stands at the path now: one that its last holder has removed locks nobody out."""
+        while True:
+            handle = self._open(self._path)
+            if not _locked(handle, how):
+                self._close(handle)
+                return False
+            if _is_at(handle, self._path):
+                self._file = handle
+                return True
+            self._close(handle)
+
+    def _share(self, cluster: str, say: Callable[[str], None]) -> None:
         """The first process of a cluster recovers and signs the note; the others must find their own name there."""
-        note = self._open(beside(root, _NOTE), os.O_RDWR | os.O_CREAT)
+        note = self._open(beside(self._root, _NOTE))
         fcntl.flock(note, fcntl.LOCK_EX)  # waits for the first one's recovery
-        if _locked(folder, fcntl.LOCK_EX):
-            recover(root, say)
+        if self._take(fcntl.LOCK_EX):
+            recover(self._root, say)
             os.ftruncate(note, 0)
             os.pwrite(note, cluster.encode(), 0)
-        elif os.pread(note, 1 << 16, 0) != cluster.encode():
-            raise _refusal(root)
-        if not _locked(folder, fcntl.LOCK_SH):
-            raise _refusal(root)
-        os.close(note)
-        self._handles.remove(note)
+            shared = _locked(self._file, fcntl.LOCK_SH)
+        else:
+            shared = os.pread(note, 1 << 16, 0) == cluster.encode() and self._take(fcntl.LOCK_SH)
+        if not shared:
+            raise _refusal(self._root)
+        self._close(note)
 
 
 @contextmanager
@@ -105,11 +131,25 @@ def check_writable(root: Path) -> None:
 
 
 def _locked(handle: int, how: int) -> bool:
+    """Lock without waiting; False if somebody else holds it.
+
+    Raises:
+        OSError: the file system has no locks, or says otherwise why it cannot.
+    """
     try:
         fcntl.flock(handle, how | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as e:
+        if e.errno in (errno.EWOULDBLOCK, errno.EACCES):  # as some NFS clients say it
+            return False
+        raise OSError(e.errno, f"cannot lock {_LOCK} file: {e.strerror}") from e
     return True
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _refusal(root: Path) -> TickwaxError:

@@ -62,11 +62,11 @@ def _names(folder: str) -> list[str]:
 def beside(root: Path, name: str) -> Path:
     """A path for what belongs to a data set and is none of its data: ``.<root>.<name>`` in the folder above.
 
-    Some readers of a whole folder stumble over files that are no Parquet. Inside it, as ``.<name>``, where the folder
-    is a file system of its own, because files cannot be renamed from one to another.
+    Some readers of a whole folder stumble over files that are not Parquet. Inside it, as ``.<name>``, where the folder
+    is mounted, because files cannot be renamed from one mount to another, not even of the same file system.
     """
     outside, inside = _besides(root, name)
-    same = root.stat().st_dev == root.parent.stat().st_dev
+    same = _mount(root) == _mount(root.parent)
     return outside if same and os.access(root.parent, os.W_OK) else inside
 
 
@@ -78,3 +78,15 @@ def journal_files(root: Path) -> list[Path]:
 
 def _besides(root: Path, name: str) -> tuple[Path, Path]:
     return root.parent / f".{root.name}.{name}", root / f".{name}"
+
+
+def _mount(folder: Path) -> int:
+    """What names the mount that a folder lies on; its file system where the system does not tell."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/self/fdinfo/{handle}") as lines:  # proc_pid_fdinfo(5)
+            return next(int(line.removeprefix("mnt_id:")) for line in lines if line.startswith("mnt_id:"))
+    except (OSError, StopIteration):
+        return os.fstat(handle).st_dev
+    finally:
+        os.close(handle)
