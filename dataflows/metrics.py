@@ -5,6 +5,7 @@ Bytewax serves ``/metrics`` on port 3030 when ``BYTEWAX_DATAFLOW_API_ENABLED=1``
 
 import sys
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -15,11 +16,13 @@ from operators.features import FeatureRows
 from operators.rows import RECEIVE_TS
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
+from sources.live.log_limit import LogLimiter
 from sources.live.telemetry import Telemetry
 
 _NS = 1e9
 _VENUE = ("venue",)
 _STREAM = ("venue", "stream")
+_COUNTING = 1.0  # seconds between two looks for counts that are due
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0)
 
 FRAMES = Counter("tickwax_frames", "Frames received.", _STREAM)
@@ -43,10 +46,27 @@ DELAY = Gauge("tickwax_exchange_delay_seconds", "Receive time less exchange time
 
 
 class LiveTelemetry(Telemetry):
-    """Counts, and logs what changes."""
+    """Counts, and logs what changes; what repeats itself is told of once and then counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: Callable[[], float] = time.monotonic) -> None:
+        """``time``: seconds of a clock that never steps back."""
         self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+        self._limiter = LogLimiter(time)
+        self._time = time
+        self._counted_at = time()
+
+    def tell_counts(self, due_only: bool = False) -> None:
+        """Log what has repeated itself since its last line; ``due_only``: where it is time for the next."""
+        for (event, *about), count in self._limiter.untold(due_only):
+            self._log.warning(event, about=" ".join(about), repeated=count)
+
+    def _say(self, event: str, *about: str, write: str = "warning", **fields: Any) -> None:
+        """Log one occurrence of what may occur again and again; ``about`` tells its kinds apart."""
+        untold = self._limiter.admit(event, *about)
+        if untold is not None:
+            if untold:
+                fields["repeated"] = untold
+            getattr(self._log, write)(event, **fields)
 
     def frames(self, venue: str, stream: str, count: int, size: int) -> None:
         FRAMES.labels(venue, stream).inc(count)
@@ -57,53 +77,60 @@ class LiveTelemetry(Telemetry):
 
     def disconnected(self, venue: str, url: str, reason: str) -> None:
         RECONNECTS.labels(venue).inc()
-        self._log.warning("disconnected", venue=venue, url=url, reason=reason)
+        self._say("disconnected", venue, url, venue=venue, url=url, reason=reason)
 
     def handed_over(self, venue: str, url: str, forced: int) -> None:
         self._log.info("handed over", venue=venue, url=url, forced=forced)
 
     def refused(self, venue: str, what: str, reason: str) -> None:
         REFUSED.labels(venue).inc()
-        self._log.warning("refused", venue=venue, what=what, reason=reason)
+        self._say("refused", venue, what, venue=venue, what=what, reason=reason)
 
     def throttled(self, venue: str, status: int, seconds: float) -> None:
-        self._log.warning("throttled", venue=venue, status=status, seconds=seconds)
+        self._say("throttled", venue, venue=venue, status=status, seconds=seconds)
 
     def gap(self, instrument: Instrument, stream: str) -> None:
         GAPS.labels(instrument.venue, stream).inc()
-        self._log.warning("gap", instrument=str(instrument), stream=stream)
+        self._say("gap", str(instrument), stream, instrument=str(instrument), stream=stream)
 
     def lost(self, instrument: Instrument, reason: str) -> None:
         LOST.labels(instrument.venue).inc()
         KNOWN.labels(instrument.venue).dec()
-        self._log.warning("book lost", instrument=str(instrument), reason=reason)
+        self._say("book lost", str(instrument), instrument=str(instrument), reason=reason)
 
     def synced(self, instrument: Instrument, seconds: float, first: bool) -> None:
         KNOWN.labels(instrument.venue).inc()
         if not first:
             SYNCED.labels(instrument.venue).observe(seconds)
-        self._log.info("book known", instrument=str(instrument), seconds=round(seconds, 3), first=first)
+        name = str(instrument)
+        self._say("book known", name, write="info", instrument=name, seconds=round(seconds, 3), first=first)
 
     def refreshed(self, instrument: Instrument, seconds: float) -> None:
-        self._log.info("book widened", instrument=str(instrument), seconds=round(seconds, 3))
+        name = str(instrument)
+        self._say("book widened", name, write="info", instrument=name, seconds=round(seconds, 3))
 
     def stale(self, instrument: Instrument, stream: str, seconds: float) -> None:
         STALE.labels(instrument.venue, stream).inc()
-        self._log.warning("stream silent", instrument=str(instrument), stream=stream, seconds=round(seconds, 1))
+        name = str(instrument)
+        self._say("stream silent", name, stream, instrument=name, stream=stream, seconds=round(seconds, 1))
 
     def repeated(self, instrument: Instrument) -> None:
         REPEATED.labels(instrument.venue).inc()
 
     def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
         BAD.labels(venue).inc()
-        self._log.warning("bad frame", venue=venue, symbol=symbol, reason=reason, excerpt=excerpt)
+        self._say("bad frame", venue, symbol or "", venue=venue, symbol=symbol, reason=reason, excerpt=excerpt)
 
     def overflowed(self, instrument: Instrument) -> None:
         OVERFLOWS.labels(instrument.venue).inc()
-        self._log.error("buffer full", instrument=str(instrument))
+        self._say("buffer full", str(instrument), write="error", instrument=str(instrument))
 
     def buffered(self, rows: int) -> None:
         BUFFERED.set(rows)
+        now = self._time()
+        if now - self._counted_at >= _COUNTING:
+            self._counted_at = now
+            self.tell_counts(due_only=True)
 
     def listed(self, instrument: Instrument) -> None:
         self._log.info("listed", instrument=str(instrument))
