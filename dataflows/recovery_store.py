@@ -6,6 +6,7 @@ epoch. Killed again soon, it would next be resumed with some keys of the first r
 epochs are before the resume epoch then: rows would count twice, or never.
 """
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -24,10 +25,29 @@ def take_up(store: Path, states: StateFiles) -> None:
     """Ready the store, and the states beside it, for a run that goes on from them.
 
     Raises:
-        TickwaxError: a file of either is missing, or cannot be read.
+        TickwaxError: a file of either is missing, or cannot be read; another user could have written it.
     """
+    make_private(store)
     forget_uncommitted(store)
     states.begin(*kept_states(store))
+
+
+def make_private(store: Path) -> None:
+    """Let nobody else into the folder: Bytewax unpickles what it holds, so whoever may write there runs code here.
+
+    Raises:
+        TickwaxError: it belongs to somebody else and others may write to it, or its rights cannot be changed.
+    """
+    if not store.is_dir():
+        return  # as Bytewax will say
+    found = store.stat()
+    if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+        try:
+            store.chmod(0o700)
+        except OSError as e:
+            raise TickwaxError(f"-r: {store}: cannot be made private: {e.strerror}") from e
+    elif found.st_mode & 0o002 and found.st_uid != os.geteuid():
+        raise TickwaxError(f"-r: {store}: other users may write to it, and so run code here; make it yours, mode 0700")
 
 
 def forget_uncommitted(store: Path) -> int:

@@ -1,16 +1,19 @@
 """What is left in a recovery store of a run that was killed inside an epoch."""
 
+import os
 import pickle
 import sqlite3
 from datetime import timedelta
 
 import bytewax.operators as op
+import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 from bytewax.testing import TestingSink, TestingSource
 
-from dataflows.recovery_store import forget_uncommitted
+from dataflows.recovery_store import forget_uncommitted, make_private
+from sources.errors import TickwaxError
 
 KEYS = ("a", "b")
 
@@ -47,3 +50,20 @@ def test_what_a_killed_run_had_begun_to_write_is_forgotten(tmp_path):
 def test_a_store_that_was_never_used_is_left_alone(tmp_path):
     init_db_dir(tmp_path, 2)
     assert forget_uncommitted(tmp_path) == 0
+
+
+def test_nobody_else_may_write_to_a_store(tmp_path):
+    """Bytewax unpickles what it holds."""
+    tmp_path.chmod(0o777)
+    make_private(tmp_path)
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_store_of_somebody_else_that_anybody_may_write_to_is_refused(tmp_path):
+    os.chown(tmp_path, 54321, 54321)
+    tmp_path.chmod(0o755)
+    make_private(tmp_path)
+    tmp_path.chmod(0o777)
+    with pytest.raises(TickwaxError, match="^-r: .*: other users may write to it"):
+        make_private(tmp_path)
