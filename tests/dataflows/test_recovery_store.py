@@ -65,5 +65,5 @@ def test_a_store_of_somebody_else_that_anybody_may_write_to_is_refused(tmp_path)
     tmp_path.chmod(0o755)
     make_private(tmp_path)
     tmp_path.chmod(0o777)
-    with pytest.raises(TickwaxError, match="^-r: .*: other users may write to it"):
+    with pytest.raises(TickwaxError, match=r"^-r: .*: other users may write to it"):
         make_private(tmp_path)
