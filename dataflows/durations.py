@@ -17,7 +17,8 @@ NS_PER_UNIT = {
 # A century: longer ones serve nobody, and a time plus a duration has to stay inside 64 bits.
 LONGEST_NS = 36_500 * NS_PER_UNIT["d"]
 
-_FORM = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h|d)", re.ASCII)
+_SHOWN = 80  # characters of what is none
+_FORM = re.compile(r"([0-9]{1,24}(?:\.[0-9]{1,24})?)(ns|us|ms|s|m|h|d)", re.ASCII)  # all digits of a Decimal
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class Duration:
         """
         form = _FORM.fullmatch(text) if isinstance(text, str) else None
         if form is None or not isinstance(text, str):
+            shown = repr(text)[:_SHOWN]
             raise ValueError(
-                f"{text!r} is not a duration: a count and a unit of {', '.join(NS_PER_UNIT)}, such as 100ms"
+                f"{shown} is not a duration: a count and a unit of {', '.join(NS_PER_UNIT)}, such as 100ms"
             )
         ns = Decimal(form[1]) * NS_PER_UNIT[form[2]]
         if ns != int(ns):

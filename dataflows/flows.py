@@ -249,7 +249,10 @@ def engine_factory(
         own = orders.get(instrument, {})
         mine = replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
         full = has_full_depth(instrument.venue)
-        made[instrument] = FeatureEngine(mine, full_depth=full, with_books=with_books, memory=memory[mine])
+        try:
+            made[instrument] = FeatureEngine(mine, full_depth=full, with_books=with_books, memory=memory[mine])
+        except MemoryError as e:
+            raise TickwaxError(f"{instrument}: no memory for the state of its features: {e}") from None
         return made[instrument]
 
     return make

@@ -17,8 +17,10 @@ from dataflows.charts import check_chart_path, draw
 from dataflows.interruption import on_interruption
 from dataflows.order_report import order_panels, orders_table
 from dataflows.settings import Settings
+from dataflows.settings_bounds import check_hole
 from dataflows.tapes import chosen_instruments
 from operators.config import SECOND
+from operators.fracdiff import MOST_ORDERS
 from operators.order_search import Trial
 from operators.orders import FoundOrder, OrderConfig, optimal_orders
 from sinks.orders import check_orders_path, write_orders
@@ -124,6 +126,8 @@ def order_config(settings: Settings) -> OrderConfig:
     wanted = settings.optimal_d
     step = (wanted.sampling or settings.features.sampling).ns
     features = replace(settings.feature_config(), sampling_ns=step, fdi_interval_ns=step or SECOND)
+    sampling, max_hold = wanted.sampling or settings.features.sampling, settings.features.max_hold
+    check_hole("optimal_d.sampling", sampling.text, max_hold.text, features)
     for name, value, allowed in (
         ("pvalue", wanted.pvalue, "between 0 and 1"),
         ("step", wanted.step, "above 0 and up to 1"),
@@ -131,6 +135,8 @@ def order_config(settings: Settings) -> OrderConfig:
     ):
         if not 0 < value <= 1 or (name == "pvalue" and value == 1):
             raise TickwaxError(f"optimal_d.{name}: {value} is not {allowed}")
+    if 1 / wanted.step > MOST_ORDERS:
+        raise TickwaxError(f"optimal_d.step: {wanted.step} makes {1 / wanted.step:.3g} orders; at most {MOST_ORDERS}")
     return OrderConfig(
         features=features,
         price=wanted.price,

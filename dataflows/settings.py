@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dataflows.durations import Duration
+from dataflows.settings_bounds import check_hole
 from dataflows.settings_errors import one_line
 from dataflows.settings_layers import dotted_layer, environment_layer, file_layer
 from dataflows.settings_types import (
@@ -283,5 +284,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         settings = Settings(**layer)
     except ValidationError as e:
         raise TickwaxError(one_line(e, Settings)) from e
-    settings.feature_config()
+    f = settings.features
+    key = "features.max_hold" if "max_hold" in f.model_fields_set else "features.sampling"
+    check_hole(key, f.sampling.text, f.max_hold.text, settings.feature_config(), settings.books.path is not None)
     return settings

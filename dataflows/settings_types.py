@@ -29,6 +29,12 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+def _in_64_bits(value: int) -> int:
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("a whole number beyond 64 bits is not allowed")
+    return value
+
+
 def _or_none(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None or value == "" else parse(value)
 
@@ -122,7 +128,7 @@ def _bybit_depth(value: int) -> int:
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_no_bool)]
+Integer = Annotated[int, BeforeValidator(_no_bool), AfterValidator(_in_64_bits)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
 Length = Annotated[Duration, BeforeValidator(Duration.parse)]
 OptionalLength = Annotated[Duration | None, BeforeValidator(_or_none(Duration.parse))]

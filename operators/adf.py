@@ -9,6 +9,8 @@ p-values and critical values, which are statsmodels' own.
 """
 
 import math
+import threading
+import warnings
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -22,6 +24,11 @@ _LEAST_PIVOT = 1e-4  # of the Cholesky factor of the correlation matrix
 _LEAST_RESIDUAL = 1e-7  # share of the variance that the lags leave
 _TIE = 1e-6  # difference of AIC that rounding could turn
 _CONFIRM = 20_000_000  # elements of the matrix up to which statsmodels gives the reported statistic itself
+
+_ROUNDING = 16 * np.finfo(np.float64).eps  # of the largest value: differences up to it are rounding
+_FOLLOWS = 1e-12  # of the largest value: what a regression with many lags leaves of a series that is not random
+_filters = threading.Lock()  # those of warnings are the process's: two threads at once would not restore them
+_SAFE = 1e9  # largest values from its inverse to it are taken as they are; others' squares, or beside 1, lose digits
 
 
 class Adf(NamedTuple):
@@ -38,25 +45,59 @@ class _Unsafe(ArithmeticError):
     """The moments are too ill-conditioned to be trusted."""
 
 
-def adf(x: Float64s, *, confirm: bool = False) -> Adf:
+class NothingToTest(ValueError):
+    """But for rounding nothing in the series is random: the statistic would be that of the rounding."""
+
+
+def scaled(x: Float64s) -> Float64s:
+    """The series times a power of 2, which changes no digit, if squares of its values would leave what a float64 holds
+    or if beside the regression's constant it would be lost; else the series itself.
+
+    >>> scaled(np.array([1e300, 2e300])).max() < 1
+    True
+    """
+    size = largest(x)
+    return x if size == 0 or 1 / _SAFE <= size <= _SAFE else np.ldexp(x, -math.frexp(size)[1])
+
+
+def largest(x: Float64s) -> float:
+    """The largest absolute value."""
+    return float(max(abs(x.min()), abs(x.max())))
+
+
+def is_constant(x: Float64s, size: float) -> bool:
+    """Whether the values differ by no more than the rounding of values up to ``size``."""
+    return bool(x.max() / 2 - x.min() / 2 <= _ROUNDING * (size / 2))  # halves: the difference itself may overflow
+
+
+def adf(x: Float64s, *, confirm: bool = False, size: float = 0.0) -> Adf:
     """``adfuller(x, regression="c", autolag="AIC")``: the same lag, the statistic within 1e-8.
 
     Args:
         x: shape ``(n,)``, finite, n ≥ 10.
         confirm: let statsmodels compute the statistic at that lag, so that it is equal to the bit; where its matrix
             would have more than 20 million elements this is left out.
+        size: largest value that the series was computed from, if that is larger than its own: its rounding is that of
+            these values.
 
     Raises:
-        ValueError: the series is constant.
+        NothingToTest: within rounding the series or its differences are constant, or each value follows from those
+            before.
     """
-    if x.min() == x.max():
-        raise ValueError("series: constant")
+    own, x = largest(x), scaled(x)
+    size = max(size * (largest(x) / own), largest(x)) if own else size
+    if is_constant(x, size):
+        raise NothingToTest("series: constant within rounding")
+    if is_constant(np.diff(x), size):
+        raise NothingToTest("series: its differences are constant within rounding")
     try:
         lags = best_lag(x)
         if confirm and len(x) * (lags + 2) <= _CONFIRM:
             return _by_statsmodels(x, lags)
         stat, rows = statistic(x, lags)
     except _Unsafe:
+        if _residual(x) <= _FOLLOWS * size:
+            raise NothingToTest("series: within rounding each value follows from those before") from None
         return _by_statsmodels(x, None)
     from statsmodels.tsa.adfvalues import mackinnoncrit, mackinnonp  # takes a second to import
 
@@ -74,7 +115,7 @@ def best_lag(x: Float64s) -> int:
     most = most_lags(len(x))
     y_y, factor, rows = _factor(x, most, level_last=False)
     residual = y_y - np.cumsum(factor**2)
-    if residual[-1] < _LEAST_RESIDUAL * y_y:
+    if not residual[-1] > _LEAST_RESIDUAL * y_y:
         raise _Unsafe
     aic = rows * np.log(residual) + 2.0 * np.arange(most + 1)
     order = np.argsort(aic, kind="stable")
@@ -87,7 +128,7 @@ def statistic(x: Float64s, lags: int) -> tuple[float, int]:
     """t-statistic of the level at a number of lags, and the rows of the regression."""
     y_y, factor, rows = _factor(x, lags, level_last=True)
     residual = y_y - np.sum(factor**2)
-    if residual < _LEAST_RESIDUAL * y_y:
+    if not residual > _LEAST_RESIDUAL * y_y:
         raise _Unsafe
     return float(factor[-1] / np.sqrt(residual / (rows - lags - 2))), rows
 
@@ -119,7 +160,9 @@ def _factor(x: Float64s, lags: int, *, level_last: bool) -> tuple[float, Float64
 
     order = [*range(1, lags + 1), lags + 1] if level_last else [lags + 1, *range(1, lags + 1)]
     gram, cross = moments[np.ix_(order, order)], moments[0, order]
-    scale = np.sqrt(np.diag(gram))
+    scale = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    if not scale.min() > 0:
+        raise _Unsafe
     try:
         lower = np.linalg.cholesky(gram / np.outer(scale, scale))
     except np.linalg.LinAlgError:
@@ -130,10 +173,25 @@ def _factor(x: Float64s, lags: int, *, level_last: bool) -> tuple[float, Float64
     return float(moments[0, 0]), along, rows
 
 
+def _residual(x: Float64s) -> float:
+    """Root mean square of what the regression with the most lags leaves, each column in its own scale."""
+    lags = most_lags(len(x))
+    dx = np.diff(x)
+    y = dx[lags:]
+    columns = np.column_stack([x[lags:-1], *(dx[lags - j : len(dx) - j] for j in range(1, lags + 1))])
+    columns -= columns.mean(axis=0)
+    scale = np.abs(columns).max(axis=0)
+    columns = columns[:, scale > 0] / scale[scale > 0]
+    y = y - y.mean()
+    return float(np.sqrt(np.mean((y - columns @ np.linalg.lstsq(columns, y, rcond=None)[0]) ** 2)))
+
+
 def _by_statsmodels(x: Float64s, lags: int | None) -> Adf:
     from statsmodels.tsa.stattools import adfuller
 
-    r = adfuller(x, maxlag=lags, regression="c", autolag="AIC" if lags is None else None, result_object=True)
+    with _filters, warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.filterwarnings("ignore", module="statsmodels")
+        r = adfuller(x, maxlag=lags, regression="c", autolag="AIC" if lags is None else None, result_object=True)
     return Adf(float(r.statistic), float(r.pvalue), int(r.lags), int(r.nobs), _named(r.critical_values.values()))
 
 

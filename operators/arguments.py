@@ -7,6 +7,8 @@ import numpy as np
 
 from sources.events import Float64s
 
+_SHOWN = 60  # characters of a value in a message
+
 
 def as_array(name: str, values: Any, dimensions: int = 1) -> Float64s:
     """Finite numbers as a contiguous float64 array that may not be written.
@@ -21,7 +23,10 @@ def as_array(name: str, values: Any, dimensions: int = 1) -> Float64s:
         array = np.asarray(values)
         if array.dtype.kind not in "iufO":  # NumPy would read numbers out of texts and dates
             raise ValueError
-        array = np.ascontiguousarray(array, np.float64)
+        with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite, which is refused below
+            array = np.ascontiguousarray(array, np.float64)
+    except OverflowError:
+        raise ValueError(f"{name}: has a number beyond what a float64 holds") from None
     except (ValueError, TypeError):
         raise ValueError(f"{name}: is no array of numbers, or its rows differ in length") from None
     if array.ndim != dimensions:
@@ -42,42 +47,55 @@ def as_number(name: str, value: Any) -> float:
     """
     try:
         number = math.nan if isinstance(value, str | bytes) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{name}: {value!r} is not a finite number")
+        raise ValueError(f"{name}: {_shown(value)} is not a finite number")
     return number
 
 
-def as_count(name: str, value: Any, least: int) -> int:
-    """A whole number that is not below ``least``.
+def as_count(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """A whole number from ``least`` to ``most``.
 
     Raises:
         ValueError: it is none; the text begins with ``name``.
     """
     number = as_number(name, value)
     if number != int(number) or number < least or isinstance(value, bool):
-        raise ValueError(f"{name}: {value!r} is not a whole number from {least} on")
+        raise ValueError(f"{name}: {_shown(value)} is not a whole number from {least} on")
+    if most is not None and number > most:
+        raise ValueError(f"{name}: {_shown(value)} is above {most}")
     return int(number)
 
 
-def as_positive(name: str, value: Any, most: int) -> float:
-    """A number above 0 and not above ``most``.
+def as_order(d: Any) -> float:
+    """A fractional order, 0 to 2; 0 is the series itself.
 
     Raises:
-        ValueError: it is none; the text begins with ``name``.
+        ValueError: it is none; the text begins with ``d``.
     """
-    number = as_number(name, value)
-    if not 0 < number <= most:
-        raise ValueError(f"{name}: {value!r} is outside 0 (excluded) to {most}")
+    number = as_number("d", d)
+    if not 0 <= number <= 2:
+        raise ValueError(f"d: {_shown(d)} is outside 0 to 2")
     return number
 
 
-def as_order(d: Any) -> float:
-    """A fractional order: `as_positive`, at most 2."""
-    return as_positive("d", d, 2)
-
-
 def as_threshold(threshold: Any) -> float:
-    """A cut-off of weights: `as_positive`, at most 1."""
-    return as_positive("threshold", threshold, 1)
+    """A cut-off of weights, above 0 and at most 1.
+
+    Raises:
+        ValueError: it is none; the text begins with ``threshold``.
+    """
+    number = as_number("threshold", threshold)
+    if not 0 < number <= 1:
+        raise ValueError(f"threshold: {_shown(threshold)} is outside 0 (excluded) to 1")
+    return number
+
+
+def _shown(value: Any) -> str:
+    """The value as text, in bounds."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write out whole numbers of more than 4300 digits
+        text = f"a whole number of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + " and so on"

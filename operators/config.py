@@ -6,6 +6,9 @@ from typing import Literal
 MS = 1_000_000
 SECOND = 1_000 * MS
 
+LONGEST_NS = 36_500 * 24 * 3600 * SECOND  # a century; a time plus a window has to stay inside 64 bits
+MOST_STATE = 1_000_000_000  # bytes that one instrument's z-scores may take
+
 BOOK_LEVELS = 20  # levels that `vw_ofi` and the books data set read, whatever the depths
 
 
@@ -45,12 +48,20 @@ class FeatureConfig:
         need(len(self.windows) > 0, "windows: at least one is needed")
         for text, ns in self.windows:
             need(ns > 0, f"windows: {text!r} is not positive")
+            need(ns <= LONGEST_NS, f"windows: {text!r} is longer than a century")
         need(len({ns for _, ns in self.windows}) == len(self.windows), "windows: one stands twice")
         need(len(self.depths) > 0, "depths: at least one is needed")
         need(all(1 <= d <= 1000 for d in self.depths), f"depths: {list(self.depths)} has one outside 1 to 1000")
         need(list(self.depths) == sorted(set(self.depths)), f"depths: {list(self.depths)} must rise strictly")
         need(self.ofi in ("cont", "depth"), f"ofi: {self.ofi!r} is not one of cont, depth")
         need(2 <= self.zscore_window <= 1_000_000, f"zscore_window: {self.zscore_window} is outside 2 to 1000000")
+        columns = len(self.windows) * len(self.depths)
+        state = 8 * self.zscore_window * columns
+        need(
+            state <= MOST_STATE,
+            f"zscore_window: {self.zscore_window} rows of {columns} windows and depths take {state / 1e9:.1f} GB "
+            f"an instrument; at most {MOST_STATE / 1e9:g} GB",
+        )
         need(self.max_hold_ns > 0, f"max_hold: {self.max_hold_ns} ns is not positive")
         need(0 <= self.price_d <= 2, f"price_d: {self.price_d} is outside 0 to 2")
         need(0 <= self.volume_d <= 2, f"volume_d: {self.volume_d} is outside 0 to 2")

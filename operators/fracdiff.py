@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from operators.arguments import as_array, as_number, as_order, as_threshold
+from operators.arguments import as_array, as_count, as_number, as_order, as_threshold
 from operators.ffd import ffd_into, ffd_push, ffd_weights
 from operators.lanes import dots
 from operators.order_search import OptimalOrder, Trial, search
@@ -25,13 +25,14 @@ from sources.events import Float64s
 __all__ = ["FractionalDifferentiator", "OptimalOrder", "find_optimal_d", "frac_diff_ffd", "get_weights_ffd"]
 
 _CHUNK = 65_536  # values of a long series that one thread takes at a time
+MOST_ORDERS = 10_000  # of a grid
 
 
 def get_weights_ffd(d: float, threshold: float = 1e-5) -> Float64s:
     """Weights ``w_0 = 1, w_k = −w_{k−1}·(d−k+1)/k`` while ``|w_k| ≥ threshold``, at most 10 000; newest value first.
 
     Raises:
-        ValueError: ``d`` is outside (0, 2], or ``threshold`` outside (0, 1].
+        ValueError: ``d`` is outside [0, 2], or ``threshold`` outside (0, 1].
 
     >>> len(get_weights_ffd(0.4))
     1458
@@ -42,11 +43,12 @@ def get_weights_ffd(d: float, threshold: float = 1e-5) -> Float64s:
 def frac_diff_ffd(series: Any, d: float, threshold: float = 1e-5, *, threads: int | None = None) -> Float64s:
     """The fractional difference of a whole series, shape ``(n,)``; NaN for the first K − 1 of K weights.
 
-    The same bits as `FractionalDifferentiator` gives value by value, whatever the number of threads.
+    Order 0 is the series itself. The same bits as `FractionalDifferentiator` gives value by value, whatever the number
+    of threads.
 
     Args:
         series: n numbers, oldest first: list, tuple, NumPy array, pandas or Polars series.
-        threads: for long series; None is one a core.
+        threads: for long series, 1 or more; None is one a core.
 
     Raises:
         ValueError: an argument is out of range, or the series has another shape, NaN or infinite values.
@@ -60,7 +62,8 @@ def frac_diff_ffd(series: Any, d: float, threshold: float = 1e-5, *, threads: in
     def part(start: int) -> None:
         dots(x, start - before, weights, out, start, min(_CHUNK, len(x) - start))
 
-    count = min(len(starts), threads if threads is not None else os.cpu_count() or 1)
+    most = (os.cpu_count() or 1) if threads is None else as_count("threads", threads, 1)
+    count = min(len(starts), most)
     if count <= 1:
         ffd_into(x, weights, out)
         return out
@@ -80,7 +83,7 @@ class FractionalDifferentiator:
 
     def __init__(self, d: float, threshold: float = 1e-5) -> None:
         """Raises:
-        ValueError: ``d`` is outside (0, 2], or ``threshold`` outside (0, 1].
+        ValueError: ``d`` is outside [0, 2], or ``threshold`` outside (0, 1].
         """
         self.d, self.threshold = as_order(d), as_threshold(threshold)
         self._weights = ffd_weights(self.d, self.threshold)[::-1].copy()
@@ -143,5 +146,7 @@ def find_optimal_d(
     for name, value in (("step", step), ("tolerance", tolerance)):
         if not 0 < as_number(name, value) <= most:
             raise ValueError(f"{name}: {value!r} is outside 0 (excluded) to max_d, {most:g}")
+    if most / step > MOST_ORDERS:
+        raise ValueError(f"step: {step!r} makes {most / step:.3g} orders up to {most:g}; at most {MOST_ORDERS}")
     orders = [min(round(i * step, 12), most) for i in range(math.ceil(most / step - 1e-9) + 1)]
     return search(x, pvalue, orders, tolerance, as_threshold(threshold), progress)

@@ -18,6 +18,7 @@ from operators.jit import kernel
 from sources.events import Float64s
 
 MADOGRAM, SEVCIK, CHORD = 0, 1, 2
+_LONGEST_WINDOW = 1_000_000  # as in the settings
 METHODS = ("madogram", "sevcik", "chord")
 
 # Codes of `regime`; −1 is null (dimension not known yet).
@@ -162,7 +163,7 @@ def fractal_dimension_index(prices: Any, window: int = 30, method: str = "madogr
     """
     x = as_array("prices", prices)
     out = np.empty(len(x))
-    fractal_into(x, as_count("window", window, 3), _method(method), out)
+    fractal_into(x, as_count("window", window, 3, _LONGEST_WINDOW), _method(method), out)
     return out
 
 
@@ -177,7 +178,7 @@ class FractalDimensionIndex:
         Raises:
             ValueError: one is out of range.
         """
-        self.window = as_count("window", window, 3)
+        self.window = as_count("window", window, 3, _LONGEST_WINDOW)
         self.method = method
         self._code = _method(method)
         self._history = np.zeros(2 * self.window)

@@ -21,11 +21,13 @@ import numpy as np
 
 from operators.arguments import as_array, as_count, as_number
 from operators.book_arrays import nanoseconds, refuse_crossed, side, snapshots
-from operators.config import MS, FeatureConfig, depth_label
+from operators.config import LONGEST_NS, MS, FeatureConfig, depth_label
 from operators.features import FeatureEngine, FeatureRows
 from operators.schema import feature_columns
 from sources.events import Float64s
 
+_LONGEST_MS = LONGEST_NS // MS
+_MOST = 1e15  # of a quantity, as in what the exchanges send
 _NO_HOLE = 1 << 62  # ns: no stretch without books makes the class forget
 _MS_PER_SECOND = 1000
 
@@ -36,7 +38,8 @@ class _Layout:
     def __init__(
         self, timeframes_ms: Sequence[int], depths: Sequence[int], definition: str, zscore_window: int
     ) -> None:
-        frames = [as_count("timeframes_ms", ms, 1) for ms in as_array("timeframes_ms", timeframes_ms).tolist()]
+        spans = as_array("timeframes_ms", timeframes_ms).tolist()
+        frames = [as_count("timeframes_ms", ms, 1, _LONGEST_MS) for ms in spans]
         levels = [as_count("depths", depth, 1) for depth in as_array("depths", depths).tolist()]
         if levels[:1] != [1]:
             raise ValueError(f"depths: {levels} does not begin with 1, the best level")
@@ -125,7 +128,7 @@ class OrderFlowImbalance:
             ValueError: an argument is out of range; the text begins with its name.
         """
         self._layout = _Layout(timeframes_ms, depths, definition, zscore_window)
-        self._history_ns = as_count("trade_history_ms", trade_history_ms, 1) * MS
+        self._history_ns = as_count("trade_history_ms", trade_history_ms, 1, _LONGEST_MS) * MS
         self._instruments: dict[str, _Instrument] = {}
 
     def update(
@@ -170,6 +173,8 @@ class OrderFlowImbalance:
         size = as_number("quantity", quantity)
         if size <= 0:
             raise ValueError(f"quantity: {quantity!r} is not positive")
+        if size > _MOST:
+            raise ValueError(f"quantity: {quantity!r} is above {_MOST:g}")
         own = self._of(symbol)
         clock = own.advance("timestamp", timestamp)
         own.trade_times.append(clock)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.adf import Adf, adf
+from operators.adf import Adf, NothingToTest, adf, is_constant, largest, scaled
 from operators.ffd import ffd_into, ffd_weights
 from sources.events import Float64s
 
@@ -51,33 +51,46 @@ class _Search:
     """Tests orders of one series and remembers them."""
 
     def __init__(self, x: Float64s, weight_threshold: float, told: Callable[[Trial], None]) -> None:
-        self.x = x
+        self.x = scaled(x)  # no test depends on the unit
+        self.size = largest(self.x)
         self.trials: dict[float, Trial] = {}
+        self.untestable: dict[float, str] = {}  # orders that leave nothing random, and what they leave
         self._weight_threshold = weight_threshold
         self._told = told
 
     def difference(self, d: float) -> Float64s:
         """The whole series, NaN first."""
-        out = np.empty(len(self.x))
-        ffd_into(self.x, ffd_weights(d, self._weight_threshold)[::-1].copy(), out)
-        return out
+        return difference(self.x, d, self._weight_threshold)
 
     def test(self, d: float) -> Trial | None:
-        """Test one order; None if it leaves too few rows or a constant."""
+        """Test one order; None if it leaves too few rows, or nothing but rounding that could be random."""
         series = self.difference(d)
         first = len(ffd_weights(d, self._weight_threshold)) - 1
         rest = series[first:]
-        if len(rest) < LEAST_ROWS or rest.min() == rest.max():
+        if len(rest) < LEAST_ROWS:
             return None
-        result = adf(rest)
-        self.trials[d] = Trial(d, result.stat, result.pvalue, _correlation(rest, self.x[first:]))
+        try:
+            result = adf(rest, size=self.size)
+        except NothingToTest as e:
+            self.untestable[d] = str(e).removeprefix("series: ")
+            return None
+        original = self.x[first:]
+        memory = np.nan if is_constant(original, self.size) else _correlation(rest, original)
+        self.trials[d] = Trial(d, result.stat, result.pvalue, memory)
         self._told(self.trials[d])
         return self.trials[d]
 
-    def confirmed(self, d: float) -> tuple[Float64s, Adf]:
-        """Series and test of the order chosen."""
+    def confirmed(self, d: float) -> Adf:
+        """The test of the order chosen."""
         series = self.difference(d)
-        return series, adf(series[~np.isnan(series)], confirm=True)
+        return adf(series[~np.isnan(series)], confirm=True, size=self.size)
+
+    def untested(self) -> str:
+        """Which orders were not tested because they leave nothing random, in words; empty if none."""
+        left: dict[str, list[float]] = {}
+        for d, what in sorted(self.untestable.items()):
+            left.setdefault(what, []).append(d)
+        return "; ".join(f"not tested at d = {_few(orders)}: {what}" for what, orders in left.items())
 
 
 def search(
@@ -98,14 +111,18 @@ def search(
         told: of each test as it is done.
 
     Raises:
-        ValueError: the series is too short for any order, or constant.
+        ValueError: the series is too short for any order; it is constant, or every order leaves a series that is not
+            random, within rounding.
     """
     if len(x) < LEAST_ROWS:
         raise ValueError(f"series: {len(x)} values; a test needs {LEAST_ROWS}")
-    if x.min() == x.max():
-        raise ValueError(f"series: constant, {x[0]} throughout")
+    if is_constant(x, largest(x)):
+        within = "" if x.min() == x.max() else " within rounding"
+        raise ValueError(f"series: constant{within}, {x[0]} throughout")
     run = _Search(x, weight_threshold, told)
     grid = [d for d in orders if run.test(d) is not None]
+    if not grid and run.untestable:
+        raise ValueError(f"series: {run.untested()}")
     if not grid:
         raise ValueError(f"series: {len(x)} values leave fewer than {LEAST_ROWS} of every order up to {orders[-1]:g}")
     passing = next((d for d in grid if run.trials[d].adf_pvalue < pvalue), None)
@@ -116,14 +133,19 @@ def search(
     else:
         best = passing
         at = orders.index(best)
-        if at > 0 and orders[at - 1] not in run.trials:
+        below = orders[at - 1] if at > 0 else None
+        if below is not None and below in run.untestable:
+            pass  # said below, of all such orders
+        elif below is not None and below not in run.trials:
             notes.append(f"orders below {best:g} leave fewer than {LEAST_ROWS} values and were not tested")
-        elif at > 0:
-            best = _bisect(run, orders[at - 1], best, pvalue, tolerance)
-    series, result = run.confirmed(best)
+        elif below is not None:
+            best = _bisect(run, below, best, pvalue, tolerance)
+    if run.untestable:
+        notes.append(run.untested())
+    result = run.confirmed(best)
     return OptimalOrder(
         d=best,
-        series=series,
+        series=difference(x, best, weight_threshold),
         adf_stat=result.stat,
         adf_pvalue=result.pvalue,
         adf_critical_values=result.critical_values,
@@ -137,12 +159,26 @@ def search(
 def _bisect(run: _Search, failing: float, passing: float, pvalue: float, tolerance: float) -> float:
     while passing - failing > tolerance:
         middle = (failing + passing) / 2
+        if middle in (failing, passing):  # neighbours: a smaller tolerance than their distance cannot be kept
+            break
         trial = run.test(middle)
         if trial is not None and trial.adf_pvalue < pvalue:
             passing = middle
         else:
             failing = middle
     return passing
+
+
+def difference(x: Float64s, d: float, weight_threshold: float) -> Float64s:
+    """The fractional difference of a whole series, NaN first."""
+    out = np.empty(len(x))
+    ffd_into(x, ffd_weights(d, weight_threshold)[::-1].copy(), out)
+    return out
+
+
+def _few(orders: Sequence[float]) -> str:
+    names = [f"{d:.4g}" for d in orders]
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]} to {names[-1]}"
 
 
 def _correlation(a: Float64s, b: Float64s) -> float:

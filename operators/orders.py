@@ -111,7 +111,7 @@ def _find(
 def _curves(x: Float64s, ts: Int64s, d: float, threshold: float) -> Iterator[tuple[str, Int64s, Float64s]]:
     """The series itself, and differentiated by half the order, the order, and 1; those that have values."""
     for order in sorted({0.0, d / 2, d, 1.0}):
-        values = frac_diff_ffd(x, order, threshold, threads=1) if order else x
+        values = frac_diff_ffd(x, order, threshold, threads=1)
         known = np.flatnonzero(~np.isnan(values))
         chosen = known[:: max(1, len(known) // _POINTS)]
         if len(chosen):

@@ -201,6 +201,11 @@ def test_pictures(synthetic_tape_root, tmp_path):
         ({"optimal_d.step": 0.0}, "optimal_d.step: 0.0 is not above 0 and up to 1"),
         ({"symbols": ["bybit_linear:NONE"]}, "symbols: bybit_linear:NONE is not on the tape"),
         ({"optimal_d.price": "vwap"}, "optimal_d.price: 'vwap' is not one of mid, trade"),
+        ({"optimal_d.step": 1e-9}, "optimal_d.step: 1e-09 makes 1e.09 orders; at most 10000"),
+        (
+            {"optimal_d.sampling": "1us"},
+            "optimal_d.sampling: a hole as long as features.max_hold, 60s, makes 60,000,000",
+        ),
         ({"optimal_d.path": ""}, "optimal_d.path: '' is not the path of a file"),
         ({"optimal_d.train_until": "soon"}, "optimal_d.train_until: 'soon' is not an ISO 8601 time"),
         (

@@ -18,8 +18,10 @@ from scipy.special import binom
 from statsmodels.tsa.stattools import adfuller
 
 from operators.adf import adf
+from operators.config import FeatureConfig
 from operators.ffd import ffd_into
 from operators.fracdiff import FractionalDifferentiator, find_optimal_d, frac_diff_ffd, get_weights_ffd
+from operators.state import make_params
 from tests.oracle import fracdiff as oracle
 
 orders = st.floats(0.01, 2.0)
@@ -80,6 +82,12 @@ def test_order_0_is_the_identity_1_the_first_difference_2_the_second() -> None:
     out = np.empty(400)
     ffd_into(x, oracle_array(0.0), out)
     assert_array_equal(out, x)
+    assert get_weights_ffd(0).tolist() == [1.0]
+    assert FractionalDifferentiator(0).window_size == 1
+    for d in (0, 0.0, -0.0, np.float32(0)):
+        assert_array_equal(frac_diff_ffd(x, d), x)
+        assert_array_equal(online(x, d, 1e-5), x)
+    assert_array_equal(frac_diff_ffd(walk(70_000), 0.0, threads=3), walk(70_000))
     assert_array_equal(frac_diff_ffd(x, 1.0)[1:], np.diff(x))
     assert_allclose(frac_diff_ffd(x, 2.0)[2:], np.diff(x, 2), rtol=0, atol=1e-14)
 
@@ -129,8 +137,16 @@ def test_every_kind_of_series_is_accepted(kind: object) -> None:
         (lambda: frac_diff_ffd([1.0, math.nan], 0.4), "series: nan at 1; numbers must be finite"),
         (lambda: frac_diff_ffd(["1", "2"], 0.4), "series: is no array of numbers"),
         (lambda: frac_diff_ffd([1.0, [2.0, 3.0]], 0.4), "series: is no array of numbers"),
-        (lambda: frac_diff_ffd([1.0], 0.0), "d: 0.0 is outside 0 (excluded) to 2"),
+        (lambda: frac_diff_ffd([1.0], -1e-9), "d: -1e-09 is outside 0 to 2"),
         (lambda: get_weights_ffd(2.1), "d: 2.1 is outside"),
+        (lambda: get_weights_ffd(10**400), "d: 1000000000"),
+        (lambda: get_weights_ffd(10**5000), "d: a whole number of 16610 bits is not a finite number"),
+        (lambda: frac_diff_ffd([1.0, 10**400], 1.0), "series: has a number beyond what a float64 holds"),
+        (lambda: frac_diff_ffd([1.0], 1.0, threads=-1), "threads: -1 is not a whole number from 1 on"),
+        (lambda: frac_diff_ffd([1.0], 1.0, threads=0), "threads: 0 is not a whole number from 1 on"),
+        (lambda: frac_diff_ffd([1.0], 1.0, threads=1.5), "threads: 1.5 is not a whole number from 1 on"),
+        (lambda: find_optimal_d(walk(500), step=1e-12), "step: 1e-12 makes 1e+12 orders up to 1; at most 10000"),
+        (lambda: find_optimal_d([7.0 + i % 2 * 1e-15 for i in range(200)]), "series: constant within rounding, 7.0"),
         (lambda: get_weights_ffd(math.nan), "d: nan is not a finite number"),
         (lambda: get_weights_ffd(0.4, 0), "threshold: 0 is outside"),
         (lambda: FractionalDifferentiator(d=-1), "d: -1 is outside"),
@@ -223,6 +239,69 @@ def test_a_stationary_series_needs_no_order() -> None:
     result = find_optimal_d(x)
     assert (result.d, result.memory_retained, result.is_stationary) == (0.0, 1.0, True)
     assert_array_equal(result.series, x)
+    assert_array_equal(frac_diff_ffd(x, result.d), x)
+    assert_array_equal(online(x, result.d, 1e-5), x)
+
+
+@pytest.mark.parametrize("shape", ["walk", "noise", "integrated twice"])
+@pytest.mark.parametrize("most", [0.3, 1.0, 2.0])
+def test_what_is_found_is_taken_by_what_uses_it(shape: str, most: float) -> None:
+    x = shaped(shape, 400, 2)
+    result = find_optimal_d(x, threshold=1e-3, max_d=most)
+    assert_array_equal(frac_diff_ffd(x, result.d, 1e-3), result.series)
+    assert_array_equal(online(x, result.d, 1e-3), result.series)
+    config = FeatureConfig(price_d=result.d, volume_d=result.d, ffd_threshold=1e-3)
+    assert make_params(config, full_depth=True).price_weights.tolist() == get_weights_ffd(result.d, 1e-3)[::-1].tolist()
+
+
+NOT_RANDOM = {
+    "a ramp": (np.arange(120.0), "its differences are constant within rounding"),
+    "a ramp in steps that are no binary fraction": (0.1 * np.arange(120), "constant within rounding"),
+    "a falling ramp far from 0": (1e6 - np.arange(500) / 7, "constant within rounding"),
+    "a summed constant": (np.full(3000, 0.1).cumsum(), "constant within rounding"),
+    "a parabola": (np.arange(300.0) ** 2, "each value follows from those before"),
+    "growth": (np.exp(np.arange(300) / 100), "each value follows from those before"),
+    "two waves": (np.sin(0.7 * np.arange(2000)) + np.sin(0.31 * np.arange(2000)), "follows from those before"),
+    "a saw": (np.tile(np.arange(7.0), 40), "each value follows from those before"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NOT_RANDOM)
+@pytest.mark.parametrize("unit", [1.0, 1e300, 1e-290])
+def test_rounding_decides_nothing(name: str, unit: float) -> None:
+    """No order leaves anything random, so there is no statistic, and that is said."""
+    x, what = NOT_RANDOM[name]
+    with pytest.raises(ValueError, match=f"series: not tested at d = 0.*{what}"):
+        find_optimal_d(x * unit, threshold=1e-3, step=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1e300, 1e20, 1e-20, 1e-290])
+def test_the_unit_of_a_series_changes_nothing(unit: float) -> None:
+    x = walk(700) - 11
+    want, got = (find_optimal_d(series, threshold=1e-3) for series in (x, x * unit))
+    assert got.d == want.d
+    assert got.is_stationary
+    assert (got.adf_stat, got.adf_pvalue) == pytest.approx((want.adf_stat, want.adf_pvalue), rel=1e-7)
+    assert got.memory_retained == pytest.approx(want.memory_retained, rel=1e-9)
+    assert_array_equal(got.series, frac_diff_ffd(x * unit, got.d, 1e-3))
+
+
+@pytest.mark.filterwarnings("error")
+def test_orders_that_leave_nothing_random_are_named_beside_the_one_found() -> None:
+    """What repeats after 15 values follows from 13 differences and the level; on 100 values 12 are tried."""
+    x = np.tile(np.random.default_rng(4).normal(size=15), 8)[:101]
+    result = find_optimal_d(x, threshold=1e-2, step=1.0)
+    assert [t.d for t in result.trials] == [1.0] == [result.d]
+    assert result.note == "not tested at d = 0: within rounding each value follows from those before"
+
+
+def test_a_tolerance_below_the_distance_of_floats_ends() -> None:
+    result = find_optimal_d(walk(700), threshold=1e-2, step=0.5, tolerance=1e-300)
+    assert 0 < result.d < 1
+    pvalues = {t.d: t.adf_pvalue for t in result.trials}
+    assert pvalues[result.d] < 0.05 <= pvalues[float(np.nextafter(result.d, 0))]
 
 
 def test_a_series_that_no_order_makes_stationary_says_so() -> None:
