@@ -5,7 +5,7 @@ Bytewax serves ``/metrics`` on port 3030 when ``BYTEWAX_DATAFLOW_API_ENABLED=1``
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ _NS = 1e9
 _VENUE = ("venue",)
 _STREAM = ("venue", "stream")
 _COUNTING = 1.0  # seconds between two looks for counts that are due
+_WORDS = 300  # that venues may put into labels
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0)
 
 FRAMES = Counter("tickwax_frames", "Frames received.", _STREAM)
@@ -36,6 +37,8 @@ STALE = Counter("tickwax_stale_streams", "Streams that fell silent.", _STREAM)
 BAD = Counter("tickwax_bad_frames", "Frames that could not be understood.", _VENUE)
 REFUSED = Counter("tickwax_refusals", "Subscriptions and requests that a venue refused.", _VENUE)
 OVERFLOWS = Counter("tickwax_overflows", "Instruments whose rows found the buffer full.", _VENUE)
+OFF_BOOK = Counter("tickwax_off_book_prints", "Prints that are not from the book and were dropped.", ("venue", "kind"))
+IGNORED = Counter("tickwax_ignored_frames", "Frames that are neither book nor trade.", ("venue", "kind"))
 REPEATED = Counter("tickwax_repeated_trades", "Trades that came twice and were dropped.", _VENUE)
 BUFFERED = Gauge("tickwax_buffered_rows", "Tape rows that waited when the buffer was last drained.")
 ROWS = Counter("tickwax_rows", "Rows handed to a sink.", ("sink",))
@@ -53,6 +56,7 @@ class LiveTelemetry(Telemetry):
         self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
         self._limiter = LogLimiter(time)
         self._time = time
+        self._words: set[tuple[str, str, str]] = set()
         self._counted_at = time()
 
     def tell_counts(self, due_only: bool = False) -> None:
@@ -67,6 +71,16 @@ class LiveTelemetry(Telemetry):
             if untold:
                 fields["repeated"] = untold
             getattr(self._log, write)(event, **fields)
+
+    def _named(self, event: str, venue: str, kind: str) -> str:
+        """Log a venue's word once, the first time that it comes; gives what it is counted as."""
+        key = (event, venue, kind)
+        if key not in self._words:
+            if len(self._words) >= _WORDS:
+                return "other"
+            self._words.add(key)
+            self._log.info(event, venue=venue, kind=kind)
+        return kind
 
     def frames(self, venue: str, stream: str, count: int, size: int) -> None:
         FRAMES.labels(venue, stream).inc(count)
@@ -116,6 +130,19 @@ class LiveTelemetry(Telemetry):
 
     def repeated(self, instrument: Instrument) -> None:
         REPEATED.labels(instrument.venue).inc()
+
+    def off_book(self, instrument: Instrument, what: str) -> None:
+        OFF_BOOK.labels(instrument.venue, self._named("off-book prints dropped", instrument.venue, what)).inc()
+
+    def ignored(self, venue: str, what: str, count: int) -> None:
+        IGNORED.labels(venue, self._named("frames ignored", venue, what)).inc(count)
+
+    def closing(self, venue: str, url: str) -> None:
+        self._say("closing announced", venue, url, venue=venue, url=url)
+
+    def unknown(self, venue: str, field: str, counts: Mapping[str, int]) -> None:
+        left_out = ", ".join(f"{word!r} {count}" for word, count in counts.items())
+        self._log.warning("unknown, left out", venue=venue, field=field, left_out=left_out)
 
     def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
         BAD.labels(venue).inc()

@@ -2,12 +2,23 @@
 
 A combined-stream frame is ``{"stream":"btcusdt@depth@100ms","data":{…}}``. Frames are routed by the stream's name, not
 by their ``e``: the partial books ``@depth5/10/20`` carry the same ``e`` as the diffs. Times are milliseconds.
+
+Which prints are not from the book. ``@trade`` of futures says it by ``X``: MARKET and RPI (against a retail price
+improvement order) are from the book; INSURANCE_FUND, ADL (the liquidation engine settles two positions at a price of
+its own) and NA (price and size 0) are not, and neither is a word that is not known. ``@aggTrade`` holds market trades
+only, by its documentation: insurance fund and ADL trades are not aggregated; its ``q`` includes RPI trades, ``nq`` does
+not. Spot has neither; its block trades come in a stream of their own, ``@blockTrade``, which is not read.
+
+``serverShutdown`` (Spot documentation, "Connection events"): the server is about to close the connection, some ten
+minutes ahead, and a new one should be opened. It comes as ``{"stream":"!serverShutdown","data":{"e":…}}``, as
+``{"e":"serverShutdown"}`` or as ``{"event":{"e":…}}``. Such an event, like any other that is not known, is no part of a
+book or of the prints: it is counted by its name.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -28,13 +39,14 @@ from sources.messages import (
     bad_frame,
     check_time,
     place_levels,
+    tally,
 )
 
 _PREFIX = b'{"stream":"'
 _DIFF = re.compile(r"depth(@\d+ms)?")
-# Exchange documentation: `X` tells what a print is; MARKET and RPI are from the book, others (NA with price 0, ADL,
-# INSURANCE_FUND) are not. Spot and older frames have no `X`.
-_BOOK_PRINTS = ("MARKET", "RPI", None)
+_BOOK_PRINTS = ("MARKET", "RPI", None)  # of `X`; spot and older frames have none
+_DATA_EVENTS = ("depthUpdate", "trade", "aggTrade")  # `e` of frames that may be part of a book or of the prints
+_SHUTDOWN = "serverShutdown"
 _BAD = (ValueError, RecursionError)  # of msgspec: malformed, another shape, not UTF-8; nested too deeply
 
 T = TypeVar("T")
@@ -97,11 +109,42 @@ class _Envelope(msgspec.Struct, Generic[T], gc=False):
 
 
 class _Probe(msgspec.Struct, rename={"number": "lastUpdateId"}):
-    """Of a frame whose first key is not ``stream``: enough to tell what it is."""
+    """Enough of any object to tell what it is."""
 
-    stream: str | None = None
-    number: int | None = None
-    e: str | None = None
+    stream: Any = None
+    number: Any = None
+    e: Any = None
+    event: Any = None
+    data: Any = None
+
+    def name(self) -> str | None:
+        """The event's name, wherever it stands."""
+        for holder in (self.data, self.event):
+            if isinstance(holder, dict) and isinstance(holder.get("e"), str):
+                return str(holder["e"])
+        return self.e if isinstance(self.e, str) else None
+
+
+_probe = msgspec.json.Decoder(_Probe)
+
+
+def _probed(raw: bytes) -> _Probe | None:
+    """What a whole JSON text tells of itself; None when it is no object. Raises ValueError when it is not whole."""
+    try:
+        return _probe.decode(raw)
+    except msgspec.ValidationError:
+        msgspec.json.decode(raw)
+        return None
+
+
+def _foreign_event(raw: bytes) -> str | None:
+    """The name of the event in a stream's frame if it is one that the stream does not carry; else None."""
+    try:
+        probe = _probed(raw)
+    except _BAD:
+        return None
+    event = probe.name() if probe else None
+    return None if event in _DATA_EVENTS else event
 
 
 class _Route(NamedTuple):
@@ -116,6 +159,7 @@ class BinanceDecoder:
     def __init__(self, depth: type[Depth], book: type[Book], snapshot_symbol: str | None = None) -> None:
         """``snapshot_symbol``: whose book a bare REST reply among the frames is; without it, such a one is bad."""
         self.ignored: Counter[str] = Counter()
+        self.closing = False
         self.bare_books = 0  # REST replies met among the frames
         self._snapshot_symbol = snapshot_symbol
         self._depth: msgspec.json.Decoder[_Envelope[Depth]] = msgspec.json.Decoder(_Envelope[depth])  # type: ignore[valid-type]
@@ -127,7 +171,6 @@ class BinanceDecoder:
             "trade": msgspec.json.Decoder(_Envelope[_Trade], strict=False),
             "aggTrade": msgspec.json.Decoder(_Envelope[_AggTrade], strict=False),
         }
-        self._probe = msgspec.json.Decoder(_Probe)
         self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the stream's name
         self._print_stream: dict[str, str] = {}
 
@@ -161,12 +204,14 @@ class BinanceDecoder:
                     out.append(self._snapshot(route.symbol, receive_ts, raw, sides))
                     places.append((len(out) - 1, index))
                 elif route.kind:
-                    trade = self._trade(route, receive_ts, raw)
-                    if trade is not None:
-                        out.append(trade)
+                    out.append(self._trade(route, receive_ts, raw))
                 else:
-                    self.ignored[route.label] += 1
+                    self._ignore(route.label)
             except _BAD as e:
+                event = _foreign_event(raw) if route else None
+                if event is not None:
+                    self._ignore(event)
+                    continue
                 symbol = route.symbol if route else None
                 may_be_book = route is None or route.kind in ("depth", "snapshot")
                 out.append(bad_frame(index, frame, symbol, may_be_book, str(e)))
@@ -192,16 +237,23 @@ class BinanceDecoder:
         sides += (book.bids, book.asks)
         return BookMessage(symbol, SNAPSHOT, exchange_ts, receive_ts, book.number, book.number, -1, NO_LEVELS)
 
-    def _trade(self, route: _Route, receive_ts: int, raw: bytes) -> TradeMessage | None:
+    def _trade(self, route: _Route, receive_ts: int, raw: bytes) -> TradeMessage:
         d = self._prints[route.kind].decode(raw).data
-        if d.X not in _BOOK_PRINTS or d.size == 0.0:
-            self.ignored["print of size 0" if d.X in _BOOK_PRINTS else f"print X={d.X}"] += 1
-            return None
-        if d.price == 0.0:
-            raise ValueError("a print of price 0")
+        off_book = "" if d.X in _BOOK_PRINTS else f"print X={d.X}"
+        if not off_book and d.size == 0.0:
+            off_book = "print of size 0"
         exchange_ts = d.time * NS_PER_MS
-        check_time(exchange_ts, receive_ts)
-        return TradeMessage(d.symbol, exchange_ts, receive_ts, d.id, -1 if d.m else 1, d.price, d.size)
+        if not off_book:
+            if d.price == 0.0:
+                raise ValueError("a print of price 0")
+            check_time(exchange_ts, receive_ts)
+        side = -1 if d.m else 1
+        return TradeMessage(d.symbol, exchange_ts, receive_ts, d.id, side, d.price, d.size, off_book=off_book)
+
+    def _ignore(self, label: str) -> None:
+        tally(self.ignored, label)
+        if label == _SHUTDOWN:
+            self.closing = True
 
     def _find_route(self, raw: bytes) -> _Route:
         """Route of a frame whose stream is new, or whose keys come in another order; raises ValueError."""
@@ -210,19 +262,24 @@ class BinanceDecoder:
             # Known by its name even if the rest is damaged: only a damaged book costs the book.
             route = self._routes[_PREFIX + name] = self._route(name.decode())
             return route
-        probe = self._probe.decode(raw)
-        if probe.stream is not None:
+        probe = _probed(raw)
+        if probe is None:
+            return _Route("", "", "control")
+        if isinstance(probe.stream, str):
             return self._route(probe.stream)
-        if probe.number is not None:
+        if isinstance(probe.number, int):
             if self._snapshot_symbol is None:
                 raise ValueError("a REST book among the frames, of an unknown symbol")
             return _Route("snapshot", self._snapshot_symbol, "")
-        if probe.e is not None:
+        event = probe.name()
+        if event in _DATA_EVENTS:
             raise ValueError("a frame without the name of its stream")
-        return _Route("", "", "control")
+        return _Route("", "", event or "control")
 
     def _route(self, stream: str) -> _Route:
         name, _, kind = stream.partition("@")
+        if not kind:  # of no symbol: "!serverShutdown", "!contractInfo"
+            return _Route("", "", name.removeprefix("!"))
         symbol = name.upper()
         if _DIFF.fullmatch(kind):
             return _Route("depth", symbol, "")

@@ -13,6 +13,8 @@ Frame = tuple[int, bytes]  # receive_ts in nanoseconds, the frame's bytes as the
 MAX_AHEAD_NS = 60_000_000_000  # an exchange time further ahead of the receive time is not believed
 NS_PER_MS = 1_000_000
 _EXCERPT_BYTES = 120
+_LABEL_CHARACTERS = 48
+_LABELS = 100
 
 # Field types that the decoders of every venue share. The bound keeps milliseconds inside int64 nanoseconds.
 Millis = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_MS)]
@@ -36,7 +38,7 @@ class BookMessage(msgspec.Struct, gc=False):
 
 
 class TradeMessage(msgspec.Struct, gc=False):
-    """One print of the order book."""
+    """One print; its number is part of the venue's count even if the print is not recorded."""
 
     symbol: str
     exchange_ts: int  # ns
@@ -46,6 +48,7 @@ class TradeMessage(msgspec.Struct, gc=False):
     price: float
     size: float
     name: str = ""  # the venue's own unique id where ``trade_id`` may repeat
+    off_book: str = ""  # what the print is counted as, and not recorded, if it is not from the book; "" if it is
 
 
 class BadFrame(NamedTuple):
@@ -63,9 +66,10 @@ Message = BookMessage | TradeMessage | BadFrame
 
 
 class Decoder(Protocol):
-    """Turns one connection's frames into messages; ``ignored`` counts the frames that are neither book nor trade."""
+    """Turns one connection's frames into messages."""
 
-    ignored: Counter[str]
+    ignored: Counter[str]  # frames that are neither book nor trade, by what they are
+    closing: bool  # the exchange has announced that it will close the connection
 
     def decode(self, frames: Sequence[Frame]) -> list[Message]:
         """Messages of ``frames``, in order; never raises on bad bytes, which become a ``BadFrame``."""
@@ -81,6 +85,12 @@ def bad_frame(place: int, frame: Frame, symbol: str | None, may_be_book: bool, r
     receive_ts, raw = frame
     excerpt = raw[:_EXCERPT_BYTES].decode("utf-8", "replace")
     return BadFrame(place, symbol, receive_ts, may_be_book, " ".join(reason.split()), excerpt)
+
+
+def tally(counts: Counter[str], word: str) -> None:
+    """Count what a venue sent under ``word``, which may be any text: cut, printable, and of a bounded number."""
+    label = "".join(c if c.isprintable() else "\ufffd" for c in word[:_LABEL_CHARACTERS])
+    counts[label if label in counts or len(counts) < _LABELS else "other"] += 1
 
 
 def check_time(exchange_ts: int, receive_ts: int) -> None:

@@ -4,12 +4,17 @@ Exchange documentation, "Orderbook" and "Trade" (V5 WebSocket): ``ts`` send time
 the update number, ``u == 1`` a snapshot after a service restart whatever ``type`` says, size 0 removes a level; a
 trade frame carries a list of prints, ``S`` the side of the taker, ``seq`` rising with holes. The order of keys differs
 between topics.
+
+Which prints are not from the book: those with ``BT`` true, block trades, which two parties agreed on elsewhere. ``RPI``
+true is a print against a retail price improvement order, which rests in the book though no topic shows it: it is kept.
+The documentation names no other mark of a print of linear contracts; ``mP``, ``iP``, ``mIv`` and ``iv`` are of options.
+Liquidations and auto-deleveraging are not marked in this topic.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -30,12 +35,15 @@ from sources.messages import (
     bad_frame,
     check_time,
     place_levels,
+    tally,
 )
 
 _PREFIX = b'{"topic":"'
 _BOOK = re.compile(r"orderbook\.\d+")
 _BAD = (ValueError, RecursionError)
 _RESTART = 1
+_SIDES = {"Buy": 1, "Sell": -1}
+_OPERATIONS = ("ping", "pong", "subscribe", "unsubscribe", "auth")  # answers to these may come
 
 
 class _BookData(msgspec.Struct, gc=False, rename={"symbol": "s", "bids": "b", "asks": "a", "number": "u"}):
@@ -55,11 +63,12 @@ class _BookFrame(msgspec.Struct, gc=False):
 class _Trade(msgspec.Struct, gc=False):
     T: Millis
     s: str
-    S: Literal["Buy", "Sell"]
+    S: str
     v: Size
     p: PrintPrice
     i: str = ""  # unique, while one order's prints share a ``seq``
     seq: Id = 0  # older frames have none
+    BT: bool | None = None  # a block trade; older frames have none
 
 
 class _TradeFrame(msgspec.Struct, gc=False):
@@ -67,8 +76,8 @@ class _TradeFrame(msgspec.Struct, gc=False):
 
 
 class _Probe(msgspec.Struct):
-    topic: str | None = None
-    op: str | None = None
+    topic: Any = None
+    op: Any = None
 
 
 class _Route(NamedTuple):
@@ -82,6 +91,7 @@ class BybitDecoder:
 
     def __init__(self) -> None:
         self.ignored: Counter[str] = Counter()
+        self.closing = False  # Bybit announces no end of a connection
         self._book = msgspec.json.Decoder(_BookFrame)
         self._trades = msgspec.json.Decoder(_TradeFrame, strict=False)  # numbers come as strings
         self._probe = msgspec.json.Decoder(_Probe)
@@ -104,9 +114,9 @@ class BybitDecoder:
                     sides += both
                     out.append(message)
                 elif route.kind == "publicTrade":
-                    out += self._prints(receive_ts, raw)
+                    out += self._prints(index, frame)
                 else:
-                    self.ignored[route.label] += 1
+                    tally(self.ignored, route.label)
             except _BAD as e:
                 symbol = route.symbol if route else None
                 may_be_book = route is None or route.kind == "orderbook"
@@ -128,20 +138,25 @@ class BybitDecoder:
         message = BookMessage(data.symbol, kind, exchange_ts, receive_ts, number, number, -1, NO_LEVELS)
         return message, (data.bids, data.asks)
 
-    def _prints(self, receive_ts: int, raw: bytes) -> list[TradeMessage]:
-        out = []
-        dropped = 0
+    def _prints(self, place: int, frame: Frame) -> list[Message]:
+        """The prints of a frame; one that cannot be believed costs no other."""
+        out: list[Message] = []
+        receive_ts, raw = frame
         for d in self._trades.decode(raw).data:
-            if d.v == 0.0:
-                dropped += 1
-                continue
-            if d.p == 0.0:
-                raise ValueError("a print of price 0")
+            off_book = "block trades" if d.BT else "print of size 0" if d.v == 0.0 else ""
             exchange_ts = d.T * NS_PER_MS
-            check_time(exchange_ts, receive_ts)
-            out.append(TradeMessage(d.s, exchange_ts, receive_ts, d.seq, 1 if d.S == "Buy" else -1, d.p, d.v, d.i))
-        if dropped:
-            self.ignored["print of size 0"] += dropped
+            side = _SIDES.get(d.S, 0)
+            if not off_book:
+                try:
+                    if not side:
+                        raise ValueError(f"a print of side {d.S!r}")
+                    if d.p == 0.0:
+                        raise ValueError("a print of price 0")
+                    check_time(exchange_ts, receive_ts)
+                except ValueError as e:
+                    out.append(bad_frame(place, frame, d.s, False, str(e)))
+                    continue
+            out.append(TradeMessage(d.s, exchange_ts, receive_ts, d.seq, side, d.p, d.v, d.i, off_book))
         return out
 
     def _find_route(self, raw: bytes) -> _Route:
@@ -151,11 +166,20 @@ class BybitDecoder:
             # Known by its name even if the rest is damaged: only a damaged book costs the book.
             route = self._routes[_PREFIX + name] = self._route(name.decode())
             return route
-        probe = self._probe.decode(raw)
-        return _Route("", "", "control") if probe.topic is None else self._route(probe.topic)
+        try:
+            probe = self._probe.decode(raw)
+        except msgspec.ValidationError:
+            msgspec.json.decode(raw)  # of the whole text, for only what is whole can be no frame of a book
+            probe = _Probe()
+        if isinstance(probe.topic, str):
+            return self._route(probe.topic)
+        foreign = isinstance(probe.op, str) and probe.op not in _OPERATIONS
+        return _Route("", "", f"op {probe.op}" if foreign else "control")
 
     def _route(self, topic: str) -> _Route:
         kind, _, symbol = topic.rpartition(".")
+        if not kind:
+            return _Route("", "", topic)
         if kind == "publicTrade":
             return _Route("publicTrade", symbol, "")
         if not _BOOK.fullmatch(kind):

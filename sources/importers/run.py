@@ -9,7 +9,7 @@ from sources.events import InstrumentBatch
 from sources.feed import Feed
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
-from sources.messages import BadFrame, Decoder, Frame, Message, TradeMessage
+from sources.messages import BadFrame, Decoder, Frame, Message, TradeMessage, tally
 from sources.venues import Venue
 
 FindTail = Callable[[Instrument], TapeTail]
@@ -99,6 +99,9 @@ class ImportRun:
             if feed is None:
                 self.stats.ignored["other symbols"] += 1
             elif isinstance(message, TradeMessage):
-                feed.trade(message)
+                if message.off_book:
+                    tally(self.stats.ignored, message.off_book)
+                else:
+                    feed.trade(message)
             else:
                 feed.book(message)

@@ -175,7 +175,10 @@ class Connector(Recorder):
             receive_ts = self.context.clock()
             self._count(socket, frames)
             batch: list[Frame] = [(receive_ts, raw) for raw in frames]
-            messages = self._decoders[socket].decode(batch)
+            decoder = self._decoders[socket]
+            messages = decoder.decode(batch)
+            if decoder.ignored:
+                self._note_ignored(socket, decoder)
             now = self._time()
             with self.context.outbox.lock:
                 for message in messages:
@@ -283,6 +286,14 @@ class Connector(Recorder):
         if stream.kind == "book":
             lane.asked_at = self._time()
             lane.attempts += 1
+
+    def _note_ignored(self, socket: Socket, decoder: Decoder) -> None:
+        for what, count in decoder.ignored.items():
+            self.telemetry.ignored(self.venue, what, count)
+        decoder.ignored.clear()
+        if decoder.closing:
+            decoder.closing = False
+            socket.announce_end()
 
     def _count(self, socket: Socket, frames: list[bytes]) -> None:
         kinds: dict[str, tuple[int, int]] = {}

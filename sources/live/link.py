@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import stamina
@@ -117,20 +117,19 @@ class Link:
         socket = await self._open()
         begin = loop.time()
         lifetime = self._lifetime()
+        hurries = _Hurries(self._config, loop.time)
         try:
-            while True:
-                try:
-                    reason = await asyncio.wait_for(socket.lost(), lifetime)
-                except TimeoutError:
-                    successor = await self._hand_over(socket)
-                    lifetime = (
-                        min(self._lifetime(), self._config.backoff_max) if successor is None else self._lifetime()
-                    )
-                    socket = successor or socket
-                    continue
-                if loop.time() - begin < _STEADY:
-                    raise SocketLost(reason)
-                return
+            while (reason := await socket.ended(lifetime)) is None:
+                if socket.closing():
+                    self._telemetry.closing(self._dialect.venue, self.url)
+                    reason = await socket.ended(hurries.wait())
+                    if reason is not None:
+                        break
+                successor = await self._hand_over(socket)
+                lifetime = min(self._lifetime(), self._config.backoff_max) if successor is None else self._lifetime()
+                socket = successor or socket
+            if loop.time() - begin < _STEADY:
+                raise SocketLost(reason)
         finally:
             await self._drop(socket)
 
@@ -206,6 +205,31 @@ class Link:
     def _ask_again(self, socket: Socket, stream: str) -> None:
         if stream in self.streams and not socket.gone:
             socket.request(Operation.SUBSCRIBE, [stream])
+
+
+class _Hurries:
+    """How long to wait between the announcement of a connection's end and the hand-over.
+
+    An announcement reaches all connections at once, so that they must be spread; and a new connection may be told the
+    same at once, so that the patience doubles until one has proved itself.
+    """
+
+    def __init__(self, config: LiveConfig, time: Callable[[], float]) -> None:
+        self._config = config
+        self._time = time
+        self._times = 0
+        self._last = time()
+
+    def wait(self) -> float:
+        """Seconds to wait after one more announcement."""
+        c = self._config
+        now = self._time()
+        if now - self._last >= _STEADY:
+            self._times = 0
+        patience = min(c.backoff_initial * 2.0**self._times, c.backoff_max) if self._times else 0.0
+        self._times += 1
+        self._last = now + patience
+        return patience + random.uniform(0.0, c.backoff_jitter)
 
 
 def _wait(error: Exception) -> bool | float:

@@ -46,6 +46,9 @@ class Recorder(ABC):
                 # The reset of an unknown book tells of them; one whose snapshot came before this print does not.
                 if lane.feed.sequencer.synced:
                     self.lose(lane, message.receive_ts, f"{missing} trades missing")
+            if message.off_book:
+                self.telemetry.off_book(lane.instrument, message.off_book)
+                return
             lane.feed.trade(message)
             self.recorded(lane, 1)
             return

@@ -92,6 +92,8 @@ class Socket:
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self.subscribed: set[str] = set()
+        self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._heeded = False  # the announcement of the end has been told
 
     async def open(self, url: str, open_timeout: float, close_timeout: float) -> Self:
         """Connect.
@@ -158,6 +160,26 @@ class Socket:
     async def lost(self) -> str:
         """Wait until the connection ends; gives the reason."""
         return await asyncio.shield(self._lost)
+
+    def announce_end(self) -> None:
+        """The exchange has said that it will close the connection."""
+        if not self._closing.done():
+            self._closing.set_result(None)
+
+    async def ended(self, seconds: float) -> str | None:
+        """Wait until the connection ends, and give the reason; None after ``seconds``, or when the end is announced.
+
+        Only the first announcement ends the wait: `closing` tells of it.
+        """
+        waited: list[asyncio.Future[Any]] = [self._lost] if self._heeded else [self._lost, self._closing]
+        await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return self._lost.result() if self._lost.done() else None
+
+    def closing(self) -> bool:
+        """Whether the end has been announced since the last call."""
+        news = self._closing.done() and not self._heeded
+        self._heeded = self._closing.done()
+        return news
 
     def drop(self, reason: str) -> None:
         """Give the connection up: `lost` returns ``reason``."""

@@ -1,5 +1,7 @@
 """What the live connectors tell about themselves: state changes and counts, never a line a message."""
 
+from collections.abc import Mapping
+
 from sources.instrument import Instrument
 
 
@@ -41,6 +43,18 @@ class Telemetry:
 
     def repeated(self, instrument: Instrument) -> None:
         """A trade came a second time and was dropped."""
+
+    def off_book(self, instrument: Instrument, what: str) -> None:
+        """A print that is not from the book came and was dropped; ``what`` says why it is none."""
+
+    def ignored(self, venue: str, what: str, count: int) -> None:
+        """``count`` frames came that are neither book nor trade; ``what`` names the event or stream."""
+
+    def closing(self, venue: str, url: str) -> None:
+        """The exchange has announced that it will close a connection, which is handed over early."""
+
+    def unknown(self, venue: str, field: str, counts: Mapping[str, int]) -> None:
+        """What a venue lists has words in ``field`` that are not known, so it is left out; told once a word."""
 
     def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
         """A frame could not be understood; ``excerpt`` is its beginning."""

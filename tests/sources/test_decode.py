@@ -126,12 +126,116 @@ def test_symbol_beyond_ascii() -> None:
     assert m.symbol == "币安USDT"
 
 
-def test_prints_that_are_not_of_the_book_are_dropped_and_counted() -> None:
+def off_book(messages: list[Message]) -> list[str]:
+    assert all(isinstance(m, TradeMessage) for m in messages)
+    return [m.off_book for m in messages if isinstance(m, TradeMessage)]
+
+
+def test_prints_that_are_not_of_the_book_say_so_and_keep_their_numbers() -> None:
+    frames = [edited(TRADE, X="NA", p="0", q="0", t=1), edited(TRADE, X="ADL", t=2),
+              edited(TRADE, X="INSURANCE_FUND", t=3), edited(TRADE, q="0.000", t=4),
+              edited(TRADE, X="RPI", t=5), edited(TRADE, X="NEW_WORD", t=6)]  # fmt: skip
+    messages = futures().decode([(NOW, f) for f in frames])
+    labels = ["print X=NA", "print X=ADL", "print X=INSURANCE_FUND", "print of size 0", "", "print X=NEW_WORD"]
+    assert off_book(messages) == labels
+    assert [m.trade_id for m in messages if isinstance(m, TradeMessage)] == [1, 2, 3, 4, 5, 6]
+
+
+def prints(*edits: dict[str, Any]) -> bytes:
+    """A Bybit trade frame with one print for each of ``edits``."""
+    frame = json.loads(BYBIT_TRADE)
+    (model,) = frame["data"]
+    frame["data"] = [model | edit for edit in edits]
+    return json.dumps(frame).encode()
+
+
+def test_bybit_block_trades_say_so_and_rpi_is_of_the_book() -> None:
+    frame = prints({"i": "a"}, {"i": "b", "BT": True, "v": "100"}, {"i": "c", "RPI": True}, {"i": "d", "v": "0"},
+                   {"i": "e", "BT": True, "S": "None"}, {"i": "f", "BT": None})  # fmt: skip
+    messages = bybit().decode([(NOW, frame)])
+    assert off_book(messages) == ["", "block trades", "", "print of size 0", "block trades", ""]
+    assert [m.name for m in messages if isinstance(m, TradeMessage)] == list("abcdef")
+    without = json.loads(prints({}))
+    del without["data"][0]["BT"]  # as older frames have it
+    assert off_book(bybit().decode([(NOW, json.dumps(without).encode())])) == [""]
+
+
+@pytest.mark.parametrize("edit", [{"S": "Both"}, {"p": "0"}, {"T": NOW // MS + 60_001}])
+def test_bybit_print_that_is_not_believed_costs_no_other(edit: dict[str, Any]) -> None:
+    first, bad, last = bybit().decode([(NOW, prints({"i": "a"}, edit, {"i": "b"}))])
+    assert isinstance(first, TradeMessage)
+    assert isinstance(last, TradeMessage)
+    assert isinstance(bad, BadFrame)
+    assert (bad.place, bad.symbol, bad.may_be_book) == (0, "BTCUSDT", False)
+
+
+def test_bybit_book_message_of_unknown_type_may_have_changed_the_book() -> None:
+    bad = one(bybit(), BYBIT_DELTA.replace(b'"delta"', b'"patch"'))
+    assert isinstance(bad, BadFrame)
+    assert (bad.symbol, bad.may_be_book) == ("BTCUSDT", True)
+    assert "patch" in bad.reason
+
+
+SHUTDOWNS = [
+    b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1700000000120}}',
+    b'{"data":{"e":"serverShutdown","E":1700000000120},"stream":"!serverShutdown"}',
+    b'{"stream":"btcusdt@depth@100ms","data":{"e":"serverShutdown","E":1700000000120}}',
+    b'{"e":"serverShutdown","E":1700000000120}',
+    b'{"event":{"e":"serverShutdown","E":1700000000120}}',
+]
+
+
+@pytest.mark.parametrize("raw", SHUTDOWNS)
+def test_announced_shutdown_costs_no_book(raw: bytes) -> None:
+    for make in (futures, spot):
+        d = make("BTCUSDT")
+        assert d.decode([(NOW, raw)]) == []
+        assert d.ignored == {"serverShutdown": 1}
+        assert d.closing
+
+
+@pytest.mark.parametrize(
+    ("raw", "label"),
+    [
+        (b'{"e":"newThing","E":1}', "newThing"),
+        (b'{"event":{"e":"newThing"}}', "newThing"),
+        (b'{"stream":"btcusdt@aggTrade","data":{"e":"newThing","E":1}}', "newThing"),
+        (b'{"stream":"btcusdt@newThing","data":{"e":"newThing","E":1}}', "newThing"),
+        (b'{"stream":"!newThing@arr","data":[{"e":"newThing","E":1}]}', "arr"),
+        (b'[{"e":"24hrTicker"}]', "control"),
+        (b'"hello"', "control"),
+        (b'{"e":7}', "control"),
+        (b'{"e":"' + rb"x\u001b" * 100 + b'"}', "x\ufffd" * 24),
+    ],
+)
+def test_unknown_event_costs_no_book_and_is_counted_by_name(raw: bytes, label: str) -> None:
     d = futures()
-    frames = [edited(TRADE, X="NA", p="0", q="0"), edited(TRADE, X="ADL"), edited(TRADE, X="INSURANCE_FUND"),
-              edited(TRADE, q="0.000"), edited(TRADE, X="RPI")]  # fmt: skip
-    assert [type(m) for m in d.decode([(NOW, f) for f in frames])] == [TradeMessage]
-    assert d.ignored == {"print X=NA": 1, "print X=ADL": 1, "print X=INSURANCE_FUND": 1, "print of size 0": 1}
+    assert d.decode([(NOW, raw)]) == []
+    assert d.ignored == {label: 1}
+    assert not d.closing
+
+
+def test_names_of_unknown_events_are_bounded() -> None:
+    d = futures()
+    assert d.decode([(NOW, b'{"e":"event %d"}' % n) for n in range(1000)]) == []
+    assert len(d.ignored) <= 101
+    assert d.ignored.total() == 1000
+
+
+@pytest.mark.parametrize(
+    ("raw", "label"),
+    [
+        (b'{"topic":"tickers.BTCUSDT","type":"delta","data":{}}', "tickers"),
+        (b'{"topic":"news","data":{}}', "news"),
+        (b'{"op":"shutdown"}', "op shutdown"),
+        (b'{"op":"pong"}', "control"),
+        (b"[1]", "control"),
+    ],
+)
+def test_bybit_unknown_topic_or_operation_costs_no_book(raw: bytes, label: str) -> None:
+    d = bybit()
+    assert d.decode([(NOW, raw)]) == []
+    assert d.ignored == {label: 1}
 
 
 def test_only_one_of_two_trade_streams_is_recorded() -> None:
@@ -175,7 +279,15 @@ def test_bad_trade_costs_no_book(fields: dict[str, Any]) -> None:
     assert not bad.may_be_book
 
 
-UNROUTABLE = [b"", b"garbage", b"\xff\xfe", b'{"stream":"btcusdt@dep', b'{"e":"depthUpdate","s":"X"}', b"[" * 100_000]
+UNROUTABLE = [
+    b"",
+    b"garbage",
+    DEPTH.replace(b"{", b"[", 1),
+    b"\xff\xfe",
+    b'{"stream":"btcusdt@dep',
+    b'{"e":"depthUpdate","s":"X"}',
+    b"[" * 100_000,
+]
 
 
 @pytest.mark.parametrize("raw", UNROUTABLE)
