@@ -109,7 +109,7 @@ class FeatureSettings(_Group):
     ffd_threshold: Number = 1e-5
     fdi_window: Integer = 30
     fdi_interval: Length = Duration.parse("1s")
-    fdi_method: Literal["madogram", "sevcik", "chord"] = "madogram"
+    fdi_method: Literal["variogram", "madogram", "sevcik", "chord"] = "variogram"
     volatility_window: Integer = 100
 
 

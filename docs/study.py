@@ -253,7 +253,7 @@ def regimes(markets: Sequence[Market]) -> tuple[str, list[list[Panel]]]:
             rows.append(line)
         times = f["ts"].astype("datetime64[ns]")[WINDOW - 1 :]
         keep = slice(None, None, max(1, len(times) // 1500))
-        curves = [(name, times[keep], ESTIMATORS[name](mid)[keep]) for name in ("madogram", "variogram")]
+        curves = [(name, times[keep], ESTIMATORS[name](mid)[keep]) for name in ("variogram", "madogram")]
         panels.append(
             [
                 Panel(market.name, "", "mid", [("mid", times[keep], mid[WINDOW - 1 :][keep])]),
@@ -264,19 +264,9 @@ def regimes(markets: Sequence[Market]) -> tuple[str, list[list[Panel]]]:
     return table(head, rows), panels
 
 
-def variogram(x: np.ndarray) -> np.ndarray:
-    """``2 − ½·log2(V_2/V_1)`` of each window, ``V_l`` the mean of ``(x_i − x_{i−l})²``; 1.5 where nothing moves."""
-    one, two = ((x[lag:] - x[:-lag]) ** 2 for lag in (1, 2))
-    v1, v2 = (np.convolve(v, np.ones(WINDOW - lag) / (WINDOW - lag), "valid") for lag, v in ((1, one), (2, two)))
-    still = v1 <= 1e-12 * v1.max()  # sums of a convolution: rounding instead of 0
-    ratio = np.maximum(v2, 1e-300) / np.where(still, 1.0, v1)
-    return np.where(still, 1.5, np.clip(2 - 0.5 * np.log2(ratio), 1.0, 2.0))
-
-
 ESTIMATORS = {
-    "madogram": lambda x: fractal_dimension_index(x, WINDOW)[WINDOW - 1 :],
-    "sevcik": lambda x: fractal_dimension_index(x, WINDOW, "sevcik")[WINDOW - 1 :],
-    "variogram": variogram,
+    method: lambda x, method=method: fractal_dimension_index(x, WINDOW, method)[WINDOW - 1 :]
+    for method in ("variogram", "madogram", "sevcik")
 }
 
 

@@ -36,7 +36,7 @@ class FeatureConfig:
     ffd_threshold: float = 1e-5
     fdi_window: int = 30
     fdi_interval_ns: int = SECOND
-    fdi_method: Literal["madogram", "sevcik", "chord"] = "madogram"
+    fdi_method: Literal["variogram", "madogram", "sevcik", "chord"] = "variogram"
     volatility_window: int = 100
 
     def __post_init__(self) -> None:
@@ -69,8 +69,8 @@ class FeatureConfig:
         need(3 <= self.fdi_window <= 1_000_000, f"fdi_window: {self.fdi_window} is outside 3 to 1000000")
         need(self.fdi_interval_ns > 0, f"fdi_interval: {self.fdi_interval_ns} ns is not positive")
         need(
-            self.fdi_method in ("madogram", "sevcik", "chord"),
-            f"fdi_method: {self.fdi_method!r} is not one of madogram, sevcik, chord",
+            self.fdi_method in ("variogram", "madogram", "sevcik", "chord"),
+            f"fdi_method: {self.fdi_method!r} is not one of variogram, madogram, sevcik, chord",
         )
         need(
             self.sampling_ns == 0 or self.fdi_interval_ns % self.sampling_ns == 0,

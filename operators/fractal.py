@@ -9,17 +9,21 @@ trusted on how long a window: `docs/regime.md`.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from operators.arguments import as_array, as_count, as_number
 from operators.jit import kernel
-from sources.events import Float64s
+from sources.events import Float64s, Int64s
 
-MADOGRAM, SEVCIK, CHORD = 0, 1, 2
+VARIOGRAM, MADOGRAM, SEVCIK, CHORD = 0, 1, 2, 3
+METHODS = ("variogram", "madogram", "sevcik", "chord")
+DEFAULT_METHOD = "variogram"
+
+# Sums of squares outside of these have lost digits to the range of a double.
+_SMALLEST_SUM, _LARGEST_SUM = 1e-280, 1e280
 _LONGEST_WINDOW = 1_000_000  # as in the settings
-METHODS = ("madogram", "sevcik", "chord")
 
 # Codes of `regime`; −1 is null (dimension not known yet).
 REGIMES = ("trending", "ranging", "neutral")
@@ -39,6 +43,90 @@ def extremes(x: Float64s) -> tuple[float, float]:
         low = min(low, x[i])
         high = max(high, x[i])
     return low, high
+
+
+class FractalWindow(NamedTuple):
+    """The last N values, and for `variogram_push` the squared differences of lag 1 and 2 in blocks.
+
+    A block is as long as a window has differences of its lag. The newest window is the end of the last whole block and
+    the beginning of the one after it, so both parts are running sums of positive numbers: nothing is subtracted, and
+    so no digit is lost, whatever has left the window.
+    """
+
+    history: Float64s  # (2 · N,); every value is written twice, N apart, so that the window is always contiguous
+    square: Float64s  # (2, N), or (2, 0) for other methods; behind the newest: sums from here to the end of its block
+    begun: Float64s  # (2,): sum of the block that is not whole yet
+    equal: Int64s  # (2,): how many of the newest differences in a row were 0
+
+
+def fractal_window(window: int, method: int) -> FractalWindow:
+    """An empty window of ``window`` values."""
+    blocks = np.zeros((2, window if method == VARIOGRAM else 0))
+    return FractalWindow(np.zeros(2 * window), blocks, np.zeros(2), np.zeros(2, np.int64))
+
+
+@kernel
+def variogram(x: Float64s) -> float:
+    """``2 − ½·log2(V_2/V_1)``, ``V_l`` the mean of ``(x_i − x_{i−l})²``; 1.5 for a flat window, 2 where V_2 is 0.
+
+    Source: Gneiting, Ševčíková & Percival 2012, "Estimators of fractal dimension", section 3.1 (variogram, order 2).
+    """
+    n = len(x)
+    largest = 0.0
+    for i in range(n):
+        largest = max(largest, abs(x[i]))
+    v1 = 0.0
+    v2 = 0.0
+    for i in range(1, n):
+        d = x[i] / largest - x[i - 1] / largest  # no square of these leaves the range of a double
+        v1 += d * d
+    for i in range(2, n):
+        d = x[i] / largest - x[i - 2] / largest
+        v2 += d * d
+    if v1 == 0.0:
+        return 1.5
+    if v2 == 0.0:
+        return 2.0
+    return clip_dimension(2.0 - 0.5 * math.log2((v2 / (n - 2)) / (v1 / (n - 1))))
+
+
+@kernel
+def square_pushed(w: FractalWindow, lag: int, seen: int, d: float) -> float:
+    """Add one difference of a lag; the sum of squares of the newest window, which must be full."""
+    terms = (len(w.history) >> 1) - lag
+    square = w.square[lag - 1]
+    at = (seen - lag) % terms
+    begun = d * d if at == 0 else w.begun[lag - 1] + d * d
+    total = begun + square[at + 1] if at + 1 < terms else begun
+    square[at] = d * d
+    if at + 1 == terms:
+        for i in range(terms - 2, -1, -1):
+            square[i] += square[i + 1]
+    w.begun[lag - 1] = begun
+    return total
+
+
+@kernel
+def variogram_push(w: FractalWindow, seen: int, x: float) -> float:
+    """`variogram` of the newest window with ``x`` in it, in constant time on average; NaN until it is full."""
+    n = len(w.history) >> 1
+    d1 = x - w.history[(seen - 1) % n] if seen >= 1 else np.nan
+    d2 = x - w.history[(seen - 2) % n] if seen >= 2 else np.nan
+    w.history[seen % n] = x
+    w.history[seen % n + n] = x
+    w.equal[0] = 0 if d1 != 0.0 else w.equal[0] + 1
+    w.equal[1] = 0 if d2 != 0.0 else w.equal[1] + 1
+    v1 = square_pushed(w, 1, seen, d1) if seen >= 1 else np.nan
+    v2 = square_pushed(w, 2, seen, d2) if seen >= 2 else np.nan
+    if seen + 1 < n:
+        return np.nan
+    if w.equal[0] >= n - 1:
+        return 1.5
+    if w.equal[1] >= n - 2:  # an alternating series: log2(0) = −∞
+        return 2.0
+    if not (_SMALLEST_SUM < v1 < _LARGEST_SUM and _SMALLEST_SUM < v2 < _LARGEST_SUM):
+        return variogram(w.history[seen % n + 1 : seen % n + 1 + n])
+    return clip_dimension(2.0 - 0.5 * math.log2((v2 / (n - 2)) / (v1 / (n - 1))))
 
 
 @kernel
@@ -98,6 +186,8 @@ def chord(x: Float64s) -> float:
 @kernel
 def fractal_dimension(x: Float64s, method: int) -> float:
     """Dimension of the window ``x``, shape ``(N,)`` with N ≥ 3, oldest first."""
+    if method == VARIOGRAM:
+        return variogram(x)
     if method == MADOGRAM:
         return madogram(x)
     if method == SEVCIK:
@@ -118,28 +208,29 @@ def regime(dimension: float) -> int:
 
 
 @kernel
-def fractal_push(history: Float64s, seen: int, method: int, x: float) -> float:
+def fractal_push(w: FractalWindow, seen: int, method: int, x: float) -> float:
     """Add one value and return the dimension of the newest window; NaN for the first N − 1 values.
 
     Args:
-        history: shape ``(2·N,)``; every value is written twice, N apart, so that the window is always contiguous.
+        w: made for the same method.
         seen: values before this one.
     """
-    n = len(history) >> 1
+    if method == VARIOGRAM:
+        return variogram_push(w, seen, x)
+    n = len(w.history) >> 1
     slot = seen % n
-    history[slot] = x
-    history[slot + n] = x
+    w.history[slot] = x
+    w.history[slot + n] = x
     if seen + 1 < n:
         return np.nan
-    return fractal_dimension(history[slot + 1 : slot + 1 + n], method)
+    return fractal_dimension(w.history[slot + 1 : slot + 1 + n], method)
 
 
 @kernel
-def fractal_into(x: Float64s, window: int, method: int, out: Float64s) -> None:
+def fractal_into(x: Float64s, w: FractalWindow, method: int, out: Float64s) -> None:
     """The whole series at once into ``out``, shape of ``x``: the same bits as value by value."""
-    out[: min(window - 1, len(x))] = np.nan
-    for i in range(window - 1, len(x)):
-        out[i] = fractal_dimension(x[i + 1 - window : i + 1], method)
+    for i in range(len(x)):
+        out[i] = fractal_push(w, i, method, x[i])
 
 
 def _method(name: str) -> int:
@@ -148,7 +239,7 @@ def _method(name: str) -> int:
     return METHODS.index(name)
 
 
-def fractal_dimension_index(prices: Any, window: int = 30, method: str = "madogram") -> Float64s:
+def fractal_dimension_index(prices: Any, window: int = 30, method: str = DEFAULT_METHOD) -> Float64s:
     """Fractal dimension of each window of a whole series, shape ``(n,)``; NaN for the first ``window`` − 1 values.
 
     The same bits as `FractalDimensionIndex` gives value by value.
@@ -156,24 +247,25 @@ def fractal_dimension_index(prices: Any, window: int = 30, method: str = "madogr
     Args:
         prices: n numbers, oldest first: list, tuple, NumPy array, pandas or Polars series.
         window: values a window, 3 or more.
-        method: ``madogram``, ``sevcik`` or ``chord``.
+        method: ``variogram``, ``madogram``, ``sevcik`` or ``chord``.
 
     Raises:
         ValueError: an argument is out of range, or the prices have another shape, NaN or infinite values.
     """
     x = as_array("prices", prices)
     out = np.empty(len(x))
-    fractal_into(x, as_count("window", window, 3, _LONGEST_WINDOW), _method(method), out)
+    code = _method(method)
+    fractal_into(x, fractal_window(as_count("window", window, 3, _LONGEST_WINDOW), code), code, out)
     return out
 
 
 class FractalDimensionIndex:
     """The fractal dimension of the last values of a stream: 1 a straight line, 1.5 a random walk, towards 2 ranging."""
 
-    def __init__(self, window: int = 30, method: str = "madogram") -> None:
+    def __init__(self, window: int = 30, method: str = DEFAULT_METHOD) -> None:
         """Args:
             window: values a window, 3 or more.
-            method: ``madogram``, ``sevcik`` or ``chord``.
+            method: ``variogram``, ``madogram``, ``sevcik`` or ``chord``.
 
         Raises:
             ValueError: one is out of range.
@@ -181,7 +273,7 @@ class FractalDimensionIndex:
         self.window = as_count("window", window, 3, _LONGEST_WINDOW)
         self.method = method
         self._code = _method(method)
-        self._history = np.zeros(2 * self.window)
+        self._values = fractal_window(self.window, self._code)
         self._seen = 0
 
     def update(self, price: float) -> float | None:
@@ -190,7 +282,7 @@ class FractalDimensionIndex:
         Raises:
             ValueError: ``price`` is no finite number; it is not added.
         """
-        value: float = fractal_push(self._history, self._seen, self._code, as_number("price", price))
+        value: float = fractal_push(self._values, self._seen, self._code, as_number("price", price))
         self._seen += 1
         return value if self._seen >= self.window else None
 

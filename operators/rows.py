@@ -164,7 +164,7 @@ def difference_rows(state: State, p: Params, out: Rows, rows: int) -> None:
 def fractal(state: State, p: Params, t: int, mid: float) -> float:
     """``fdi``: dimension of mid at the last N samples; held between samples, NaN before N (contract, 4.7)."""
     if p.sampling == 0 or t % p.fdi_interval == 0:
-        state.value[FDI] = fractal_push(state.fdi_history, state.clock[SAMPLES], p.fdi_method, mid)
+        state.value[FDI] = fractal_push(state.fractal, state.clock[SAMPLES], p.fdi_method, mid)
         state.clock[SAMPLES] += 1
     return state.value[FDI]
 
@@ -194,7 +194,7 @@ def warm(state: State, p: Params, t: int) -> int:
         bits |= WARM_PRICE_FFD
     if rows >= len(p.volume_weights):
         bits |= WARM_VOLUME_FFD
-    if state.clock[SAMPLES] >= len(state.fdi_history) >> 1:
+    if state.clock[SAMPLES] >= len(state.fractal.history) >> 1:
         bits |= WARM_FDI
     if rows >= len(state.returns.ring) + 1:
         bits |= WARM_VOLATILITY

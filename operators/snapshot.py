@@ -21,11 +21,12 @@ import numpy.typing as npt
 
 from operators.blocks import make_book, sides
 from operators.config import FeatureConfig
+from operators.fractal import FractalWindow
 from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
 from operators.state import ROWS, SAMPLES, TOP, State
 
-VERSION = 4  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+VERSION = 5  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
 
 Array = npt.NDArray[Any]
 _SIZE = struct.Struct("<I")  # of the header
@@ -92,6 +93,7 @@ def _kept(state: State) -> list[Array]:
         rolling.position, *(_of_ring(a, held) for a in (rolling.bucket_key, rolling.bucket_count, rolling.bucket_sum)),
         rolling.window_count, rolling.window_sum,
         *_kept_moments(state.zscores), *_kept_moments(state.returns),
+        state.fractal.square, state.fractal.begun, state.fractal.equal,
         *(history[:n] for history, n in _histories(state)),
     ]  # fmt: skip
 
@@ -114,7 +116,8 @@ def _rebuilt(arrays: Sequence[Array], like: State) -> State:
         last_imbalance=same(like.last_imbalance), row_ofi=same(like.row_ofi), row_trades=same(like.row_trades),
         row_trade_count=same(like.row_trade_count), rolling=_rebuilt_rolling(like.rolling, part),
         zscores=_rebuilt_moments(like.zscores, part), returns=_rebuilt_moments(like.returns, part),
-        **{name: np.zeros_like(getattr(like, name)) for name in ("price_history", "volume_history", "fdi_history")},
+        fractal=FractalWindow(np.zeros_like(like.fractal.history), *(same(array) for array in like.fractal[1:])),
+        **{name: np.zeros_like(getattr(like, name)) for name in ("price_history", "volume_history")},
     )  # fmt: skip
     for history, n in _histories(state):
         history[:n] = history[len(history) // 2 :][:n] = next(part)
@@ -170,6 +173,6 @@ def _histories(state: State) -> list[tuple[Array, int]]:
         for history, count in (
             (state.price_history, rows),
             (state.volume_history, rows),
-            (state.fdi_history, samples),
+            (state.fractal.history, samples),
         )
     ]

@@ -13,7 +13,7 @@ from operators import rolling_moments, rolling_sum
 from operators.blocks import Book, clear, make_book
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.ffd import ffd_weights
-from operators.fractal import METHODS
+from operators.fractal import METHODS, FractalWindow, fractal_window
 from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, rolling_moments_state
 from operators.rolling_sum import RollingShape, RollingSum, rolling_sum_state
@@ -76,7 +76,7 @@ class State(NamedTuple):
     returns: RollingMoments
     price_history: Float64s  # (2 · K,)
     volume_history: Float64s  # (2 · K,)
-    fdi_history: Float64s  # (2 · N,)
+    fractal: FractalWindow
     level: Float64s  # (2, L): scratch, so that no event allocates
     flow: Float64s  # (D,): scratch
     window_flow: Float64s  # (D · windows,): scratch
@@ -145,7 +145,7 @@ def make_state(config: FeatureConfig, params: Params) -> State:
         returns=rolling_moments_state(config.volatility_window, 1),
         price_history=np.zeros(2 * len(params.price_weights)),
         volume_history=np.zeros(2 * len(params.volume_weights)),
-        fdi_history=np.zeros(2 * config.fdi_window),
+        fractal=fractal_window(config.fdi_window, params.fdi_method),
         level=np.zeros((2, levels)),
         flow=np.zeros(depths),
         window_flow=np.zeros(depths * windows),

@@ -255,7 +255,9 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
         st.tuples(st.integers(4, 12), st.sampled_from((0, 0, 1, -1))),
         st.tuples(order, order),
         st.sampled_from((0.05, 0.03, 0.2, 1.0)),
-        st.tuples(st.integers(3, 6), st.sampled_from((1, 2, 3)), st.sampled_from(("madogram", "sevcik", "chord"))),
+        st.tuples(
+            st.integers(3, 6), st.sampled_from((1, 2, 3)), st.sampled_from(("variogram", "madogram", "sevcik", "chord"))
+        ),
         st.integers(2, 5),
     )
 

@@ -361,6 +361,7 @@ class TestFractal:
     @pytest.mark.parametrize(
         ("method", "line", "zigzag"),
         [
+            ("variogram", 1, 2),  # V_2 = 4 V_1; V_2 = 0
             ("madogram", 1, 2),  # V_2 = 2 V_1; V_2 = 0
             ("sevcik", 1 + math.log(2 * math.sqrt(2)) / math.log(8), 2),  # L = √2; L = 4 √(17/16) clips
             ("chord", 1, 2),  # L = 1 < C clips; L/C = 16 clips
@@ -381,6 +382,10 @@ class TestFractal:
         assert dimension([3.0, 4.0, 5.0, 4.0], "madogram") == 2.0
         # y = 0, 1/2, 1/2, 1: V_1 = 1/3, V_2 = 1/2
         assert dimension([3.0, 4.0, 4.0, 5.0], "madogram") == pytest.approx(2 - math.log2(1.5), rel=1e-15)
+        # V_1 = 2/3, V_2 = 1: the same points, squared
+        assert dimension([3.0, 4.0, 4.0, 5.0], "variogram") == pytest.approx(2 - 0.5 * math.log2(1.5), rel=1e-15)
+        # V_1 = 1, V_2 = (4 + 4 + 0)/3 = 8/3
+        assert dimension([1.0, 2.0, 3.0, 4.0, 3.0], "variogram") == pytest.approx(2 - 0.5 * math.log2(8 / 3), rel=1e-15)
         # y = 0, 0, 1, N = 3: L = 1/2 + √(1/4 + 1)
         assert dimension([3.0, 3.0, 4.0], "sevcik") == pytest.approx(
             1 + math.log(2 * (0.5 + math.sqrt(1.25))) / math.log(4), rel=1e-15
@@ -396,13 +401,17 @@ class TestFractal:
     def test_samples(self) -> None:
         """Of the rows 10, 20, 30 … every other one is a sample; in between the value holds."""
         tape = opened(5).delta(15, [(99, 2)]).delta(35, [(100, 2)]).delta(55, [(100.5, 2)]).trade(91, 1, 101, 1)
-        rows = features(tape.batch(), CONFIG)
+        rows = features(tape.batch(), replace(CONFIG, fdi_method="madogram"))
         assert rows["ts"] == [*range(10, 91, 10)]
         assert rows["mid"] == [100, 100, 100, 100.5, 100.5, 100.75, 100.75, 100.75, 100.75]
         # samples 100, 100.5, 100.75 (y = 0, 2/3, 1: V_1 = 1/2, V_2 = 1), then 100.5, 100.75, 100.75
         assert rows["regime"] == [None] * 5 + ["trending"] * 4
         assert all(math.isnan(x) for x in rows["fdi"][:5])
         assert rows["fdi"][5:] == pytest.approx([1, 1, 1, 1])
+        rows = features(tape.batch(), CONFIG)
+        # the same samples: V_1 = 5/32, V_2 = 9/16; then V_1 = 1/32, V_2 = 1/16, twice V_1
+        assert rows["fdi"][5:] == pytest.approx([2 - 0.5 * math.log2(3.6)] * 2 + [1.5] * 2)
+        assert rows["regime"] == [None] * 5 + ["trending"] * 2 + ["neutral"] * 2
         flat = features(opened(5).trade(61, 1, 101, 1).batch(), CONFIG)
         assert (flat["fdi"][-1], flat["regime"][-1]) == (1.5, "neutral")
 

@@ -104,21 +104,21 @@ def difference(history: deque[float], w: list[float]) -> float:
     return sum(map(mul, w, history)) if len(history) == len(w) else math.nan
 
 
-def madogram(x: Iterable[float]) -> float:
+def variogram(x: Iterable[float]) -> float:
     """Fractal dimension of a window."""
     x = list(x)
-    v1 = sum(abs(a - b) for a, b in zip(x[1:], x, strict=False)) / (len(x) - 1)
-    v2 = sum(abs(a - b) for a, b in zip(x[2:], x, strict=False)) / (len(x) - 2)
+    v1 = sum((a - b) ** 2 for a, b in zip(x[1:], x, strict=False)) / (len(x) - 1)
+    v2 = sum((a - b) ** 2 for a, b in zip(x[2:], x, strict=False)) / (len(x) - 2)
     if v1 == 0.0:
         return 1.5
-    return min(max(2.0 - math.log2(v2 / v1), 1.0), 2.0) if v2 > 0.0 else 2.0
+    return min(max(2.0 - 0.5 * math.log2(v2 / v1), 1.0), 2.0) if v2 > 0.0 else 2.0
 
 
 class PlainFeatures:
-    """One instrument's book and features, tick by tick; of `FeatureConfig` the default ``cont`` and ``madogram``."""
+    """One instrument's book and features, tick by tick; of `FeatureConfig` the default ``cont`` and ``variogram``."""
 
     def __init__(self, config: FeatureConfig) -> None:
-        assert (config.ofi, config.fdi_method, config.depths[0]) == ("cont", "madogram", 1)
+        assert (config.ofi, config.fdi_method, config.depths[0]) == ("cont", "variogram", 1)
         self.config = config
         self.price_weights = weights(config.price_d, config.ffd_threshold)
         self.volume_weights = weights(config.volume_d, config.ffd_threshold)
@@ -283,7 +283,7 @@ class PlainFeatures:
             self.mids.append(mid)
             self.samples += 1
             if len(self.mids) == config.fdi_window:
-                self.fdi = madogram(self.mids)
+                self.fdi = variogram(self.mids)
         row.append(self.fdi)
         row.append(self.regime())
         if self.rows:

@@ -234,13 +234,13 @@ def test_ffd_equals_a_convolution_of_numpy() -> None:
     np.testing.assert_allclose(whole[len(weights) - 1 :], np.convolve(x, weights, "valid"), rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("method", range(3))
+@pytest.mark.parametrize("method", range(4))
 def test_fractal_dimension_of_known_curves(method: int) -> None:
     n = 31
     line, flat = np.arange(n, dtype=float), np.full(n, 7.0)
     assert fractal.fractal_dimension(flat, method) == 1.5
     straight = fractal.fractal_dimension(line, method)
-    if method == fractal.MADOGRAM:
+    if method in (fractal.VARIOGRAM, fractal.MADOGRAM):
         assert straight == 1.0
         assert fractal.fractal_dimension(line % 2, method) == 2.0
     elif method == fractal.SEVCIK:
@@ -260,6 +260,10 @@ def test_fractal_dimension_of_known_curves_by_hand() -> None:
         assert values[:-1] == [None] * 8
         return values[-1]
 
+    assert last(line, "variogram") == 1.0
+    assert last(zigzag, "variogram") == 2.0
+    # x = 0 1 2 1 0 1 2 1 0: every Δ_1² is 1; Δ_2² is 4 0 4 0 4 0 4, in the mean 16/7.
+    assert last([0.0, 1, 2, 1, 0, 1, 2, 1, 0], "variogram") == pytest.approx(2 - 0.5 * math.log2(16 / 7), rel=1e-15)
     assert last(line, "madogram") == 1.0
     assert last(zigzag, "madogram") == 2.0
     # x = 0 1 2 1 0 1 2 1 0: every |Δ_1| is 1; |Δ_2| is 2 0 2 0 2 0 2, in the mean 8/7.
@@ -273,6 +277,7 @@ def test_fractal_dimension_of_known_curves_by_hand() -> None:
     assert last(line, "chord") == 1.0
     # It ends where it began, so the chord is one step along the axis, 1/8: ln(8 / (1/8)) / ln 16 = 6/4, clipped.
     assert last(zigzag, "chord") == 2.0
+    assert last([7.0] * 9, "variogram") == 1.5
     assert last([7.0] * 9, "madogram") == last([7.0] * 9, "sevcik") == last([7.0] * 9, "chord") == 1.5
 
 
@@ -292,7 +297,10 @@ def test_fractal_dimension_online_and_whole_agree_in_every_bit(values: list[floa
     [
         (lambda: fractal.FractalDimensionIndex(2), "window: 2 is not a whole number from 3 on"),
         (lambda: fractal.FractalDimensionIndex(3.5), "window: 3.5 is not"),
-        (lambda: fractal.FractalDimensionIndex(method="x"), "method: 'x' is not one of madogram, sevcik, chord"),
+        (
+            lambda: fractal.FractalDimensionIndex(method="x"),
+            "method: 'x' is not one of variogram, madogram, sevcik, chord",
+        ),
         (lambda: fractal.FractalDimensionIndex().update(math.nan), "price: nan is not a finite number"),
         (lambda: fractal.fractal_dimension_index([[1.0]]), "prices: has shape (1, 1); 1 dimension expected"),
     ],

@@ -31,9 +31,9 @@ def variogram(window: list[float]) -> float:
         return sum(squares, Fraction(0)) / len(squares)
 
     v1, v2 = mean_square(1), mean_square(2)
-    if v2 == 0:
+    if v2 <= v1:  # 2 or more; the ratio may be too small for a float
         return 2.0
-    return min(max(2 - 0.5 * math.log2(v2 / v1), 1.0), 2.0)
+    return max(2 - 0.5 * math.log2(v2 / v1), 1.0)
 
 
 def madogram(y: list[float]) -> float:
