@@ -1,13 +1,16 @@
 """A live table on the terminal: the newest feature row of each instrument."""
 
+import shutil
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from rich.table import Table
+from rich.text import Text
 
+from dataflows import terminal
+from dataflows.text_table import TextTable
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows
 from operators.fractal import REGIMES
@@ -17,7 +20,6 @@ from sources.instrument import Instrument
 
 _NS_PER_MS = 1e6
 _CAPTION = "ms: since the newest frame in the row"
-_WIDTHS = {"mid": 8, "spread": 6, "ffd": 6, "fdi": 5, "regime": 8}
 _DIGITS = {"mid": 7}  # significant ones; fewer elsewhere, so that a line fits 80 columns
 
 
@@ -46,12 +48,18 @@ class Board(DynamicSink[tuple[str, FeatureRows]]):
         with self._lock:
             self._newest[key] = newest
 
-    def table(self) -> Table:
+    def picture(self) -> Text:
+        """What is known now, for the terminal as it is now."""
+        size = shutil.get_terminal_size()
+        lines = self.table().lines(size.columns, terminal.shown)
+        room = max(size.lines - 2, 2)  # for the caption, and the line in which the cursor stands
+        if len(lines) > room:
+            lines = [*lines[: room - 1], f"{len(lines) - room + 1} more lines; a higher terminal shows them"]
+        return Text("\n".join([*lines, _CAPTION]), no_wrap=True, overflow="ignore")
+
+    def table(self) -> TextTable:
         """What is known now."""
-        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), caption=_CAPTION, caption_justify="left")
-        table.add_column("instrument", no_wrap=True, min_width=23)
-        for name in (*self._columns, "regime", "gaps", "ms"):
-            table.add_column(name, justify="right", no_wrap=True, min_width=_WIDTHS.get(name))
+        table = TextTable(("instrument", *self._columns, "regime", "gaps", "ms"))
         now = time.time_ns()
         with self._lock:
             newest = sorted(self._newest.items())
@@ -61,7 +69,7 @@ class Board(DynamicSink[tuple[str, FeatureRows]]):
             word = REGIMES[regime] if regime >= 0 else ""
             lag = f"{(now - receive_ts) / _NS_PER_MS:.0f}"
             texts = (f"{v:.{_DIGITS.get(title, 4)}g}" for title, v in zip(self._columns, values, strict=True))
-            table.add_row(key, *texts, word, gaps, lag)
+            table.add(key, *texts, word, gaps, lag)
         return table
 
 

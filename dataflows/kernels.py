@@ -1,7 +1,6 @@
 """Readies compiled kernels, and says so when that takes a while: once per machine and version."""
 
-import sys
-
+from dataflows.startup import say
 from operators.config import FeatureConfig
 from operators.features import FEW_ROWS, FeatureEngine
 from operators.jit import CACHE as OPERATORS
@@ -16,7 +15,7 @@ def announce(cache: KernelCache, kernel: str, seconds: int) -> None:
         return
     reason = cache.obstacle()
     often = "once" if reason is None else f"in every run (compiled kernels cannot be kept: {reason})"
-    print(f"tickwax: compiling for this machine, {often}; about {seconds} s …", file=sys.stderr, flush=True)
+    say(f"compiling for this machine, {often}; about {seconds} s …")
     if reason is not None:
         warn_once(None)  # the reason has been told
 

@@ -8,7 +8,9 @@ import atexit
 import os
 
 from dataflows.interpreter import quick_imports
+from dataflows.terminal import ready_streams
 
+ready_streams()
 with quick_imports():
     from dataflows.engine_options import recovery
     from dataflows.live_flow import Live, prepare_live

@@ -5,7 +5,9 @@ instead.
 """
 
 from dataflows.interpreter import quick_imports
+from dataflows.terminal import ready_streams
 
+ready_streams()
 with quick_imports():
     from dataflows.kernels import ready_features
     from dataflows.order_search import prepare_orders

@@ -4,30 +4,31 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-from rich.table import Table
 
 from dataflows.charts import Panel
+from dataflows.text_table import TextTable
 from operators.orders import FoundOrder
 
 _NS = 1_000_000_000
 
 
-def orders_table(orders: Sequence[FoundOrder]) -> Table:
+_TITLES = ("instrument", "series", "d", "stationary", "ADF", "p", "memory", "samples", "from (UTC)", "to (UTC)")
+
+
+def orders_table(orders: Sequence[FoundOrder]) -> TextTable:
     """One line a series."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("instrument", no_wrap=True)
-    table.add_column("series")
-    for title in ("d", "ADF", "p", "memory", "samples"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("stationary")
-    table.add_column("from and to, UTC", no_wrap=True)
-    table.add_column("note")
+    table = TextTable(_TITLES, keys=2, left=("stationary",))
     for o in orders:
-        table.add_row(
-            f"{o.exchange}:{o.symbol}", o.series, f"{o.d:.4g}", f"{o.adf_stat:.2f}", f"{o.adf_pvalue:.3g}",
-            f"{o.memory_retained:.3f}", f"{o.n:,}", "yes" if o.is_stationary else "no", _span(o), o.note,
+        table.add(
+            f"{o.exchange}:{o.symbol}", o.series, f"{o.d:.4g}", "yes" if o.is_stationary else "no", f"{o.adf_stat:.2f}",
+            f"{o.adf_pvalue:.3g}", f"{o.memory_retained:.3f}", f"{o.n:,}", _time(o.from_ts), _time(o.to_ts),
         )  # fmt: skip
     return table
+
+
+def order_notes(orders: Sequence[FoundOrder]) -> list[str]:
+    """A line for each series of which there is something to know."""
+    return [f"{o.exchange}:{o.symbol} {o.series}: {o.note}" for o in orders if o.note]
 
 
 def order_panels(orders: Sequence[FoundOrder]) -> list[list[Panel]]:
@@ -57,8 +58,5 @@ def _standard(y: np.ndarray) -> np.ndarray:
     return (y - y.mean()) / (y.std() or 1.0)
 
 
-def _span(order: FoundOrder) -> str:
-    if order.from_ts is None or order.to_ts is None:
-        return ""
-    start, end = (datetime.fromtimestamp(ts // _NS, UTC) for ts in (order.from_ts, order.to_ts))
-    return f"{start:%Y-%m-%d %H:%M:%S} {end:%Y-%m-%d %H:%M:%S}"
+def _time(ts: int | None) -> str:
+    return "" if ts is None else f"{datetime.fromtimestamp(ts // _NS, UTC):%Y-%m-%d %H:%M:%S}"

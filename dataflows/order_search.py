@@ -1,7 +1,6 @@
 """The dataflow that chooses fractional orders: tape → samples → search → one file."""
 
 import os
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,15 +9,17 @@ from typing import Any
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from dataflows.charts import check_chart_path, draw
 from dataflows.interruption import on_interruption
-from dataflows.order_report import order_panels, orders_table
+from dataflows.order_report import order_notes, order_panels, orders_table
+from dataflows.progress import progress_bar
 from dataflows.settings import Settings
 from dataflows.settings_bounds import check_hole
+from dataflows.startup import say
 from dataflows.tapes import chosen_instruments
+from dataflows.terminal import line, prose
+from dataflows.text_table import show
 from operators.config import SECOND
 from operators.fracdiff import MOST_ORDERS
 from operators.order_search import Trial
@@ -32,7 +33,6 @@ from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
 
 _ALL = "all"  # the key under which the results of all workers meet
-_WIDTH = 160  # of a table that goes to no terminal
 
 
 class OrderProgress:
@@ -40,14 +40,7 @@ class OrderProgress:
 
     def __init__(self, rows: int) -> None:
         self._lock = threading.Lock()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[what]}"),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
+        self._bar = progress_bar("{task.description}", "{task.fields[what]}")
         self._reading = self._bar.add_task("reading", total=rows, what="")
         self._searching = self._bar.add_task("searching", total=None, what="")
         self.start, self.stop = self._bar.start, self._bar.stop
@@ -79,10 +72,10 @@ class OrderRun:
         if isinstance(error, TickwaxError):
             self.end(str(error), 1)
 
-    def end(self, line: str, code: int) -> None:
+    def end(self, text: str, code: int) -> None:
         """Tell a line and leave."""
         self.progress.stop()
-        print(f"tickwax: {line}", file=sys.stderr, flush=True)
+        say(text)
         os._exit(code)
 
 
@@ -171,11 +164,12 @@ class _OrdersSink(DynamicSink[tuple[str, list[FoundOrder]]]):
         except TickwaxError as e:
             self._run.stop_with_error(e)
         self._run.progress.stop()
-        console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
-        console.print(orders_table(orders))
-        console.print(f"written to {wanted.path}; use it with features.d_file={wanted.path}", soft_wrap=True)
+        show(orders_table(orders))
+        for note in order_notes(orders):
+            prose(note)
+        prose(f"written to {wanted.path}; use it with features.d_file={wanted.path}")
         if wanted.plot is not None:
-            console.print(f"drawn: {wanted.plot}" if panels else "nothing to draw: no series was tested")
+            line(f"drawn: {wanted.plot}" if panels else "nothing to draw: no series was tested")
 
 
 class _OrdersPartition(StatelessSinkPartition[tuple[str, list[FoundOrder]]]):

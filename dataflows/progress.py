@@ -9,25 +9,33 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from sources.events import TapeBatch
 from sources.instrument import Instrument
 
 _NS = 1e9
-_COLUMNS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    TextColumn("{task.percentage:>3.0f} %"),
-    TimeRemainingColumn(),
-)
 _REFRESH = 0.25  # s
+_WIDE = 80  # columns of a terminal that has room for a bar beside the texts
+_BAR = 12
+
+
+def progress_bar(before: str, *after: str | ProgressColumn) -> Progress:
+    """A bar between texts on standard error, gone at the end; nothing if that is no terminal.
+
+    Args:
+        before, after: formats of a task, taken literally otherwise.
+    """
+    console = Console(stderr=True)
+    texts = [TextColumn(part, markup=False) if isinstance(part, str) else part for part in (before, *after)]
+    columns = [texts[0], BarColumn(_BAR), *texts[1:]] if console.width >= _WIDE else texts
+    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
 
 
 @contextmanager
 def instrument_bars(instruments: Sequence[Instrument], total: int) -> Iterator[Callable[[Instrument, int], None]]:
     """A bar an instrument; call what it gives with an instrument and how much of ``total`` is done."""
-    with Progress(*_COLUMNS, console=Console(stderr=True), transient=True) as bars:
+    with progress_bar("{task.description}", "{task.percentage:>3.0f} %", TimeRemainingColumn()) as bars:
         tasks = {i: bars.add_task(str(i), total=total) for i in instruments}
         yield lambda instrument, done: bars.update(tasks[instrument], completed=done)
 
@@ -43,15 +51,8 @@ class ReplayProgress:
         self._ended = 0.0
         self._lock = threading.Lock()
         self._began = self._shown = perf_counter()
-        self._bar = Progress(
-            TextColumn("replay"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} % · {task.fields[speed]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
+        text = "{task.percentage:>3.0f} % · {task.fields[speed]}"
+        self._bar = progress_bar("replay", text, TimeRemainingColumn())
         self._task = self._bar.add_task("replay", total=rows or None, speed="")
 
     def __enter__(self) -> Self:

@@ -12,7 +12,9 @@ import traceback
 from types import TracebackType
 
 from dataflows.interpreter import quick_imports
+from dataflows.terminal import ready_streams
 
+ready_streams()
 with quick_imports():
     from dataflows.engine_options import recovery
     from dataflows.flows import prepare_replay

@@ -1,9 +1,10 @@
-"""The start of every dataflow module: what it needs, or one line and exit code 2."""
+"""The start and the end of every verb and dataflow module: what it needs, or one line and an exit code."""
 
 import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from dataflows.terminal import literal, output_error
 from sources.errors import TickwaxError
 
 T = TypeVar("T")
@@ -22,6 +23,16 @@ def or_exit(prepare: Callable[[], T]) -> T:
         sys.exit(2)
 
 
+def must_be_shown() -> None:
+    """For a verb of which standard output is the whole result.
+
+    Raises:
+        SystemExit: not all of it could be written (code 1); `dataflows.cli` says why.
+    """
+    if output_error():
+        sys.exit(1)
+
+
 def say(line: str) -> None:
     """A line to the user, beside what is printed as a result."""
-    print(f"tickwax: {line}", file=sys.stderr, flush=True)
+    print(f"tickwax: {literal(line)}", file=sys.stderr, flush=True)

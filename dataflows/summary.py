@@ -1,16 +1,19 @@
 """What a run wrote, in a few lines."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow.parquet as pq
-from rich.table import Column, Table
 
 from dataflows.progress import ReplayProgress
+from dataflows.text_table import TextTable
 from operators.features import Quality
 from sources.tape.layout import data_files, instruments
+
+_PASTED = re.compile(r"[\w./@%+=:,~ -]+")
 
 
 class Written(Protocol):
@@ -29,14 +32,12 @@ class Written(Protocol):
         """Rows that have appeared."""
 
 
-def data_set_table(sinks: Mapping[str, Written]) -> Table:
+def data_set_table(sinks: Mapping[str, Written]) -> TextTable:
     """One line a data set: where, how many rows and files, how large."""
-    table = Table("data set", "folder", box=None, pad_edge=False)
-    for title in ("rows", "files", "MB"):
-        table.add_column(title, justify="right")
+    table = TextTable(("data set", "folder", "rows", "files", "MB"), left=("folder",))
     for name, sink in sinks.items():
         megabytes = sum(path.stat().st_size for path in sink.files) / 1e6
-        table.add_row(name, str(sink.root), f"{sink.rows_written:,}", str(len(sink.files)), f"{megabytes:,.2f}")
+        table.add(name, str(sink.root), f"{sink.rows_written:,}", str(len(sink.files)), f"{megabytes:,.2f}")
     return table
 
 
@@ -71,7 +72,7 @@ def replay_lines(replay: Replayed) -> list[str]:
 
 def try_line(path: Path | None) -> str:
     """A line to paste into a shell that shows the features with DuckDB, which is installed with tickwax."""
-    if path is None:
+    if path is None or not _PASTED.fullmatch(str(path)):  # what else it may hold means something to a shell or DuckDB
         return ""
     query = (
         "select exchange, symbol, count(*) as rows, avg(spread) as spread, avg(volatility) as volatility "
@@ -83,14 +84,14 @@ def try_line(path: Path | None) -> str:
     return f'look at it:  {python} -c "import duckdb; duckdb.sql(\\"{query}\\").show()"'
 
 
-def newest_rows(path: Path) -> Table:
+def newest_rows(path: Path) -> TextTable:
     """The newest feature row of each instrument, a few columns of it."""
     columns = ("mid", "spread", "volatility", "fdi", "regime")
-    table = Table(Column("newest row of", no_wrap=True), *columns, box=None, pad_edge=False)
+    table = TextTable(("newest row of", *columns), left=("regime",))
     for instrument in instruments(path):
         with pq.ParquetFile(data_files(path, instrument)[-1]) as file:
             group = file.read_row_group(file.num_row_groups - 1, columns=list(columns))
         values = group.slice(group.num_rows - 1).to_pydict().values()
         texts = (f"{v:.6g}" if isinstance(v, float) else str(v) for (v,) in values)
-        table.add_row(str(instrument), *texts)
+        table.add(str(instrument), *texts)
     return table

@@ -81,6 +81,7 @@ def main() -> int:
     # Imports take seconds: signals are heard already, and the supervisor finds out meanwhile what to order.
     with quick_imports():
         import dataflows.flows  # noqa: F401
+    from dataflows.startup import say
     from sources.errors import TickwaxError
 
     order = channel.order()
@@ -90,7 +91,7 @@ def main() -> int:
     try:
         (_replay if order.verb == "replay" else _live)(order, channel)
     except TickwaxError as e:
-        print(f"tickwax: {e}", file=sys.stderr, flush=True)
+        say(str(e))
         return 2
     except BaseException as e:
         if _PEER_DIED_TEXT in str(e):

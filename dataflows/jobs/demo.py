@@ -3,12 +3,12 @@
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from dataflows.jobs.live import run_live
 from dataflows.kernels import announce
 from dataflows.settings import load_settings
 from dataflows.summary import data_set_table, newest_rows, try_line
+from dataflows.terminal import line
+from dataflows.text_table import show
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
 from sources.simulator.config import SimulatorConfig
@@ -21,7 +21,6 @@ _INSTRUMENTS = tuple(
 
 def demo(folder: Path, duration: str) -> None:
     """Simulated exchanges, recorded, computed, shown."""
-    console = Console()
     announce(SOURCES, "kernel.advance", 6)
     with simulator_thread(SimulatorConfig(instruments=_INSTRUMENTS), time.time_ns) as simulator:
         settings = load_settings(
@@ -33,9 +32,11 @@ def demo(folder: Path, duration: str) -> None:
                 "features.path": str(folder / "features"),
             }
         )
-        console.print(f"simulated exchanges are running; recording for {duration} …", highlight=False)
+        line(f"simulated exchanges are running; recording for {duration} …")
         live = run_live(settings)
     features = folder / "features"
-    console.print(newest_rows(features), "")
-    console.print(data_set_table(live.sinks))
-    console.print(try_line(features), soft_wrap=True, highlight=False, markup=False)
+    show(newest_rows(features))
+    line("")
+    show(data_set_table(live.sinks))
+    if hint := try_line(features):
+        line(hint)

@@ -3,12 +3,12 @@
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import DownloadColumn, TimeRemainingColumn
 
 from dataflows.importing import Reader, import_files
 from dataflows.jobs.import_summary import print_summary
 from dataflows.kernels import announce
+from dataflows.progress import progress_bar
 from dataflows.settings import load_settings
 from sources.errors import TickwaxError
 from sources.importers import bybit_archive, cryptofeed, hftbacktest, tardis
@@ -49,9 +49,7 @@ def _run(
         if not path.is_file():
             raise TickwaxError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
     announce(SOURCES, "lines._index", 12)
-    columns = (TextColumn("importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar("importing", DownloadColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=sum(path.stat().st_size for path in files))
         result = import_files(
             root, files, reader, instrument, settings.tape.compression, lambda count: progress.advance(task, count)

@@ -1,5 +1,6 @@
 """A live run: the exchanges, recorded, computed, watched."""
 
+import sys
 from typing import Any
 
 import typer
@@ -15,9 +16,13 @@ from dataflows.settings import Settings, load_settings
 from dataflows.startup import say
 from dataflows.summary import data_set_table, try_line
 from dataflows.tapes import recorded
+from dataflows.terminal import line
+from dataflows.text_table import show
 from operators.features import FeatureEngine
 from sources.balance import BY_HASH
 from sources.instrument import Instrument
+
+_A_SECOND = 4  # times that the table is drawn anew
 
 
 def live(flags: dict[str, Any], workers: int, supervisor: Supervisor | None) -> None:
@@ -40,9 +45,12 @@ def watch(flags: dict[str, Any]) -> None:
     settings = load_settings(flags)
     engines: dict[Instrument, FeatureEngine] = {}
     board = Board(settings.feature_config(), engines)
-    console = Console()
-    with LiveDisplay(get_renderable=board.table, console=console, refresh_per_second=4):
+    if sys.stdout.isatty():
+        with LiveDisplay(get_renderable=board.picture, console=Console(), refresh_per_second=_A_SECOND):
+            run_live(settings, watcher=board, engines=engines)
+    else:  # a table that is drawn again and again is of use to no reader of a pipe
         run_live(settings, watcher=board, engines=engines)
+        show(board.table())
 
 
 def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
@@ -60,10 +68,9 @@ def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
 
 
 def _tell(settings: Settings, live: Live | LiveTogether) -> None:
-    console = Console()
-    console.print(data_set_table(live.sinks))
-    if "features" in live.sinks:
-        console.print(try_line(settings.features.path), soft_wrap=True, highlight=False, markup=False)
+    show(data_set_table(live.sinks))
+    if "features" in live.sinks and (hint := try_line(settings.features.path)):
+        line(hint)
     if live.left:
         say(live.left)
     if live.failure:

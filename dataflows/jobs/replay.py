@@ -6,7 +6,6 @@ from typing import Any
 
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
-from rich.console import Console
 
 from dataflows.cluster.runs import replay_together
 from dataflows.cluster.supervisor import Supervisor
@@ -15,6 +14,8 @@ from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings
 from dataflows.summary import Replayed, data_set_table, replay_lines, try_line
+from dataflows.terminal import line, prose
+from dataflows.text_table import show
 from sources.errors import TickwaxError
 
 
@@ -84,9 +85,9 @@ def recovery_config(recovery: Recovery) -> RecoveryConfig:
 
 def report(settings: Settings, replay: Replayed) -> None:
     """Say what was read and what was written."""
-    console = Console()
-    for line in replay_lines(replay):
-        console.print(line, soft_wrap=True)
+    for text in replay_lines(replay):
+        prose(text)
     if replay.sinks:
-        console.print(data_set_table(replay.sinks))
-        console.print(try_line(settings.features.path), soft_wrap=True, highlight=False, markup=False)
+        show(data_set_table(replay.sinks))
+        if hint := try_line(settings.features.path):
+            line(hint)

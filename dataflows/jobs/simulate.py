@@ -2,13 +2,13 @@
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-
 from dataflows.kernels import announce
+from dataflows.terminal import line
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
@@ -33,9 +33,9 @@ async def _run(simulator: Simulator) -> None:
         running = asyncio.create_task(simulator.wait())
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, running.cancel)
-        console = Console()
-        for line in described(simulator):
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
+        for text in described(simulator):
+            line(text)
+        sys.stdout.flush()  # whoever reads them from a pipe waits for them
         await asyncio.wait([running])
         if not running.cancelled():
             await running

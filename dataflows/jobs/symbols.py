@@ -2,11 +2,10 @@
 
 import asyncio
 
-from rich.console import Console
-from rich.table import Table
-
 from dataflows.live_flow import live_config
 from dataflows.settings import load_settings
+from dataflows.startup import must_be_shown
+from dataflows.text_table import TextTable, show
 from sources.errors import TickwaxError
 from sources.live.config import LiveConfig
 from sources.live.listing import list_venue
@@ -20,14 +19,13 @@ def list_symbols(venue: str | None, match: str) -> None:
     if venue is not None and venue not in LIVE_VENUES:
         raise TickwaxError(f"venue {venue!r}: expected one of {', '.join(LIVE_VENUES)}")
     config = live_config(load_settings())
-    table = Table(box=None, pad_edge=False)
-    table.add_column("instrument", no_wrap=True)
-    table.add_column("tick size", justify="right")
+    table = TextTable(("instrument", "tick size"))
     for name in [venue] if venue else LIVE_VENUES:
         for listing in sorted(asyncio.run(_listed(name, config))):
             if match.upper() in listing.instrument.symbol.upper():
-                table.add_row(str(listing.instrument), listing.tick_size)
-    Console().print(table)
+                table.add(str(listing.instrument), listing.tick_size)
+    show(table)
+    must_be_shown()
 
 
 async def _listed(venue: str, config: LiveConfig) -> list[Listing]:

@@ -3,15 +3,14 @@
 from time import perf_counter
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from dataflows.durations import LONGEST_NS, Duration
 from dataflows.instants import Instant
 from dataflows.kernels import announce
 from dataflows.progress import instrument_bars
 from dataflows.settings import load_settings
 from dataflows.synthesis import SyntheticTape, write_synthetic_tape
+from dataflows.terminal import prose
+from dataflows.text_table import TextTable, show
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
@@ -42,10 +41,9 @@ def synth(flags: dict[str, Any], span: str, seed: int, start: str) -> None:
             progress,
             start_ns,
         )
-    console = Console()
-    console.print(_table(written))
+    show(_table(written))
     rows, seconds = sum(w.rows for w in written), perf_counter() - before
-    console.print(f"{rows:,} rows in {seconds:.1f} s, written to {root}", highlight=False, soft_wrap=True)
+    prose(f"{rows:,} rows in {seconds:.1f} s, written to {root}")
 
 
 def _span(text: str) -> int:
@@ -65,10 +63,8 @@ def _start(text: str) -> int:
     return ns
 
 
-def _table(written: list[SyntheticTape]) -> Table:
-    table = Table("instrument")
-    for name in ("rows", "trades", "last price"):
-        table.add_column(name, justify="right")
+def _table(written: list[SyntheticTape]) -> TextTable:
+    table = TextTable(("instrument", "rows", "trades", "last price"))
     for w in written:
-        table.add_row(str(w.instrument), f"{w.rows:,}", f"{w.trades:,}", f"{w.last_price:,}")
+        table.add(str(w.instrument), f"{w.rows:,}", f"{w.trades:,}", f"{w.last_price:,}")
     return table

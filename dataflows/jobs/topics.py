@@ -1,12 +1,10 @@
 """Topics of features and tape at a Kafka cluster."""
 
-from rich.console import Console
-from rich.table import Table
-
 from dataflows.durations import Duration
 from dataflows.kafka import kafka_connection
 from dataflows.settings import load_settings
 from dataflows.settings_types import topic_name
+from dataflows.text_table import TextTable, show
 from sources.errors import TickwaxError
 from sources.kafka.topics import RETENTION, create_topics
 
@@ -32,13 +30,10 @@ def create(names: list[str], bootstrap: str | None, partitions: int, replication
     if not wanted:
         raise TickwaxError("kafka.topic, tape.topic: both are empty; name a topic")
     made = create_topics(kafka_connection(settings), list(dict.fromkeys(wanted)), partitions, replication, config)
-    table = Table("topic", box=None, pad_edge=False)
-    for title in ("partitions", "copies"):
-        table.add_column(title, justify="right")
-    table.add_column("")
+    table = TextTable(("topic", "partitions", "copies", ""), left=("",))
     for t in made:
         what = "created" if t.created else "was there already"
         if not t.created and t.partitions != partitions:
             what += f"; {partitions} partitions were asked for"
-        table.add_row(t.name, str(t.partitions), str(t.replication), what)
-    Console().print(table)
+        table.add(t.name, str(t.partitions), str(t.replication), what)
+    show(table)

@@ -1,7 +1,5 @@
 """``tickwax settings``: what is in force, and where it comes from."""
 
-import typer
-
 from dataflows.app import app
 from dataflows.interpreter import quick_imports
 
@@ -12,5 +10,8 @@ def settings_verb() -> None:
     with quick_imports():
         from dataflows.jobs.settings import effective
         from dataflows.settings import load_settings
-    for line in effective(load_settings()):
-        typer.echo(line)
+        from dataflows.startup import must_be_shown
+        from dataflows.terminal import line
+    for text in effective(load_settings()):
+        line(text)
+    must_be_shown()
