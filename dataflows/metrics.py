@@ -24,6 +24,7 @@ _VENUE = ("venue",)
 _STREAM = ("venue", "stream")
 _COUNTING = 1.0  # seconds between two looks for counts that are due
 _WORDS = 300  # that venues may put into labels
+_WORDS_NAMED = 10  # in one line
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0)
 
 FRAMES = Counter("tickwax_frames", "Frames received.", _STREAM)
@@ -141,8 +142,14 @@ class LiveTelemetry(Telemetry):
         self._say("closing announced", venue, url, venue=venue, url=url)
 
     def unknown(self, venue: str, field: str, counts: Mapping[str, int]) -> None:
-        left_out = ", ".join(f"{word!r} {count}" for word, count in counts.items())
-        self._log.warning("unknown, left out", venue=venue, field=field, left_out=left_out)
+        # Every worker has a list of its own.
+        new = [word for word in counts if (field, venue, word) not in self._words]
+        self._words.update((field, venue, word) for word in new[: max(0, _WORDS - len(self._words))])
+        left_out = ", ".join(f"{word!r} {counts[word]}" for word in new[:_WORDS_NAMED])
+        if len(new) > _WORDS_NAMED:
+            left_out += f", and {len(new) - _WORDS_NAMED} more"
+        if new:
+            self._log.warning("unknown, left out", venue=venue, field=field, left_out=left_out)
 
     def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
         BAD.labels(venue).inc()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from dataflows.durations import Duration
 from dataflows.kernels import announce
 from dataflows.terminal import line
 from sources.errors import TickwaxError
@@ -16,10 +17,14 @@ from sources.simulator.config import SimulatorConfig
 from sources.simulator.simulator import Simulator
 
 
-def simulate(names: list[str], **choices: Any) -> None:
-    """Run until Ctrl-C; ``choices`` as in `SimulatorConfig`."""
+def simulate(names: list[str], clock_offset: str | None = None, **choices: Any) -> None:
+    """Run until Ctrl-C; ``clock_offset`` is a duration with a sign, ``choices`` as in `SimulatorConfig`."""
     try:
-        config = SimulatorConfig(instruments=tuple(map(Instrument.parse, names)), **choices)
+        offset_s = 0.0
+        if clock_offset:
+            sign = -1.0 if clock_offset.startswith("-") else 1.0
+            offset_s = sign * Duration.parse(clock_offset.lstrip("+-")).ns / 1e9
+        config = SimulatorConfig(instruments=tuple(map(Instrument.parse, names)), clock_offset_s=offset_s, **choices)
     except ValueError as e:
         raise TickwaxError(f"simulate: {e}") from None
     announce(SOURCES, "kernel.advance", 6)

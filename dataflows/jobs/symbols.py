@@ -3,6 +3,7 @@
 import asyncio
 
 from dataflows.live_flow import live_config
+from dataflows.metrics import LiveTelemetry
 from dataflows.settings import load_settings
 from dataflows.startup import must_be_shown
 from dataflows.text_table import TextTable, show
@@ -30,6 +31,6 @@ def list_symbols(venue: str | None, match: str) -> None:
 
 async def _listed(venue: str, config: LiveConfig) -> list[Listing]:
     try:
-        return await list_venue(venue, config)
+        return await list_venue(venue, config, LiveTelemetry())
     except RestError as e:
         raise TickwaxError(f"venues.{venue}.rest: {e}") from e

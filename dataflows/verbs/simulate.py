@@ -34,12 +34,19 @@ def simulate_verb(
         list[Path] | None, typer.Option(help="Raw Binance capture to play instead of a synthetic market; repeatable.")
     ] = None,
     speed: Annotated[float, typer.Option(help="Of playback: 1 as recorded, 0 as fast as the clients read.")] = 1.0,
+    block_trades: Annotated[
+        int, typer.Option(min=0, help="One of so many prints of Bybit is a block trade, off the book; 0: none.")
+    ] = 0,
+    clock_offset: Annotated[
+        str | None, typer.Option(help="The exchanges' clock is ahead by this long, such as `2h`; `-2h`: behind.")
+    ] = None,
     faults: Annotated[bool, typer.Option("--faults", help="Let things go wrong at random, from the seed.")] = False,
     faults_per_minute: Annotated[float | None, typer.Option(help="How often, in the mean; turns --faults on.")] = None,
 ) -> None:
     """Run **both exchanges on this machine**: websockets and REST of Binance and Bybit, from a synthetic market or a
     recorded one. Prints the settings that point tickwax there; runs until Ctrl-C. Faults are made with
-    `POST /control/fault`."""
+    `POST /control/fault`. As at the exchanges, XAUUSDT and other contracts on what is no coin are TRADIFI_PERPETUAL,
+    and Bybit symbols that end in PERP are settled in USDC."""
     named = symbols if symbols is not None else ("" if capture else _DEFAULT)
     if faults_per_minute is None:
         faults_per_minute = _FAULTS_PER_MINUTE if faults else 0.0
@@ -54,4 +61,6 @@ def simulate_verb(
         captures=tuple(capture or ()),
         speed=speed,
         faults_per_minute=faults_per_minute,
+        block_trades_every=block_trades,
+        clock_offset=clock_offset,
     )

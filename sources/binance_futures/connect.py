@@ -23,6 +23,7 @@ from sources.live.context import Context
 from sources.live.lane import Lane, Stream
 from sources.live.pool import Pool
 from sources.live.rest import Rest, RestError
+from sources.live.words import Unknown
 from sources.messages import BadFrame, BookMessage, Decoder
 from sources.sequencer import Outcome, Sequencer
 
@@ -71,6 +72,7 @@ class BinanceFuturesConnector(Connector):
     def __init__(self, context: Context, share: int = 1) -> None:
         """``share``: how many workers share the exchange's limits, which count by address."""
         super().__init__(context)
+        self._unknown = Unknown(self.venue, context.telemetry)
         c = context.config
         time = asyncio.get_running_loop().time
         self._weight = snapshot_weight(c.binance_futures.snapshot_levels)
@@ -83,7 +85,7 @@ class BinanceFuturesConnector(Connector):
 
     async def universe(self) -> list[universe.Listing]:
         """Perpetuals that trade now."""
-        return await universe.binance_futures(self._rest)
+        return await universe.binance_futures(self._rest, self._unknown)
 
     async def close(self) -> None:
         """Close every connection."""

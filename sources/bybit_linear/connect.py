@@ -18,6 +18,7 @@ from sources.live.lane import Lane, Stream
 from sources.live.pool import Pool
 from sources.live.rest import Rest
 from sources.live.socket import Socket
+from sources.live.words import Unknown
 from sources.messages import BookMessage, Decoder
 from sources.sequencer import Sequencer
 
@@ -36,6 +37,7 @@ class BybitLinearConnector(Connector):
     def __init__(self, context: Context, share: int = 1) -> None:
         """``share``: how many workers share the exchange's limits, which count by address."""
         super().__init__(context)
+        self._unknown = Unknown(self.venue, context.telemetry)
         c = context.config
         time = asyncio.get_running_loop().time
         requests = Budget(max(_REQUESTS // share, 1), 5.0, time)
@@ -46,7 +48,7 @@ class BybitLinearConnector(Connector):
 
     async def universe(self) -> list[universe.Listing]:
         """Perpetuals that trade now."""
-        return await universe.bybit_linear(self._rest)
+        return await universe.bybit_linear(self._rest, self._unknown)
 
     async def close(self) -> None:
         """Close every connection."""

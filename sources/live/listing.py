@@ -9,13 +9,13 @@ from sources.live.telemetry import Telemetry
 from sources.live.universe import Listing
 
 
-async def list_venue(venue: str, config: LiveConfig) -> list[Listing]:
-    """The perpetuals that trade at a venue now.
+async def list_venue(venue: str, config: LiveConfig, telemetry: Telemetry) -> list[Listing]:
+    """The perpetuals that trade at a venue now; ``telemetry`` is told of what the list says that is not known.
 
     Raises:
         RestError: the venue does not answer, or not as it should.
     """
-    context = Context(config, Telemetry(), lambda: 0, Outbox(1), lambda _: TapeTail(), lambda _: None)
+    context = Context(config, telemetry, lambda: 0, Outbox(1), lambda _: TapeTail(), lambda _: None)
     connector = CONNECTORS[venue](context, 1)
     try:
         return await connector.universe()

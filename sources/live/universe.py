@@ -1,14 +1,39 @@
 """Which instruments trade now, by each venue's own list."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.rest import Rest, RestError
+from sources.live.words import Unknown, Words
 
+T = TypeVar("T")
+
+# Exchange documentation: Binance, "Public Endpoints Info" (contract type and status; TRADIFI_PERPETUAL is on metals,
+# oil and shares, and the type of a contract that has been delivered is empty); Bybit, "Enums Definitions"
+# (contractType, status) and "Get Instruments Info" (settleCoin).
+_MISSING = "(missing)"
+_BINANCE_CONTRACTS = Words(
+    "contractType",
+    frozenset(("PERPETUAL", "TRADIFI_PERPETUAL")),
+    frozenset(("CURRENT_MONTH", "NEXT_MONTH", "CURRENT_QUARTER", "NEXT_QUARTER", "PERPETUAL_DELIVERING",
+               "CURRENT_QUARTER DELIVERING", "NEXT_QUARTER DELIVERING", "")),
+)  # fmt: skip
+_BINANCE_STATUS = Words(
+    "status",
+    frozenset(("TRADING",)),
+    frozenset(("PENDING_TRADING", "PRE_DELIVERING", "DELIVERING", "DELIVERED", "PRE_SETTLE", "SETTLING", "CLOSE")),
+)
+_BYBIT_CONTRACTS = Words(
+    "contractType",
+    frozenset(("LinearPerpetual",)),
+    frozenset(("LinearFutures", "InversePerpetual", "InverseFutures")),
+)
+_BYBIT_STATUS = Words("status", frozenset(("Trading",)), frozenset(("PreLaunch", "Delivering", "Closed", "Settling")))
+_BYBIT_COINS = Words("settleCoin", frozenset(("USDT",)), frozenset(("USDC",)))
 _BYBIT_PAGE = "1000"
 _EXCHANGE_INFO_WEIGHT = 1
 
@@ -27,13 +52,13 @@ class _Filter(msgspec.Struct):
 
 class _BinanceSymbol(msgspec.Struct):
     symbol: str
-    status: str
-    contractType: str
     filters: list[_Filter]
+    status: str = _MISSING
+    contractType: str = _MISSING
 
 
 class _ExchangeInfo(msgspec.Struct):
-    symbols: list[_BinanceSymbol]
+    symbols: list[msgspec.Raw]
 
 
 class _PriceFilter(msgspec.Struct):
@@ -42,13 +67,14 @@ class _PriceFilter(msgspec.Struct):
 
 class _BybitInstrument(msgspec.Struct):
     symbol: str
-    status: str
-    contractType: str
     priceFilter: _PriceFilter
+    status: str = _MISSING
+    contractType: str = _MISSING
+    settleCoin: str = _MISSING
 
 
 class _BybitPage(msgspec.Struct):
-    list: list[_BybitInstrument]
+    list: list[msgspec.Raw]
     nextPageCursor: str = ""
 
 
@@ -58,7 +84,7 @@ class _InstrumentsInfo(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-async def binance_futures(rest: Rest) -> list[Listing]:
+async def binance_futures(rest: Rest, unknown: Unknown) -> list[Listing]:
     """Perpetuals of ``GET /fapi/v1/exchangeInfo`` that are trading.
 
     The tick size is that of ``PRICE_FILTER``: ``pricePrecision`` is the number of digits, which may be more.
@@ -72,14 +98,14 @@ async def binance_futures(rest: Rest) -> list[Listing]:
         symbols = msgspec.json.decode(body, type=_ExchangeInfo).symbols
     except ValueError as e:
         raise RestError(f"{rest.url}: exchangeInfo cannot be read: {e}") from e
-    return [
-        Listing(Instrument("binance_futures", s.symbol), _tick_size(s.filters))
-        for s in symbols
-        if s.contractType == "PERPETUAL" and s.status == "TRADING" and _nameable("binance_futures", s.symbol)
-    ]
+    out = []
+    for s in _entries(symbols, _BinanceSymbol, unknown):
+        if unknown.wants(_BINANCE_CONTRACTS, s.contractType) and unknown.wants(_BINANCE_STATUS, s.status):
+            out += _listing("binance_futures", s.symbol, _tick_size(s.filters), unknown)
+    return _whole(rest, "exchangeInfo", out, unknown)
 
 
-async def bybit_linear(rest: Rest) -> list[Listing]:
+async def bybit_linear(rest: Rest, unknown: Unknown) -> list[Listing]:
     """Perpetuals of ``GET /v5/market/instruments-info``, page by page, that are trading and settled in USDT.
 
     Contracts before their launch are listed with another status; they have no feed.
@@ -100,13 +126,12 @@ async def bybit_linear(rest: Rest) -> list[Listing]:
             page = msgspec.json.decode(reply.result, type=_BybitPage)
         except ValueError as e:
             raise RestError(f"{rest.url}: instruments-info cannot be read: {e}") from e
-        out += [
-            Listing(Instrument("bybit_linear", s.symbol), s.priceFilter.tickSize)
-            for s in page.list
-            if s.contractType == "LinearPerpetual" and s.status == "Trading" and _nameable("bybit_linear", s.symbol)
-        ]
+        for s in _entries(page.list, _BybitInstrument, unknown):
+            perpetual = unknown.wants(_BYBIT_CONTRACTS, s.contractType)
+            if perpetual and unknown.wants(_BYBIT_COINS, s.settleCoin) and unknown.wants(_BYBIT_STATUS, s.status):
+                out += _listing("bybit_linear", s.symbol, s.priceFilter.tickSize, unknown)
         if not page.nextPageCursor or page.nextPageCursor == cursor:
-            return out
+            return _whole(rest, "instruments-info", out, unknown)
         cursor = page.nextPageCursor
 
 
@@ -140,10 +165,32 @@ def _tick_size(filters: list[_Filter]) -> str:
     return next((f.tickSize for f in filters if f.filterType == "PRICE_FILTER" and f.tickSize), "")
 
 
-def _nameable(venue: str, symbol: str) -> bool:
-    """Whether the symbol can name a folder of the tape."""
+def _entries(raw: Iterable[msgspec.Raw], kind: type[T], unknown: Unknown) -> Iterator[T]:
+    """The entries of a list; one that has another shape costs no other."""
+    for entry in raw:
+        try:
+            yield msgspec.json.decode(entry, type=kind)
+        except ValueError as e:
+            unknown.add("an entry", str(e))
+
+
+def _listing(venue: str, symbol: str, tick_size: str, unknown: Unknown) -> list[Listing]:
+    """A perpetual; none if its symbol cannot name a folder of the tape."""
     try:
-        Instrument.parse(f"{venue}:{symbol}")
+        return [Listing(Instrument.parse(f"{venue}:{symbol}"), tick_size)]
     except TickwaxError:
-        return False
-    return True
+        unknown.add("symbol", symbol)
+        return []
+
+
+def _whole(rest: Rest, name: str, listed: list[Listing], unknown: Unknown) -> list[Listing]:
+    """The list, once told of what is not known in it.
+
+    Raises:
+        RestError: nothing in it is known, as when a field has been renamed: that is no market without perpetuals.
+    """
+    lost = bool(unknown) and not listed
+    unknown.tell()
+    if lost:
+        raise RestError(f"{rest.url}: {name} lists no perpetual that trades, and what it lists is not known")
+    return listed

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from sources.instrument import Instrument
 from sources.simulator.config import BINANCE, Limits
 from sources.simulator.faults import REST_KINDS, Fault
 from sources.simulator.feed import Feed
@@ -21,6 +22,7 @@ _MINUTE_NS = 60_000_000_000
 _DEPTH_PATH, _INFO_PATH = "/fapi/v1/depth", "/fapi/v1/exchangeInfo"
 _WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 _DEFAULT_LEVELS = 500
+_TRADIFI = ("XAU", "XAG", "CL", "TSLA", "NVDA")
 _BUT_STALE = ("rest_status", "rest_delay", "rest_truncate")
 
 
@@ -54,8 +56,17 @@ class Budget:
 class BinanceRest:
     """The two endpoints that market data needs."""
 
-    def __init__(self, feeds: Mapping[str, Feed], outlet: Outlet, limits: Limits, snapshot_levels: int) -> None:
-        """``feeds``: by symbol; ``snapshot_levels``: most levels a side of a book."""
+    def __init__(
+        self,
+        feeds: Mapping[str, Feed],
+        outlet: Outlet,
+        limits: Limits,
+        snapshot_levels: int,
+        contract_types: Mapping[Instrument, str],
+    ) -> None:
+        """``feeds``: by symbol; ``snapshot_levels``: most levels a side of a book; ``contract_types``: those listed
+        with another than the exchange's."""
+        self._contract_types = contract_types
         self._feeds = feeds
         self._outlet = outlet
         self._levels = snapshot_levels
@@ -99,10 +110,10 @@ class BinanceRest:
         if fault is not None and fault.kind == "rest_delay":
             await asyncio.sleep(fault.delay)
         now_ms = self._outlet.now_ms
-        symbols = [_listing(feed) for feed in self._feeds.values()]
+        symbols = [self._listing(feed) for feed in self._feeds.values()]
         some = next(iter(self._feeds.values()), None)
         if some is not None:  # entries of a real universe that are no perpetual that trades
-            entry = _listing(some)
+            entry = self._listing(some)
             symbols.append({**entry, "symbol": "OLDUSDT", "pair": "OLDUSDT", "status": "SETTLING"})
             symbols.append({**entry, "symbol": "BTCUSDT_270326", "contractType": "CURRENT_QUARTER"})
             symbols.append({**entry, "symbol": "SOONUSDT", "pair": "SOONUSDT", "status": "PENDING_TRADING"})
@@ -122,6 +133,10 @@ class BinanceRest:
     async def _ping(self, request: web.Request) -> web.Response:
         _, refusal = self._enter(request, None, 1, ("rest_status",))
         return refusal or self._reply(b"{}")
+
+    def _listing(self, feed: Feed) -> dict[str, Any]:
+        instrument = feed.instrument
+        return _entry(feed, self._contract_types.get(instrument) or _contract_type(instrument.symbol))
 
     def _enter(
         self, request: web.Request, symbol: str | None, weight: int, kinds: tuple[str, ...] = REST_KINDS
@@ -159,14 +174,19 @@ class BinanceRest:
         return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
-def _listing(feed: Feed) -> dict[str, Any]:
+def _contract_type(symbol: str) -> str:
+    """As the exchange has it: perpetuals on metals, oil and shares have a type of their own."""
+    return "TRADIFI_PERPETUAL" if symbol.removesuffix("USDT") in _TRADIFI else "PERPETUAL"
+
+
+def _entry(feed: Feed, contract_type: str) -> dict[str, Any]:
     """One entry of ``symbols``; the tick size is not the price's precision."""
     p, symbol = feed.parameters, feed.instrument.symbol
     tick = f"{10.0**-p.price_digits:.{p.price_digits + 1}f}"
     return {
         "symbol": symbol,
         "pair": symbol,
-        "contractType": "PERPETUAL",
+        "contractType": contract_type,
         "deliveryDate": 4133404800000,
         "onboardDate": 1569398400000,
         "status": "TRADING" if feed.trading else "SETTLING",

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 import msgspec
 from aiohttp import web
 
+from sources.instrument import Instrument
 from sources.simulator.config import BYBIT, Limits
 from sources.simulator.faults import REST_KINDS
 from sources.simulator.feed import Feed
@@ -21,13 +22,17 @@ from sources.simulator.topic import Outlet
 _PATH = "/v5/market/instruments-info"
 _DEFAULT_PAGE, _LARGEST_PAGE = 500, 1000
 _BAD_REQUEST = 10001
+_USDC = "BTCPERP"
 
 
 class BybitRest:
     """The one endpoint that market data needs."""
 
-    def __init__(self, feeds: Mapping[str, Feed], outlet: Outlet, limits: Limits) -> None:
-        """``feeds``: by symbol."""
+    def __init__(
+        self, feeds: Mapping[str, Feed], outlet: Outlet, limits: Limits, contract_types: Mapping[Instrument, str]
+    ) -> None:
+        """``feeds``: by symbol; ``contract_types``: those listed with another than the exchange's."""
+        self._contract_types = contract_types
         self._feeds = feeds
         self._outlet = outlet
         self._limits = limits
@@ -80,10 +85,12 @@ class BybitRest:
         return self._reply(0, "OK", result)
 
     def _universe(self) -> list[dict[str, Any]]:
-        entries = [_listing(feed) for feed in self._feeds.values()]
+        entries = [_listing(feed, self._contract_types.get(feed.instrument)) for feed in self._feeds.values()]
         if entries:  # entries of a real universe that are no perpetual that trades
             entries.append({**entries[0], "symbol": "SOONUSDT", "status": "PreLaunch", "isPreListing": True})
             entries.append({**entries[0], "symbol": "BTC-26MAR27", "contractType": "LinearFutures"})
+            if _USDC not in self._feeds:
+                entries.append({**entries[0], "symbol": _USDC, "quoteCoin": "USDC", "settleCoin": "USDC"})
         return entries
 
     def _reply(self, code: int, text: str, result: dict[str, Any]) -> bytes:
@@ -93,16 +100,17 @@ class BybitRest:
         )
 
 
-def _listing(feed: Feed) -> dict[str, Any]:
+def _listing(feed: Feed, contract_type: str | None) -> dict[str, Any]:
     p, symbol = feed.parameters, feed.instrument.symbol
+    coin = "USDC" if symbol.endswith("PERP") else "USDT"  # as the exchange names them
     tick = f"{10.0**-p.price_digits:.{p.price_digits}f}"
     return {
         "symbol": symbol,
-        "contractType": "LinearPerpetual",
+        "contractType": contract_type or "LinearPerpetual",
         "status": "Trading" if feed.trading else "Closed",
-        "baseCoin": symbol.removesuffix("USDT"),
-        "quoteCoin": "USDT",
-        "settleCoin": "USDT",
+        "baseCoin": symbol.removesuffix("PERP").removesuffix("USDT"),
+        "quoteCoin": coin,
+        "settleCoin": coin,
         "launchTime": "1585526400000",
         "deliveryTime": "0",
         "priceScale": str(p.price_digits),

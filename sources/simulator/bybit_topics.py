@@ -35,11 +35,15 @@ def symbol_of(topic: str) -> str | None:
     return topic.removeprefix("publicTrade.") if topic.startswith("publicTrade.") else None
 
 
-def make(symbol: str, stream: str, outlet: Outlet, start_ms: int) -> Topic | None:
+def make(symbol: str, stream: str, outlet: Outlet, start_ms: int, block_trades_every: int = 0) -> Topic | None:
     """The topic of that name; ``start_ms``, when the service started, is where ``u`` counts from."""
     if match := _BOOK.fullmatch(stream):
         return Books(symbol, stream, outlet, int(match[1]), start_ms // 100)
-    return Prints(BYBIT, symbol, stream, outlet) if stream.startswith("publicTrade.") else None
+    if not stream.startswith("publicTrade."):
+        return None
+    prints = Prints(BYBIT, symbol, stream, outlet)
+    prints.block_trades_every = block_trades_every
+    return prints
 
 
 class _Side(NamedTuple):
@@ -164,31 +168,47 @@ class Books(Topic):
 
 
 class Prints(TradeTopic):
-    """``publicTrade.SYM``: the prints of a millisecond in one message; ``S`` is the side of the taker."""
+    """``publicTrade.SYM``: the prints of a millisecond in one message; ``S`` is the side of the taker.
+
+    Attributes:
+        block_trades_every: one of so many prints is a block trade, which the market knows nothing of; 0: none.
+    """
 
     _last = b""
+    _count = 0
+    block_trades_every = 0
 
     def on_prints(self, prints: list[Print]) -> None:
-        symbol = self.symbol.encode()
         out = []
         for p in prints:
-            out.append(
-                b'{"T":%d,"s":"%b","S":"%b","v":"%b","p":"%b","L":"%b","i":"%b","BT":false,"RPI":false,"seq":%d}'
-                % (
-                    *(p.time_ms, symbol, b"Buy" if p.side > 0 else b"Sell", p.size, p.price),
-                    *(self._direction(p), _uuid(p.trade_id), p.update_id),
-                )
-            )
+            out.append(self._text(p, b"false"))
             self._last = p.price
+            self._count += 1
+            if self.block_trades_every and self._count % self.block_trades_every == self.block_trades_every - 1:
+                self._count += 1
+                out.append(self._text(_block_trade(p), b"true"))
         payload = b'{"topic":"%b","type":"snapshot","ts":%d,"data":[%b]}' % (
             *(self.stream.encode(), self.outlet.now_ms, b",".join(out)),
         )
         self.send(payload, prints[-1].update_id, prints[-1])
 
+    def _text(self, p: Print, block: bytes) -> bytes:
+        return b'{"T":%d,"s":"%b","S":"%b","v":"%b","p":"%b","L":"%b","i":"%b","BT":%b,"RPI":false,"seq":%d}' % (
+            *(p.time_ms, self.symbol.encode(), b"Buy" if p.side > 0 else b"Sell", p.size, p.price),
+            *(self._direction(p), _uuid(p.trade_id), block, p.update_id),
+        )
+
     def _direction(self, p: Print) -> bytes:
         if not self._last or p.price == self._last:
             return b"ZeroPlusTick" if p.side > 0 else b"ZeroMinusTick"
         return b"PlusTick" if float(p.price) > float(self._last) else b"MinusTick"
+
+
+def _block_trade(p: Print) -> Print:
+    """A large trade, agreed on elsewhere, against the taker's side of ``p`` and 3 % from its price; ids are even."""
+    digits = len(p.price.partition(b".")[2])
+    price = b"%.*f" % (digits, float(p.price) * (1.0 - 0.03 * p.side))
+    return p._replace(trade_id=p.trade_id + 1, side=-p.side, price=price, size=b"100")
 
 
 def _removed(text: bytes) -> bytes:

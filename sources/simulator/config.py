@@ -54,6 +54,9 @@ class SimulatorConfig:
     captures: tuple[Path, ...] = ()  # recorded Binance instruments, played instead of a synthetic market
     speed: float = 1.0  # of playback; 0: as fast as the clients read
     faults_per_minute: float = 0.0  # at random, from the seed
+    contract_types: tuple[tuple[Instrument, str], ...] = ()  # listed with another `contractType` than the exchange's
+    block_trades_every: int = 0  # of Bybit's prints one of so many is a block trade, far from the book; 0: none
+    clock_offset_s: float = 0.0  # by how much the exchange's clock is ahead of the one that the simulator is given
     truth_rows: int = 2_000_000  # level changes that are remembered, over all instruments
     log_messages: int = 300_000  # sent messages that are remembered
     limits: Limits = field(default_factory=Limits)
@@ -74,4 +77,7 @@ class SimulatorConfig:
             need(1 <= value <= 1000, f"{name}: {value} is outside 1 to 1000")
         need(1 <= self.snapshot_levels <= 1000, f"snapshot_levels: {self.snapshot_levels} is outside 1 to 1000")
         need(0 <= self.speed < float("inf"), f"speed: {self.speed} is not 0 or a positive number")
+        need(self.block_trades_every != 1, "block_trades_every: 1 leaves no print of the book")
+        need(self.block_trades_every >= 0, f"block_trades_every: {self.block_trades_every} is negative")
+        need(abs(self.clock_offset_s) <= 1e9, f"clock_offset_s: {self.clock_offset_s} is no offset of a clock")
         need(self.faults_per_minute >= 0, f"faults_per_minute: {self.faults_per_minute} is negative")

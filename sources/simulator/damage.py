@@ -5,10 +5,21 @@ import re
 from sources.simulator.faults import Fault
 from sources.simulator.wire import frame
 
-_AHEAD_MS = 61_000  # further ahead than any clock is wrong
 _TIMES = re.compile(rb'"(E|T|ts|cts)":(\d+)')
 _GARBAGE = b'\x7f{]"]:,\\u12 e+-0.0.0 NaN'
 _UNKNOWN = b'{"e":"somethingNew","stream":"!unknown@arr","topic":"unknown.ALL","data":[1,{"deep":[[]]}]}'
+
+
+_SHUTDOWNS = {
+    "combined": b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":%d}}',
+    "bare": b'{"e":"serverShutdown","E":%d}',
+    "event": b'{"event":{"e":"serverShutdown","E":%d}}',
+}
+
+
+def shutdown(form: str, now_ms: int) -> bytes:
+    """The announcement that a server is about to close the connection."""
+    return _SHUTDOWNS[form] % now_ms
 
 
 def damaged(fault: Fault, payload: bytes) -> list[bytes]:
@@ -25,12 +36,9 @@ def damaged(fault: Fault, payload: bytes) -> list[bytes]:
     if kind == "oversize":  # spaces keep it valid: a client that takes frames of this size can go on
         return [frame(payload[:-1] + b" " * max(0, fault.size - len(payload)) + payload[-1:])]
     if kind == "future":
-        return [frame(_TIMES.sub(_later, payload))]
+        ahead_ms = int(fault.ahead * 1000)
+        return [frame(_TIMES.sub(lambda match: b'"%b":%d' % (match[1], int(match[2]) + ahead_ms), payload))]
     if kind == "duplicate":
         return [frame(payload)] * 2
     assert kind == "unknown"
     return [frame(_UNKNOWN), frame(payload)]
-
-
-def _later(match: re.Match[bytes]) -> bytes:
-    return b'"%b":%d' % (match[1], int(match[2]) + _AHEAD_MS)

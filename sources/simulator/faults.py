@@ -15,7 +15,8 @@ FRAME_KINDS = (
     *("duplicate", "unknown"),
 )
 # Done to connections that are open: TCP reset, close frame, frames held back and then sent at once.
-CONNECTION_KINDS = ("reset", "close", "burst")
+# An announced end: the connection is closed `delay` s later.
+CONNECTION_KINDS = ("reset", "close", "burst", "shutdown")
 # Done to those who connect or subscribe.
 CONNECT_KINDS = ("refuse",)
 SUBSCRIBE_KINDS = ("ignore_subscribe", "reject_subscribe", "repeat_trades")
@@ -44,7 +45,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     code: Annotated[int, msgspec.Meta(ge=1000, le=4999)] = 1001  # close
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 500  # rest_status; refuse with how="status"
     retry_after: Annotated[int, msgspec.Meta(ge=0)] | None = None  # s; rest_status
-    delay: Positive = 1.0  # s; rest_delay, burst; how long a `cross` stands
+    delay: Positive = 1.0  # s; rest_delay, burst, shutdown; how long a `cross` stands
+    ahead: Positive = 61.0  # s; future: further than any clock is wrong
+    form: Literal["combined", "bare", "event"] = "combined"  # shutdown; how Binance words it
     age: Positive = 5.0  # s; rest_stale
     size: Annotated[int, msgspec.Meta(gt=0, le=1 << 28)] = 8 << 20  # bytes; oversize
     how: Literal["reset", "status", "closed"] = "reset"  # refuse: "closed" stops listening, for both venues

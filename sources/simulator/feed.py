@@ -30,6 +30,7 @@ class Feed:
         self.truth = truth
         self.trading = True
         self.halted = False
+        self.block_trades_every = 0
         self.topics: dict[tuple[str, str, int], Topic] = {}
         self._outlet = outlet
         self._started_ms = outlet.now_ms
@@ -99,7 +100,7 @@ class Feed:
         venue, symbol = self.instrument
         if venue == BINANCE:
             return binance_topics.make(symbol, stream, path, phase, self._outlet)
-        return bybit_topics.make(symbol, stream, self._outlet, self._started_ms)
+        return bybit_topics.make(symbol, stream, self._outlet, self._started_ms, self.block_trades_every)
 
 
 class SyntheticFeed(Feed):
@@ -117,6 +118,7 @@ class SyntheticFeed(Feed):
             events_per_second=config.events_per_second,
         )
         super().__init__(instrument, parameters, outlet, truth)
+        self.block_trades_every = config.block_trades_every
         padding = _PADDING if binance else 0
         self._market = LiveMarket(instrument, config.seed, outlet.now_ms, parameters, padding, truth)
         self._book = TextBook[int]()

@@ -15,10 +15,11 @@ _OF_AN_INSTRUMENT = {
     **{"cross": 2, "restart": 2, "resnapshot": 2, "ignore_subscribe": 1, "reject_subscribe": 1, "repeat_trades": 2},
 }
 _OF_A_VENUE = {
-    **{"bad_utf8": 1, "reset": 2, "close": 2, "burst": 2, "refuse": 1},
+    **{"bad_utf8": 1, "reset": 2, "close": 2, "burst": 2, "refuse": 1, "shutdown": 1},
     **{"rest_status": 2, "rest_delay": 2, "rest_stale": 2, "rest_truncate": 1},
 }
 _BYBIT_ONLY = ("restart", "resnapshot")
+_BINANCE_ONLY = ("shutdown",)
 _SILENCE_S = (1.0, 8.0)
 
 
@@ -47,7 +48,8 @@ class FaultSchedule:
         r = self._random
         weights = {**_OF_AN_INSTRUMENT, **_OF_A_VENUE}
         kind = r.choices(list(weights), list(weights.values()))[0]
-        here = [i for i in self._instruments if i.venue == BYBIT] if kind in _BYBIT_ONLY else []
+        venue = BYBIT if kind in _BYBIT_ONLY else BINANCE if kind in _BINANCE_ONLY else None
+        here = [i for i in self._instruments if i.venue == venue]
         instrument = r.choice(here or self._instruments)
         fields: dict[str, object] = {"kind": kind, "venue": instrument.venue}
         if kind in _OF_AN_INSTRUMENT:
@@ -64,6 +66,8 @@ class FaultSchedule:
             fields["code"] = r.choice((1000, 1001, 1008, 1011, 1012))
         if kind in ("burst", "cross", "rest_delay"):
             fields["delay"] = round(r.uniform(0.2, 2.0), 2)
+        if kind == "shutdown":
+            fields |= {"form": r.choice(("combined", "bare", "event")), "delay": round(r.uniform(1.0, 10.0), 2)}
         if kind in ("refuse", "ignore_subscribe", "reject_subscribe"):
             fields["seconds"] = round(r.uniform(1.0, 5.0), 2)
         if kind == "restart":

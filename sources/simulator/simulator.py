@@ -20,6 +20,7 @@ from sources.simulator.capture import read_capture
 from sources.simulator.config import BINANCE, BYBIT, SimulatorConfig
 from sources.simulator.connection import Connection
 from sources.simulator.control import control_routes
+from sources.simulator.damage import shutdown
 from sources.simulator.faults import CONNECTION_KINDS, MARKET_KINDS, Active, Fault, Faults, parse_fault
 from sources.simulator.feed import Feed, SyntheticFeed
 from sources.simulator.log import MessageLog, Sent
@@ -53,7 +54,8 @@ class Simulator:
         self.faults = Faults()
         self.fault_log: list[Active] = []
         self.log = MessageLog(config.log_messages)
-        self.outlet = Outlet(clock, self.faults, self.log)
+        offset_ns = int(config.clock_offset_s * 1e9)
+        self.outlet = Outlet(lambda: clock() + offset_ns, self.faults, self.log)
         captures = [read_capture(path) for path in config.captures]
         self._truth_rows = max(1, config.truth_rows // max(1, len(config.instruments) + len(captures)))
         self.feeds: dict[str, dict[str, Feed]] = {BINANCE: {}, BYBIT: {}}
@@ -63,8 +65,9 @@ class Simulator:
             feed = PlaybackFeed(capture, config.speed, self.outlet, Truth(self._truth_rows))
             self.feeds[BINANCE][capture.symbol] = feed
         binance, bybit, limits, numbers = self.feeds[BINANCE], self.feeds[BYBIT], config.limits, numbering()
-        self.binance_rest_server = BinanceRest(binance, self.outlet, limits, config.snapshot_levels)
-        self.bybit_rest_server = BybitRest(bybit, self.outlet, limits)
+        types = dict(config.contract_types)
+        self.binance_rest_server = BinanceRest(binance, self.outlet, limits, config.snapshot_levels, types)
+        self.bybit_rest_server = BybitRest(bybit, self.outlet, limits, types)
         self._binance = BinanceServer(binance, self.outlet, limits, numbers, limits.binance_connects)
         self._bybit = BybitServer(bybit, self.outlet, limits, numbers, limits.bybit_connects)
         self.servers: tuple[SocketServer, ...] = (self._binance, self._bybit)
@@ -228,9 +231,21 @@ class Simulator:
                 c.reset()
             elif fault.kind == "close":
                 c.close(fault.code, "")
+            elif fault.kind == "shutdown":
+                self._shut_down(c, fault)
             else:
                 c.hold(self.outlet.now_ns + int(fault.delay * 1e9))
         return len(met)
+
+    def _shut_down(self, connection: Connection, fault: Fault) -> None:
+        """Announce the end of a connection, and end it later if it is still there."""
+        connection.reply(shutdown(fault.form, self.outlet.now_ms))
+
+        def end() -> None:
+            if connection in self.connections:
+                connection.close(1001, "server shutdown")
+
+        asyncio.get_running_loop().call_later(fault.delay, end)
 
     async def _listen(self) -> None:
         try:

@@ -165,7 +165,8 @@ def test_the_universe_comes_in_pages() -> None:
             found += reply["result"]["list"]
             cursor, pages = reply["result"]["nextPageCursor"], pages + 1
         assert pages == 3
-        trading = [e["symbol"] for e in found if (e["status"], e["contractType"]) == ("Trading", "LinearPerpetual")]
+        wanted = ("Trading", "LinearPerpetual", "USDT")
+        trading = [e["symbol"] for e in found if (e["status"], e["contractType"], e["settleCoin"]) == wanted]
         assert trading == names
         assert len(found) > len(names)  # those before their launch, and those that expire
         _, reply, _ = await get(s, "/v5/market/instruments-info", category="linear", status="PreLaunch")
