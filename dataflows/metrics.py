@@ -5,7 +5,7 @@ Bytewax serves ``/metrics`` on port 3030 when ``BYTEWAX_DATAFLOW_API_ENABLED=1``
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.live.log_limit import LogLimiter
 from sources.live.telemetry import Telemetry
+from sources.redaction import redacted
 
 _NS = 1e9
 _VENUE = ("venue",)
@@ -49,12 +50,17 @@ LATENCY = Histogram(
 DELAY = Gauge("tickwax_exchange_delay_seconds", "Receive time less exchange time of the newest row.", _VENUE)
 
 
+def _without_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    return {name: redacted(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
 class LiveTelemetry(Telemetry):
     """Counts, and logs what changes; what repeats itself is told of once and then counted."""
 
     def __init__(self, time: Callable[[], float] = time.monotonic) -> None:
         """``time``: seconds of a clock that never steps back."""
-        self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+        processors = [_without_secrets, *structlog.get_config()["processors"]]
+        self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors)
         self._limiter = LogLimiter(time)
         self._time = time
         self._words: set[tuple[str, str, str]] = set()

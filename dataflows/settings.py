@@ -1,22 +1,22 @@
 """The settings: every key with its default and range, and the one function that loads them.
 
-Sources, later wins: defaults, the TOML file that ``TICKWAX_CONFIG`` names, environment variables that begin with
-``TICKWAX_`` (``__`` between levels, lists as JSON), the command line's flags. Relative paths are relative to the
-working directory. An empty text turns an optional key off.
+Sources, later wins: defaults, one TOML file (that of ``--config``, else of ``TICKWAX_CONFIG``, else
+``./tickwax.toml``), environment variables that begin with ``TICKWAX_`` (``__`` between levels, lists as JSON), the
+command line's flags. Relative paths are relative to the working directory. An empty text turns an optional key off.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dataflows.durations import Duration
 from dataflows.settings_bounds import check_hole
-from dataflows.settings_errors import one_line
-from dataflows.settings_layers import dotted_layer, environment_layer, file_layer
+from dataflows.settings_errors import one_line, origin
+from dataflows.settings_layers import config_file, dotted_layer, environment_layer, file_layer, merged, variables
 from dataflows.settings_types import (
     Brokers,
     BybitDepth,
@@ -35,6 +35,7 @@ from dataflows.settings_types import (
     Symbols,
     WebSocketUrl,
 )
+from dataflows.startup import say
 from operators.config import FeatureConfig
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -174,11 +175,9 @@ class OptimalDSettings(_Group):
     plot: OptionalPath = None
 
 
-class Settings(BaseSettings):
+class Settings(_Group):
     """Every setting. Whether the user set a key is told by ``model_fields_set``: a replay of a tape takes all of the
     tape's instruments unless ``symbols`` is in it."""
-
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     symbols: Symbols = ("binance_futures:BTCUSDT", "bybit_linear:BTCUSDT")
     duration: OptionalLength = None
@@ -190,19 +189,6 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     replay: ReplaySettings = ReplaySettings()
     optimal_d: OptimalDSettings = OptimalDSettings()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags over environment over file; pydantic's own environment source lets unknown variables pass."""
-        environment = InitSettingsSource(settings_cls, environment_layer(settings_cls))
-        return init_settings, environment, InitSettingsSource(settings_cls, file_layer())
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -279,12 +265,26 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     Raises:
         TickwaxError: an unknown key, a malformed value or an impossible combination; one line that names the key.
     """
-    layer = dotted_layer(overrides or {})
+    file, from_file, from_environment = config_file(), file_layer(), environment_layer(Settings)
+    if file and file.named_by is None:
+        _tell_found(file.path.resolve())
+    layer = merged(from_file, from_environment, dotted_layer(overrides or {}))
     try:
-        settings = Settings(**layer)
+        settings = Settings.model_validate(layer)
+        f = settings.features
+        key = "features.max_hold" if "max_hold" in f.model_fields_set else "features.sampling"
+        check_hole(key, f.sampling.text, f.max_hold.text, settings.feature_config(), settings.books.path is not None)
     except ValidationError as e:
-        raise TickwaxError(one_line(e, Settings)) from e
-    f = settings.features
-    key = "features.max_hold" if "max_hold" in f.model_fields_set else "features.sampling"
-    check_hole(key, f.sampling.text, f.max_hold.text, settings.feature_config(), settings.books.path is not None)
-    return settings
+        line = one_line(e, Settings)
+    except TickwaxError as e:
+        line = str(e)
+    else:
+        return settings
+    # Outside of the handlers: what pydantic says of itself holds values that are not to be read.
+    set_by = set(overrides or {})
+    raise TickwaxError(line + ("" if line.partition(":")[0] in set_by else origin(line, variables(), file, from_file)))
+
+
+@cache
+def _tell_found(path: Path) -> None:
+    say(f"settings: {path}")

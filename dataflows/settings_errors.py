@@ -1,11 +1,19 @@
-"""One line for what is wrong with the settings: the key in dotted form, the value, what is allowed."""
+"""One line for what is wrong with the settings: the key in dotted form, the value, what is allowed, who set it."""
 
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from dataflows.settings_layers import group_of
+from dataflows.settings_layers import (
+    ConfigFile,
+    Layer,
+    group_of,
+    holds_secret,
+    look_up,
+    shortened,
+)
+from sources.redaction import redacted
 
 _EXPECTED = {
     "bool": "true or false",
@@ -25,13 +33,28 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
     if first["type"] == "extra_forbidden":
         return f"{key}: unknown key; {_known(model, [str(part) for part in first['loc']])}"
-    return f"{key}: {_what(first)}" if key else _what(first)  # what ties several keys together names them itself
+    text = _what(first, holds_secret(model, key))
+    return f"{key}: {text}" if key else text  # what ties several keys together names them itself
 
 
-def _what(error: Any) -> str:
+def origin(line: str, variables: dict[str, str], file: ConfigFile | None, file_layer: Layer) -> str:
+    """Who set the key that a line begins with, in brackets; empty if nobody did.
+
+    Args:
+        variables: names of the environment's, by dotted key.
+    """
+    key = line.partition(":")[0]
+    parts = key.split(".")
+    for end in range(len(parts), 0, -1):  # a variable may hold the whole group
+        if variable := variables.get(".".join(parts[:end])):
+            return f" ({variable})"
+    return f" (in {file.name})" if file and look_up(file_layer, key)[0] else ""
+
+
+def _what(error: Any, secret: bool) -> str:
     if error["type"] == "value_error":
-        return str(error["ctx"]["error"])  # our own validators name the value and what is allowed
-    value = _short(error["input"])
+        return redacted(str(error["ctx"]["error"]))  # our own validators name the value and what is allowed
+    value = "the value, which is not shown," if secret else _short(error["input"])
     expected = _EXPECTED.get(error["type"].partition("_")[0])
     if expected is None:
         return f"{value}: {error['msg']}"
@@ -47,10 +70,13 @@ def _known(model: type[BaseModel], path: list[str]) -> str:
     if at is None:
         return "the key above it holds a single value"
     known = list(at.model_fields)
-    close = get_close_matches(path[-1], known, n=1)
+    close = get_close_matches(path[-1].lower(), known, n=1)
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write out whole numbers of more than 4300 digits
+        text = "a whole number of thousands of digits"
+    return shortened(redacted(text, address="@" in text))

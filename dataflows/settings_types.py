@@ -16,6 +16,7 @@ from dataflows.durations import Duration
 from dataflows.instants import Instant
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.redaction import redacted
 
 CODECS = ("snappy", "zstd", "gzip", "brotli", "lz4", "none")  # those of Parquet that PyArrow writes
 
@@ -68,7 +69,8 @@ def _url(*schemes: str) -> AfterValidator:
         except ValueError:  # a port or an IPv6 address that is none
             good = False
         if not good or re.search(r"[\s?#]", text):
-            raise ValueError(f"{text!r} is not an address of the form {schemes[0]}://host or {schemes[1]}://host")
+            shown = redacted(repr(text), address=True)
+            raise ValueError(f"{shown} is not an address of the form {schemes[0]}://host or {schemes[1]}://host")
         return text.rstrip("/")
 
     return AfterValidator(check)
@@ -107,7 +109,8 @@ def _brokers(text: str) -> str:
     for broker in brokers:
         form = _BROKER.fullmatch(broker)
         if form is None or not 0 < int(form[2]) < 65536:
-            raise ValueError(f"{text!r} is not a list of brokers: host:port, separated by commas")
+            shown = redacted(repr(text), address=True)
+            raise ValueError(f"{shown} is not a list of brokers: host:port, separated by commas")
     return ",".join(brokers)
 
 

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from dataflows.flags import as_written
 from dataflows.terminal import literal, output_error
 from sources.errors import TickwaxError
+from sources.redaction import redacted
 
 T = TypeVar("T")
 
@@ -34,5 +36,5 @@ def must_be_shown() -> None:
 
 
 def say(line: str) -> None:
-    """A line to the user, beside what is printed as a result."""
-    print(f"tickwax: {literal(line)}", file=sys.stderr, flush=True)
+    """A line to the user, beside what is printed as a result: flags by their names, and no secrets of addresses."""
+    print(f"tickwax: {literal(redacted(as_written(line)))}", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ import codecs
 import errno
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, TextIO
@@ -20,7 +21,6 @@ _CONTROL = {
     for sign in (*range(32), *range(127, 160), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
     if sign != ord("\t")
 }
-_DEFAULT_WIDTH = 80
 
 
 class _Stream(io.FileIO):
@@ -126,15 +126,7 @@ def wrapped(parts: Sequence[str], columns: int, gap: str) -> Iterator[str]:
 
 def width() -> int | None:
     """Columns of the terminal, or those that ``COLUMNS`` names; None where output goes to none: lines stay whole."""
-    wanted = os.environ.get("COLUMNS", "")
-    if wanted.isascii() and wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    if not sys.stdout.isatty():
-        return None
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or _DEFAULT_WIDTH
-    except OSError:
-        return _DEFAULT_WIDTH
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:

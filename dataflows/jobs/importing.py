@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.progress import DownloadColumn, TimeRemainingColumn
 
+from dataflows.flags import settings_of
 from dataflows.importing import Reader, import_files
 from dataflows.jobs.import_summary import print_summary
 from dataflows.kernels import announce
@@ -41,7 +42,9 @@ def import_tardis(files: list[Path], tape: str | None, compression: str | None) 
 def _run(
     tape: str | None, files: list[Path], reader: Reader, instrument: Instrument | None, compression: str | None
 ) -> None:
-    settings = load_settings({"tape.path": tape, "tape.compression": compression})
+    settings = load_settings(
+        settings_of({"--tape": ("tape.path", tape), "--compression": ("tape.compression", compression)})
+    )
     root = settings.tape.path
     if root is None:
         raise TickwaxError("tape.path: '' is no folder to write to; name one with --tape")

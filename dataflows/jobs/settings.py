@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import SecretStr
+
 from dataflows.settings import Settings
 from dataflows.settings_layers import environment_layer, file_layer, leaves, look_up
+from sources.redaction import redacted
 
 
 def effective(settings: Settings) -> Iterator[str]:
-    """Lines of a TOML file that gives the same settings again; defaults are comments, as setting one asks for it."""
+    """Lines of a TOML file that gives the same settings again; defaults are comments, as setting one asks for it. So is
+    what must not be shown."""
     layers = {"environment": environment_layer(Settings), "file": file_layer()}
     table = ""
     for key, _ in leaves(Settings):
@@ -21,7 +25,10 @@ def effective(settings: Settings) -> Iterator[str]:
         for part in key.split("."):
             value = getattr(value, part)
         source = next((layer for layer, values in layers.items() if look_up(values, key)[0]), "default")
-        yield f"{'# ' if source == 'default' else ''}{name} = {_toml(value)}  # {source}"
+        text = redacted(_toml(value), address=key.startswith(("venues.", "kafka.bootstrap")))
+        hidden = text != _toml(value) or (isinstance(value, SecretStr) and value.get_secret_value() != "")
+        comment = "# " if source == "default" or hidden else ""
+        yield f"{comment}{name} = {text}  # {source}{'; not shown' if hidden else ''}"
 
 
 def _toml(value: Any) -> str:

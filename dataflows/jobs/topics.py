@@ -1,6 +1,7 @@
 """Topics of features and tape at a Kafka cluster."""
 
 from dataflows.durations import Duration
+from dataflows.flags import settings_of
 from dataflows.kafka import kafka_connection
 from dataflows.settings import load_settings
 from dataflows.settings_types import topic_name
@@ -13,7 +14,7 @@ _NS_PER_MS = 1_000_000
 
 def create(names: list[str], bootstrap: str | None, partitions: int, replication: int, retention: str | None) -> None:
     """Make those that are missing and tell of all; without ``names``, those of the settings."""
-    settings = load_settings({"kafka.bootstrap": bootstrap})
+    settings = load_settings(settings_of({"--bootstrap": ("kafka.bootstrap", bootstrap)}))
     if not settings.kafka.bootstrap:
         raise TickwaxError("kafka.bootstrap: empty; name the brokers with it or with --bootstrap, as host:port")
     wanted = names or [name for name in (settings.kafka.topic, settings.tape.topic) if name]

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from dataflows.app import app
+from dataflows.app import App, app
 from dataflows.interpreter import quick_imports
 from sources.importers.venues import VENUES
 
-import_app = typer.Typer(no_args_is_help=True, help="Append recorded market data to a tape.")
+import_app = App(no_args_is_help=True, help="Append recorded market data to a tape.")
 app.add_typer(import_app, name="import")
 
 Files = Annotated[list[Path], typer.Argument(help="Files, in the order of time.", metavar="FILES...")]

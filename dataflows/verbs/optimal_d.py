@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dataflows.app import app
+from dataflows.flags import listed, settings_of
 from dataflows.interpreter import quick_imports
 
 _EXAMPLES = """
@@ -16,7 +17,7 @@ Examples:
 
     tickwax optimal-d --train-until 2024-08-08T23:57:00Z -w 2
 
-Then, so that features use them: TICKWAX_FEATURES__D_FILE=data/optimal_d.parquet tickwax replay
+Then, so that features use them: tickwax replay --d-file data/optimal_d.parquet
 """
 
 
@@ -39,17 +40,19 @@ def optimal_d_verb(
 ) -> None:
     """Choose the **fractional order d** of each instrument's log price and volume: the smallest whose fractional
     difference an augmented Dickey–Fuller test calls stationary, so that as much memory stays as can."""
-    flags = {
-        "tape.path": tape,
-        "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
-        "optimal_d.sampling": sampling,
-        "optimal_d.price": price,
-        "optimal_d.pvalue": pvalue,
-        "optimal_d.start": start,
-        "optimal_d.train_until": train_until,
-        "optimal_d.path": out,
-        "optimal_d.plot": plot,
-    }
+    flags = settings_of(
+        {
+            "--tape": ("tape.path", tape),
+            "--symbols": ("symbols", listed(symbols)),
+            "--sampling": ("optimal_d.sampling", sampling),
+            "--price": ("optimal_d.price", price),
+            "--pvalue": ("optimal_d.pvalue", pvalue),
+            "--start": ("optimal_d.start", start),
+            "--train-until": ("optimal_d.train_until", train_until),
+            "--out": ("optimal_d.path", out),
+            "--plot": ("optimal_d.plot", plot),
+        }
+    )
     with quick_imports():
         from dataflows.jobs.optimal_d import optimal_d
     optimal_d(flags, workers)

@@ -40,10 +40,10 @@ def started(count: int, flags: dict[str, Any]) -> Iterator["Supervisor | None"]:
         yield None
         return
     from dataflows.cluster.supervisor import Failure, Supervisor
-    from dataflows.settings_layers import as_environment
+    from dataflows.settings_layers import for_children
 
     try:
-        with Supervisor(count, as_environment(flags)) as supervisor:
+        with Supervisor(count, for_children(flags)) as supervisor:
             yield supervisor
     except Failure as e:
         raise SystemExit(e.code) from None

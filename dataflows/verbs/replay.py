@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dataflows.app import app
+from dataflows.flags import listed, settings_of
 from dataflows.interpreter import quick_imports
 from dataflows.verbs.processes import Processes, started
 from sources.errors import TickwaxError
@@ -29,6 +30,15 @@ def replay_verb(
     books: Annotated[str | None, typer.Option(help="Folder for the 20 best levels at every row.")] = None,
     symbols: Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")] = None,
     sampling: Annotated[str | None, typer.Option(help="A duration such as `100ms`, or `update`.")] = None,
+    windows: Annotated[
+        str | None, typer.Option(help="Rolling windows, such as `1s,5s`; as in `features.windows`.")
+    ] = None,
+    depths: Annotated[
+        str | None, typer.Option(help="Numbers of levels, such as `1,5`; as in `features.depths`.")
+    ] = None,
+    d_file: Annotated[
+        str | None, typer.Option("--d-file", help="Orders found by `tickwax optimal-d`; as in `features.d_file`.")
+    ] = None,
     start: Annotated[str | None, typer.Option(help="First `receive_ts`, UTC, such as 2024-08-08T23:55:00Z.")] = None,
     end: Annotated[str | None, typer.Option(help="The `receive_ts` to stop before.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what these instruments have there.")] = False,
@@ -54,16 +64,21 @@ def replay_verb(
 ) -> None:
     """Run a **recorded tape** through the dataflow: books, every feature, Parquet. All settings of the configuration
     file and the environment hold; flags win."""
-    flags = {
-        "tape.path": tape,
-        "features.path": features,
-        "features.sampling": sampling,
-        "features.overwrite": overwrite or None,
-        "books.path": books,
-        "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
-        "replay.start": start,
-        "replay.end": end,
-    }
+    flags = settings_of(
+        {
+            "--tape": ("tape.path", tape),
+            "--features": ("features.path", features),
+            "--sampling": ("features.sampling", sampling),
+            "--windows": ("features.windows", listed(windows)),
+            "--depths": ("features.depths", listed(depths)),
+            "--d-file": ("features.d_file", d_file),
+            "--overwrite": ("features.overwrite", overwrite or None),
+            "--books": ("books.path", books),
+            "--symbols": ("symbols", listed(symbols)),
+            "--start": ("replay.start", start),
+            "--end": ("replay.end", end),
+        }
+    )
     if recovery and processes > 1:
         raise TickwaxError(
             f"--recovery: not with --processes {processes}; use --workers, or start each with bytewax.run, -i and -a"

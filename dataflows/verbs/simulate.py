@@ -23,7 +23,7 @@ Examples:
 """
 
 
-@app.command("simulate", epilog=_EXAMPLES)
+@app.command("simulate", epilog=_EXAMPLES, has_settings=False)
 def simulate_verb(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes any free port.")] = 9000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

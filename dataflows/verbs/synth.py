@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dataflows.app import app
+from dataflows.flags import listed, settings_of
 from dataflows.interpreter import quick_imports
 
 
@@ -18,11 +19,13 @@ def synth_verb(
     compression: Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.")] = None,
 ) -> None:
     """Write the tape of a **synthetic market**: order books and trades from a seed, without any exchange."""
-    flags = {
-        "tape.path": tape,
-        "tape.compression": compression,
-        "symbols": None if symbols is None else [s.strip() for s in symbols.split(",")],
-    }
+    flags = settings_of(
+        {
+            "--tape": ("tape.path", tape),
+            "--compression": ("tape.compression", compression),
+            "--symbols": ("symbols", listed(symbols)),
+        }
+    )
     with quick_imports():
         from dataflows.jobs.synth import synth
     synth(flags, span, seed, start)

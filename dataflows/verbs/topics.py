@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from dataflows.app import app
+from dataflows.app import App, app
 from dataflows.interpreter import quick_imports
 
-topics_app = typer.Typer(no_args_is_help=True, help="Kafka topics of features and tape.")
+topics_app = App(no_args_is_help=True, help="Kafka topics of features and tape.")
 app.add_typer(topics_app, name="topics")
 
 _EXAMPLES = """

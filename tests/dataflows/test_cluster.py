@@ -216,7 +216,7 @@ def test_flags_come_to_the_processes_as_they_were_given(monkeypatch):
         monkeypatch.setenv(name, value)
     expected = dotted_layer({**flags, "features.overwrite": "true"})
     assert environment_layer(Settings) == expected
-    assert Settings().features.overwrite is True
+    assert load_settings().features.overwrite is True
 
 
 def test_a_signal_ends_a_live_run_in_order(start, tmp_path):

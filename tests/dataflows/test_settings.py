@@ -1,16 +1,25 @@
+import json
 import os
 import subprocess
 import sys
 import tomllib
+import traceback
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import typer.main
+from typer.testing import CliRunner
 
 from dataflows.durations import Duration
 from dataflows.instants import Instant
 from dataflows.jobs.settings import effective
 from dataflows.settings import Settings, load_settings
 from dataflows.settings_layers import leaves
+from dataflows.verbs import app
 from operators.config import FeatureConfig
 from sources.errors import TickwaxError
 
@@ -293,7 +302,15 @@ def test_local_addresses_of_a_test_are_taken():
         ("nosuch = 1\n", "nosuch: unknown key"),
         ("[features]\nnosuch = 1\n", r"features\.nosuch: unknown key"),
         ("features = 1\n", "features: 1 is not a table of keys"),
-        ('[features]\nwindows = "1s"\n', r"features\.windows: '1s' is not a list"),
+        ('[features]\nwindows = "1s"\n', r"features\.windows: '1s' is not a list \(in .*tickwax\.toml\)$"),
+        ('[Features]\nofi = "depth"\n', r"^Features: unknown key; did you mean features\? \(in .*tickwax\.toml\)$"),
+        ('[FEATURES]\nofi = "depth"\n', r"^FEATURES: unknown key; did you mean features\?"),
+        ('[features]\nofi = "cont"\n[Features]\nofi = "depth"\n', r"^Features: unknown key; did you mean features\?"),
+        ('[features]\nOfi = "depth"\n', r"^features\.Ofi: unknown key; did you mean ofi\?"),
+        ("[venues.Bybit_Linear]\ndepth = 50\n", r"^venues\.Bybit_Linear: unknown key; did you mean bybit_linear\?"),
+        ('Symbols = ["bybit_linear:*"]\n', r"^Symbols: unknown key; did you mean symbols\?"),
+        ("[features]\nfdi_window = 1" + "0" * 5000 + "\n", "is not TOML: "),
+        ("a = " + "[" * 5000, "is not TOML: "),
     ],
 )
 def test_a_bad_file(monkeypatch, tmp_path, text, words):
@@ -344,4 +361,250 @@ def test_a_dataflow_that_starts_with_bad_settings_exits_with_2():
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr == "tickwax: features.zscore_window: 1 is outside 2 to 1000000\n"
+    assert done.stderr == (
+        "tickwax: features.zscore_window: 1 is outside 2 to 1000000 (TICKWAX_FEATURES__ZSCORE_WINDOW)\n"
+    )
+
+
+class TestVariables:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("TICKWAX_METRICS_PORT", "tcp://10.0.0.1:80"),
+            ("TICKWAX_METRICS_PORT_80_TCP", "tcp://10.0.0.1:80"),
+            ("TICKWAX_METRICS_PORT_80_TCP_PROTO", "tcp"),
+            ("TICKWAX_METRICS_PORT_80_TCP_PORT", "80"),
+            ("TICKWAX_METRICS_PORT_80_TCP_ADDR", "10.0.0.1"),
+            ("TICKWAX_METRICS_SERVICE_HOST", "10.0.0.1"),
+            ("TICKWAX_METRICS_SERVICE_PORT", "80"),
+            ("TICKWAX_METRICS_SERVICE_PORT_HTTP_API", "80"),
+            ("TICKWAX_PORT", "udp://10.0.0.1:53"),
+            ("TICKWAX_SERVICE_HOST", "fd00::1"),
+            ("TICKWAX_PORT_53_UDP", "udp://[fd00::1]:53"),
+            ("TICKWAX_A__B_PORT", "sctp://10.0.0.1:1"),
+        ],
+    )
+    def test_links_of_kubernetes_are_no_settings(self, monkeypatch, name, value):
+        expected = load_settings()
+        monkeypatch.setenv(name, value)
+        assert load_settings() == expected
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("TICKWAX_METRICS_PORT", "9000"),
+            ("TICKWAX_METRICS_PORT", "tcp://10.0.0.1:80/path"),
+            ("TICKWAX_METRICS_PORT", "http://10.0.0.1:80"),
+            ("TICKWAX_METRICS_SERVICE_HOST", "localhost"),
+            ("TICKWAX_METRICS_SERVICE_PORT", "http"),
+            ("TICKWAX_METRICS_PORTS", "tcp://10.0.0.1:80"),
+            ("TICKWAX_FEATURES__SERVICE_HOSTS", "10.0.0.1"),
+        ],
+    )
+    def test_what_only_looks_like_one_is_refused(self, monkeypatch, name, value):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(TickwaxError, match=rf"unknown key; .*\({name}\)$"):
+            load_settings()
+
+    def test_the_manifest_asks_for_none(self):
+        text = (ROOT / "docker/k8s/tickwax.yaml").read_text()
+        assert text.count("\n      enableServiceLinks: false\n") == text.count("\n    spec:\n") == 1
+
+    def test_one_key_is_set_once(self, monkeypatch):
+        monkeypatch.setenv("TICKWAX_FEATURES__OFI", "cont")
+        monkeypatch.setenv("TICKWAX_Features__Ofi", "depth")
+        with pytest.raises(TickwaxError, match=r"^features.ofi: set by TICKWAX_FEATURES__OFI and by TICKWAX_Features_"):
+            load_settings()
+
+    @pytest.mark.parametrize(
+        ("value", "line"),
+        [
+            ('{"Ofi": "depth"}', r"features\.Ofi: unknown key; did you mean ofi\? \(TICKWAX_FEATURES\)$"),
+            ('{"ofi": "cont", "ofi": "depth"}', r"features: 'ofi' stands twice \(TICKWAX_FEATURES\)$"),
+            ('{"ofi": "x"}', r"features\.ofi: 'x' is not one of cont, depth \(TICKWAX_FEATURES\)$"),
+            ("[" * 100_000, r"features: the text is not a JSON object \(TICKWAX_FEATURES\)$"),
+        ],
+    )
+    def test_groups_as_json_are_read_as_strictly(self, monkeypatch, value, line):
+        monkeypatch.setenv("TICKWAX_FEATURES", value)
+        with pytest.raises(TickwaxError, match=f"^{line}"):
+            load_settings()
+
+    def test_a_group_in_one_place_is_no_value_in_another(self, monkeypatch, tmp_path):
+        config(monkeypatch, tmp_path, "features = 1\n")
+        monkeypatch.setenv("TICKWAX_FEATURES__OFI", "depth")
+        with pytest.raises(TickwaxError, match="features: set to a single value in one place, to a table of keys in"):
+            load_settings()
+
+
+SECRET = "s3cr/et p@ss'word"
+
+
+@pytest.mark.parametrize("key", ["kafka.security.password", "kafka.security.key_password"])
+@pytest.mark.parametrize(
+    "form", ["{0}", '"{0}', '["{0}"]', '{{"x": "{0}"}}', '{{"password": "{0}"', '{{"password": ["{0}"]}}', "12345678"]
+)
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.filterwarnings("error")
+def test_a_secret_is_never_shown_however_it_is_written(monkeypatch, tmp_path, key, form, depth):
+    """At every level, from the group of all of Kafka to a key below the secret; in a variable and in a file."""
+    text = form.format(SECRET)
+    parts = [*key.split("."), "x"][:depth]
+    monkeypatch.setenv("TICKWAX_" + "__".join(parts).upper(), text)
+    hidden = ["12345678" if form == "12345678" else SECRET]
+    assert_hidden(hidden)
+    monkeypatch.delenv("TICKWAX_" + "__".join(parts).upper())
+    for value in (json.dumps(text), json.dumps([text]), "12345678", f"{{x = {json.dumps(text)}}}"):
+        config(monkeypatch, tmp_path, f"{'.'.join(parts)} = {value}\n")
+        assert_hidden([SECRET, "12345678"])
+
+
+def assert_hidden(secrets):
+    try:
+        said = "\n".join(effective(load_settings()))
+    except TickwaxError as e:
+        said = "".join(traceback.format_exception(e))
+    assert not [secret for secret in secrets if secret in said or repr(secret)[1:-1] in said], said
+
+
+@pytest.mark.parametrize("user", ["me:secret", "secret", "me:se/secret", "me:s@secret", "me:it's secret", "m e:secret"])
+@pytest.mark.parametrize(
+    ("key", "form"),
+    [
+        ("venues.bybit_linear.ws", "wss://{}@host/v5"),
+        ("venues.bybit_linear.ws", "http://{}@host"),
+        ("venues.bybit_linear.rest", "https://{}@host:99999"),
+        ("venues.binance_futures.rest", "https://{}@"),
+        ("venues.binance_futures.rest", "{}@host"),
+        ("venues.binance_futures.rest", "https://host?token={}"),
+        ("kafka.bootstrap", "{}@broker:9092"),
+        ("kafka.bootstrap", "kafka://{}@broker:9092"),
+        ("venues", '{{"bybit_linear": {{"ws": "wss://{}@host"}}}}'),
+        ("venues.bybit_linear", '{{"ws": ["wss://{}@host"]}}'),
+        ("venues.bybit_linear", '{{"ws": "wss://{}@host"'),
+        ("kafka", '{{"bootstrap": ["{}@broker:9092"]}}'),
+    ],
+)
+def test_what_an_address_holds_beside_the_host_is_never_shown(monkeypatch, key, form, user):
+    monkeypatch.setenv("TICKWAX_" + key.upper().replace(".", "__"), form.format(user))
+    assert_hidden(["secret"])
+
+
+def test_settings_that_hold_a_secret_are_shown_as_a_comment(monkeypatch):
+    monkeypatch.setenv("TICKWAX_KAFKA__SECURITY__PASSWORD", "secret")
+    monkeypatch.setenv("TICKWAX_VENUES__BYBIT_LINEAR__WS", "wss://me:secret@host/v5")
+    lines = list(effective(load_settings()))
+    assert '# password = "**********"  # environment; not shown' in lines
+    assert '# ws = "wss://***@host/v5"  # environment; not shown' in lines
+
+
+def test_the_log_of_a_live_run_shows_no_secret(capsys, monkeypatch):
+    from dataflows.metrics import LiveTelemetry
+
+    monkeypatch.setattr(sys, "stderr", sys.stdout)
+    LiveTelemetry().connected("bybit_linear", "wss://me:secret@host/v5?streams=btcusdt@depth@0ms", 3)
+    LiveTelemetry().disconnected("bybit_linear", "wss://host/v5", "cannot connect to wss://me:secret@host/v5")
+    out = capsys.readouterr().out
+    assert "wss://***@host/v5?streams=btcusdt@depth@0ms" in out
+    assert "cannot connect to wss://***@host/v5" in out
+    assert "secret" not in out
+
+
+class TestCommandLine:
+    @pytest.fixture
+    def here(self, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)
+        for name, window in (("tickwax.toml", 11), ("variable.toml", 12), ("flag.toml", 13)):
+            (tmp_path / name).write_text(f"[features]\nfdi_window = {window}\n")
+        return tmp_path
+
+    def run(self, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", "from dataflows.cli import main; main()", *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def test_which_file_is_read(self, here, monkeypatch):
+        code, out, err = self.run("settings")
+        assert (code, "fdi_window = 11  # file" in out, err) == (0, True, f"tickwax: settings: {here}/tickwax.toml\n")
+        monkeypatch.setenv("TICKWAX_CONFIG", "variable.toml")
+        code, out, err = self.run("settings")
+        assert (code, "fdi_window = 12  # file" in out, err) == (0, True, "")
+        for words in (("settings", "--config", "flag.toml"), ("--config", "flag.toml", "settings")):
+            code, out, err = self.run(*words)
+            assert (code, "fdi_window = 13  # file" in out, err) == (0, True, "")
+        monkeypatch.setenv("TICKWAX_FEATURES__FDI_WINDOW", "14")
+        assert "fdi_window = 14  # environment" in self.run("settings", "--config", "flag.toml")[1]
+        monkeypatch.delenv("TICKWAX_FEATURES__FDI_WINDOW")
+        monkeypatch.setenv("TICKWAX_CONFIG", "")
+        code, out, err = self.run("settings")
+        assert (code, "# fdi_window = 30  # default" in out, err) == (0, True, "")
+
+    def test_a_message_names_who_set_it(self, here, monkeypatch):
+        (here / "tickwax.toml").write_text("[features]\nofi = 'x'\n")
+        line = "tickwax: features.ofi: 'x' is not one of cont, depth (in ./tickwax.toml)"
+        assert self.run("replay") == (2, "", f"tickwax: settings: {here}/tickwax.toml\n{line}\n")
+        code, _, err = self.run("replay", "--config", "none.toml")
+        assert (code, err) == (2, "tickwax: --config: cannot read none.toml: No such file or directory\n")
+
+    @pytest.mark.parametrize(
+        ("words", "line"),
+        [
+            (["replay", "--windows", "1s,5q"], "--windows: '5q' is not a duration"),
+            (["replay", "--depths", "5,1"], "--depths: [5, 1] must rise strictly"),
+            (["live", "--depths", "1,x"], "--depths: 'x' is not a whole number"),
+            (["features", "--windows", ""], "--windows: '' is not a duration"),
+            (["features", "--d-file", "none.parquet"], "--d-file: none.parquet: "),
+            (["replay", "--tape", "none"], "--tape: none holds no tape"),
+            (["replay", "--processes", "2", "--tape", "none"], "--tape: none holds no tape"),
+            (["optimal-d", "--sampling", "often"], "--sampling: 'often' is not a duration"),
+            (["optimal-d", "--out", "."], "--out: . is a folder"),
+            (["import", "tardis", __file__, "--compression", "x"], "--compression: 'x' is not a codec"),
+            (["topics", "create", "--bootstrap", "x"], "--bootstrap: 'x' is not a list of brokers"),
+            (["synth", "--symbols", "x"], "--symbols: 'x' is not an instrument"),
+        ],
+    )
+    def test_a_message_names_the_flag(self, monkeypatch, tmp_path, words, line):
+        monkeypatch.chdir(tmp_path)
+        code, _, err = self.run(*words)
+        assert code == 2
+        assert err.startswith(f"tickwax: {line}")
+        assert err.count("\n") == 1
+
+    def test_version(self):
+        for flag in ("--version", "-V"):
+            assert self.run(flag) == (0, f"tickwax {version('tickwax')}\n", "")
+
+    def test_every_verb_has_short_help_and_the_file_of_settings(self):
+        runner = CliRunner()
+
+        def verbs(group, above):
+            for name, command in group.commands.items():
+                yield [*above, name]
+                if hasattr(command, "commands"):
+                    yield from verbs(command, [*above, name])
+
+        found = list(verbs(typer.main.get_command(app), []))
+        assert len(found) > 15
+        for words in ([], *found):
+            done = runner.invoke(app, [*words, "-h"], env={"COLUMNS": "200"})
+            assert done.exit_code == 0, words
+            assert "Usage:" in done.output
+            assert ("--config" in done.output) == (words not in (["simulate"], ["import"], ["topics"])), words
+
+    def test_a_replay_takes_windows_depths_and_orders(self, tmp_path, synthetic_tape_root):
+        orders = tmp_path / "orders.parquet"
+        rows = {"exchange": ["bybit_linear"], "symbol": ["BTCUSDT"], "series": ["price"], "d": [0.0]}
+        pq.write_table(pa.table(rows), orders)
+        flags = ["--symbols", "bybit_linear:BTCUSDT", "--windows", "2s, 3s", "--depths", "1,7", "--d-file", orders]
+        code, _, err = self.run("replay", "--tape", synthetic_tape_root, "--features", tmp_path / "f", *flags)
+        assert (code, err) == (0, "")
+        [file, *_] = sorted((tmp_path / "f").rglob("*.parquet"))
+        table = pq.ParquetFile(file).read()
+        names = {name for name in table.column_names if name.startswith("ofi_l")}
+        assert names == {f"ofi_l{d}{w}" for d in (0, 7) for w in ("", "_2s", "_3s")}
+        # Order 0 is the series itself.
+        assert table["price_ffd"].to_numpy().tolist() == np.log(table["mid"].to_numpy()).tolist()

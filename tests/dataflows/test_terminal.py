@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from dataflows import terminal
 from dataflows.board import Board
 from dataflows.importing import ImportResult
 from dataflows.jobs.import_summary import print_summary
@@ -121,10 +122,7 @@ def test_a_search_tells_everything_of_a_series_in_one_line_of_a_pipe(folder: Pat
 
 @pytest.mark.parametrize("columns", [80, 60, None])
 def test_an_import_tells_everything(columns: int | None, monkeypatch, capsys) -> None:
-    if columns:
-        monkeypatch.setenv("COLUMNS", str(columns))
-    else:
-        monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(terminal, "width", lambda: columns)
     stats = ImportStats()
     for instrument in (LONG, CHINESE):
         of = stats.of(instrument)
