@@ -77,9 +77,10 @@ def _append(
 ) -> None:
     name = import_name(files)
     with TapeWriter(tape, name, compression) as writer:
-        for item, batch, _ in reader([file.path for file in files], lambda of: find_tail(tape, of), stats, progress):
-            writer.write(item, batch)
-        rows = {item: counts.rows for item, counts in stats.instruments.items() if counts.rows}
+        for item in reader([file.path for file in files], lambda of: find_tail(tape, of), stats, progress):
+            writer.write(item.instrument, item.batch)
+            stats.latencies.add_tape(item)
+        rows = {instrument: counts.rows for instrument, counts in stats.instruments.items() if counts.rows}
         _refuse_what_is_lost(files[0].path, stats)
         with appearing(tape, name, files, rows):
             writer.commit()

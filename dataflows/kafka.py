@@ -23,7 +23,7 @@ from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
 from sinks.kafka.tape import TapeMessages
 from sources.balance import plain
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch, TapeBatch
+from sources.events import InstrumentBatch
 from sources.kafka.connection import KafkaConnection
 from sources.kafka.source import KafkaTapeSource
 from sources.placement import key_hash
@@ -138,7 +138,7 @@ def _home_partition(key: bytes) -> int:
 def topic_source(
     settings: Settings,
     stop: threading.Event | None,
-    on_rows: Callable[[TapeBatch], None],
+    on_rows: Callable[[InstrumentBatch], None],
     on_error: Callable[[Exception], None],
     on_refusal: Callable[[Exception], None],
     longest_ns: int,

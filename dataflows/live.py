@@ -33,10 +33,12 @@ _live.stop_on_signals()
 
 
 def _finish() -> None:
+    for line in _live.closing_lines():
+        say(line)
     if _live.left:
         say(_live.left)
-    if _live.failure:
-        say(_live.failure)
+    if failure := _live.failure or _live.nothing:
+        say(failure)
         os._exit(1)
 
 

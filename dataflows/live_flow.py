@@ -25,6 +25,7 @@ from dataflows.kernels import ready_features
 from dataflows.metrics import LiveTelemetry, count_features, count_tape
 from dataflows.settings import Settings
 from dataflows.startup import say
+from dataflows.summary import latency_lines
 from operators.features import FeatureEngine, FeatureRows, features
 from operators.schema import book_columns, feature_columns
 from sinks.form import Form
@@ -64,6 +65,7 @@ class Live:
     stop: threading.Event
     engines: dict[Instrument, FeatureEngine]
     sinks: dict[str, RecordingSink[Any]]  # by data set
+    telemetry: LiveTelemetry = field(default_factory=LiveTelemetry)
     locks: list[DataSetLock] = field(default_factory=list)
     publishers: list[Publishing] = field(default_factory=list)
     _signals: int = field(default=0)
@@ -98,6 +100,20 @@ class Live:
     def failure(self) -> str | None:
         """Why rows are missing in a topic, if delivery was given up; the recording has gone on."""
         return next((str(p.error) for p in self.publishers if p.error), None)
+
+    @property
+    def nothing(self) -> str | None:
+        """Why the run is no success although it ended in order: no row was recorded; None if there are rows, or if it
+        was stopped before anything could come."""
+        rows = any(sink.rows_written or not sink.all_appeared for sink in self.sinks.values())
+        if rows or not self.sinks or (self._signals and not self.telemetry.heard):
+            return None
+        return f"nothing was recorded: {self.telemetry.why_nothing()}"
+
+    def closing_lines(self) -> list[str]:
+        """What there is to say at the end of the run, but for data sets."""
+        self.telemetry.tell_counts()
+        return latency_lines(self.telemetry.latencies)
 
     def _interrupted(self, number: int) -> None:
         self._signals += 1
@@ -162,7 +178,7 @@ def prepare_live(
         wanted,
         live_config(settings),
         time.time_ns,
-        LiveTelemetry(),
+        live.telemetry,
         live.stop,
         settings.duration.ns if settings.duration else None,
         past.tail if past else lambda instrument: TapeTail(),

@@ -4,18 +4,22 @@ Bytewax serves ``/metrics`` on port 3030 when ``BYTEWAX_DATAFLOW_API_ENABLED=1``
 """
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from dataflows.summary import clock_word, signed
 from operators.features import FeatureRows
 from operators.rows import RECEIVE_TS
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
+from sources.latency import Latencies
 from sources.live.log_limit import LogLimiter
 from sources.live.telemetry import Telemetry
 from sources.redaction import redacted
@@ -63,8 +67,19 @@ class LiveTelemetry(Telemetry):
         self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors)
         self._limiter = LogLimiter(time)
         self._time = time
+        self.latencies = Latencies()
+        self.heard = 0  # frames
+        self._bad = 0  # of them
+        self._reason = ""  # why the last one was
+        self._lock = threading.Lock()  # workers may be threads
         self._words: set[tuple[str, str, str]] = set()
         self._counted_at = time()
+
+    def why_nothing(self) -> str:
+        """What is known of why no row could be recorded."""
+        if self._bad:
+            return f"{self._bad:,} of {self.heard:,} frames could not be used, the last for: {self._reason}"
+        return f"{self.heard:,} frames came, of no book that became known" if self.heard else "no frame came"
 
     def tell_counts(self, due_only: bool = False) -> None:
         """Log what has repeated itself since its last line; ``due_only``: where it is time for the next."""
@@ -90,6 +105,7 @@ class LiveTelemetry(Telemetry):
         return kind
 
     def frames(self, venue: str, stream: str, count: int, size: int) -> None:
+        self.heard += count
         FRAMES.labels(venue, stream).inc(count)
         BYTES.labels(venue, stream).inc(size)
 
@@ -157,7 +173,18 @@ class LiveTelemetry(Telemetry):
         if new:
             self._log.warning("unknown, left out", venue=venue, field=field, left_out=left_out)
 
+    def clock(self, venue: str, url: str, ahead_ns: int) -> None:
+        word = clock_word(-ahead_ns)
+        write = self._log.warning if word else self._log.info
+        write("clock", venue=venue, url=url, latency=signed(-ahead_ns), **({"meaning": word} if word else {}))
+
+    def offsets(self, venue: str, ahead_ns: Sequence[int]) -> None:
+        with self._lock:
+            self.latencies[venue].add(-np.array(ahead_ns, np.int64))
+
     def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
+        self._bad += 1
+        self._reason = reason
         BAD.labels(venue).inc()
         self._say("bad frame", venue, symbol or "", venue=venue, symbol=symbol, reason=reason, excerpt=excerpt)
 

@@ -102,7 +102,7 @@ def prepare_orders(settings: Settings) -> OrderRun:
 
     flow = Dataflow("tickwax_optimal_d")
     run = OrderRun(flow, progress)
-    tape = op.input("tape", flow, TapeSource(readers, progress.read, run.stop_with_error))
+    tape = op.input("tape", flow, TapeSource(readers, lambda item: progress.read(item.batch), run.stop_with_error))
     found = optimal_orders("search", tape, config, lambda instrument: first[instrument], progress.tested)
     together = op.map("together", found, lambda item: (_ALL, item[1]))
     rows = op.fold_final("collect", together, list, lambda rows, more: rows + more)

@@ -11,8 +11,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-from sources.events import TapeBatch
+from sources.events import InstrumentBatch
 from sources.instrument import Instrument
+from sources.latency import Latencies
 
 _NS = 1e9
 _REFRESH = 0.25  # s
@@ -47,6 +48,7 @@ class ReplayProgress:
         """``rows``: how many there are to read, for the bar."""
         self.rows = 0
         self.market_ns = 0  # summed over instruments
+        self.latencies = Latencies()
         self._told = False
         self._ended = 0.0
         self._lock = threading.Lock()
@@ -72,9 +74,11 @@ class ReplayProgress:
         self._ended = self._ended or perf_counter()
         self._bar.stop()
 
-    def add(self, batch: TapeBatch) -> None:
+    def add(self, item: InstrumentBatch) -> None:
         """Count a batch that a worker has begun with."""
+        batch = item.batch
         with self._lock:
+            self.latencies.add_tape(item)
             self.rows += batch.rows
             self.market_ns += max(0, int(batch.receive_ts[-1]) - int(batch.receive_ts[0]))
             now = perf_counter()

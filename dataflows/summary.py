@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 from dataflows.progress import ReplayProgress
 from dataflows.text_table import TextTable
 from operators.features import Quality
+from sources.latency import Latencies
 from sources.tape.layout import data_files, instruments
 
+_LATE_NS = 5_000_000_000
 _PASTED = re.compile(r"[\w./@%+=:,~ -]+")
 
 
@@ -41,6 +43,42 @@ def data_set_table(sinks: Mapping[str, Written]) -> TextTable:
     return table
 
 
+def latency_lines(latencies: Latencies) -> list[str]:
+    """A line a venue: median and range of receive less exchange time, with a word where the clocks cannot be right."""
+    lines = []
+    for venue in sorted(latencies.of):
+        spread = latencies[venue].spread()
+        if spread is None:
+            continue
+        text = (
+            f"latency (receive − exchange) of {venue}: median {signed(spread.median)}, "
+            f"range {signed(spread.lowest)} to {signed(spread.highest)}"
+        )
+        word = clock_word(spread.median)
+        lines.append(f"{text}; {word}" if word else text)
+    return lines
+
+
+def clock_word(latency_ns: int) -> str:
+    """What a usual latency tells of the clocks; nothing if it can be that of frames on their way."""
+    if latency_ns < 0:
+        return "no frame comes before it is sent: the local clock is behind the exchange's"
+    return "the local clock is ahead of the exchange's, or frames come late" if latency_ns > _LATE_NS else ""
+
+
+def signed(ns: int) -> str:
+    """A time of any sign with three digits and the unit that suits it.
+
+    >>> [signed(ns) for ns in (-1_270_000_000, 12_340_000, 0, 7_200_000_000_000)]
+    ['−1.27 s', '12.3 ms', '0 s', '7200 s']
+    """
+    size = abs(ns)
+    unit, name = (10**9, "s") if size >= 10**9 or not size else (10**6, "ms") if size >= 10**6 else (10**3, "µs")
+    value = size / unit
+    text = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{'−' if ns < 0 else ''}{text} {name}"
+
+
 class Replayed(Protocol):
     """What is known of a replay at its end."""
 
@@ -67,6 +105,7 @@ def replay_lines(replay: Replayed) -> list[str]:
         f"replayed {replay.progress.rows:,} tape rows: {replay.progress.speed()}; {written}",
         f"data quality: {quality.resets} resets, {quality.crossed} crossed and {quality.one_sided} one-sided books, "
         f"{quality.holds} holes longer than max_hold, {quality.dropped_levels} levels dropped",
+        *latency_lines(replay.progress.latencies),
     ]
 
 

@@ -18,11 +18,13 @@ book or of the prints: it is counted by its name.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from sources.binance_events import DATA_EVENTS, foreign_event, probed
 from sources.builder import NO_LEVELS
+from sources.clock import ClockBound
 from sources.decimals import parse_levels
 from sources.events import DELTA, SNAPSHOT
 from sources.messages import (
@@ -37,7 +39,6 @@ from sources.messages import (
     Size,
     TradeMessage,
     bad_frame,
-    check_time,
     place_levels,
     tally,
 )
@@ -45,7 +46,6 @@ from sources.messages import (
 _PREFIX = b'{"stream":"'
 _DIFF = re.compile(r"depth(@\d+ms)?")
 _BOOK_PRINTS = ("MARKET", "RPI", None)  # of `X`; spot and older frames have none
-_DATA_EVENTS = ("depthUpdate", "trade", "aggTrade")  # `e` of frames that may be part of a book or of the prints
 _SHUTDOWN = "serverShutdown"
 _BAD = (ValueError, RecursionError)  # of msgspec: malformed, another shape, not UTF-8; nested too deeply
 
@@ -108,45 +108,6 @@ class _Envelope(msgspec.Struct, Generic[T], gc=False):
     data: T
 
 
-class _Probe(msgspec.Struct, rename={"number": "lastUpdateId"}):
-    """Enough of any object to tell what it is."""
-
-    stream: Any = None
-    number: Any = None
-    e: Any = None
-    event: Any = None
-    data: Any = None
-
-    def name(self) -> str | None:
-        """The event's name, wherever it stands."""
-        for holder in (self.data, self.event):
-            if isinstance(holder, dict) and isinstance(holder.get("e"), str):
-                return str(holder["e"])
-        return self.e if isinstance(self.e, str) else None
-
-
-_probe = msgspec.json.Decoder(_Probe)
-
-
-def _probed(raw: bytes) -> _Probe | None:
-    """What a whole JSON text tells of itself; None when it is no object. Raises ValueError when it is not whole."""
-    try:
-        return _probe.decode(raw)
-    except msgspec.ValidationError:
-        msgspec.json.decode(raw)
-        return None
-
-
-def _foreign_event(raw: bytes) -> str | None:
-    """The name of the event in a stream's frame if it is one that the stream does not carry; else None."""
-    try:
-        probe = _probed(raw)
-    except _BAD:
-        return None
-    event = probe.name() if probe else None
-    return None if event in _DATA_EVENTS else event
-
-
 class _Route(NamedTuple):
     kind: str  # "depth", "trade", "aggTrade"; "" = ignored
     symbol: str
@@ -156,8 +117,20 @@ class _Route(NamedTuple):
 class BinanceDecoder:
     """Frames of one connection or capture; holds which streams it has seen, and counts those it ignores."""
 
-    def __init__(self, depth: type[Depth], book: type[Book], snapshot_symbol: str | None = None) -> None:
-        """``snapshot_symbol``: whose book a bare REST reply among the frames is; without it, such a one is bad."""
+    def __init__(
+        self,
+        depth: type[Depth],
+        book: type[Book],
+        snapshot_symbol: str | None = None,
+        clock: ClockBound | None = None,
+    ) -> None:
+        """Args:
+        depth: the venue's depth event.
+        book: its REST book.
+        snapshot_symbol: whose book a bare REST reply among the frames is; without it, such a one is bad.
+        clock: what exchange times are held against; the outer bound if there is none.
+        """
+        self._clock = clock or ClockBound()
         self.ignored: Counter[str] = Counter()
         self.closing = False
         self.bare_books = 0  # REST replies met among the frames
@@ -193,7 +166,7 @@ class BinanceDecoder:
                 if route.kind == "depth":
                     d = self._depth.decode(raw).data
                     exchange_ts = d.time * NS_PER_MS
-                    check_time(exchange_ts, receive_ts)
+                    self._clock.check(exchange_ts, receive_ts)
                     places.append((len(out), index))
                     sides += (d.bids, d.asks)
                     out.append(
@@ -208,7 +181,7 @@ class BinanceDecoder:
                 else:
                     self._ignore(route.label)
             except _BAD as e:
-                event = _foreign_event(raw) if route else None
+                event = foreign_event(raw) if route else None
                 if event is not None:
                     self._ignore(event)
                     continue
@@ -233,7 +206,7 @@ class BinanceDecoder:
     def _snapshot(self, symbol: str, receive_ts: int, raw: bytes, sides: list[msgspec.Raw]) -> BookMessage:
         book = self._book.decode(raw)
         exchange_ts = receive_ts if book.time is None else book.time * NS_PER_MS
-        check_time(exchange_ts, receive_ts)
+        self._clock.check(exchange_ts, receive_ts)
         sides += (book.bids, book.asks)
         return BookMessage(symbol, SNAPSHOT, exchange_ts, receive_ts, book.number, book.number, -1, NO_LEVELS)
 
@@ -246,7 +219,7 @@ class BinanceDecoder:
         if not off_book:
             if d.price == 0.0:
                 raise ValueError("a print of price 0")
-            check_time(exchange_ts, receive_ts)
+            self._clock.check(exchange_ts, receive_ts)
         side = -1 if d.m else 1
         return TradeMessage(d.symbol, exchange_ts, receive_ts, d.id, side, d.price, d.size, off_book=off_book)
 
@@ -262,7 +235,7 @@ class BinanceDecoder:
             # Known by its name even if the rest is damaged: only a damaged book costs the book.
             route = self._routes[_PREFIX + name] = self._route(name.decode())
             return route
-        probe = _probed(raw)
+        probe = probed(raw)
         if probe is None:
             return _Route("", "", "control")
         if isinstance(probe.stream, str):
@@ -272,7 +245,7 @@ class BinanceDecoder:
                 raise ValueError("a REST book among the frames, of an unknown symbol")
             return _Route("snapshot", self._snapshot_symbol, "")
         event = probe.name()
-        if event in _DATA_EVENTS:
+        if event in DATA_EVENTS:
             raise ValueError("a frame without the name of its stream")
         return _Route("", "", event or "control")
 

@@ -10,7 +10,6 @@ from sources.builder import Levels
 
 Frame = tuple[int, bytes]  # receive_ts in nanoseconds, the frame's bytes as they came
 
-MAX_AHEAD_NS = 60_000_000_000  # an exchange time further ahead of the receive time is not believed
 NS_PER_MS = 1_000_000
 _EXCERPT_BYTES = 120
 _LABEL_CHARACTERS = 48
@@ -91,16 +90,6 @@ def tally(counts: Counter[str], word: str) -> None:
     """Count what a venue sent under ``word``, which may be any text: cut, printable, and of a bounded number."""
     label = "".join(c if c.isprintable() else "\ufffd" for c in word[:_LABEL_CHARACTERS])
     counts[label if label in counts or len(counts) < _LABELS else "other"] += 1
-
-
-def check_time(exchange_ts: int, receive_ts: int) -> None:
-    """Refuse an exchange time that is too far ahead of the receive time, both in nanoseconds.
-
-    Raises:
-        ValueError: it is more than 60 s ahead.
-    """
-    if exchange_ts - receive_ts > MAX_AHEAD_NS:
-        raise ValueError(f"exchange time is {(exchange_ts - receive_ts) / 1e9:.0f} s ahead of the receive time")
 
 
 def place_levels(

@@ -135,7 +135,9 @@ def _replay(order: Order, channel: Channel) -> None:
         progress = replay.progress
         # What is read from a topic lives where the topic's partitions do.
         astray = [] if settings.tape.topic else [str(i) for i in replay.engines if not mine(i)]
-        channel.tell(Computed(progress.rows, progress.market_ns, list(replay.quality), astray))
+        channel.tell(
+            Computed(progress.rows, progress.market_ns, list(replay.quality), astray, progress.latencies.state())
+        )
         channel.wait_for_commit()
         replay.commit()
         channel.tell(Written(_sets(replay.sinks)))
@@ -158,7 +160,9 @@ def _live(order: Order, channel: Channel) -> None:
         cli_main(live.flow, workers_per_process=order.workers, process_id=order.index, addresses=order.addresses)
     finally:
         live.release()
-    channel.tell(Written(_sets(live.sinks), live.left, live.failure))
+    live.telemetry.tell_counts()
+    latencies = live.telemetry.latencies.state()
+    channel.tell(Written(_sets(live.sinks), latencies, live.left, live.failure, live.nothing))
 
 
 def _wait_for_peers(order: Order) -> None:

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+LatencyStates = dict[str, tuple[int, int, dict[int, int]]]  # by venue, as of `sources.latency.Latencies`
 Verb = Literal["replay", "live"]
 
 
@@ -34,6 +35,7 @@ class Computed(msgspec.Struct, tag=True):
     market_ns: int
     quality: list[int]
     astray: list[str]  # instruments that came from another process
+    latencies: LatencyStates
 
 
 class DataSet(msgspec.Struct):
@@ -48,8 +50,10 @@ class Written(msgspec.Struct, tag=True):
     """The last message: all that was written has appeared, unless ``left`` or ``failure`` say otherwise."""
 
     sets: dict[str, DataSet]
+    latencies: LatencyStates = {}  # of a live run
     left: str | None = None
     failure: str | None = None
+    nothing: str | None = None  # why no row was recorded
 
 
 class Failed(msgspec.Struct, tag=True):

@@ -10,10 +10,12 @@ from dataflows.kernels import ready_features
 from dataflows.progress import ReplayProgress
 from dataflows.settings import Settings
 from dataflows.startup import say
+from dataflows.summary import latency_lines
 from dataflows.tapes import open_tape, recorded, weighed
 from operators.features import Quality
 from operators.jit import CACHE as OPERATORS
 from sinks.disk import sweep
+from sources.latency import Latencies
 
 
 @dataclass
@@ -41,6 +43,12 @@ class LiveTogether:
     sinks: dict[str, WrittenTogether]
     left: str | None
     failure: str | None
+    nothing: str | None
+    latencies: Latencies
+
+    def closing_lines(self) -> list[str]:
+        """What there is to say at the end of the run, but for data sets."""
+        return latency_lines(self.latencies)
 
 
 def replay_together(settings: Settings, supervisor: Supervisor, workers: int) -> ReplayedTogether:
@@ -63,6 +71,8 @@ def replay_together(settings: Settings, supervisor: Supervisor, workers: int) ->
         if astray:
             say(f"{len(astray)} instruments, such as {astray[0]}, were computed away from where they were read; "
                 "the rows are right, and took longer")  # fmt: skip
+        for each in computed:
+            progress.latencies.add_state(each.latencies)
         quality = Quality(*(sum(counts) for counts in zip(*(each.quality for each in computed), strict=True)))
         return ReplayedTogether(progress, _sets(written), quality)
     finally:
@@ -87,7 +97,14 @@ def live_together(settings: Settings, supervisor: Supervisor, workers: int) -> L
     weights = recorded(settings.tape.path, wanted).weights
     _, written = supervisor.run("live", workers, weights)
     left = next((each.left for each in written if each.left), None)
-    return LiveTogether(_sets(written), left, next((each.failure for each in written if each.failure), None))
+    latencies = Latencies()
+    for each in written:
+        latencies.add_state(each.latencies)
+    failure = next((each.failure for each in written if each.failure), None)
+    # A process that has no instrument records nothing either.
+    idle = [each.nothing for each in written if each.nothing]
+    nothing = max(idle, key=len) if len(idle) == len(written) else None
+    return LiveTogether(_sets(written), left, failure, nothing, latencies)
 
 
 def _compile_once() -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from dataflows.importing import ImportResult
+from dataflows.summary import latency_lines
 from dataflows.terminal import line, prose
 from dataflows.text_table import TextTable, show
 
@@ -19,6 +20,8 @@ def print_summary(result: ImportResult) -> None:
             times = (_time(of.first_receive_ts), _time(of.last_receive_ts))
             table.add(str(instrument), *(f"{count:,}" for count in counts), *times)
         show(table)
+    for text in latency_lines(stats.latencies):
+        prose(text)
     if stats.ignored:
         prose("ignored: " + ", ".join(f"{name} {n:,}" for name, n in stats.ignored.most_common()))
     if stats.bad:

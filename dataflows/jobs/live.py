@@ -16,7 +16,7 @@ from dataflows.settings import Settings, load_settings
 from dataflows.startup import say
 from dataflows.summary import data_set_table, try_line
 from dataflows.tapes import recorded
-from dataflows.terminal import line
+from dataflows.terminal import line, prose
 from dataflows.text_table import show
 from operators.features import FeatureEngine
 from sources.balance import BY_HASH
@@ -71,8 +71,10 @@ def _tell(settings: Settings, live: Live | LiveTogether) -> None:
     show(data_set_table(live.sinks))
     if "features" in live.sinks and (hint := try_line(settings.features.path)):
         line(hint)
+    for text in live.closing_lines():
+        prose(text)
     if live.left:
         say(live.left)
-    if live.failure:
-        say(live.failure)
+    if failure := live.failure or live.nothing:
+        say(failure)
         raise typer.Exit(1)

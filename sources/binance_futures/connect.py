@@ -14,6 +14,7 @@ import stamina
 from sources.binance_futures import decode, sequence
 from sources.binance_futures.dialect import BinanceDialect
 from sources.binance_futures.refresh import KnownRange, Refresh
+from sources.clock import ClockBound
 from sources.feed import Feed
 from sources.instrument import Instrument
 from sources.live import universe
@@ -96,9 +97,9 @@ class BinanceFuturesConnector(Connector):
         """The sequence rule of one book."""
         return sequence.sequencer(_HELD)
 
-    def make_decoder(self) -> Decoder:
+    def make_decoder(self, clock: ClockBound) -> Decoder:
         """The decoder of one connection."""
-        return decode.decoder()
+        return decode.decoder(clock=clock)
 
     def make_lane(self, instrument: Instrument, feed: Feed, book: Stream, trade: Stream) -> BinanceLane:
         """State of a new instrument."""

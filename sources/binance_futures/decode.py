@@ -8,6 +8,7 @@ promised order; "Order Book": ``GET /fapi/v1/depth`` replies ``lastUpdateId,E,T,
 import msgspec
 
 from sources.binance import BinanceDecoder
+from sources.clock import ClockBound
 from sources.messages import Id, Millis
 
 
@@ -36,6 +37,6 @@ class RestBook(msgspec.Struct, gc=False, rename={"time": "T", "number": "lastUpd
     asks: msgspec.Raw
 
 
-def decoder(snapshot_symbol: str | None = None) -> BinanceDecoder:
+def decoder(snapshot_symbol: str | None = None, clock: ClockBound | None = None) -> BinanceDecoder:
     """A decoder of one connection; ``snapshot_symbol`` owns the REST books found among the frames of a capture."""
-    return BinanceDecoder(DepthEvent, RestBook, snapshot_symbol)
+    return BinanceDecoder(DepthEvent, RestBook, snapshot_symbol, clock)

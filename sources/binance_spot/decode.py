@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from sources.binance import BinanceDecoder
+from sources.clock import ClockBound
 from sources.messages import Id, Millis
 
 
@@ -38,6 +39,6 @@ class RestBook(msgspec.Struct, gc=False, rename={"number": "lastUpdateId"}):
     time: ClassVar[None] = None
 
 
-def decoder(snapshot_symbol: str | None = None) -> BinanceDecoder:
+def decoder(snapshot_symbol: str | None = None, clock: ClockBound | None = None) -> BinanceDecoder:
     """A decoder of one connection; ``snapshot_symbol`` owns the REST books found among the frames of a capture."""
-    return BinanceDecoder(DepthEvent, RestBook, snapshot_symbol)
+    return BinanceDecoder(DepthEvent, RestBook, snapshot_symbol, clock)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sources.bybit_linear import decode, sequence
 from sources.bybit_linear.dialect import BybitDialect
+from sources.clock import ClockBound
 from sources.events import SNAPSHOT
 from sources.live import universe
 from sources.live.budget import Budget
@@ -59,9 +60,9 @@ class BybitLinearConnector(Connector):
         """The sequence rule of one book."""
         return sequence.sequencer()
 
-    def make_decoder(self) -> Decoder:
+    def make_decoder(self, clock: ClockBound) -> Decoder:
         """The decoder of one connection."""
-        return decode.decoder()
+        return decode.decoder(clock)
 
     def stream_names(self, symbol: str) -> tuple[str, str]:
         """Names of an instrument's book and trade topics."""

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from sources.builder import NO_LEVELS
+from sources.clock import ClockBound
 from sources.decimals import parse_levels
 from sources.events import DELTA, SNAPSHOT
 from sources.messages import (
@@ -33,7 +34,6 @@ from sources.messages import (
     Size,
     TradeMessage,
     bad_frame,
-    check_time,
     place_levels,
     tally,
 )
@@ -89,7 +89,9 @@ class _Route(NamedTuple):
 class BybitDecoder:
     """Frames of one connection or archive; counts those it ignores."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ClockBound | None = None) -> None:
+        """``clock``: what exchange times are held against; the outer bound if there is none."""
+        self._clock = clock or ClockBound()
         self.ignored: Counter[str] = Counter()
         self.closing = False  # Bybit announces no end of a connection
         self._book = msgspec.json.Decoder(_BookFrame)
@@ -132,7 +134,7 @@ class BybitDecoder:
         frame = self._book.decode(raw)
         data = frame.data
         exchange_ts = (frame.ts if frame.cts is None else frame.cts) * NS_PER_MS
-        check_time(exchange_ts, receive_ts)
+        self._clock.check(exchange_ts, receive_ts)
         kind = SNAPSHOT if frame.type == "snapshot" or data.number == _RESTART else DELTA
         number = data.number
         message = BookMessage(data.symbol, kind, exchange_ts, receive_ts, number, number, -1, NO_LEVELS)
@@ -152,7 +154,7 @@ class BybitDecoder:
                         raise ValueError(f"a print of side {d.S!r}")
                     if d.p == 0.0:
                         raise ValueError("a print of price 0")
-                    check_time(exchange_ts, receive_ts)
+                    self._clock.check(exchange_ts, receive_ts)
                 except ValueError as e:
                     out.append(bad_frame(place, frame, d.s, False, str(e)))
                     continue
@@ -190,6 +192,6 @@ class BybitDecoder:
         return _Route("orderbook", symbol, "")
 
 
-def decoder() -> BybitDecoder:
+def decoder(clock: ClockBound | None = None) -> BybitDecoder:
     """A decoder of one connection."""
-    return BybitDecoder()
+    return BybitDecoder(clock)

@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sources.clock import MAX_AHEAD_NS
 from sources.decimals import levels, number
 from sources.events import DELTA, TRADE, Bools, Float64s, Int8s, Int64s, TapeBatch
 from sources.jit import kernel
-from sources.messages import MAX_AHEAD_NS, NS_PER_MS
+from sources.messages import NS_PER_MS
 
 # What a frame is, by its stream's name.
 OTHER, DEPTH, PRINT, AGGREGATE = 0, 1, 2, 3

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sources.events import TapeBatch
 from sources.instrument import Instrument
+from sources.latency import Latencies
 
 _EXCERPTS = 5
 
@@ -40,6 +41,7 @@ class ImportStats:
     bad: int = 0
     excerpts: list[str] = field(default_factory=list)  # the first few bad ones: file, line, reason, beginning
     ignored: Counter[str] = field(default_factory=Counter)  # by kind of stream
+    latencies: Latencies = field(default_factory=Latencies)  # of the rows, by venue
     instruments: dict[Instrument, InstrumentStats] = field(default_factory=dict)
 
     def report_bad(self, where: str, reason: str, excerpt: str) -> None:

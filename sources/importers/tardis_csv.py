@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 from isal import igzip
 from pyarrow import csv
 
+from sources.clock import MAX_AHEAD_NS
 from sources.decimals import parse_column
 from sources.errors import TickwaxError
 from sources.events import Bools, Float64s, Int8s, Int64s
 from sources.importers.files import DAMAGED, Progress, opened
-from sources.messages import MAX_AHEAD_NS
 
 BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
 TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")

@@ -13,7 +13,7 @@ import msgspec
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch, TapeBatch
+from sources.events import InstrumentBatch
 from sources.kafka.connection import KafkaConnection
 from sources.kafka.consumer import TopicConsumer, partition_name
 from sources.kafka.tape import Continuity, decode
@@ -46,7 +46,7 @@ class KafkaTapeSource(FixedPartitionedSource[Item, bytes]):
         follow: bool = False,
         wanted: Callable[[str], bool] = lambda key: True,
         stop: threading.Event | None = None,
-        on_rows: Callable[[TapeBatch], None] = lambda batch: None,
+        on_rows: Callable[[InstrumentBatch], None] = lambda item: None,
         on_skipped: Callable[[str, int], None] = lambda key, rows: None,
         on_error: Callable[[Exception], None] = lambda error: None,
         on_refusal: Callable[[Exception], None] = lambda error: None,
@@ -147,5 +147,5 @@ class _TopicPartition(StatefulSourcePartition[Item, bytes]):
             return []
         if not began and tape.skipped:
             source.on_skipped(key, tape.skipped)
-        source.on_rows(new)
+        source.on_rows(InstrumentBatch(instrument, new))
         return [(key, InstrumentBatch(instrument, part)) for part in cut(new, source.longest_ns)]

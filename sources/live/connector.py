@@ -9,16 +9,18 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 
 from sources.builder import TapeBuilder
+from sources.clock import ClockBound
 from sources.feed import Feed
 from sources.instrument import Instrument
 from sources.live.context import Context
+from sources.live.decoding import ConnectionDecoder, VenueFrames
 from sources.live.dialect import Dialect, Operation
 from sources.live.lane import Lane, Stream
 from sources.live.pool import Pool
 from sources.live.recorder import Recorder
 from sources.live.socket import Socket
 from sources.live.universe import Listing
-from sources.messages import BadFrame, BookMessage, Decoder, Frame, Message, TradeMessage
+from sources.messages import BadFrame, BookMessage, Decoder, Message, TradeMessage
 from sources.sequencer import Sequencer
 
 _TICK = 0.1
@@ -34,7 +36,7 @@ class Connector(Recorder):
         self.lanes: dict[str, Lane] = {}
         self.pools: list[Pool] = []
         self._streams: dict[str, tuple[Lane, Stream]] = {}
-        self._decoders: dict[Socket, Decoder] = {}
+        self._decoders: dict[Socket, ConnectionDecoder] = {}
         self._stopping = False
 
     @abstractmethod
@@ -46,8 +48,8 @@ class Connector(Recorder):
         """The sequence rule of one book."""
 
     @abstractmethod
-    def make_decoder(self) -> Decoder:
-        """The decoder of one connection."""
+    def make_decoder(self, clock: ClockBound) -> Decoder:
+        """The decoder of one connection, whose exchange times are held against ``clock``."""
 
     @abstractmethod
     def stream_names(self, symbol: str) -> tuple[str, str]:
@@ -115,7 +117,8 @@ class Connector(Recorder):
     def attached(self, socket: Socket, streams: Sequence[str]) -> None:
         """Streams will come from ``socket``."""
         if socket not in self._decoders:
-            self._decoders[socket] = self.make_decoder()
+            frames = VenueFrames(self.venue, self.make_decoder, self.dialect.stream_kind)
+            self._decoders[socket] = ConnectionDecoder(frames, socket, self.telemetry)
         for name in streams:
             if name in self._streams:
                 lane, stream = self._streams[name]
@@ -137,7 +140,8 @@ class Connector(Recorder):
 
     def detached(self, socket: Socket, reason: str) -> None:
         """A connection has ended: what came from it goes on from the one that was to take over, after a loss."""
-        self._decoders.pop(socket, None)
+        if socket in self._decoders:
+            self._decoders.pop(socket).close()
         if self._stopping:
             return
         receive_ts = self.context.clock()
@@ -173,12 +177,7 @@ class Connector(Recorder):
         """Decode and record what one read has brought."""
         try:
             receive_ts = self.context.clock()
-            self._count(socket, frames)
-            batch: list[Frame] = [(receive_ts, raw) for raw in frames]
-            decoder = self._decoders[socket]
-            messages = decoder.decode(batch)
-            if decoder.ignored:
-                self._note_ignored(socket, decoder)
+            messages = self._decoders[socket].decode(frames, receive_ts)
             now = self._time()
             with self.context.outbox.lock:
                 for message in messages:
@@ -286,24 +285,6 @@ class Connector(Recorder):
         if stream.kind == "book":
             lane.asked_at = self._time()
             lane.attempts += 1
-
-    def _note_ignored(self, socket: Socket, decoder: Decoder) -> None:
-        for what, count in decoder.ignored.items():
-            self.telemetry.ignored(self.venue, what, count)
-        decoder.ignored.clear()
-        if decoder.closing:
-            decoder.closing = False
-            socket.announce_end()
-
-    def _count(self, socket: Socket, frames: list[bytes]) -> None:
-        kinds: dict[str, tuple[int, int]] = {}
-        stream_kind = self.dialect.stream_kind
-        for raw in frames:
-            kind = stream_kind(raw)
-            count, size = kinds.get(kind, (0, 0))
-            kinds[kind] = (count + 1, size + len(raw))
-        for kind, (count, size) in kinds.items():
-            self.telemetry.frames(self.venue, kind, count, size)
 
     @property
     @abstractmethod

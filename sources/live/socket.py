@@ -92,6 +92,7 @@ class Socket:
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self.subscribed: set[str] = set()
+        self.url = ""
         self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heeded = False  # the announcement of the end has been told
 
@@ -101,6 +102,8 @@ class Socket:
         Raises:
             SocketLost: the exchange does not answer, or refuses.
         """
+
+        self.url = url
 
         def create(protocol: ClientProtocol, **options: Any) -> ClientConnection:
             return _Frames(protocol, sink=self._received, **options)

@@ -1,6 +1,7 @@
 """The exchanges as a Bytewax source: each worker connects to the instruments whose keys live on it."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -35,6 +36,7 @@ class LiveSource(DynamicSource[Item]):
         find_tail: Callable[[Instrument], TapeTail] = lambda instrument: TapeTail(),
         on_error: Callable[[Exception], None] = lambda error: None,
         placement: Placement = BY_HASH,
+        elapsed: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Args:
         wanted: as in `Collector`.
@@ -44,6 +46,7 @@ class LiveSource(DynamicSource[Item]):
         find_tail: what an instrument's rows are appended to.
         on_error: told of what stops the source, before Bytewax is.
         placement: which worker connects to, and computes, an instrument.
+        elapsed: ns of a clock that nobody sets; the duration and all pauses go by it.
         """
         self._wanted = wanted
         self._config = config
@@ -54,6 +57,7 @@ class LiveSource(DynamicSource[Item]):
         self._find_tail = find_tail
         self._on_error = on_error
         self._placement = placement
+        self._elapsed = elapsed
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_LivePartition":
         """The part of one worker; connects before it returns."""
@@ -71,12 +75,12 @@ class LiveSource(DynamicSource[Item]):
         except Exception as e:
             self._on_error(e)
             raise
-        end = None if self._duration_ns is None else self._clock() + self._duration_ns
+        end = None if self._duration_ns is None else self._elapsed() + self._duration_ns
 
         def route(instrument: Instrument) -> str:
             return self._placement.route(instrument, worker_count)
 
-        return _LivePartition(collector, self._clock, self._stop, end, self._on_error, route)
+        return _LivePartition(collector, self._elapsed, self._stop, end, self._on_error, route)
 
 
 class _LivePartition(StatelessSourcePartition[Item]):
@@ -85,14 +89,14 @@ class _LivePartition(StatelessSourcePartition[Item]):
     def __init__(
         self,
         collector: Collector,
-        clock: Callable[[], int],
+        elapsed: Callable[[], int],
         stop: threading.Event,
         end: int | None,
         on_error: Callable[[Exception], None],
         route: Callable[[Instrument], str],
     ) -> None:
         self._collector = collector
-        self._clock = clock
+        self._elapsed = elapsed
         self._stop = stop
         self._end = end
         self._on_error = on_error
@@ -108,11 +112,11 @@ class _LivePartition(StatelessSourcePartition[Item]):
         connections' thread has the interpreter for itself, and rows gather: the cost is in batches, so a run that is
         late makes fewer and larger ones.
         """
-        if not self._closed and (self._stop.is_set() or (self._end is not None and self._clock() >= self._end)):
+        if not self._closed and (self._stop.is_set() or (self._end is not None and self._elapsed() >= self._end)):
             self._collector.stop(_STOP_TIMEOUT)
             self._closed = True
         if self._drained is not None and not self._closed:
-            self._pause((self._clock() - self._drained) // 2)
+            self._pause((self._elapsed() - self._drained) // 2)
             return []
         try:
             batches = self._collector.drain()
@@ -122,7 +126,7 @@ class _LivePartition(StatelessSourcePartition[Item]):
         if not batches and self._closed:
             raise StopIteration
         if batches:
-            self._drained = self._clock()
+            self._drained = self._elapsed()
             self._awake = None
         else:
             self._pause(0)

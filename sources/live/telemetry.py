@@ -1,6 +1,6 @@
 """What the live connectors tell about themselves: state changes and counts, never a line a message."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sources.instrument import Instrument
 
@@ -55,6 +55,13 @@ class Telemetry:
 
     def unknown(self, venue: str, field: str, counts: Mapping[str, int]) -> None:
         """What a venue lists has words in ``field`` that are not known, so it is left out; told once a word."""
+
+    def clock(self, venue: str, url: str, ahead_ns: int) -> None:
+        """A connection's exchange times are usually ``ahead_ns`` ahead of their receive times; told once, and when that
+        has changed by seconds."""
+
+    def offsets(self, venue: str, ahead_ns: Sequence[int]) -> None:
+        """Exchange time less receive time of some frames, each in ns."""
 
     def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
         """A frame could not be understood; ``excerpt`` is its beginning."""

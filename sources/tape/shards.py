@@ -9,7 +9,7 @@ import msgspec
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from sources.errors import TickwaxError
-from sources.events import TapeBatch
+from sources.events import InstrumentBatch
 from sources.placement import shard, shard_names
 from sources.resumed import resumed
 from sources.tape.reader import TapeReader
@@ -35,7 +35,7 @@ class TapeShards(FixedPartitionedSource[Item, bytes]):
         self,
         readers: Sequence[TapeReader],
         run: dict[str, str],
-        on_rows: Callable[[TapeBatch], None] = lambda batch: None,
+        on_rows: Callable[[InstrumentBatch], None] = lambda item: None,
         on_error: Callable[[Exception], None] = lambda error: None,
         on_refusal: Callable[[Exception], None] = lambda error: None,
         longest_ns: int = 0,
@@ -82,7 +82,7 @@ class _Shard(StatefulSourcePartition[Item, bytes]):
         readers: Sequence[TapeReader],
         state: _State,
         longest_ns: int,
-        on_rows: Callable[[TapeBatch], None],
+        on_rows: Callable[[InstrumentBatch], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._turns = turns
@@ -112,7 +112,7 @@ class _Shard(StatefulSourcePartition[Item, bytes]):
             self._turns.popleft()
             raise StopIteration
         self._state.next[item[0]] = int(item[1].batch.ordinal[-1]) + 1
-        self._on_rows(item[1].batch)
+        self._on_rows(item[1])
         return [item]
 
     def next_awake(self) -> datetime | None:

@@ -24,7 +24,7 @@ class TapeSource(DynamicSource[Item]):
     def __init__(
         self,
         readers: Sequence[TapeReader],
-        on_rows: Callable[[TapeBatch], None] = lambda batch: None,
+        on_rows: Callable[[InstrumentBatch], None] = lambda item: None,
         on_error: Callable[[Exception], None] = lambda error: None,
         longest_ns: int = 0,
         placement: Placement = BY_HASH,
@@ -52,7 +52,7 @@ class TapeSource(DynamicSource[Item]):
 
 class _TapePartition(StatelessSourcePartition[Item]):
     def __init__(
-        self, items: Iterator[Item], on_rows: Callable[[TapeBatch], None], on_error: Callable[[Exception], None]
+        self, items: Iterator[Item], on_rows: Callable[[InstrumentBatch], None], on_error: Callable[[Exception], None]
     ) -> None:
         self._on_rows = on_rows
         self._on_error = on_error
@@ -67,7 +67,7 @@ class _TapePartition(StatelessSourcePartition[Item]):
             raise
         if item is None:
             raise StopIteration
-        self._on_rows(item[1].batch)
+        self._on_rows(item[1])
         return [item]
 
     def close(self) -> None:

@@ -113,7 +113,7 @@ def whole_tape(root: Path, instrument: Instrument) -> TapeBatch:
 
 def told(stderr: str) -> list[str]:
     """The lines on standard error, but for the compilation of the kernels, once per machine, and the summary."""
-    usual = ("tickwax: compiling", "tickwax: replayed", "tickwax: data quality")
+    usual = ("tickwax: compiling", "tickwax: replayed", "tickwax: data quality", "tickwax: latency")
     return [line for line in stderr.splitlines() if not line.startswith(usual)]
 
 

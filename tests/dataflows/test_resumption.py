@@ -19,7 +19,7 @@ from dataflows.recovery_store import kept_states
 from dataflows.resumption import identity
 from dataflows.settings import load_settings
 from sources.errors import TickwaxError
-from sources.events import TapeBatch
+from sources.events import InstrumentBatch
 from sources.tape.layout import data_files
 from sources.tape.shards import TapeShards
 from tests.dataflows.conftest import INSTRUMENTS
@@ -48,16 +48,16 @@ class Run:
     def start(self, workers: int = 1, after: int | None = None) -> Replay:
         """In this process; breaks off after so many batches."""
         replay = prepare_replay(load_settings(self.settings), Recovery(self.store))
-        count: Callable[[TapeBatch], None] = replay.progress.add
+        count: Callable[[InstrumentBatch], None] = replay.progress.add
         left = after
 
-        def breaking(batch: TapeBatch) -> None:
+        def breaking(item: InstrumentBatch) -> None:
             nonlocal left
             if left is not None:
                 left -= 1
                 if left < 0:
                     raise BrokenOff
-            count(batch)
+            count(item)
 
         for stream in replay.flow.substeps:  # the source tells the progress of every batch
             if stream.step_name == "tape":
