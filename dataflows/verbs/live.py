@@ -19,7 +19,7 @@ Depths = Annotated[str | None, typer.Option(help="Numbers of levels, such as `1,
 DFile = Annotated[
     str | None, typer.Option("--d-file", help="Orders found by `tickwax optimal-d`; as in `features.d_file`.")
 ]
-Workers = Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads of each process.")]
+Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads of each process.")]
 
 
 @app.command(

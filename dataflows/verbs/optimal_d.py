@@ -36,7 +36,7 @@ def optimal_d_verb(
     ] = None,
     out: Annotated[str | None, typer.Option(help="Parquet file to write; as in `optimal_d.path`.")] = None,
     plot: Annotated[str | None, typer.Option(help="Picture to draw: a file .html, .png or .svg.")] = None,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads.")] = 1,
 ) -> None:
     """Choose the **fractional order d** of each instrument's log price and volume: the smallest whose fractional
     difference an augmented Dickey–Fuller test calls stationary, so that as much memory stays as can."""

@@ -42,7 +42,9 @@ def replay_verb(
     start: Annotated[str | None, typer.Option(help="First `receive_ts`, UTC, such as 2024-08-08T23:55:00Z.")] = None,
     end: Annotated[str | None, typer.Option(help="The `receive_ts` to stop before.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what these instruments have there.")] = False,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Worker threads of each process.")] = 1,
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads of each process.")
+    ] = 1,
     processes: Processes = 1,
     recovery: Annotated[
         str | None,
@@ -53,12 +55,19 @@ def replay_verb(
         ),
     ] = None,
     snapshot_interval: Annotated[
-        int, typer.Option("--snapshot-interval", "-s", min=0, help="Seconds of work that a kill costs at the most.")
+        int,
+        typer.Option(
+            "--snapshot-interval", "-s", min=0, max=31_536_000, help="Seconds of work that a kill costs at the most."
+        ),
     ] = 10,
     backup_interval: Annotated[
         int,
         typer.Option(
-            "--backup-interval", "-b", min=0, help="Seconds for which older states are kept, for copies of the folder."
+            "--backup-interval",
+            "-b",
+            min=0,
+            max=31_536_000,
+            help="Seconds for which older states are kept, for copies of the folder.",
         ),
     ] = 0,
 ) -> None:

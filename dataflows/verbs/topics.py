@@ -28,9 +28,14 @@ def create_verb(
     ] = None,
     bootstrap: Annotated[str | None, typer.Option(help="Brokers, `host:port,…`; as in `kafka.bootstrap`.")] = None,
     partitions: Annotated[
-        int, typer.Option(min=1, help="Partitions. A multiple of the number of workers that will read the tape.")
+        int,
+        typer.Option(
+            min=1, max=2**31 - 1, help="Partitions. A multiple of the number of workers that will read the tape."
+        ),
     ] = 12,
-    replication: Annotated[int, typer.Option(min=-1, help="Copies; -1 is the brokers' own default.")] = -1,
+    replication: Annotated[
+        int, typer.Option(min=-1, max=2**15 - 1, help="Copies; -1 is the brokers' own default.")
+    ] = -1,
     retention: Annotated[
         str | None, typer.Option(help="How long rows are kept, such as `7d`; without: the brokers' own default.")
     ] = None,

@@ -608,3 +608,21 @@ class TestCommandLine:
         assert names == {f"ofi_l{d}{w}" for d in (0, 7) for w in ("", "_2s", "_3s")}
         # Order 0 is the series itself.
         assert table["price_ffd"].to_numpy().tolist() == np.log(table["mid"].to_numpy()).tolist()
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["replay", "--workers", 10**23],
+            ["replay", "--recovery", "r", "--snapshot-interval", 10**23],
+            ["replay", "--recovery", "r", "--backup-interval", 10**23],
+            ["live", "--workers", 10**23],
+            ["record", "--workers", 10**23],
+            ["optimal-d", "--workers", 10**23],
+            ["topics", "create", "--partitions", 10**23],
+            ["topics", "create", "--replication", 10**23],
+        ],
+    )
+    def test_numbers_beyond_what_a_library_takes_are_refused_by_the_flag(self, words):
+        done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "300"})
+        assert done.exit_code == 2
+        assert f"Invalid value for '{words[-2]}'" in done.output
