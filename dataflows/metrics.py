@@ -110,14 +110,14 @@ class LiveTelemetry(Telemetry):
         BYTES.labels(venue, stream).inc(size)
 
     def connected(self, venue: str, url: str, streams: int) -> None:
-        self._log.info("connected", venue=venue, url=url, streams=streams)
+        self._say("connected", venue, url, write="info", venue=venue, url=url, streams=streams)
 
     def disconnected(self, venue: str, url: str, reason: str) -> None:
         RECONNECTS.labels(venue).inc()
         self._say("disconnected", venue, url, venue=venue, url=url, reason=reason)
 
     def handed_over(self, venue: str, url: str, forced: int) -> None:
-        self._log.info("handed over", venue=venue, url=url, forced=forced)
+        self._say("handed over", venue, url, write="info", venue=venue, url=url, forced=forced)
 
     def refused(self, venue: str, what: str, reason: str) -> None:
         REFUSED.labels(venue).inc()
@@ -200,10 +200,10 @@ class LiveTelemetry(Telemetry):
             self.tell_counts(due_only=True)
 
     def listed(self, instrument: Instrument) -> None:
-        self._log.info("listed", instrument=str(instrument))
+        self._say("listed", str(instrument), write="info", instrument=str(instrument))
 
     def delisted(self, instrument: Instrument) -> None:
-        self._log.info("delisted", instrument=str(instrument))
+        self._say("delisted", str(instrument), write="info", instrument=str(instrument))
 
 
 # Looking a label up costs as much as counting.

@@ -95,13 +95,13 @@ class ImportRun:
             except TickwaxError as e:  # a symbol that can name no folder
                 self.stats.report_bad("a frame", str(e), "")
                 continue
+            if feed is not None and isinstance(message, TradeMessage) and message.off_book:
+                tally(self.stats.ignored, message.off_book)
+                continue
             self.met[message.symbol] += 1
             if feed is None:
                 self.stats.ignored["other symbols"] += 1
             elif isinstance(message, TradeMessage):
-                if message.off_book:
-                    tally(self.stats.ignored, message.off_book)
-                else:
-                    feed.trade(message)
+                feed.trade(message)
             else:
                 feed.book(message)

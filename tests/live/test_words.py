@@ -8,12 +8,20 @@ from typing import Any
 import pytest
 
 from dataflows.metrics import LiveTelemetry
+from sources.binance_futures import sequence
+from sources.builder import TapeBuilder, TapeTail
 from sources.events import SNAPSHOT, TRADE
+from sources.feed import Feed
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
+from sources.live.context import Context
+from sources.live.lane import Lane, Stream
 from sources.live.listing import list_venue
+from sources.live.outbox import Outbox
+from sources.live.recorder import Recorder
 from sources.live.rest import RestError
 from sources.live.telemetry import Telemetry
+from sources.messages import TradeMessage
 from sources.simulator.config import SimulatorConfig
 from sources.simulator.thread import simulator_thread
 from tests.live.rig import BINANCE, BYBIT, Heard, Rig, config
@@ -162,3 +170,29 @@ def test_one_entry_that_cannot_be_read_costs_no_other() -> None:
     assert Counter(field for _, _, field, _ in events) == {"an entry": 1, "status": 1, "settleCoin": 1, "symbol": 1}
     assert ("unknown", "bybit_linear", "settleCoin", {"(missing)": 1, "USDE": 1}) in events
     assert ("unknown", "bybit_linear", "status", {"Paused": 1}) in events
+
+
+class _Recorder(Recorder):
+    def resync(self, lane: Lane) -> None: ...
+
+
+def test_a_dropped_print_is_no_hole_and_is_not_recorded_twice() -> None:
+    async def body() -> tuple[Heard, list[int]]:
+        heard = Heard()
+        context = Context(LiveConfig(), heard, time.time_ns, Outbox(1000), lambda _: TapeTail(), lambda _: None)
+        recorder = _Recorder(context)
+        feed = Feed(sequence.sequencer(), TapeBuilder())
+        lane = Lane(BINANCE, feed, Stream("book", "b", 1.0), Stream("trade", "t", 1.0), 0.0)
+        # Size 0 in the middle, ADL at the end, and after a reconnect all of them again.
+        for number, what in ((1, ""), (2, "print of size 0"), (3, ""), (4, "print X=ADL"), (2, "print of size 0"),
+                             (4, "print X=ADL"), (5, "")):  # fmt: skip
+            recorder.record(lane, TradeMessage("BTCUSDT", 1, 1, number, 1, 1.0, 1.0, off_book=what))
+        batch = feed.builder.take()
+        assert batch is not None
+        return heard, batch.sequence.tolist()
+
+    heard, recorded = asyncio.run(body())
+    assert recorded == [1, 3, 5]
+    assert heard.counts["gap"] == 0
+    assert heard.counts["repeated"] == 2
+    assert heard.count("off_book") == 2
