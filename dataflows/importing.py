@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dataflows.startup import say
 from sinks.imports import SourceFile, appearing, import_name, imported, remove_leftovers
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
+from sources.builder import TapeTail
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
-from sources.importers.files import Progress, sha256
+from sources.importers.files import DamagedFile, Progress, sha256
 from sources.importers.run import FindTail
-from sources.importers.stats import ImportStats
+from sources.importers.stats import ImportStats, InstrumentStats
 from sources.instrument import Instrument
 from sources.tape.tail import find_tail
 
@@ -35,6 +37,7 @@ def import_files(
     instrument: Instrument | None = None,
     compression: str = "snappy",
     progress: Progress = lambda _: None,
+    kind: str = "",
 ) -> ImportResult:
     """Append files to a tape: all of them appear at the end, or nothing does.
 
@@ -45,59 +48,105 @@ def import_files(
         instrument: the only one that is imported; None: all that the files hold.
         compression: codec of the Parquet files.
         progress: told how many bytes more were read.
+        kind: what the reader reads; noted with the files.
 
     Raises:
         TickwaxError: a file is bad or has nothing to import, or the tape cannot be written.
     """
     with only_writer(tape, say):
         remove_leftovers(tape)
-        files, skipped = _new(paths, imported(tape, instrument))
+        files, skipped = _new(paths, imported(tape, instrument), reader, kind)
         stats = ImportStats()
         if files:
-            _append(tape, files, reader, stats, compression, progress)
+            _append(tape, files, reader, stats, compression, progress, kind)
     return ImportResult(stats, [file.path for file in files], skipped)
 
 
-def _new(paths: Sequence[Path], known: set[str]) -> tuple[list[SourceFile], list[Path]]:
-    """Files whose content is not known, and the others."""
+def _new(
+    paths: Sequence[Path], known: dict[str, str], reader: Reader, kind: str
+) -> tuple[list[SourceFile], list[Path]]:
+    """Files whose content is not known, and the others.
+
+    Raises:
+        TickwaxError: a known one was imported as another kind, and is not of this one.
+    """
     files: list[SourceFile] = []
     skipped: list[Path] = []
     for path in paths:
         fingerprint = sha256(path)
         if fingerprint in known:
+            if known[fingerprint] != kind:
+                for _ in reader([path], lambda _: TapeTail(), ImportStats(), lambda _: None):
+                    pass  # whatever is wrong with it for this reader is raised
             skipped.append(path)
             continue
-        known.add(fingerprint)
+        known[fingerprint] = kind
         files.append(SourceFile(path, path.stat().st_size, fingerprint))
     return files, skipped
 
 
 def _append(
-    tape: Path, files: list[SourceFile], reader: Reader, stats: ImportStats, compression: str, progress: Progress
+    tape: Path,
+    files: list[SourceFile],
+    reader: Reader,
+    stats: ImportStats,
+    compression: str,
+    progress: Progress,
+    kind: str,
 ) -> None:
     name = import_name(files)
     with TapeWriter(tape, name, compression) as writer:
-        for item in reader([file.path for file in files], lambda of: find_tail(tape, of), stats, progress):
-            writer.write(item.instrument, item.batch)
-            stats.latencies.add_tape(item)
+        try:
+            for item, batch, _ in reader(
+                [file.path for file in files], lambda of: find_tail(tape, of), stats, progress
+            ):
+                writer.write(item, batch)
+        except DamagedFile as e:
+            raise TickwaxError(f"{e}; {_intact(stats)}") from e
         rows = {instrument: counts.rows for instrument, counts in stats.instruments.items() if counts.rows}
         _refuse_what_is_lost(files[0].path, stats)
-        with appearing(tape, name, files, rows):
+        with appearing(tape, name, files, rows, kind):
             writer.commit()
 
 
+def _intact(stats: ImportStats) -> str:
+    """What a damaged file has before the damage, and how to take it."""
+    times = [of.last_receive_ts for of in stats.instruments.values() if of.last_receive_ts is not None]
+    if not times:
+        return f"{stats.frames:,} frames before that are intact, and give no row"
+    last = datetime.fromtimestamp(max(times) // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{stats.frames:,} frames before that are intact, the last of {last} UTC: --salvage takes them"
+
+
 def _refuse_what_is_lost(first: Path, stats: ImportStats) -> None:
-    """An import that would keep no row, or lose all of a book, is a mistake in the command."""
-    if not any(counts.rows for counts in stats.instruments.values()):
-        raise TickwaxError(f"{first}: nothing to import: no trade, and no book with its snapshot")
+    """An import that would keep no row, or lose most of the books or of the prints, is a mistake in the command.
+
+    Raises:
+        TickwaxError: that is so; with how many, the first bad line, its field and what is wrong with it.
+    """
+    hint = f"; they fit {stats.hint}: --venue {stats.hint}" if stats.hint else ""
     for instrument, counts in stats.instruments.items():
+        if counts.bad_books * 2 > counts.books + counts.bad_books:
+            of = f"{counts.bad_books:,} of {counts.books + counts.bad_books:,} book frames of {instrument} are bad"
+            raise TickwaxError(f"{first}: {of}, the first: {counts.first_bad}{hint}")
+        if counts.bad_prints * 2 > counts.trades + counts.bad_prints:
+            of = f"{counts.bad_prints:,} of {counts.trades + counts.bad_prints:,} prints of {instrument} are bad"
+            raise TickwaxError(f"{first}: {of}, the first: {counts.first_bad_print}{hint}")
         if counts.dropped and not counts.snapshots:
-            raise TickwaxError(
-                f"{first}: {counts.dropped} book messages of {instrument} and no snapshot that they join; "
-                "name all files in the order of time, from the one with the snapshot on, in one command"
-            )
-        if counts.bad * 2 > counts.frames + counts.bad:
-            excerpt = f"; the first: {stats.excerpts[0]}" if stats.excerpts else ""
-            raise TickwaxError(
-                f"{first}: {counts.bad} bad frames of {instrument}, most of all: another venue?{excerpt}"
-            )
+            lost = f"{counts.dropped:,} book messages of {instrument} and no snapshot that they join"
+            raise TickwaxError(f"{first}: {lost}{_why(counts)}")
+    if not any(counts.rows for counts in stats.instruments.values()):
+        why = f"; bad: {stats.bad:,}, the first: {stats.excerpts[0]}" if stats.excerpts else ""
+        raise TickwaxError(f"{first}: nothing to import: no trade, and no book with its snapshot{why}{hint}")
+
+
+def _why(counts: InstrumentStats) -> str:
+    """Why no snapshot was of use, as far as that is known."""
+    reasons = []
+    if counts.unusable:
+        reasons.append(f"too old to join: {counts.unusable:,} snapshots")
+    if counts.bad_books:
+        reasons.append(f"bad: {counts.bad_books:,} book frames, the first: {counts.first_bad}")
+    if not reasons:
+        reasons.append("name all files in the order of time, from the one with the snapshot on, in one command")
+    return "; " + "; ".join(reasons)

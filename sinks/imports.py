@@ -44,10 +44,16 @@ def import_name(files: Sequence[SourceFile]) -> str:
     return f"{_PREFIX}{digest[:_DIGITS]}"
 
 
-def imported(root: Path, instrument: Instrument | None) -> set[str]:
-    """Fingerprints of the files that are in the tape of ``instrument``, or of any one."""
+def imported(root: Path, instrument: Instrument | None) -> dict[str, str]:
+    """Fingerprints of the files that are in the tape of ``instrument``, or of any one, and as what kind they were read
+    (empty where that was not noted)."""
     folders = root.glob("exchange=*/symbol=*") if instrument is None else [instrument_dir(root, instrument)]
-    return {file["sha256"] for folder in folders for marker in _markers(folder) for file in marker["files"]}
+    return {
+        file["sha256"]: marker.get("kind", "")
+        for folder in folders
+        for marker in _markers(folder)
+        for file in marker["files"]
+    }
 
 
 def remove_leftovers(root: Path) -> None:
@@ -66,8 +72,15 @@ def remove_leftovers(root: Path) -> None:
 
 
 @contextmanager
-def appearing(root: Path, name: str, files: Sequence[SourceFile], rows: dict[Instrument, int]) -> Iterator[None]:
-    """Inside, the rows of an import appear; afterwards its markers do. ``rows``: how many each instrument got."""
+def appearing(
+    root: Path, name: str, files: Sequence[SourceFile], rows: dict[Instrument, int], kind: str
+) -> Iterator[None]:
+    """Inside, the rows of an import appear; afterwards its markers do.
+
+    Args:
+        rows: how many each instrument got.
+        kind: as what the files were read.
+    """
     note = beside(root, f"{_NOTE}{name}.json")
     staged = note.with_suffix(".part")
     staged.write_text(json.dumps({"name": name, "instruments": [str(instrument) for instrument in rows]}))
@@ -78,7 +91,7 @@ def appearing(root: Path, name: str, files: Sequence[SourceFile], rows: dict[Ins
         first = min(instrument_dir(root, instrument).glob(f"date=*/{name}-*.parquet"))
         path = first.with_name(f"_{name}.parquet")
         staged = path.with_suffix(".part")
-        text = json.dumps({"files": sources, "rows": count})
+        text = json.dumps({"files": sources, "rows": count, "kind": kind})
         pq.write_table(TAPE_SCHEMA.empty_table().replace_schema_metadata({_KEY: text}), staged)
         os.replace(staged, path)
     note.unlink()

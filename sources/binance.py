@@ -18,100 +18,50 @@ book or of the prints: it is counted by its name.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
-from sources.binance_events import DATA_EVENTS, foreign_event, probed
+from sources.binance_events import (
+    BAD,
+    DATA_EVENTS,
+    AggTrade,
+    Book,
+    Depth,
+    Envelope,
+    Trade,
+    check_market,
+    foreign_event,
+    probed,
+)
 from sources.builder import NO_LEVELS
 from sources.clock import ClockBound
 from sources.decimals import parse_levels
 from sources.events import DELTA, SNAPSHOT
 from sources.messages import (
-    NS_PER_MS,
     BadFrame,
     BookMessage,
     Frame,
-    Id,
     Message,
-    Millis,
-    PrintPrice,
-    Size,
     TradeMessage,
     bad_frame,
+    nanoseconds,
     place_levels,
     tally,
 )
 
 _PREFIX = b'{"stream":"'
-_DIFF = re.compile(r"depth(@\d+ms)?")
+DIFF = re.compile(r"depth(@\d+ms)?")  # stream of diffs, behind the symbol
 _BOOK_PRINTS = ("MARKET", "RPI", None)  # of `X`; spot and older frames have none
 _SHUTDOWN = "serverShutdown"
-_BAD = (ValueError, RecursionError)  # of msgspec: malformed, another shape, not UTF-8; nested too deeply
-
-T = TypeVar("T")
-
-
-class Depth(Protocol):
-    """What a venue's depth event must offer, under these names."""
-
-    @property
-    def time(self) -> int: ...  # ms
-    @property
-    def symbol(self) -> str: ...
-    @property
-    def first(self) -> int: ...
-    @property
-    def final(self) -> int: ...
-    @property
-    def previous(self) -> int: ...
-    @property
-    def bids(self) -> msgspec.Raw: ...
-    @property
-    def asks(self) -> msgspec.Raw: ...
-
-
-class Book(Protocol):
-    """What a venue's REST book must offer."""
-
-    @property
-    def time(self) -> int | None: ...  # ms; None where the reply has none
-    @property
-    def number(self) -> int: ...
-    @property
-    def bids(self) -> msgspec.Raw: ...
-    @property
-    def asks(self) -> msgspec.Raw: ...
-
-
-class _Trade(msgspec.Struct, gc=False, rename={"time": "T", "symbol": "s", "id": "t", "price": "p", "size": "q"}):
-    time: Millis
-    symbol: str
-    id: Id
-    price: PrintPrice
-    size: Size
-    m: bool  # the buyer is the maker, so the seller was the aggressor
-    X: str | None = None
-
-
-class _AggTrade(msgspec.Struct, gc=False, rename={"time": "T", "symbol": "s", "id": "a", "price": "p", "size": "q"}):
-    time: Millis
-    symbol: str
-    id: Id
-    price: PrintPrice
-    size: Size
-    m: bool
-    X: str | None = None
-
-
-class _Envelope(msgspec.Struct, Generic[T], gc=False):
-    data: T
+_EMPTY = b"[]"
 
 
 class _Route(NamedTuple):
-    kind: str  # "depth", "trade", "aggTrade"; "" = ignored
+    kind: str  # "depth", "partial", "snapshot", "trade", "aggTrade"; "" = ignored
     symbol: str
     label: str  # what an ignored frame is counted as
+    bare: bool = False  # the data stands alone, not below the name of its stream
 
 
 class BinanceDecoder:
@@ -121,31 +71,42 @@ class BinanceDecoder:
         self,
         depth: type[Depth],
         book: type[Book],
-        snapshot_symbol: str | None = None,
+        partial_book: type[Book],
+        capture_of: str | None = None,
+        partial: str | None = None,
         clock: ClockBound | None = None,
     ) -> None:
         """Args:
-        depth: the venue's depth event.
-        book: its REST book.
-        snapshot_symbol: whose book a bare REST reply among the frames is; without it, such a one is bad.
+        depth: a depth event.
+        book: a REST book.
+        partial_book: what the data of a partial book looks like.
+        capture_of: the frames are a capture of this symbol: a bare REST reply is its book, a frame may come without
+            the name of its stream. Without it such frames are bad.
+        partial: a stream of partial books, such as ``depth20@100ms``, each of which is taken for a snapshot.
         clock: what exchange times are held against; the outer bound if there is none.
         """
         self._clock = clock or ClockBound()
         self.ignored: Counter[str] = Counter()
         self.closing = False
         self.bare_books = 0  # REST replies met among the frames
-        self._snapshot_symbol = snapshot_symbol
-        self._depth: msgspec.json.Decoder[_Envelope[Depth]] = msgspec.json.Decoder(_Envelope[depth])  # type: ignore[valid-type]
+        self._capture_of = capture_of
+        self._partial = partial
+        self._depth: msgspec.json.Decoder[Envelope[Depth]] = msgspec.json.Decoder(Envelope[depth])  # type: ignore[valid-type]
+        self._bare_depth: msgspec.json.Decoder[Depth] = msgspec.json.Decoder(depth)
         self._book: msgspec.json.Decoder[Book] = msgspec.json.Decoder(book)
+        self._partial_book: msgspec.json.Decoder[Envelope[Book]] = msgspec.json.Decoder(Envelope[partial_book])  # type: ignore[valid-type]
         # Not strict, so that numbers may be strings; that is how prices come.
-        self._prints: dict[
-            str, msgspec.json.Decoder[_Envelope[_Trade]] | msgspec.json.Decoder[_Envelope[_AggTrade]]
-        ] = {
-            "trade": msgspec.json.Decoder(_Envelope[_Trade], strict=False),
-            "aggTrade": msgspec.json.Decoder(_Envelope[_AggTrade], strict=False),
+        self._prints: dict[str, msgspec.json.Decoder[Envelope[Trade]] | msgspec.json.Decoder[Envelope[AggTrade]]] = {
+            "trade": msgspec.json.Decoder(Envelope[Trade], strict=False),
+            "aggTrade": msgspec.json.Decoder(Envelope[AggTrade], strict=False),
+        }
+        self._bare_prints: dict[str, msgspec.json.Decoder[Trade] | msgspec.json.Decoder[AggTrade]] = {
+            "trade": msgspec.json.Decoder(Trade, strict=False),
+            "aggTrade": msgspec.json.Decoder(AggTrade, strict=False),
         }
         self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the stream's name
-        self._print_stream: dict[str, str] = {}
+        self._print_stream: dict[str, str] = {}  # by symbol
+        self._book_stream: dict[str, str] = {}
 
     def ignores(self, stream: str) -> str | None:
         """What frames of ``stream`` are counted as if they are neither book diffs nor trades; otherwise None."""
@@ -164,8 +125,9 @@ class BinanceDecoder:
             try:
                 route = routes.get(raw[: raw.find(b'"', 11)]) or self._find_route(raw)
                 if route.kind == "depth":
-                    d = self._depth.decode(raw).data
-                    exchange_ts = d.time * NS_PER_MS
+                    d = self._bare_depth.decode(raw) if route.bare else self._depth.decode(raw).data
+                    d.check()
+                    exchange_ts = nanoseconds(d.time)
                     self._clock.check(exchange_ts, receive_ts)
                     places.append((len(out), index))
                     sides += (d.bids, d.asks)
@@ -174,48 +136,65 @@ class BinanceDecoder:
                     )
                 elif route.kind == "snapshot":
                     self.bare_books += 1
-                    out.append(self._snapshot(route.symbol, receive_ts, raw, sides))
-                    places.append((len(out) - 1, index))
+                    book = self._book.decode(raw)
+                    if book.number < 0 and bytes(book.bids) == bytes(book.asks) == _EMPTY:
+                        self._ignore("REST book of a market that has not begun")
+                        continue
+                    message, both = self._snapshot(route.symbol, receive_ts, book)
+                    places.append((len(out), index))
+                    sides += both
+                    out.append(message)
+                elif route.kind == "partial":
+                    book = self._partial_book.decode(raw).data
+                    message, both = self._snapshot(route.symbol, receive_ts, book)
+                    places.append((len(out), index))
+                    sides += both
+                    out.append(message)
                 elif route.kind:
                     out.append(self._trade(route, receive_ts, raw))
                 else:
                     self._ignore(route.label)
-            except _BAD as e:
+            except BAD as e:
                 event = foreign_event(raw) if route else None
                 if event is not None:
                     self._ignore(event)
                     continue
                 symbol = route.symbol if route else None
-                may_be_book = route is None or route.kind in ("depth", "snapshot")
+                may_be_book = route is None or route.kind in ("depth", "snapshot", "partial")
                 out.append(bad_frame(index, frame, symbol, may_be_book, str(e)))
         place_levels(out, places, parse_levels(sides), frames)
         return out
 
     def snapshot(self, symbol: str, receive_ts: int, raw: bytes) -> BookMessage | BadFrame:
         """A book fetched by REST; an exchange time that the reply does not have is the receive time (ns)."""
-        sides: list[msgspec.Raw] = []
         try:
-            messages: list[Message] = [self._snapshot(symbol, receive_ts, raw, sides)]
-        except _BAD as e:
+            snapshot, both = self._snapshot(symbol, receive_ts, self._book.decode(raw))
+        except BAD as e:
             return bad_frame(0, (receive_ts, raw), symbol, True, str(e))
-        place_levels(messages, [(0, 0)], parse_levels(sides), [(receive_ts, raw)])
+        messages: list[Message] = [snapshot]
+        place_levels(messages, [(0, 0)], parse_levels([*both]), [(receive_ts, raw)])
         (message,) = messages
         assert not isinstance(message, TradeMessage)
         return message
 
-    def _snapshot(self, symbol: str, receive_ts: int, raw: bytes, sides: list[msgspec.Raw]) -> BookMessage:
-        book = self._book.decode(raw)
-        exchange_ts = receive_ts if book.time is None else book.time * NS_PER_MS
+    def _snapshot(self, symbol: str, receive_ts: int, book: Any) -> tuple[BookMessage, tuple[msgspec.Raw, msgspec.Raw]]:
+        """A whole book, yet without levels, and its two sides; raises ValueError."""
+        book.check()
+        number = book.number
+        if number < 0:
+            raise ValueError(f"a book with the number {number}")
+        exchange_ts = receive_ts if book.time is None else nanoseconds(book.time)
         self._clock.check(exchange_ts, receive_ts)
-        sides += (book.bids, book.asks)
-        return BookMessage(symbol, SNAPSHOT, exchange_ts, receive_ts, book.number, book.number, -1, NO_LEVELS)
+        message = BookMessage(symbol, SNAPSHOT, exchange_ts, receive_ts, number, number, -1, NO_LEVELS)
+        return message, (book.bids, book.asks)
 
     def _trade(self, route: _Route, receive_ts: int, raw: bytes) -> TradeMessage:
-        d = self._prints[route.kind].decode(raw).data
+        d = self._bare_prints[route.kind].decode(raw) if route.bare else self._prints[route.kind].decode(raw).data
+        check_market(d.st)
         off_book = "" if d.X in _BOOK_PRINTS else f"print X={d.X}"
         if not off_book and d.size == 0.0:
             off_book = "print of size 0"
-        exchange_ts = d.time * NS_PER_MS
+        exchange_ts = nanoseconds(d.time)
         if not off_book:
             if d.price == 0.0:
                 raise ValueError("a print of price 0")
@@ -241,12 +220,16 @@ class BinanceDecoder:
         if isinstance(probe.stream, str):
             return self._route(probe.stream)
         if isinstance(probe.number, int):
-            if self._snapshot_symbol is None:
+            if self._capture_of is None:
                 raise ValueError("a REST book among the frames, of an unknown symbol")
-            return _Route("snapshot", self._snapshot_symbol, "")
+            return _Route("snapshot", self._capture_of, "")
         event = probe.name()
         if event in DATA_EVENTS:
-            raise ValueError("a frame without the name of its stream")
+            if self._capture_of is None or probe.data is not None or probe.event is not None:
+                raise ValueError("a frame without the name of its stream")
+            kind = "depth" if event == "depthUpdate" else event
+            symbol = probe.s if isinstance(probe.s, str) else self._capture_of
+            return self._chosen(symbol, kind, f"{event} without a stream's name", bare=True)
         return _Route("", "", event or "control")
 
     def _route(self, stream: str) -> _Route:
@@ -254,11 +237,18 @@ class BinanceDecoder:
         if not kind:  # of no symbol: "!serverShutdown", "!contractInfo"
             return _Route("", "", name.removeprefix("!"))
         symbol = name.upper()
-        if _DIFF.fullmatch(kind):
-            return _Route("depth", symbol, "")
-        if kind not in self._prints:
-            return _Route("", symbol, kind)
-        # Both streams carry the same trades: only the first one seen is recorded.
-        if self._print_stream.setdefault(symbol, kind) != kind:
-            return _Route("", symbol, f"{kind} beside {self._print_stream[symbol]}")
-        return _Route(kind, symbol, "")
+        if DIFF.fullmatch(kind):
+            return self._chosen(symbol, "depth", kind)
+        if kind == self._partial and symbol == self._capture_of:
+            return self._chosen(symbol, "partial", kind)
+        return self._chosen(symbol, kind, kind) if kind in self._prints else _Route("", symbol, kind)
+
+    def _chosen(self, symbol: str, kind: str, stream: str, bare: bool = False) -> _Route:
+        """The route of a stream of books or prints: of several of a symbol, the first one seen is recorded.
+
+        They tell the same, cut otherwise: two diff streams are two chains, both print streams carry the same trades.
+        """
+        taken = self._print_stream if kind in self._prints else self._book_stream
+        if taken.setdefault(symbol, stream) != stream:
+            return _Route("", symbol, f"{stream} beside {taken[symbol]}")
+        return _Route(kind, symbol, "", bare)

@@ -1,10 +1,78 @@
-"""What a frame of Binance is where the name of its stream does not say so."""
+"""What Binance's frames say, futures and spot alike: depth events, prints, and enough of any other to name it."""
 
-from typing import Any
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-DATA_EVENTS = ("depthUpdate", "trade", "aggTrade")  # `e` of what may be part of a book or of the prints
+from sources.messages import Id, MillisOrMicros, PrintPrice, Size
+
+BAD = (ValueError, RecursionError)  # of msgspec: malformed, another shape, not UTF-8; nested too deeply
+DATA_EVENTS = ("depthUpdate", "trade", "aggTrade")  # `e` of frames that may be part of a book or of the prints
+_COIN_M = 2  # of `st`
+
+IdOrNone = Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)]  # -1 before a market's first update
+
+T = TypeVar("T")
+
+
+class Depth(Protocol):
+    """What a venue's depth event must offer, under these names."""
+
+    @property
+    def time(self) -> int: ...  # ms or µs
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def final(self) -> int: ...
+    @property
+    def previous(self) -> int: ...
+    @property
+    def bids(self) -> msgspec.Raw: ...
+    @property
+    def asks(self) -> msgspec.Raw: ...
+    def check(self) -> None: ...  # raises ValueError for an event of another market
+
+
+class Book(Protocol):
+    """What a venue's REST book must offer."""
+
+    @property
+    def time(self) -> int | None: ...  # ms; None where the reply has none
+    @property
+    def number(self) -> int: ...
+    @property
+    def bids(self) -> msgspec.Raw: ...
+    @property
+    def asks(self) -> msgspec.Raw: ...
+    def check(self) -> None: ...  # as of `Depth`
+
+
+class Trade(msgspec.Struct, gc=False, rename={"time": "T", "symbol": "s", "id": "t", "price": "p", "size": "q"}):
+    time: MillisOrMicros
+    symbol: str
+    id: Id
+    price: PrintPrice
+    size: Size
+    m: bool  # the buyer is the maker, so the seller was the aggressor
+    X: str | None = None
+    st: int = 1
+
+
+class AggTrade(msgspec.Struct, gc=False, rename={"time": "T", "symbol": "s", "id": "a", "price": "p", "size": "q"}):
+    time: MillisOrMicros
+    symbol: str
+    id: Id
+    price: PrintPrice
+    size: Size
+    m: bool
+    X: str | None = None
+    st: int = 1
+
+
+class Envelope(msgspec.Struct, Generic[T], gc=False):
+    data: T
 
 
 class Probe(msgspec.Struct, rename={"number": "lastUpdateId"}):
@@ -13,6 +81,7 @@ class Probe(msgspec.Struct, rename={"number": "lastUpdateId"}):
     stream: Any = None
     number: Any = None
     e: Any = None
+    s: Any = None
     event: Any = None
     data: Any = None
 
@@ -40,7 +109,13 @@ def foreign_event(raw: bytes) -> str | None:
     """The name of the event in a stream's frame if it is one that the stream does not carry; else None."""
     try:
         probe = probed(raw)
-    except (ValueError, RecursionError):
+    except BAD:
         return None
     event = probe.name() if probe else None
     return None if event in DATA_EVENTS else event
+
+
+def check_market(st: int) -> None:
+    """Raise ValueError for a frame of COIN-M, whose sizes are numbers of contracts (``st``: 1 USD-M, 2 COIN-M)."""
+    if st == _COIN_M:
+        raise ValueError("a frame of COIN-M futures (`st` 2)")

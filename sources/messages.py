@@ -11,12 +11,15 @@ from sources.builder import Levels
 Frame = tuple[int, bytes]  # receive_ts in nanoseconds, the frame's bytes as they came
 
 NS_PER_MS = 1_000_000
+NS_PER_US = 1_000
+FIRST_MICROS = 10**14  # as ms the year 5138, as µs 1973
 _EXCERPT_BYTES = 120
 _LABEL_CHARACTERS = 48
 _LABELS = 100
 
 # Field types that the decoders of every venue share. The bound keeps milliseconds inside int64 nanoseconds.
 Millis = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_MS)]
+MillisOrMicros = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_US)]  # see `nanoseconds`
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Price = Annotated[float, msgspec.Meta(gt=0, le=1e15)]
 Size = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
@@ -90,6 +93,19 @@ def tally(counts: Counter[str], word: str) -> None:
     """Count what a venue sent under ``word``, which may be any text: cut, printable, and of a bounded number."""
     label = "".join(c if c.isprintable() else "\ufffd" for c in word[:_LABEL_CHARACTERS])
     counts[label if label in counts or len(counts) < _LABELS else "other"] += 1
+
+
+def nanoseconds(time: int) -> int:
+    """A time in ms or µs, told apart by its size, in ns.
+
+    Raises:
+        ValueError: neither can be meant.
+    """
+    if time >= FIRST_MICROS:
+        return time * NS_PER_US
+    if time > (2**63 - 1) // NS_PER_MS:
+        raise ValueError(f"a time of {time} is neither in ms nor in µs")
+    return time * NS_PER_MS
 
 
 def place_levels(

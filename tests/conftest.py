@@ -27,3 +27,12 @@ def market_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recorded market data in {folder}; name its folder with TICKWAX_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cases(market_data: Path) -> Path:
+    """Folder of small made-up captures that went wrong elsewhere; a test that needs them skips where it is absent."""
+    folder = market_data.parent / "cases" / "venues"
+    if not folder.is_dir():
+        pytest.skip(f"no small captures in {folder}")
+    return folder

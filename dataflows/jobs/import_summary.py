@@ -28,6 +28,8 @@ def print_summary(result: ImportResult) -> None:
         line(f"bad: {stats.bad:,}, the first:")
         for excerpt in stats.excerpts:
             line(f"  {excerpt}")
+    for damage in stats.salvaged:
+        line(f"salvaged: {damage}; a reset stands where the intact part ends")
     for path in result.skipped:
         line(f"already imported: {path}")
 

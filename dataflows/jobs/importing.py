@@ -18,29 +18,45 @@ from sources.jit import CACHE as SOURCES
 from sources.venues import venue
 
 
-def import_hftbacktest(files: list[Path], name: str, tape: str | None, compression: str | None) -> None:
+def import_hftbacktest(files: list[Path], name: str, tape: str | None, compression: str | None, salvage: bool) -> None:
     """Raw captures of the instrument ``name``."""
     instrument = Instrument.parse(name)
-    _run(tape, files, partial(hftbacktest.read, instrument=instrument), instrument, compression)
+    _run(
+        "hftbacktest",
+        tape,
+        files,
+        partial(hftbacktest.read, instrument=instrument, salvage=salvage),
+        instrument,
+        compression,
+    )
 
 
-def import_cryptofeed(files: list[Path], venue_name: str, tape: str | None, compression: str | None) -> None:
+def import_cryptofeed(
+    files: list[Path], venue_name: str, tape: str | None, compression: str | None, salvage: bool
+) -> None:
     """Raw captures of cryptofeed."""
-    _run(tape, files, partial(cryptofeed.read, venue=venue(venue_name)), None, compression)
+    _run(
+        "cryptofeed", tape, files, partial(cryptofeed.read, venue=venue(venue_name), salvage=salvage), None, compression
+    )
 
 
-def import_bybit_archive(files: list[Path], tape: str | None, compression: str | None) -> None:
+def import_bybit_archive(files: list[Path], tape: str | None, compression: str | None, salvage: bool) -> None:
     """Bybit's archive."""
-    _run(tape, files, bybit_archive.read, None, compression)
+    _run("bybit-archive", tape, files, partial(bybit_archive.read, salvage=salvage), None, compression)
 
 
-def import_tardis(files: list[Path], tape: str | None, compression: str | None) -> None:
+def import_tardis(files: list[Path], tape: str | None, compression: str | None, salvage: bool) -> None:
     """CSV of Tardis.dev."""
-    _run(tape, files, tardis.read, None, compression)
+    _run("tardis", tape, files, partial(tardis.read, salvage=salvage), None, compression)
 
 
 def _run(
-    tape: str | None, files: list[Path], reader: Reader, instrument: Instrument | None, compression: str | None
+    kind: str,
+    tape: str | None,
+    files: list[Path],
+    reader: Reader,
+    instrument: Instrument | None,
+    compression: str | None,
 ) -> None:
     settings = load_settings(
         settings_of({"--tape": ("tape.path", tape), "--compression": ("tape.compression", compression)})
@@ -55,6 +71,12 @@ def _run(
     with progress_bar("importing", DownloadColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=sum(path.stat().st_size for path in files))
         result = import_files(
-            root, files, reader, instrument, settings.tape.compression, lambda count: progress.advance(task, count)
+            root,
+            files,
+            reader,
+            instrument,
+            settings.tape.compression,
+            lambda count: progress.advance(task, count),
+            kind,
         )
     print_summary(result)

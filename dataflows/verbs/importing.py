@@ -7,7 +7,7 @@ import typer
 
 from dataflows.app import App, app
 from dataflows.interpreter import quick_imports
-from sources.importers.venues import VENUES
+from sources.importers.venues import CAPTURED, VENUES
 
 import_app = App(no_args_is_help=True, help="Append recorded market data to a tape.")
 app.add_typer(import_app, name="import")
@@ -15,6 +15,9 @@ app.add_typer(import_app, name="import")
 Files = Annotated[list[Path], typer.Argument(help="Files, in the order of time.", metavar="FILES...")]
 Tape = Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.", metavar="DIR")]
 Compression = Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.", metavar="CODEC")]
+Salvage = Annotated[
+    bool, typer.Option("--salvage", help="Take the intact part of a damaged file; a reset stands where it ends.")
+]
 
 
 @import_app.command("hftbacktest")
@@ -22,16 +25,19 @@ def hftbacktest_verb(
     files: Files,
     symbol: Annotated[str, typer.Option("--symbol", help="The symbol to import.", metavar="SYMBOL")],
     tape: Tape = None,
-    venue_name: Annotated[str, typer.Option("--venue", help=" or ".join(VENUES))] = "binance_futures",
+    venue_name: Annotated[str, typer.Option("--venue", help=" or ".join(CAPTURED))] = "binance_futures",
     compression: Compression = None,
+    salvage: Salvage = False,
 ) -> None:
-    """Raw Binance captures: a line is a receive time (ns or µs) and the frame as it came; plain or gzip.
+    """Raw captures of hftbacktest's collector: a line is a receive time (ns or µs) and the frame; plain or gzip.
+
+    Of several diff streams of the symbol (Binance) or depths (Bybit) one is taken, the others are counted.
 
     Example: `tickwax import hftbacktest btcusdt_20240808.gz --venue binance_futures --symbol BTCUSDT --tape data/tape`
     """
     with quick_imports():
         from dataflows.jobs.importing import import_hftbacktest
-    import_hftbacktest(files, f"{venue_name}:{symbol}", tape, compression)
+    import_hftbacktest(files, f"{venue_name}:{symbol}", tape, compression, salvage)
 
 
 @import_app.command("cryptofeed")
@@ -40,6 +46,7 @@ def cryptofeed_verb(
     tape: Tape = None,
     venue_name: Annotated[str, typer.Option("--venue", help=" or ".join(VENUES))] = "binance_futures",
     compression: Compression = None,
+    salvage: Salvage = False,
 ) -> None:
     """Raw captures of cryptofeed: stream and REST files, merged by receive time.
 
@@ -47,26 +54,28 @@ def cryptofeed_verb(
     """
     with quick_imports():
         from dataflows.jobs.importing import import_cryptofeed
-    import_cryptofeed(files, venue_name, tape, compression)
+    import_cryptofeed(files, venue_name, tape, compression, salvage)
 
 
 @import_app.command("bybit-archive")
-def bybit_archive_verb(files: Files, tape: Tape = None, compression: Compression = None) -> None:
+def bybit_archive_verb(
+    files: Files, tape: Tape = None, compression: Compression = None, salvage: Salvage = False
+) -> None:
     """Bybit's public order book archive (zip); the exchange's send time stands for the receive time.
 
     Example: `tickwax import bybit-archive 2024-12-01_XRPUSDT_ob500.data.zip --tape data/tape`
     """
     with quick_imports():
         from dataflows.jobs.importing import import_bybit_archive
-    import_bybit_archive(files, tape, compression)
+    import_bybit_archive(files, tape, compression, salvage)
 
 
 @import_app.command("tardis")
-def tardis_verb(files: Files, tape: Tape = None, compression: Compression = None) -> None:
+def tardis_verb(files: Files, tape: Tape = None, compression: Compression = None, salvage: Salvage = False) -> None:
     """Tardis.dev CSV files, plain or gzip: `incremental_book_L2` and `trades`, merged by `local_timestamp`.
 
     Example: `tickwax import tardis book.csv.gz trades.csv.gz --tape data/tape`
     """
     with quick_imports():
         from dataflows.jobs.importing import import_tardis
-    import_tardis(files, tape, compression)
+    import_tardis(files, tape, compression, salvage)

@@ -8,6 +8,7 @@ promised order; "Order Book": ``GET /fapi/v1/depth`` replies ``lastUpdateId,E,T,
 import msgspec
 
 from sources.binance import BinanceDecoder
+from sources.binance_events import IdOrNone, check_market
 from sources.clock import ClockBound
 from sources.messages import Id, Millis
 
@@ -23,20 +24,35 @@ class DepthEvent(
     symbol: str
     first: Id
     final: Id
-    previous: Id
+    previous: IdOrNone  # of the first event of a new market
     bids: msgspec.Raw
     asks: msgspec.Raw
+    st: int = 1
+
+    @property
+    def number(self) -> int:
+        """As of a REST book."""
+        return self.final
+
+    def check(self) -> None:
+        """Raise ValueError for an event of another market."""
+        check_market(self.st)
 
 
 class RestBook(msgspec.Struct, gc=False, rename={"time": "T", "number": "lastUpdateId"}):
     """``GET /fapi/v1/depth``."""
 
-    time: Millis
-    number: Id
+    number: IdOrNone
     bids: msgspec.Raw
     asks: msgspec.Raw
+    time: Millis | None = None  # some captures have it without
+
+    def check(self) -> None:
+        """Nothing tells its market."""
 
 
-def decoder(snapshot_symbol: str | None = None, clock: ClockBound | None = None) -> BinanceDecoder:
-    """A decoder of one connection; ``snapshot_symbol`` owns the REST books found among the frames of a capture."""
-    return BinanceDecoder(DepthEvent, RestBook, snapshot_symbol, clock)
+def decoder(
+    capture_of: str | None = None, partial: str | None = None, clock: ClockBound | None = None
+) -> BinanceDecoder:
+    """A decoder of one connection, or of a capture of one symbol; as `BinanceDecoder`."""
+    return BinanceDecoder(DepthEvent, RestBook, DepthEvent, capture_of, partial, clock)

@@ -5,13 +5,14 @@ and final update number, no ``pu``; "Order book": ``GET /api/v3/depth`` replies 
 time.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from sources.binance import BinanceDecoder
+from sources.binance_events import IdOrNone
 from sources.clock import ClockBound
-from sources.messages import Id, Millis
+from sources.messages import Id, MillisOrMicros
 
 
 class DepthEvent(
@@ -19,26 +20,37 @@ class DepthEvent(
     gc=False,
     rename={"time": "E", "symbol": "s", "first": "U", "final": "u", "bids": "b", "asks": "a"},
 ):
-    """``@depth``, ``@depth@100ms``."""
+    """``@depth``, ``@depth@100ms``; ``E`` is in µs where the connection asked for ``timeUnit=MICROSECOND``."""
 
-    time: Millis
+    time: MillisOrMicros
     symbol: str
     first: Id
     final: Id
     bids: msgspec.Raw
     asks: msgspec.Raw
+    pu: Any = None
     previous: ClassVar[int] = -1
+
+    def check(self) -> None:
+        """Raise ValueError for an event of another market."""
+        if self.pu is not None:
+            raise ValueError("an event with `pu`, which futures have and spot has not")
 
 
 class RestBook(msgspec.Struct, gc=False, rename={"number": "lastUpdateId"}):
-    """``GET /api/v3/depth``."""
+    """``GET /api/v3/depth``, and the data of the partial books ``@depth5/10/20``."""
 
-    number: Id
+    number: IdOrNone
     bids: msgspec.Raw
     asks: msgspec.Raw
     time: ClassVar[None] = None
 
+    def check(self) -> None:
+        """Nothing tells its market."""
 
-def decoder(snapshot_symbol: str | None = None, clock: ClockBound | None = None) -> BinanceDecoder:
-    """A decoder of one connection; ``snapshot_symbol`` owns the REST books found among the frames of a capture."""
-    return BinanceDecoder(DepthEvent, RestBook, snapshot_symbol, clock)
+
+def decoder(
+    capture_of: str | None = None, partial: str | None = None, clock: ClockBound | None = None
+) -> BinanceDecoder:
+    """A decoder of one connection, or of a capture of one symbol; as `BinanceDecoder`."""
+    return BinanceDecoder(DepthEvent, RestBook, RestBook, capture_of, partial, clock)

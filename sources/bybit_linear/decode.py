@@ -13,7 +13,7 @@ Liquidations and auto-deleveraging are not marked in this topic.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -89,8 +89,11 @@ class _Route(NamedTuple):
 class BybitDecoder:
     """Frames of one connection or archive; counts those it ignores."""
 
-    def __init__(self, clock: ClockBound | None = None) -> None:
-        """``clock``: what exchange times are held against; the outer bound if there is none."""
+    def __init__(self, book_topics: Mapping[str, str] | None = None, clock: ClockBound | None = None) -> None:
+        """Args:
+        book_topics: by symbol, which topic its book is read from; by default the first one met.
+        clock: what exchange times are held against; the outer bound if there is none.
+        """
         self._clock = clock or ClockBound()
         self.ignored: Counter[str] = Counter()
         self.closing = False  # Bybit announces no end of a connection
@@ -98,7 +101,7 @@ class BybitDecoder:
         self._trades = msgspec.json.Decoder(_TradeFrame, strict=False)  # numbers come as strings
         self._probe = msgspec.json.Decoder(_Probe)
         self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the topic
-        self._book_topic: dict[str, str] = {}
+        self._book_topic = dict(book_topics or {})
 
     def decode(self, frames: Sequence[Frame]) -> list[Message]:
         """Messages of ``frames``, in order; bytes that cannot be understood become a `BadFrame`."""
@@ -194,4 +197,4 @@ class BybitDecoder:
 
 def decoder(clock: ClockBound | None = None) -> BybitDecoder:
     """A decoder of one connection."""
-    return BybitDecoder(clock)
+    return BybitDecoder(clock=clock)

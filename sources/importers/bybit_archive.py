@@ -27,7 +27,7 @@ _sent = msgspec.json.Decoder(_Sent)
 
 
 def read(
-    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress
+    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress, salvage: bool = False
 ) -> Iterator[InstrumentBatch]:
     """Rows of every instrument in consecutive archives.
 
@@ -36,6 +36,7 @@ def read(
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
+        salvage: take the intact part of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is no zip archive, or has no book and no trade.

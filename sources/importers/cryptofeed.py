@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
-from sources.importers.files import Progress, line_blocks
+from sources.importers.files import DamagedFile, Progress, line_blocks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.importers.venues import VENUES
@@ -21,6 +21,8 @@ from sources.messages import Frame, bad_frame
 from sources.venues import Venue
 
 _SECONDS = re.compile(rb"(\d{10})(?:\.(\d{1,9}))?")
+# What the client did, not what it received: `<address> <-> <time>` a connection, `… <- <time>: …` what it sent.
+_CONTROL = re.compile(rb"^wss?:|^configuration$|<-")
 _BATCH = 1024  # frames decoded at once
 
 
@@ -29,11 +31,16 @@ class _Entry(NamedTuple):
     address: str  # of a REST reply; empty for a stream's frame
     json: bytes
     where: str  # file and line
-    good: bool  # the line has the form it should have
+    reason: str = ""  # what is wrong with the line
 
 
 def read(
-    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress, venue: Venue
+    paths: Sequence[Path],
+    find_tail: FindTail,
+    stats: ImportStats,
+    progress: Progress,
+    venue: Venue,
+    salvage: bool = False,
 ) -> Iterator[InstrumentBatch]:
     """Rows of every instrument in the files of a capture.
 
@@ -43,13 +50,14 @@ def read(
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
         venue: whose frames they are.
+        salvage: take the intact part of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read or is empty; no file has a book or trade.
     """
     if venue.name not in VENUES:
         raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(VENUES)}")
-    run = ImportRun(venue, venue.decoder(), find_tail, stats)
+    run = ImportRun(venue, venue.decoder(), find_tail, stats, salvage=salvage)
     entries = heapq.merge(*(_entries(path, stats, progress) for path in paths), key=lambda e: e.receive_ts)
     frames: list[Frame] = []
     places: list[str] = []
@@ -61,21 +69,23 @@ def read(
         yield from run.take()
 
     for entry in entries:
-        if entry.good and not entry.address:
+        if not entry.reason and not entry.address:
             frames.append((entry.receive_ts, entry.json))
             places.append(entry.where)
             if len(frames) == _BATCH:
                 yield from flush()
             continue
         yield from flush()
-        if entry.good:
+        if not entry.reason:
             _rest(entry, run)
         else:
             stats.frames += 1
             frame = (entry.receive_ts, entry.json)
-            run.bad(bad_frame(0, frame, None, True, "a line without a receive time"), entry.where)
+            run.bad(bad_frame(0, frame, None, True, entry.reason), entry.where)
     yield from flush()
     run.finish()
+    if stats.salvaged and not salvage:
+        raise DamagedFile(stats.salvaged[0])
     if not run.met:
         raise TickwaxError(f"{paths[0]}: nothing to import: no depth and no trades")
 
@@ -95,17 +105,25 @@ def _entries(path: Path, stats: ImportStats, progress: Progress) -> Iterator[_En
     """The lines of one file; one without a time gets that of the line before."""
     number = 0
     receive_ts = 0
-    for block in line_blocks(path, progress):
-        for line in block.splitlines():
-            number += 1
-            if not line or line.startswith((b"wss", b"configuration")):
-                continue
-            head, _, json = line.partition(b": ")
-            address, _, seconds = head.rpartition(b" -> ")
-            time = nanoseconds(seconds)
-            if time is not None:
-                receive_ts = time
-            yield _Entry(receive_ts, address.decode("utf-8", "replace"), json, f"{path}:{number}", time is not None)
+    try:
+        for block in line_blocks(path, progress):
+            for line in block.splitlines():
+                number += 1
+                if not line:
+                    continue
+                head, _, json = line.partition(b": ")
+                if _CONTROL.search(head):
+                    stats.ignored["control lines"] += 1
+                    continue
+                address, _, seconds = head.rpartition(b" -> ")
+                time = nanoseconds(seconds)
+                if time is not None:
+                    receive_ts = time
+                reason = "a line without a receive time" if time is None else ""
+                yield _Entry(receive_ts, address.decode("utf-8", "replace"), json, f"{path}:{number}", reason)
+    except DamagedFile as e:
+        stats.salvaged.append(str(e))
+        yield _Entry(receive_ts, "", b"", f"{path}:{number}", "the file is damaged behind this line")
     if number == 0:
         raise TickwaxError(f"{path}: is empty")
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import threading
+import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import IO, Any, NamedTuple, TypeVar
 
-from isal import igzip, igzip_lib
+from isal import isal_zlib
 
 from sources.errors import TickwaxError
 
@@ -20,8 +21,15 @@ _AHEAD = 4  # items that the thread may be ahead of the caller
 _GZIP_MAGIC = b"\x1f\x8b"
 _POLL_S = 0.05
 
-_ISAL: type[Exception] = igzip_lib.error  # type: ignore[assignment]  # its stub takes it for an instance
-DAMAGED: tuple[type[Exception], ...] = (OSError, zlib.error, _ISAL)  # what reading may raise
+_PACKED_BYTES = 1 << 12
+_ISAL: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub takes it for an instance
+# What unpacking may raise.
+UNPACKING: tuple[type[Exception], ...] = (EOFError, ValueError, zlib.error, _ISAL, zipfile.BadZipFile)
+
+
+class DamagedFile(TickwaxError):
+    """A file ends, or becomes unreadable, inside its content; whatever came before has been read."""
+
 
 T = TypeVar("T")
 Progress = Callable[[int], object]  # told how many bytes more of the input files have been read
@@ -56,13 +64,91 @@ def line_blocks(path: Path, progress: Progress) -> Generator[bytes, None, None]:
     """A file's content, unpacked if it is gzip, cut at line ends; the last block may lack its own.
 
     Raises:
-        TickwaxError: the file cannot be read, is truncated or damaged, or has a line without end.
+        DamagedFile: its compressed data is truncated or damaged; every whole line before has been given.
+        TickwaxError: the file cannot be read, or has a line without end.
     """
     with opened(path) as raw:
         packed = raw.read(2) == _GZIP_MAGIC
         raw.seek(0)
-        stream: Any = igzip.GzipFile(fileobj=raw) if packed else raw
+        stream: Any = Members(raw) if packed else raw
         yield from cut_lines(path, stream, raw.tell, progress)
+
+
+class Members:
+    """The unpacked content of a gzip file of one member or several, padded with zeros or not (RFC 1952, section 2.2).
+
+    A member is unpacked in small steps, so that all there is before a damage is given before it is told.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._member: Any = None  # the one being unpacked
+        self._packed = b""  # read, not yet unpacked
+        self._begun = self._ended = False
+        self._error: Exception | None = None  # to be raised once what came before it has been given
+
+    def read(self, size: int) -> bytes:
+        """At least a byte and about ``size`` bytes at the most; empty at the end.
+
+        Raises:
+            EOFError: the file ends inside a member.
+            ValueError: what follows a member is not one.
+            isal.isal_zlib.error: a member is damaged.
+        """
+        out: list[bytes] = []
+        left = size
+        while left > 0 and not self._ended and self._error is None:
+            try:
+                part = self._step(left)
+            except UNPACKING as e:
+                self._error = e
+                break
+            out.append(part)
+            left -= len(part)
+        if self._error is not None and left == size:
+            raise self._error
+        return b"".join(out)
+
+    def _step(self, most: int) -> bytes:
+        if self._member is None:
+            if not self._begin():
+                self._ended = True
+                return b""
+        elif not self._packed and not self._member.unconsumed_tail:
+            self._packed = self._raw.read(_PACKED_BYTES)
+            if not self._packed:
+                raise EOFError
+        packed, self._packed = self._member.unconsumed_tail + self._packed, b""
+        part: bytes = self._member.decompress(packed, most)
+        if self._member.eof:
+            self._packed = self._member.unused_data
+            self._member = None
+        return part
+
+    def _begin(self) -> bool:
+        """Find the next member behind zeros; False at the end of the file."""
+        while True:
+            self._packed = self._packed.lstrip(b"\0") if self._begun else self._packed
+            if len(self._packed) >= len(_GZIP_MAGIC):
+                break
+            more = self._raw.read(_PACKED_BYTES)
+            if not more and not self._packed:
+                return False
+            if not more:
+                break
+            self._packed += more
+        if not self._packed.startswith(_GZIP_MAGIC):
+            raise ValueError("other bytes follow the last whole gzip member")
+        self._member = isal_zlib.decompressobj(wbits=31)
+        self._begun = True
+        return True
+
+
+def damaged(path: Path, error: Exception) -> DamagedFile:
+    """The line that says what is wrong with compressed data; ``error`` is one of `UNPACKING`."""
+    if isinstance(error, EOFError):
+        return DamagedFile(f"{path}: is truncated: the compressed data has no end")
+    return DamagedFile(f"{path}: is damaged: {error}")
 
 
 def cut_lines(
@@ -81,10 +167,10 @@ def cut_lines(
     while True:
         try:
             block = stream.read(BLOCK_BYTES)
-        except EOFError as e:
-            raise TickwaxError(f"{path}: is truncated: the compressed data has no end") from e
-        except DAMAGED as e:
-            raise TickwaxError(f"{path}: cannot be read: {e}") from e
+        except UNPACKING as e:
+            raise damaged(path, e) from e
+        except OSError as e:
+            raise TickwaxError(f"{path}: cannot be read: {e.strerror}") from e
         at = position()
         progress(at - told)
         told = at

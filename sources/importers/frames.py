@@ -14,15 +14,30 @@ from sources.clock import MAX_AHEAD_NS
 from sources.decimals import levels, number
 from sources.events import DELTA, TRADE, Bools, Float64s, Int8s, Int64s, TapeBatch
 from sources.jit import kernel
-from sources.messages import NS_PER_MS
+from sources.messages import FIRST_MICROS, NS_PER_MS, NS_PER_US
 
 # What a frame is, by its stream's name.
 OTHER, DEPTH, PRINT, AGGREGATE = 0, 1, 2, 3
 
 _SHORTEST_ROW = 9  # bytes
 _MAX = 1e15  # as in the types `Price` and `Size`
-_KEYS = (b"T", b"E", b"s", b"U", b"u", b"pu", b"t", b"a", b"p", b"q", b"m", b"X", b"b")
-_TIME, _SENT, _SYMBOL, _FIRST, _FINAL, _PREVIOUS, _PRINT_ID, _A, _PRICE, _SIZE, _MAKER, _PRINT_KIND, _B = range(13)
+_KEYS = (b"T", b"E", b"s", b"U", b"u", b"pu", b"t", b"a", b"p", b"q", b"m", b"X", b"b", b"st")
+(
+    _TIME,
+    _SENT,
+    _SYMBOL,
+    _FIRST,
+    _FINAL,
+    _PREVIOUS,
+    _PRINT_ID,
+    _A,
+    _PRICE,
+    _SIZE,
+    _MAKER,
+    _PRINT_KIND,
+    _B,
+    _MARKET_NUMBER,
+) = range(14)
 _KEY_TEXT = np.array([list(key.ljust(2, b"\0")) for key in _KEYS], np.uint8)
 
 _DATA = np.frombuffer(b',"data":{', np.uint8)
@@ -129,7 +144,7 @@ def _parse(text: Bytes, spans: Spans, symbol: Bytes, spot: bool, frames: Frames)
                     rows.side[row:asks] = 1
                     rows.side[asks:stop] = -1
             elif good:
-                good = _print(text, what, value, frames, frame, row)
+                good = _print(text, what, value, frames, frame, row) and not _other_market(text, False, value)
                 stop = row + 1
             good = good and frames.exchange_ts[frame] - spans.receive_ts[frame] <= MAX_AHEAD_NS
             frames.good[frame] = good
@@ -248,15 +263,23 @@ def _natural(text: Bytes, span: Int64s) -> int:
 
 
 @kernel
-def _milliseconds(text: Bytes, span: Int64s) -> int:
-    """A time in nanoseconds; -1 when it is none."""
+def _time(text: Bytes, span: Int64s) -> int:
+    """A time in nanoseconds, from ms or µs (`messages.nanoseconds`); -1 when it is none."""
     time = _natural(text, span)
+    if FIRST_MICROS <= time < 10**15 * 9:
+        return time * NS_PER_US
     return time * NS_PER_MS if time < 10**12 * 9 else -1
 
 
 @kernel
+def _other_market(text: Bytes, spot: bool, value: Int64s) -> bool:
+    """Whether a frame is of COIN-M futures, or of futures where spot is expected."""
+    return _natural(text, value[_MARKET_NUMBER]) == 2 or (spot and value[_PREVIOUS, 0] >= 0)
+
+
+@kernel
 def _depth(text: Bytes, spot: bool, value: Int64s, frames: Frames, frame: int) -> bool:
-    time = _milliseconds(text, value[_SENT if spot else _TIME])
+    time = _time(text, value[_SENT if spot else _TIME])
     first = _natural(text, value[_FIRST])
     final = _natural(text, value[_FINAL])
     previous = -1 if spot else _natural(text, value[_PREVIOUS])
@@ -264,7 +287,8 @@ def _depth(text: Bytes, spot: bool, value: Int64s, frames: Frames, frame: int) -
     frames.first[frame] = first
     frames.final[frame] = final
     frames.previous[frame] = previous
-    return time >= 0 and first >= 0 and final >= 0 and (spot or previous >= 0) and value[_A, 0] >= 0
+    numbered = first >= 0 and final >= 0 and (spot or previous >= 0)
+    return time >= 0 and numbered and value[_A, 0] >= 0 and not _other_market(text, spot, value)
 
 
 @kernel
@@ -278,7 +302,7 @@ def _decimal(text: Bytes, span: Int64s) -> float:
 
 @kernel
 def _print(text: Bytes, what: int, value: Int64s, frames: Frames, frame: int, row: int) -> bool:
-    time = _milliseconds(text, value[_TIME])
+    time = _time(text, value[_TIME])
     trade_id = _natural(text, value[_A if what == AGGREGATE else _PRINT_ID])
     price = _decimal(text, value[_PRICE])
     size = _decimal(text, value[_SIZE])

@@ -1,41 +1,55 @@
-"""Raw captures of Binance's combined streams: a line is ``<receive time> <JSON>`` (hftbacktest's collector).
+"""Raw captures of Binance's streams: a line is ``<receive time> <JSON>`` (hftbacktest's collector).
 
-The receive time is in nanoseconds or microseconds, told apart by its digits. A line whose JSON has no ``stream`` is the
-REST book of the captured symbol.
+The receive time is in nanoseconds or microseconds, told apart by its digits. The JSON is a frame of a combined stream,
+the data of a frame alone, or a REST book of the captured symbol. Of several diff streams of the symbol the first one
+met is taken. A capture without diffs, but with partial books (``@depth20``), is one of books of known depth: each of
+them is a snapshot.
 """
 
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from sources.binance import BinanceDecoder
+from sources.binance import DIFF, BinanceDecoder
 from sources.binance_futures.decode import decoder as futures_decoder
 from sources.binance_spot.decode import decoder as spot_decoder
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch, Int64s
+from sources.importers import bybit_capture
 from sources.importers.bulk import record
 from sources.importers.files import Progress, line_blocks, read_ahead
 from sources.importers.frames import AGGREGATE, DEPTH, OTHER, PRINT, Spans, parse_frames
-from sources.importers.lines import Lines, StreamTable, index_lines, stream_table
+from sources.importers.lines import UNKNOWN, Lines, StreamTable, index_lines, stream_table
 from sources.importers.run import FindTail, ImportRun
+from sources.importers.sniff import venue_of
 from sources.importers.stats import ImportStats
-from sources.importers.venues import VENUES
+from sources.importers.venues import CAPTURED, VENUES
 from sources.instrument import Instrument
 from sources.messages import bad_frame
-from sources.sequencer import DiffSequencer
+from sources.sequencer import DiffSequencer, SnapshotSequencer
 from sources.venues import venue
 
+_LOOK_BLOCKS = 32  # of a capture: within so much text every stream that was asked for has spoken
+_PARTIAL = re.compile(r"depth(5|10|20)(@\d+ms)?")
+_BARE_DIFF = re.compile(rb'^\d+ \{"e":"depthUpdate"', re.MULTILINE)
 _PRINTS = {"trade": PRINT, "aggTrade": AGGREGATE}
 _UNWANTED = -1
 _NAMED = 10  # symbols that an error lists
 
 
 def read(
-    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress, instrument: Instrument
+    paths: Sequence[Path],
+    find_tail: FindTail,
+    stats: ImportStats,
+    progress: Progress,
+    instrument: Instrument,
+    salvage: bool = False,
 ) -> Iterator[InstrumentBatch]:
     """Rows of one instrument from consecutive captures.
 
@@ -45,23 +59,53 @@ def read(
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
         instrument: what to import; a capture may hold other symbols too.
+        salvage: take the intact part of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is empty, or has nothing for the instrument; the venue is none of Binance.
     """
+    if instrument.venue == "bybit_linear":
+        yield from bybit_capture.read(paths, find_tail, stats, progress, instrument, salvage)
+        return
     if instrument.venue not in VENUES:
-        raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(VENUES)}")
+        raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(CAPTURED)}")
     spot = instrument.venue == "binance_spot"
-    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol)
-    run = ImportRun(venue(instrument.venue), decoder, find_tail, stats, instrument.symbol)
+    partial = _partial_books(paths[0], instrument.symbol)
+    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, partial)
+    of = venue(instrument.venue)
+    if partial:
+        of = of._replace(sequencer=SnapshotSequencer)
+    run = ImportRun(of, decoder, find_tail, stats, instrument.symbol, salvage)
     for path in paths:
         capture = _Capture(path, instrument.symbol, spot, decoder, run)
-        with closing(read_ahead(capture.indexed(progress))) as blocks:
+        with run.reading(path), closing(read_ahead(capture.indexed(progress))) as blocks:
             for lines in blocks:
                 capture.add(lines)
                 yield from run.take()
         capture.check()
+        yield from run.take()
     run.finish()
+
+
+def _partial_books(path: Path, symbol: str) -> str | None:
+    """The stream of the deepest partial books of a symbol, if the beginning of a capture has no diffs of it."""
+    table = stream_table()
+    found: dict[str, int] = {}
+    seen = 0
+    with suppress(TickwaxError), closing(line_blocks(path, lambda _: None)) as blocks:
+        for block in islice(blocks, _LOOK_BLOCKS):
+            lines = index_lines(block, table)
+            if (lines.stream == UNKNOWN).any() and _BARE_DIFF.search(block):
+                return None
+            for place in range(seen, int(table.used[0])):
+                name, _, kind = table.name(place).partition("@")
+                if name.upper() == symbol:
+                    if DIFF.fullmatch(kind):
+                        return None
+                    if match := _PARTIAL.fullmatch(kind):
+                        found.setdefault(kind, int(match[1]))
+            seen = int(table.used[0])
+    return max(found, key=lambda kind: found[kind]) if found else None
 
 
 class _Capture:
@@ -79,6 +123,7 @@ class _Capture:
         self._first_line = 1  # of the block
         self._time: int | None = None  # receive time of the last good line of the blocks before
         self._before = self._streamed()
+        self._bad_before = run.stats.bad
 
     def indexed(self, progress: Progress) -> Generator[Lines, None, None]:
         """The blocks of the file with their lines found."""
@@ -106,11 +151,14 @@ class _Capture:
         names = [self._table.name(i) for i in range(int(self._table.used[0]))]
         symbols = sorted({name.partition("@")[0].upper() for name in names})
         only_book = not symbols and self._run.met[self._symbol] > 0
-        if self._streamed() > self._before or only_book:
+        # Frames that are bad are judged, and told of, when all files are read.
+        if self._streamed() > self._before or only_book or self._run.stats.bad > self._bad_before:
             return
         there = ", ".join(symbols[:_NAMED]) + (", …" if len(symbols) > _NAMED else "")
         if self._symbol in symbols:
             there += f", but of {self._symbol} no depth and no trades"
+        if not symbols and (other := venue_of(self._path, self._run.venue)):
+            there = f"frames of {other}: --venue {other}"
         raise TickwaxError(f"{self._path}: nothing to import for {self._symbol}; it holds {there or 'no streams'}")
 
     def _streamed(self) -> int:
@@ -122,9 +170,11 @@ class _Capture:
         for place in range(len(self._labels), int(self._table.used[0])):
             name = self._table.name(place)
             symbol, _, kind = name.partition("@")
-            label = self._decoder.ignores(name) if symbol.upper() == self._symbol else "other symbols"
+            ours = symbol.upper() == self._symbol or not kind  # of no symbol: an event of the connection
+            label = self._decoder.ignores(name) if ours else "other symbols"
             self._labels.append(label)
-            self._whats.append(_UNWANTED if label is not None else _PRINTS.get(kind, DEPTH))
+            what = OTHER if _PARTIAL.fullmatch(kind) else _PRINTS.get(kind, DEPTH)
+            self._whats.append(_UNWANTED if label is not None else what)
         return np.array([*self._whats, OTHER])
 
     def _count(self, streams: Int64s) -> None:
@@ -136,14 +186,17 @@ class _Capture:
         self._run.stats.frames += len(streams)
 
     def _frames(self, lines: Lines, rows: Int64s, what: Int64s) -> None:
+        feed = self._run.feed(self._symbol)
+        assert feed is not None
+        if not isinstance(feed.sequencer, DiffSequencer):  # partial books, and prints among them
+            self._slow(lines, rows)
+            return
         spans = Spans(lines.start[rows], lines.stop[rows], lines.receive_ts[rows], what)
         frames = parse_frames(lines.text, spans, self._symbol, self._spot)
         taken = int(frames.good.sum())
         self._run.stats.frames += taken
         self._run.met[self._symbol] += taken
-        feed = self._run.feed(self._symbol)
-        assert feed is not None
-        assert isinstance(feed.sequencer, DiffSequencer)  # that of both venues
+        self._run.count_books(self._symbol, int((frames.good & frames.delta).sum()))
         record(feed, feed.sequencer, self._symbol, frames, lambda start, stop: self._slow(lines, rows[start:stop]))
 
     def _slow(self, lines: Lines, rows: Int64s) -> None:

@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from sources.builder import TapeBuilder, TapeTail
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.feed import Feed
+from sources.importers.files import DamagedFile
+from sources.importers.sniff import other_venue
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from sources.messages import BadFrame, Decoder, Frame, Message, TradeMessage, tally
@@ -19,22 +23,52 @@ class ImportRun:
     """One decoder and a feed per instrument; the chain of a book goes on across files."""
 
     def __init__(
-        self, venue: Venue, decoder: Decoder, find_tail: FindTail, stats: ImportStats, symbol: str | None = None
+        self,
+        venue: Venue,
+        decoder: Decoder,
+        find_tail: FindTail,
+        stats: ImportStats,
+        symbol: str | None = None,
+        salvage: bool = False,
     ) -> None:
-        """``find_tail`` tells what an instrument's rows are appended to; ``symbol``: import no other."""
+        """Args:
+        find_tail: what an instrument's rows are appended to.
+        symbol: import no other.
+        salvage: take the intact part of a damaged file.
+        """
         self.stats = stats
         self._venue = venue
         self._decoder = decoder
         self._find_tail = find_tail
         self._symbol = symbol
+        self._salvage = salvage
         self._feeds: dict[str, Feed] = {}
         self._instruments: dict[str, Instrument] = {}
         self.met: Counter[str] = Counter()  # messages by symbol, those not imported too
+        self.venue = venue.name
+        self._books: Counter[str] = Counter()  # of these, those of the book
 
     def add(self, frames: Sequence[Frame], where: Callable[[int], str]) -> None:
         """Decode and record frames; ``where`` gives the file and line of the one at a place among them."""
         self.stats.frames += len(frames)
-        self._apply(self._decoder.decode(frames), where)
+        messages = self._decoder.decode(frames)
+        if not self.stats.hint:
+            self._look_elsewhere(frames, messages)
+        self._apply(messages, where)
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[None]:
+        """Inside, a file is read. Salvaging, a damaged one ends there, and every book is unknown from then on."""
+        try:
+            yield
+        except DamagedFile as e:
+            if not self._salvage:
+                raise
+            self.stats.salvaged.append(str(e))
+            for symbol, feed in self._feeds.items():
+                last = self.stats.of(self._instruments[symbol]).last_receive_ts
+                if last is not None:
+                    feed.lost(last)
 
     def feed(self, symbol: str) -> Feed | None:
         """The feed of a symbol; None when it is not to be imported."""
@@ -53,10 +87,10 @@ class ImportRun:
 
     def bad(self, bad: BadFrame, where: str) -> None:
         """Count a bad frame; if it may have been a book's, that book is unknown from here on."""
-        self.stats.report_bad(where, bad.reason, bad.excerpt)
+        text = self.stats.report_bad(where, bad.reason, bad.excerpt)
         for symbol, feed in self._feeds.items():
             if bad.symbol in (None, symbol):
-                self.stats.of(self._instruments[symbol]).bad += 1
+                self.stats.of(self._instruments[symbol]).report_bad(text, bad.may_be_book)
                 if bad.may_be_book:
                     feed.lost(bad.receive_ts)
 
@@ -76,6 +110,8 @@ class ImportRun:
         for symbol, feed in self._feeds.items():
             stats = self.stats.of(self._instruments[symbol])
             stats.frames = self.met[symbol]
+            stats.books = self._books[symbol]
+            stats.unusable = feed.sequencer.snapshots_unusable
             stats.trades, stats.snapshots = feed.trades, feed.snapshots
             stats.gaps, stats.resets = feed.sequencer.gaps, feed.builder.resets
             stats.dropped = feed.sequencer.dropped + feed.sequencer.held
@@ -104,4 +140,16 @@ class ImportRun:
             elif isinstance(message, TradeMessage):
                 feed.trade(message)
             else:
+                self.count_books(message.symbol, 1)
                 feed.book(message)
+
+    def count_books(self, symbol: str, count: int) -> None:
+        """Count good book messages."""
+        self._books[symbol] += count
+
+    def _look_elsewhere(self, frames: Sequence[Frame], messages: Sequence[Message]) -> None:
+        """Find out whether the first bad book frame is a good one of another venue."""
+        for message in messages:
+            if isinstance(message, BadFrame) and message.may_be_book:
+                self.stats.hint = other_venue(self.venue, frames[message.place]) or ""
+                return

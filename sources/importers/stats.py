@@ -21,9 +21,25 @@ class InstrumentStats:
     gaps: int = 0
     resets: int = 0
     bad: int = 0  # frames, lines or CSV rows
+    books: int = 0  # good book messages
+    bad_books: int = 0  # of `bad`, those that may have been of the book
+    first_bad: str = ""  # the first of these: file, line, reason, beginning
+    bad_prints: int = 0  # of `bad`, the others
+    first_bad_print: str = ""
+    unusable: int = 0  # snapshots too old for the deltas that wait
     dropped: int = 0  # book messages that no book could be joined with
     first_receive_ts: int | None = None
     last_receive_ts: int | None = None
+
+    def report_bad(self, excerpt: str, may_be_book: bool) -> None:
+        """Count a bad frame."""
+        self.bad += 1
+        if may_be_book:
+            self.bad_books += 1
+            self.first_bad = self.first_bad or excerpt
+        else:
+            self.bad_prints += 1
+            self.first_bad_print = self.first_bad_print or excerpt
 
     def add(self, batch: TapeBatch) -> None:
         """Count rows."""
@@ -41,14 +57,18 @@ class ImportStats:
     bad: int = 0
     excerpts: list[str] = field(default_factory=list)  # the first few bad ones: file, line, reason, beginning
     ignored: Counter[str] = field(default_factory=Counter)  # by kind of stream
+    salvaged: list[str] = field(default_factory=list)  # damaged files of which a part was taken: what was lost
+    hint: str = ""  # a venue that bad frames fit
     latencies: Latencies = field(default_factory=Latencies)  # of the rows, by venue
     instruments: dict[Instrument, InstrumentStats] = field(default_factory=dict)
 
-    def report_bad(self, where: str, reason: str, excerpt: str) -> None:
-        """Count a bad frame, and keep what is needed to find it while there are few."""
+    def report_bad(self, where: str, reason: str, excerpt: str) -> str:
+        """Count a bad frame, and keep what is needed to find it while there are few; gives that text."""
         self.bad += 1
+        text = f"{where}: {reason}: {excerpt}" if excerpt else f"{where}: {reason}"
         if len(self.excerpts) < _EXCERPTS:
-            self.excerpts.append(f"{where}: {reason}: {excerpt}" if excerpt else f"{where}: {reason}")
+            self.excerpts.append(text)
+        return text
 
     def of(self, instrument: Instrument) -> InstrumentStats:
         """Counts of one instrument."""

@@ -13,10 +13,10 @@ import numpy as np
 from sources.builder import Levels, TapeBuilder, TapeTail
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch, Int64s
-from sources.importers.files import Progress
+from sources.importers.files import DamagedFile, Progress
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
-from sources.importers.tardis_csv import FAULTS, Block, join, read_blocks
+from sources.importers.tardis_csv import FAULTS, Block, intact_blocks, join, read_blocks
 from sources.instrument import Instrument
 
 EXCHANGES = {"binance-futures": "binance_futures", "binance": "binance_spot", "bybit": "bybit_linear"}
@@ -29,7 +29,7 @@ class _File(NamedTuple):
 
 
 def read(
-    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress
+    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress, salvage: bool = False
 ) -> Iterator[InstrumentBatch]:
     """Rows of every instrument in the files.
 
@@ -41,6 +41,7 @@ def read(
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
+        salvage: take the intact part of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is empty or has another header; no row is of a known exchange.
@@ -50,13 +51,15 @@ def read(
     for file in sorted(files, key=lambda f: (f.first_ts, f.path)):
         series.setdefault(file.series, []).append(file)
     # Books sort before trades: on a tie of times the first series comes first.
-    readers = [_Series(series[key], progress) for key in sorted(series)]
+    readers = [_Series(series[key], progress, stats.salvaged) for key in sorted(series)]
     recorders: dict[tuple[str, str], _Recorder | None] = {}
     while readers:
         cut = min(reader.known_until for reader in readers)
         parts = [part for reader in readers for part in reader.before(cut)]
         readers = [reader for reader in readers if not reader.done]
         yield from _record(parts, recorders, find_tail, stats)
+    if stats.salvaged and not salvage:
+        raise DamagedFile(stats.salvaged[0])
     if not any(recorders.values()):
         there = ", ".join(sorted({exchange for exchange, _ in recorders}))
         raise TickwaxError(f"{paths[0]}: exchange {there}: expected one of {', '.join(EXCHANGES)}")
@@ -79,8 +82,9 @@ class _Part(NamedTuple):
 class _Series:
     """The files of one kind and instrument, read a block ahead."""
 
-    def __init__(self, files: list[_File], progress: Progress) -> None:
-        self._blocks = ((file.path, block) for file in files for block in read_blocks(file.path, progress))
+    def __init__(self, files: list[_File], progress: Progress, damages: list[str]) -> None:
+        """``damages``: filled with what is wrong with files of which only a part could be read."""
+        self._blocks = ((file.path, block) for file in files for block in intact_blocks(file.path, progress, damages))
         self._pending: list[_Part] = []
         self._last = 0
         self._advance()
@@ -216,6 +220,7 @@ class _Recorder:
         exchange_ts = int(block.exchange_ts[start:stop].max())
         levels = Levels(block.side[start:stop], block.price[start:stop], block.size[start:stop])
         self._number += 1
+        self._stats.books += 1
         if block.snapshot[start]:
             if self._known:  # the recording was interrupted, and began anew
                 self._stats.gaps += 1
@@ -231,8 +236,8 @@ class _Recorder:
     def _bad(self, part: _Part, start: int, stop: int) -> None:
         block = part.block
         for row in np.flatnonzero(block.fault[start:stop]) + start:
-            self._stats.bad += 1
-            self._all.report_bad(f"{part.path}:{block.number[row]}", FAULTS[block.fault[row]], "")
+            text = self._all.report_bad(f"{part.path}:{block.number[row]}", FAULTS[block.fault[row]], "")
+            self._stats.report_bad(text, not block.trade[row])
         if not block.trade[start]:
             self._known = False
             self._builder.reset(int(block.receive_ts[start]))

@@ -12,19 +12,18 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from isal import igzip
 from pyarrow import csv
 
 from sources.clock import MAX_AHEAD_NS
 from sources.decimals import parse_column
 from sources.errors import TickwaxError
 from sources.events import Bools, Float64s, Int8s, Int64s
-from sources.importers.files import DAMAGED, Progress, opened
+from sources.importers.files import UNPACKING, DamagedFile, Members, Progress, damaged, opened
 
 BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
 TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
 
-_UNREADABLE: tuple[type[Exception], ...] = (pa.ArrowInvalid, *DAMAGED)
+_UNREADABLE: tuple[type[Exception], ...] = (pa.ArrowInvalid, OSError, *UNPACKING)
 _BLOCK_BYTES = 1 << 20
 _HEADER_BYTES = 1 << 16
 _NS_PER_US = 1000
@@ -41,7 +40,9 @@ FAULTS = (
     "price is no decimal above 0",
     "amount is no decimal of at least 0",
     "side or is_snapshot is another word",
+    "the file is damaged from here on",
 )
+_DAMAGED = len(FAULTS) - 1
 
 
 class Block(NamedTuple):
@@ -76,10 +77,56 @@ def join(first: Block, second: Block) -> Block:
     return Block._make(a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in pairs)
 
 
+class _WholeLines:
+    """A stream that ends with the last whole line before a damage, and tells of it only when it has ended there."""
+
+    closed = False
+
+    def __init__(self, stream: Members) -> None:
+        self._stream = stream
+        self._rest = b""
+        self.damage: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        """As of any binary file."""
+        while self.damage is None:
+            try:
+                block = self._stream.read(max(size, 1))
+            except UNPACKING as e:
+                self.damage = e
+                break
+            if not block:
+                rest, self._rest = self._rest, b""
+                return rest
+            end = block.rfind(b"\n") + 1
+            if end:
+                out, self._rest = self._rest + block[:end], block[end:]
+                return out
+            self._rest += block
+        return b""
+
+    def close(self) -> None:
+        """The file below is closed by its owner."""
+
+
+def intact_blocks(path: Path, progress: Progress, damages: list[str]) -> Iterator[Block]:
+    """As `read_blocks`, but a damaged file ends with a bad row that costs the book, and what is wrong is noted."""
+    last: Block | None = None
+    try:
+        for block in read_blocks(path, progress):
+            last = block.slice(block.rows - 1, block.rows) if block.rows else last
+            yield block
+    except DamagedFile as e:
+        damages.append(str(e))
+        if last is not None:
+            yield last._replace(number=last.number + 1, trade=np.array([False]), fault=np.array([_DAMAGED]))
+
+
 def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
     """Rows of a file, plain or gzip; a row with another number of columns comes as a bad one.
 
     Raises:
+        DamagedFile: its compressed data is truncated or damaged; every whole row before has been given.
         TickwaxError: the file cannot be read, is empty, or has another header.
     """
     torn: list[int] = []  # line numbers of rows with another number of columns
@@ -92,12 +139,14 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
         packed = raw.read(2) == b"\x1f\x8b"
         told = 0
         line = 2
+        lines: _WholeLines | None = None
         try:
             # Not Arrow's reading of it: its threads read on while an exception leaves this function.
             trades = _is_trades(path, _header(raw, packed))
             raw.seek(0)
+            lines = _WholeLines(Members(raw)) if packed else None
             reader = csv.open_csv(
-                igzip.GzipFile(fileobj=raw) if packed else raw,
+                lines or raw,
                 csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
                 csv.ParseOptions(invalid_row_handler=on_torn),
                 csv.ConvertOptions(column_types={name: pa.binary() for name in (*BOOK_COLUMNS, *TRADE_COLUMNS)}),
@@ -111,16 +160,19 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
                 line = int(numbers[-1]) + 1
                 del torn[: len(lost)]
                 yield _block(batch, trades, numbers, np.isin(numbers, lost))
-        except EOFError as e:
-            raise TickwaxError(f"{path}: is truncated: the compressed data has no end") from e
         except _UNREADABLE as e:
+            damage = lines.damage if lines else None
+            if damage is not None:  # before the first row, too
+                raise damaged(path, damage) from e
             empty = "Empty CSV" in str(e)
             raise TickwaxError(f"{path}: {'is empty' if empty else f'cannot be read: {e}'}") from e
+        if lines is not None and lines.damage is not None:
+            raise damaged(path, lines.damage)
 
 
 def _header(raw: BinaryIO, packed: bool) -> list[str]:
     raw.seek(0)
-    line = (igzip.GzipFile(fileobj=raw) if packed else raw).readline(_HEADER_BYTES)
+    line = Members(raw).read(_HEADER_BYTES).partition(b"\n")[0] if packed else raw.readline(_HEADER_BYTES)
     return line.decode("ascii", "replace").strip().split(",") if line else []
 
 
@@ -168,7 +220,7 @@ def _block(batch: Any, trades: bool, numbers: Int64s, torn: Bools) -> Block:
         price=price,
         size=size,
         trade_id=trade_id,
-        fault=np.select([torn, ~timed, ~arrived, ~believed, ~priced, ~sized, ~flagged], range(1, len(FAULTS)), 0),
+        fault=np.select([torn, ~timed, ~arrived, ~believed, ~priced, ~sized, ~flagged], range(1, _DAMAGED), 0),
     )
 
 

@@ -75,9 +75,11 @@ def kinds(batch: TapeBatch) -> list[str]:
     return [KINDS[kind] for kind in batch.kind[batch.last]]
 
 
-def run(tape: Path, paths: Sequence[Path], reader: Reader, instrument: Instrument | None = None) -> ImportResult:
+def run(
+    tape: Path, paths: Sequence[Path], reader: Reader, instrument: Instrument | None = None, kind: str = ""
+) -> ImportResult:
     """Import onto a tape on disk."""
-    return import_files(tape, paths, reader, instrument)
+    return import_files(tape, paths, reader, instrument, kind=kind)
 
 
 def check_invariants(batch: TapeBatch, first_ordinal: int = 0) -> None:
