@@ -97,10 +97,10 @@ def _append(
     name = import_name(files)
     with TapeWriter(tape, name, compression) as writer:
         try:
-            for item, batch, _ in reader(
-                [file.path for file in files], lambda of: find_tail(tape, of), stats, progress
-            ):
-                writer.write(item, batch)
+            paths = [file.path for file in files]
+            for item in reader(paths, lambda of: find_tail(tape, of), stats, progress):
+                writer.write(item.instrument, item.batch)
+                stats.latencies.add_tape(item)
         except DamagedFile as e:
             raise TickwaxError(f"{e}; {_intact(stats)}") from e
         rows = {instrument: counts.rows for instrument, counts in stats.instruments.items() if counts.rows}

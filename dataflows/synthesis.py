@@ -62,17 +62,20 @@ def write_synthetic_tape(
         if data_files(root, instrument):
             raise TickwaxError(f"tape.path: {root} holds {instrument} already; write to a new folder")
     created = [folder for folder in (root, *root.parents) if not folder.exists()]
-    with only_writer(root, say):
-        writer = TapeWriter(root, f"synthetic-{seed}", compression)
-        try:
-            written = [_write(writer, i, span_ns, seed, progress, start_ns) for i in instruments]
-            writer.commit()
-        except BaseException:
-            writer.abort()
-            with contextlib.suppress(OSError):  # someone else has begun to use the folder
-                for folder in created:
-                    folder.rmdir()
-            raise
+    try:
+        with only_writer(root, say):
+            writer = TapeWriter(root, f"synthetic-{seed}", compression)
+            try:
+                written = [_write(writer, i, span_ns, seed, progress, start_ns) for i in instruments]
+                writer.commit()
+            except BaseException:
+                writer.abort()
+                raise
+    except BaseException:
+        with contextlib.suppress(OSError):  # someone else has begun to use the folder
+            for folder in created:
+                folder.rmdir()
+        raise
     return written
 
 
