@@ -65,7 +65,7 @@ class Live:
     stop: threading.Event
     engines: dict[Instrument, FeatureEngine]
     sinks: dict[str, RecordingSink[Any]]  # by data set
-    telemetry: LiveTelemetry = field(default_factory=LiveTelemetry)
+    telemetry: LiveTelemetry
     locks: list[DataSetLock] = field(default_factory=list)
     publishers: list[Publishing] = field(default_factory=list)
     _signals: int = field(default=0)
@@ -155,7 +155,7 @@ def prepare_live(
     run = f"live-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
-    live = Live(flow, threading.Event(), {} if engines is None else engines, {})
+    live = Live(flow, threading.Event(), {} if engines is None else engines, {}, LiveTelemetry())
     past = _Past(root) if root else None
     new_engine = engine_factory(settings, config, live.engines)
 

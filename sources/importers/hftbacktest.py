@@ -149,7 +149,7 @@ class _Capture:
         if self._first_line == 1:
             raise TickwaxError(f"{self._path}: is empty")
         names = [self._table.name(i) for i in range(int(self._table.used[0]))]
-        symbols = sorted({name.partition("@")[0].upper() for name in names})
+        symbols = sorted({name.partition("@")[0].upper() for name in names if "@" in name})
         only_book = not symbols and self._run.met[self._symbol] > 0
         # Frames that are bad are judged, and told of, when all files are read.
         if self._streamed() > self._before or only_book or self._run.stats.bad > self._bad_before:
