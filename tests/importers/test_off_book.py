@@ -1,5 +1,6 @@
 """Prints that are not from the book: no importer records them, and each counts them by what they are."""
 
+import gzip
 import json
 import zipfile
 from pathlib import Path
@@ -72,6 +73,17 @@ def test_bybit_archive(tmp_path: Path) -> None:
     assert "ignored: block trades 3" in text
     batch = rows_of(bybit_archive.read, [path])[BYBIT]
     assert batch.size[batch.kind == TRADE].tolist() == [0.5, 0.5]
+
+
+def test_bybit_capture_of_a_collector(tmp_path: Path) -> None:
+    path = archive(tmp_path, [{}, {"BT": True, "v": "100", "p": "97"}])
+    with zipfile.ZipFile(path) as file:
+        frames = file.read(path.stem).splitlines()
+    capture = tmp_path / "btcusdt.gz"
+    capture.write_bytes(gzip.compress(b"".join(b"%d000000 %b\n" % (START + n, f) for n, f in enumerate(frames))))
+    name = ("--symbol", "BTCUSDT", "--venue", "bybit_linear")
+    text = imported("hftbacktest", str(capture), *name, "--tape", str(tmp_path / "tape"))
+    assert "ignored: block trades 1" in text
 
 
 @pytest.mark.parametrize("edit", [{"BT": True}, {"v": "0"}])
