@@ -109,6 +109,9 @@ class LiveTelemetry(Telemetry):
         FRAMES.labels(venue, stream).inc(count)
         BYTES.labels(venue, stream).inc(size)
 
+    def waiting(self, venue: str, url: str, reason: str) -> None:
+        self._log.warning("waiting", venue=venue, url=url, reason=reason)
+
     def connected(self, venue: str, url: str, streams: int) -> None:
         self._say("connected", venue, url, write="info", venue=venue, url=url, streams=streams)
 

@@ -64,6 +64,8 @@ class Feed:
         if len(message.levels.price) == 0:  # contract: an empty snapshot is a reset
             self.lost(message.receive_ts)
             return Outcome.GAP
+        if self.sequencer.skips(message):
+            self.builder.reset(message.receive_ts)
         emitted = self.sequencer.snapshot(message)
         if not emitted:
             return Outcome.DROP

@@ -14,6 +14,8 @@ import numpy as np
 from sources.events import Int64s
 from sources.messages import BookMessage
 
+# ns; a snapshot that no delta has reached by then lies ahead of the stream: its number is wrong, or the stream lags.
+AHEAD_NS = 5_000_000_000
 BUFFER_LIMIT = 4096  # deltas; at one every 100 ms, about 7 minutes of waiting for a snapshot
 
 
@@ -47,6 +49,10 @@ class Sequencer(Protocol):
 
     def delta(self, message: BookMessage) -> Outcome:
         """Judge the next delta."""
+        ...
+
+    def skips(self, message: BookMessage) -> bool:
+        """Whether messages are missing between the known book and a snapshot; counts that as a gap."""
         ...
 
     def snapshot(self, message: BookMessage) -> Sequence[BookMessage]:
@@ -94,6 +100,7 @@ class DiffSequencer:
         self._buffer: deque[BookMessage] = deque()
         self._limit = limit
         self._snapshot: int | None = None  # number of a snapshot that no delta has joined yet
+        self._snapshot_ts = 0  # ns, when it was received
         self._final: int | None = None  # number of the last delta emitted
         self.gaps = self.dropped = self.overflowed = self.snapshots_ignored = self.snapshots_unusable = 0
 
@@ -115,9 +122,10 @@ class DiffSequencer:
                 return Outcome.EMIT
         elif self._snapshot is not None:
             if self._rule.stale(message, self._snapshot):
-                self.dropped += 1
-                return Outcome.DROP
-            if self._rule.joins(message, self._snapshot):
+                if message.receive_ts - self._snapshot_ts <= AHEAD_NS:
+                    self.dropped += 1
+                    return Outcome.DROP
+            elif self._rule.joins(message, self._snapshot):
                 self._snapshot, self._final = None, message.final
                 return Outcome.EMIT
         else:
@@ -137,6 +145,10 @@ class DiffSequencer:
         if count:
             self._final = int(deltas.final[count - 1])
         return count
+
+    def skips(self, message: BookMessage) -> bool:
+        """Never: a snapshot of a known book is ignored."""
+        return False
 
     def snapshot(self, message: BookMessage) -> Sequence[BookMessage]:
         """Judge a snapshot: itself and the held deltas that continue it; nothing when it is of no use."""
@@ -158,7 +170,7 @@ class DiffSequencer:
         if chain:
             self._final = chain[-1].final
         else:
-            self._snapshot = number
+            self._snapshot, self._snapshot_ts = number, message.receive_ts
         return [message, *chain]
 
     def lost(self) -> None:
@@ -196,7 +208,9 @@ class DiffSequencer:
 class SnapshotSequencer:
     """Snapshots come in the stream itself, so nothing is held: a delta is numbered on by one, or does not count."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbered: bool = True) -> None:
+        """``numbered``: a snapshot of a known book continues its numbers, unless they begin anew; a jump is a hole."""
+        self._numbered = numbered
         self._final: int | None = None  # number of the last message emitted
         self._exchange_ts = 0  # and its time
         self.gaps = self.dropped = self.overflowed = self.snapshots_ignored = self.snapshots_unusable = 0
@@ -222,6 +236,12 @@ class SnapshotSequencer:
         self.gaps += 1
         self._final = None
         return Outcome.GAP
+
+    def skips(self, message: BookMessage) -> bool:
+        """Whether messages are missing between the known book and a snapshot; counts that as a gap."""
+        hole = self._numbered and self._final is not None and message.final > self._final + 1
+        self.gaps += hole
+        return hole
 
     def snapshot(self, message: BookMessage) -> Sequence[BookMessage]:
         """Emit the snapshot: it always replaces the book."""

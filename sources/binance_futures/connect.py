@@ -54,6 +54,11 @@ class BinanceLane(Lane):
         self.looked_at = now
         self.refreshed_at = now
 
+    def ask(self, now: float) -> None:
+        """A snapshot is asked for; that its answer is awaited is what `task` tells."""
+        super().ask(now)
+        self.answered = True
+
     def lost_by_itself(self) -> bool:
         """Whether the book has been lost and nobody was told."""
         return self.lost_at is None and not self.feed.sequencer.synced
@@ -78,7 +83,7 @@ class BinanceFuturesConnector(Connector):
         time = asyncio.get_running_loop().time
         self._weight = snapshot_weight(c.binance_futures.snapshot_levels)
         weight = Budget(max(c.binance_futures.weight_per_minute // share, self._weight), 60.0, time)
-        self._rest = Rest(self.venue, c.binance_futures.rest, c.open_timeout, weight, context.telemetry)
+        self.rest = Rest(self.venue, c.binance_futures.rest, c.open_timeout, weight, context.telemetry)
         connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
         self._public = Pool(f"{c.binance_futures.public_ws}/stream", self.dialect, self, context, connects)
         self._market = Pool(f"{c.binance_futures.market_ws}/stream", self.dialect, self, context, connects)
@@ -86,12 +91,12 @@ class BinanceFuturesConnector(Connector):
 
     async def universe(self) -> list[universe.Listing]:
         """Perpetuals that trade now."""
-        return await universe.binance_futures(self._rest, self._unknown)
+        return await universe.binance_futures(self.rest, self._unknown)
 
     async def close(self) -> None:
         """Close every connection."""
         await super().close()
-        await self._rest.close()
+        await self.rest.close()
 
     def make_sequencer(self) -> Sequencer:
         """The sequence rule of one book."""
@@ -134,6 +139,9 @@ class BinanceFuturesConnector(Connector):
                 self._run(lane, self._refresh)
         return outcome
 
+    def _asked(self, lane: Lane, stream: Stream) -> None:
+        """A stream of diffs is no request for a book."""
+
     def note_lost(self, lane: Lane, reason: str) -> None:
         """What waits around a snapshot is of a chain that has ended."""
         assert isinstance(lane, BinanceLane)
@@ -146,7 +154,9 @@ class BinanceFuturesConnector(Connector):
     def resync(self, lane: Lane) -> None:
         """Fetch a snapshot, once a diff is there for it to join and trades come as well."""
         assert isinstance(lane, BinanceLane)
-        if lane.task is None and self._due(lane):
+        now = self._time()
+        if lane.task is None and self._due(lane) and lane.may_ask(now):
+            lane.ask(now)
             self._run(lane, self._fetch_until_joined)
 
     def _due(self, lane: Lane) -> bool:
@@ -173,7 +183,7 @@ class BinanceFuturesConnector(Connector):
             with attempt:
                 if not self._due(lane):
                     return  # the next diff asks again
-                await self._rest.reserve(self._weight, _URGENT)
+                await self.rest.reserve(self._weight, _URGENT)
                 snapshot = await self._fetch(lane)
                 with self.context.outbox.lock:
                     if not self._due(lane):
@@ -188,7 +198,7 @@ class BinanceFuturesConnector(Connector):
     async def _refresh(self, lane: BinanceLane) -> None:
         """Fetch one snapshot of a known book and place it in its chain; given up when it does not come in time."""
         lane.refreshed_at = self._time()
-        await self._rest.reserve(self._weight, _LATER)
+        await self.rest.reserve(self._weight, _LATER)
         with self.context.outbox.lock:
             if not lane.feed.sequencer.synced:
                 return
@@ -224,7 +234,7 @@ class BinanceFuturesConnector(Connector):
         symbol = lane.instrument.symbol
         levels = self.config.binance_futures.snapshot_levels
         query = {"symbol": symbol, "limit": str(levels)}
-        raw = await self._rest.get("/fapi/v1/depth", query)
+        raw = await self.rest.get("/fapi/v1/depth", query)
         snapshot = decode.decoder().snapshot(symbol, self.context.clock(), raw)
         if isinstance(snapshot, BadFrame):
             self.telemetry.bad_frame(self.venue, symbol, snapshot.reason, snapshot.excerpt)

@@ -14,7 +14,7 @@ from sources.builder import Levels
 from sources.events import SNAPSHOT
 from sources.feed import Feed
 from sources.messages import BookMessage
-from sources.sequencer import Outcome
+from sources.sequencer import AHEAD_NS, Outcome
 
 _ROOM = 0.5  # of the way from the touch to the edge; what is left covers the best 20 levels in any market but a crash
 
@@ -78,8 +78,11 @@ class Refresh:
         if self._held is not None:
             self._held.append(message)
             return Outcome.HOLD
-        if self._snapshot is not None and message.final > self._snapshot.final:
-            self._write()
+        if self._snapshot is not None:
+            if message.final > self._snapshot.final:
+                self._write()
+            elif message.receive_ts - self._snapshot.receive_ts > AHEAD_NS:
+                self._snapshot = None  # the stream does not come to its number
         return self._feed.book(message)
 
     def place(self, snapshot: BookMessage) -> bool:

@@ -25,8 +25,6 @@ from sources.sequencer import Sequencer
 
 _CONNECTS = 250  # in 5 minutes, half of what the exchange allows
 _REQUESTS = 300  # in 5 seconds, half of what the exchange allows; then it answers 403 for ten minutes
-_PATIENCE = 1.0  # seconds that a snapshot may take, doubled with every one that did not come
-_MAX_PATIENCE = 300.0
 
 
 class BybitLinearConnector(Connector):
@@ -42,23 +40,24 @@ class BybitLinearConnector(Connector):
         c = context.config
         time = asyncio.get_running_loop().time
         requests = Budget(max(_REQUESTS // share, 1), 5.0, time)
-        self._rest = Rest(self.venue, c.bybit_linear.rest, c.open_timeout, requests, context.telemetry)
+        self.rest = Rest(self.venue, c.bybit_linear.rest, c.open_timeout, requests, context.telemetry)
         connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
         self._pool = Pool(c.bybit_linear.ws, self.dialect, self, context, connects)
         self.pools = [self._pool]
 
     async def universe(self) -> list[universe.Listing]:
         """Perpetuals that trade now."""
-        return await universe.bybit_linear(self._rest, self._unknown)
+        return await universe.bybit_linear(self.rest, self._unknown)
 
     async def close(self) -> None:
         """Close every connection."""
         await super().close()
-        await self._rest.close()
+        await self.rest.close()
 
     def make_sequencer(self) -> Sequencer:
         """The sequence rule of one book."""
-        return sequence.sequencer()
+        # At depth 1 every message is a whole snapshot, and no number need follow another.
+        return sequence.sequencer(numbered=self.config.bybit_linear.depth > 1)
 
     def make_decoder(self, clock: ClockBound) -> Decoder:
         """The decoder of one connection."""
@@ -90,6 +89,5 @@ class BybitLinearConnector(Connector):
         behind the snapshot."""
         if lane.feed.sequencer.synced or lane.overflowed or not (lane.trade.ready and lane.book.ready):
             return
-        patience = min(_PATIENCE * 2.0 ** (lane.attempts - 1), _MAX_PATIENCE) if lane.attempts else 0.0
-        if self._time() - lane.asked_at >= patience:
+        if lane.may_ask(self._time()):
             self.resubscribe(lane, lane.book)

@@ -8,6 +8,6 @@ when its ``u`` is the ``u`` before plus 1.
 from sources.sequencer import SnapshotSequencer
 
 
-def sequencer() -> SnapshotSequencer:
-    """A sequencer of one topic's book."""
-    return SnapshotSequencer()
+def sequencer(numbered: bool = True) -> SnapshotSequencer:
+    """A sequencer of one topic's book; as `SnapshotSequencer`."""
+    return SnapshotSequencer(numbered)

@@ -70,11 +70,11 @@ def read(
     if instrument.venue not in VENUES:
         raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(CAPTURED)}")
     spot = instrument.venue == "binance_spot"
-    partial = _partial_books(paths[0], instrument.symbol)
-    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, partial)
+    book_stream = _partial_books(paths[0], instrument.symbol)
+    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, book_stream)
     of = venue(instrument.venue)
-    if partial:
-        of = of._replace(sequencer=SnapshotSequencer)
+    if book_stream:
+        of = of._replace(sequencer=partial(SnapshotSequencer, numbered=False))
     run = ImportRun(of, decoder, find_tail, stats, instrument.symbol, salvage)
     for path in paths:
         capture = _Capture(path, instrument.symbol, spot, decoder, run)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import stamina
@@ -20,6 +20,7 @@ from sources.live.connector import Connector
 from sources.live.context import Context
 from sources.live.outbox import Outbox
 from sources.live.rest import RestError
+from sources.live.socket import FINAL
 from sources.live.telemetry import Telemetry
 from sources.live.universe import check, choose
 
@@ -29,6 +30,8 @@ CONNECTORS: dict[str, Callable[[Context, int], Connector]] = {
 }
 
 _POLL = 0.02
+_STOP_TIMEOUT = 3.0
+_QUIET = 1.0  # seconds without an answer before anything is said
 
 
 class Collector:
@@ -62,19 +65,23 @@ class Collector:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
         self._ending = False
+        self._stopped = False  # perhaps before the loop runs
         self._started = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
-    def start(self) -> None:
-        """Connect; returns when every address has answered once.
+    def start(self, stop: threading.Event | None = None) -> None:
+        """Connect; returns when every address has answered once, or, with nothing to drain, when told to stop.
 
         Raises:
-            TickwaxError: an instrument is unknown, or an address does not answer.
+            TickwaxError: an instrument is unknown, or an address has not answered within ``start_timeout``.
         """
         parse_levels([msgspec.Raw(b"[]"), msgspec.Raw(b"[]")])  # compiled now, not while frames pile up
         self._thread.start()
-        self._started.wait()
+        while not self._started.wait(_POLL):
+            if stop is not None and stop.is_set():
+                self.stop(_STOP_TIMEOUT)
+                return
         self._raise()
 
     def drain(self) -> list[InstrumentBatch]:
@@ -91,6 +98,7 @@ class Collector:
 
     def stop(self, timeout: float) -> bool:
         """Close the connections; rows may be drained afterwards. False when that takes longer than ``timeout`` s."""
+        self._stopped = True
         if self._loop is not None and self._main is not None and not self._loop.is_closed():
             with contextlib.suppress(RuntimeError):  # it has just ended by itself
                 self._loop.call_soon_threadsafe(self._end)
@@ -129,12 +137,18 @@ class Collector:
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
+        if self._stopped:
+            return
         try:
             venues = dict.fromkeys(instrument.venue for instrument in self._wanted)
             self._connectors = [CONNECTORS[venue](self._context, self._share) for venue in venues]
-            await asyncio.gather(*(self._follow(connector) for connector in self._connectors))
-            await self._until_open()
-            self._started.set()
+            try:
+                await self._connect()
+            except Exception as e:
+                self._error = self._error or e
+                raise
+            finally:
+                self._started.set()  # whoever waits need not wait for connections to close
             while True:
                 await asyncio.sleep(self._config.universe_interval)
                 for connector in self._connectors:
@@ -146,13 +160,34 @@ class Collector:
             await self._context.stop()
             await asyncio.gather(*(connector.close() for connector in self._connectors))
 
-    async def _follow(self, connector: Connector) -> None:
+    async def _connect(self) -> None:
+        """Find every instrument and open every connection, all within ``start_timeout``."""
+        deadline = asyncio.get_running_loop().time() + self._config.start_timeout
+        self._context.spawn(self._tell_of_waiting())
+        try:
+            async with asyncio.timeout_at(deadline):
+                await asyncio.gather(*(self._follow(connector, deadline) for connector in self._connectors))
+        except TimeoutError:
+            late = next(connector for connector in self._connectors if not connector.listed)
+            raise TickwaxError(f"venues.{late.venue}.rest: {late.rest.last_error or _silent(late.rest.url)}") from None
+        await self._until_open(deadline)
+
+    async def _follow(self, connector: Connector, deadline: float) -> None:
         """Check and follow one venue's instruments."""
         wanted = [i for i in self._wanted if i.venue == connector.venue]
         c = self._config
+
+        def hopeful(error: Exception) -> bool | float:
+            """For how long to wait before the next request; False if no answer can come in time."""
+            if not isinstance(error, RestError) or error.status in FINAL:
+                return False
+            connector.rest.last_error = error  # also a reply that came and cannot be read
+            left = deadline - asyncio.get_running_loop().time()
+            return error.wait <= left and (error.wait or True)
+
         try:
             async for attempt in stamina.retry_context(
-                on=RestError, attempts=None, timeout=c.start_timeout,
+                on=hopeful, attempts=None, timeout=None,
                 wait_initial=c.backoff_initial, wait_max=c.backoff_max, wait_jitter=c.backoff_jitter,
             ):  # fmt: skip
                 with attempt:
@@ -160,20 +195,43 @@ class Collector:
         except RestError as e:
             raise TickwaxError(f"venues.{connector.venue}.rest: {e}") from e
         check(wanted, listed)
+        connector.listed = True
         connector.start()
         connector.add(i for i in choose(wanted, listed) if self._mine(i))
 
-    async def _until_open(self) -> None:
+    async def _until_open(self, deadline: float) -> None:
         """Wait until every connection has been opened once."""
-        deadline = asyncio.get_running_loop().time() + self._config.start_timeout
+        time = asyncio.get_running_loop().time
         pools = [(connector, pool) for connector in self._connectors for pool in connector.pools]
         while not all(pool.opened for _, pool in pools):
-            late = asyncio.get_running_loop().time() >= deadline
+            left = deadline - time()
             for connector, pool in pools:
                 error = pool.error
-                if error is not None and not pool.opened and (late or error.final):
-                    raise TickwaxError(f"venues.{connector.venue}: {pool.url}: {error}")
+                if not pool.opened and (left <= 0.0 or (error is not None and (error.final or error.wait > left))):
+                    reason = f"{pool.url}: {error}" if error is not None else _silent(pool.url)
+                    raise TickwaxError(f"venues.{connector.venue}: {reason}")
             await asyncio.sleep(_POLL)
+
+    async def _tell_of_waiting(self) -> None:
+        """Say once of every address that the start waits for it, and what it has said."""
+        told: set[str] = set()
+        since: dict[str, float] = {}
+        time = asyncio.get_running_loop().time
+        while not self._started.is_set():
+            await asyncio.sleep(_POLL)
+            for venue, url, error in self._waited_for():
+                if url not in told and time() - since.setdefault(url, time()) >= _QUIET:
+                    told.add(url)
+                    self._telemetry.waiting(venue, url, str(error or "no answer yet"))
+
+    def _waited_for(self) -> Iterator[tuple[str, str, Exception | None]]:
+        """The addresses that have not answered yet, with their venue and newest error."""
+        for connector in self._connectors:
+            if not connector.listed:
+                yield connector.venue, connector.rest.url, connector.rest.last_error
+            for pool in connector.pools:
+                if not pool.opened:
+                    yield connector.venue, pool.url, pool.error
 
     async def _look_again(self, connector: Connector) -> None:
         """Follow what has been listed since, and no more what has been delisted."""
@@ -191,3 +249,7 @@ class Collector:
             self._telemetry.delisted(instrument)
         connector.remove(sorted(before - now))
         connector.add(sorted(now - before))
+
+
+def _silent(url: str) -> str:
+    return f"{url}: no answer"

@@ -18,6 +18,7 @@ from sources.live.dialect import Dialect, Operation
 from sources.live.lane import Lane, Stream
 from sources.live.pool import Pool
 from sources.live.recorder import Recorder
+from sources.live.rest import Rest
 from sources.live.socket import Socket
 from sources.live.universe import Listing
 from sources.messages import BadFrame, BookMessage, Decoder, Message, TradeMessage
@@ -30,11 +31,13 @@ class Connector(Recorder):
     """The streams and lanes of one venue's instruments."""
 
     venue: str
+    rest: Rest
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.lanes: dict[str, Lane] = {}
         self.pools: list[Pool] = []
+        self.listed = False  # the venue has told its instruments
         self._streams: dict[str, tuple[Lane, Stream]] = {}
         self._decoders: dict[Socket, ConnectionDecoder] = {}
         self._stopping = False
@@ -263,6 +266,7 @@ class Connector(Recorder):
                     if lane.overflowed and relaxed:
                         lane.overflowed = False
                         lane.feed.sequencer.lost()
+                    if not lane.feed.sequencer.synced:
                         self.resync(lane)
                     for stream in lane.streams:
                         if stream.ready and stream.silence.overdue(now):
@@ -283,8 +287,7 @@ class Connector(Recorder):
 
     def _asked(self, lane: Lane, stream: Stream) -> None:
         if stream.kind == "book":
-            lane.asked_at = self._time()
-            lane.attempts += 1
+            lane.ask(self._time())
 
     @property
     @abstractmethod

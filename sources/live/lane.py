@@ -6,10 +6,14 @@ from sources.feed import Feed
 from sources.instrument import Instrument
 from sources.live.silence import Silence
 from sources.live.socket import Socket
+from sources.live.trades import TradeDeduplicator
 from sources.messages import BookMessage, Message, TradeMessage
 
 HELD_LIMIT = 4096  # messages of a new connection that wait for the hand-over
-_NAMES_KEPT = 2048  # trades remembered by name; a reconnect repeats a few dozen
+_FREE_ATTEMPTS = 2
+_ANSWER_PATIENCE = 1.0  # seconds that a snapshot may take
+_MAX_PATIENCE = 300.0
+_STEADY = 10.0  # seconds after which a known book has proved itself
 
 
 class Stream:
@@ -36,51 +40,6 @@ class Stream:
         return held
 
 
-class Trades:
-    """Finds prints that come again after a reconnect, and prints that are missing.
-
-    A venue that numbers its prints without holes is followed by number, one that names them by the newest names.
-    """
-
-    def __init__(self) -> None:
-        self._last: int | None = None
-        self._excused = False
-        self._names: dict[str, None] = {}  # in order of arrival
-
-    @property
-    def numbered(self) -> bool:
-        """Whether a print that is missing will show by the number of the next."""
-        return self._last is not None
-
-    def missing(self, message: TradeMessage) -> int:
-        """Prints missing before this one; -1 when it is known already."""
-        if self.knows(message):
-            return -1
-        if message.name:
-            self._names[message.name] = None
-            if len(self._names) > _NAMES_KEPT:
-                del self._names[next(iter(self._names))]
-            return 0
-        missing = 0 if self._last is None else message.trade_id - self._last - 1
-        self._last = message.trade_id
-        excused, self._excused = self._excused, False
-        return 0 if missing == 1 and excused else missing
-
-    def knows(self, message: TradeMessage) -> bool:
-        """Whether the print has been met already."""
-        if message.name:
-            return message.name in self._names
-        return self._last is not None and message.trade_id <= self._last
-
-    def follows(self, message: TradeMessage) -> bool:
-        """Whether the print's number is the next one."""
-        return not message.name and message.trade_id - 1 == self._last
-
-    def excuse(self) -> None:
-        """A frame that could not be read may have been the next print: that it is missing is known."""
-        self._excused = True
-
-
 class Lane:
     """State of one instrument; `connector.Connector` moves it."""
 
@@ -89,12 +48,47 @@ class Lane:
         self.feed = feed
         self.book = book
         self.trade = trade
-        self.trades = Trades()
+        self.trades = TradeDeduplicator()
         self.lost_at: float | None = now  # when the book became unknown; None while it is known
+        self.synced_at = now  # when it became known; `lost_at` and `note_lost` tell whether it is
         self.was_synced = False
         self.asked_at = now  # when the book was asked for anew
-        self.attempts = 0
+        self.attempts = 0  # how often, since it was last known for a while
+        self.answered = True  # the book has been known since it was asked for
         self.overflowed = False
+
+    def ask(self, now: float) -> None:
+        """The book is asked for."""
+        self.asked_at = now
+        self.attempts += 1
+        self.answered = False
+
+    def may_ask(self, now: float) -> bool:
+        """Whether the book may be asked for again.
+
+        The first requests come at once, the next ones at doubling intervals, and while one is under way none comes
+        before its answer is late. Only a book that stays known restores the patience: what makes it unknown again and
+        again, such as frames that cannot be read, would otherwise cause requests without end.
+        """
+        patience = 2.0 ** (self.attempts - _FREE_ATTEMPTS) if self.attempts > _FREE_ATTEMPTS else 0.0
+        if not self.answered:
+            patience = max(patience, _ANSWER_PATIENCE)
+        return now - self.asked_at >= min(patience, _MAX_PATIENCE)
+
+    def know(self, now: float) -> None:
+        """The book is known."""
+        self.lost_at = None
+        self.synced_at = now
+        self.was_synced = self.answered = True
+
+    def lose(self, now: float) -> bool:
+        """The book is unknown; tells whether that is news."""
+        if self.lost_at is not None:
+            return False
+        if now - self.synced_at >= _STEADY:
+            self.attempts = 0
+        self.lost_at = now
+        return True
 
     def cancel(self) -> None:
         """Stop what the venue does for this instrument alone; by default nothing."""

@@ -37,15 +37,15 @@ class Recorder(ABC):
             self.lose(lane, message.receive_ts, "buffer overflow")
             return
         if isinstance(message, TradeMessage):
-            missing = lane.trades.missing(message)
-            if missing < 0:
+            verdict = lane.trades.judge(message)
+            if verdict.repeated:
                 self.telemetry.repeated(lane.instrument)
                 return
-            if missing:
+            if verdict.loss:
                 self.telemetry.gap(lane.instrument, "trade")
                 # The reset of an unknown book tells of them; one whose snapshot came before this print does not.
                 if lane.feed.sequencer.synced:
-                    self.lose(lane, message.receive_ts, f"{missing} trades missing")
+                    self.lose(lane, message.receive_ts, verdict.loss)
             if message.off_book:
                 self.telemetry.off_book(lane.instrument, message.off_book)
                 return
@@ -53,13 +53,17 @@ class Recorder(ABC):
             self.recorded(lane, 1)
             return
         was_known = lane.feed.sequencer.synced
+        gaps = lane.feed.sequencer.gaps
         outcome = self.apply(lane, message)
         self.recorded(lane, len(message.levels.price))
         if outcome is Outcome.GAP and was_known:
             if message.kind != SNAPSHOT:
                 self.telemetry.gap(lane.instrument, "book")
             self.note_lost(lane, "gap")
-        elif outcome is Outcome.EMIT and lane.lost_at is not None:
+        elif outcome is Outcome.EMIT:
+            if was_known and lane.feed.sequencer.gaps > gaps:  # a snapshot behind a hole
+                self.telemetry.gap(lane.instrument, "book")
+                self.note_lost(lane, "gap")
             self.note_synced(lane)
         if outcome is not Outcome.EMIT:
             self.resync(lane)
@@ -72,18 +76,15 @@ class Recorder(ABC):
 
     def note_lost(self, lane: Lane, reason: str) -> None:
         """Tell of a loss, once until the book is known again."""
-        lane.asked_at = self._time()
-        lane.attempts = 0
-        if lane.lost_at is None:
-            lane.lost_at = self._time()
+        if lane.lose(self._time()):
             self.telemetry.lost(lane.instrument, reason)
 
     def note_synced(self, lane: Lane) -> None:
         """Tell that the book is known."""
         if lane.lost_at is not None:
-            self.telemetry.synced(lane.instrument, self._time() - lane.lost_at, not lane.was_synced)
-            lane.lost_at = None
-            lane.was_synced = True
+            now = self._time()
+            self.telemetry.synced(lane.instrument, now - lane.lost_at, not lane.was_synced)
+            lane.know(now)
 
     def recorded(self, lane: Lane, rows: int) -> None:
         """About ``rows`` rows wait to be drained."""

@@ -1,6 +1,7 @@
 """One websocket: its frames in batches, its subscriptions paced, answered and kept alive."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
@@ -12,9 +13,12 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
 from sources.live.dialect import Answer, Dialect, Operation
+from sources.live.page import page_text
 
 MAX_FRAME_BYTES = 1 << 22  # a book of 1000 levels a side is 60 kB
 _PINGS_UNANSWERED = 2
+FINAL = (400, 404, 451)  # statuses after which trying again cannot help: another address is needed, or another country
+_LONGEST_WAIT = 86_400.0  # seconds; whoever asks to stay away for longer is asked again after a day
 
 
 class SocketLost(Exception):
@@ -122,8 +126,11 @@ class Socket:
         except InvalidStatus as e:
             status = e.response.status_code
             wait = retry_after(e.response.headers.get("Retry-After"))
-            raise SocketLost(f"the exchange answers HTTP {status}", wait, status, status in (400, 404)) from e
-        except (OSError, TimeoutError, WebSocketException, ValueError) as e:
+            text = f"the exchange answers HTTP {status} {page_text(bytes(e.response.body or b''))}".rstrip()
+            raise SocketLost(text, wait, status, status in FINAL) from e
+        except TimeoutError as e:
+            raise SocketLost(f"no answer within {open_timeout:g} s") from e
+        except (OSError, WebSocketException, ValueError) as e:
             raise SocketLost(str(e) or type(e).__name__) from e
         self._tasks = [asyncio.create_task(job) for job in (self._watch(), self._talk(), self._keep_alive())]
         return self
@@ -278,8 +285,9 @@ class Socket:
 
 
 def retry_after(text: str | None, default: float = 0.0) -> float:
-    """Seconds of a ``Retry-After`` header; ``default`` when there is none, or it is a date."""
+    """Seconds of a ``Retry-After`` header, a day at the most; ``default`` when there is none, or it is a date."""
     try:
-        return max(0.0, float(text)) if text else default
+        seconds = float(text) if text else default
     except ValueError:
         return default
+    return min(max(0.0, seconds), _LONGEST_WAIT) if math.isfinite(seconds) else default

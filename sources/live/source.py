@@ -71,7 +71,7 @@ class LiveSource(DynamicSource[Item]):
             share=worker_count,
         )
         try:
-            collector.start()
+            collector.start(self._stop)
         except Exception as e:
             self._on_error(e)
             raise

@@ -11,6 +11,9 @@ class Telemetry:
     def frames(self, venue: str, stream: str, count: int, size: int) -> None:
         """``count`` frames of ``size`` bytes came; ``stream`` is ``book``, ``trade`` or ``control``."""
 
+    def waiting(self, venue: str, url: str, reason: str) -> None:
+        """The start waits for an address, which has not answered, or has refused for ``reason``."""
+
     def connected(self, venue: str, url: str, streams: int) -> None:
         """A connection is open and about to ask for ``streams`` streams."""
 

@@ -34,6 +34,7 @@ _BYBIT_CONTRACTS = Words(
 )
 _BYBIT_STATUS = Words("status", frozenset(("Trading",)), frozenset(("PreLaunch", "Delivering", "Closed", "Settling")))
 _BYBIT_COINS = Words("settleCoin", frozenset(("USDT",)), frozenset(("USDC",)))
+_MOST_PAGES = 100
 _BYBIT_PAGE = "1000"
 _EXCHANGE_INFO_WEIGHT = 1
 
@@ -115,6 +116,7 @@ async def bybit_linear(rest: Rest, unknown: Unknown) -> list[Listing]:
     """
     out: list[Listing] = []
     cursor = ""
+    seen: set[str] = set()
     while True:
         query = {"category": "linear", "status": "Trading", "limit": _BYBIT_PAGE}
         await rest.reserve(1)
@@ -132,7 +134,12 @@ async def bybit_linear(rest: Rest, unknown: Unknown) -> list[Listing]:
                 out += _listing("bybit_linear", s.symbol, s.priceFilter.tickSize, unknown)
         if not page.nextPageCursor or page.nextPageCursor == cursor:
             return _whole(rest, "instruments-info", out, unknown)
+        seen.add(cursor)
         cursor = page.nextPageCursor
+        if cursor in seen or len(seen) >= _MOST_PAGES:
+            raise RestError(
+                f"{rest.url}: instruments-info does not end: cursor {cursor[:60]!r} after {len(seen)} pages"
+            )
 
 
 def choose(wanted: Iterable[Instrument], listed: Iterable[Listing]) -> list[Instrument]:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from sources.instrument import Instrument
 from sources.simulator.config import BINANCE, Limits
+from sources.simulator.damage import PAGE
 from sources.simulator.faults import REST_KINDS, Fault
 from sources.simulator.feed import Feed
 from sources.simulator.topic import Outlet
@@ -151,6 +152,8 @@ class BinanceRest:
         fault = outlet.faults.take(kinds, BINANCE, symbol, request.path, outlet.now_ns)
         if fault is not None and fault.kind == "rest_status":
             wait = fault.retry_after if fault.retry_after is not None else 1
+            if fault.page:
+                return fault, web.Response(status=fault.status, text=PAGE, content_type="text/html")
             return fault, self._refuse(fault.status, wait)
         return fault, None
 

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from sources.instrument import Instrument
 from sources.simulator.config import BYBIT, Limits
+from sources.simulator.damage import PAGE
 from sources.simulator.faults import REST_KINDS
 from sources.simulator.feed import Feed
 from sources.simulator.limits import Window
@@ -53,6 +54,8 @@ class BybitRest:
             return web.Response(status=403, text="access too frequent")
         fault = outlet.faults.take(REST_KINDS, BYBIT, None, request.path, outlet.now_ns)
         if fault is not None and fault.kind == "rest_status":
+            if fault.page:
+                return web.Response(status=fault.status, text=PAGE, content_type="text/html")
             headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
             return web.Response(status=fault.status, headers=headers, text="error")
         if fault is not None and fault.kind == "rest_delay":

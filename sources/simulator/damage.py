@@ -17,6 +17,12 @@ _SHUTDOWNS = {
 }
 
 
+# As of a service in front of the exchange.
+PAGE = """<!DOCTYPE html><html><head><title>ERROR: The request could not be satisfied</title>
+<style>body { color: red }</style></head><body><h1>403 ERROR</h1><p>The Amazon CloudFront distribution is configured to
+block access from your country.&nbsp;We can&#39;t connect to the server.</p><script>alert("x")</script></body></html>"""
+
+
 def shutdown(form: str, now_ms: int) -> bytes:
     """The announcement that a server is about to close the connection."""
     return _SHUTDOWNS[form] % now_ms
@@ -38,6 +44,8 @@ def damaged(fault: Fault, payload: bytes) -> list[bytes]:
     if kind == "future":
         ahead_ms = int(fault.ahead * 1000)
         return [frame(_TIMES.sub(lambda match: b'"%b":%d' % (match[1], int(match[2]) + ahead_ms), payload))]
+    if kind == "retype":  # a number becomes a text
+        return [frame(_TIMES.sub(rb'"\1":"\2"', payload))]
     if kind == "duplicate":
         return [frame(payload)] * 2
     assert kind == "unknown"

@@ -7,11 +7,11 @@ import msgspec
 
 from sources.errors import TickwaxError
 
-# Done to messages as they are sent. `drop` and `silent` send nothing, the next five send something else in the
+# Done to messages as they are sent. `drop` and `silent` send nothing, the next six send something else in the
 # message's place, `duplicate` sends it twice, and `unknown` sends another one before it.
 FRAME_KINDS = (
     *("drop", "silent"),
-    *("truncate", "garbage", "bad_utf8", "oversize", "future"),
+    *("truncate", "garbage", "bad_utf8", "oversize", "future", "retype"),
     *("duplicate", "unknown"),
 )
 # Done to connections that are open: TCP reset, close frame, frames held back and then sent at once.
@@ -50,7 +50,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     form: Literal["combined", "bare", "event"] = "combined"  # shutdown; how Binance words it
     age: Positive = 5.0  # s; rest_stale
     size: Annotated[int, msgspec.Meta(gt=0, le=1 << 28)] = 8 << 20  # bytes; oversize
-    how: Literal["reset", "status", "closed"] = "reset"  # refuse: "closed" stops listening, for both venues
+    how: Literal["reset", "status", "closed", "mute"] = "reset"  # refuse: "closed" stops listening, for both venues
+    page: bool = False  # rest_status, refuse with how="status": the body is a page that says why
     as_delta: bool = False  # restart: whether the frame with u = 1 says `delta`
 
     def matches(self, venue: str, symbol: str | None, stream: str | None) -> bool:

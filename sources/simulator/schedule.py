@@ -12,7 +12,15 @@ _TRADES = {BINANCE: "*@aggTrade", BYBIT: "publicTrade.*"}
 # How often each comes about, in proportion; kinds that hit a whole venue are rarer than those that hit one instrument.
 _OF_AN_INSTRUMENT = {
     **{"drop": 8, "silent": 3, "truncate": 3, "garbage": 2, "oversize": 1, "future": 2, "duplicate": 1, "unknown": 2},
-    **{"cross": 2, "restart": 2, "resnapshot": 2, "ignore_subscribe": 1, "reject_subscribe": 1, "repeat_trades": 2},
+    **{
+        "retype": 1,
+        "cross": 2,
+        "restart": 2,
+        "resnapshot": 2,
+        "ignore_subscribe": 1,
+        "reject_subscribe": 1,
+        "repeat_trades": 2,
+    },
 }
 _OF_A_VENUE = {
     **{"bad_utf8": 1, "reset": 2, "close": 2, "burst": 2, "refuse": 1, "shutdown": 1},

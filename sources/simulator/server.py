@@ -8,6 +8,7 @@ from aiohttp import WSMsgType, web
 
 from sources.simulator.config import Limits
 from sources.simulator.connection import Connection, abort
+from sources.simulator.damage import PAGE
 from sources.simulator.faults import CONNECT_KINDS, SUBSCRIBE_KINDS, Fault
 from sources.simulator.feed import Feed
 from sources.simulator.limits import Window
@@ -64,7 +65,7 @@ class SocketServer:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, from its beginning to its end."""
         self.outlet.look()
-        refusal = self._refusal(request)
+        refusal = await self._refusal(request)
         if refusal is not None:
             return refusal
         ws = web.WebSocketResponse(
@@ -101,14 +102,19 @@ class SocketServer:
         assert set(kinds) <= set(SUBSCRIBE_KINDS)
         return self.outlet.faults.take(kinds, self.venue, symbol, stream, self.outlet.now_ns)
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
+    async def _refusal(self, request: web.Request) -> web.Response | None:
         fault = self.outlet.faults.take(CONNECT_KINDS, self.venue, None, request.path, self.outlet.now_ns)
+        if fault is not None and fault.how == "mute":
+            await asyncio.sleep(fault.delay)
         if fault is not None and fault.how != "status":
             if isinstance(request.transport, asyncio.WriteTransport):
                 abort(request.transport)
             return web.Response(status=503)  # to nobody
+        if fault is not None and fault.page:
+            return web.Response(status=fault.status, text=PAGE, content_type="text/html")
         if fault is not None:
-            return web.Response(status=fault.status)
+            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            return web.Response(status=fault.status, headers=headers)
         if not self._connects.admit(self.outlet.now_ns):
             return web.Response(status=429, text="too many connections")
         return None

@@ -16,7 +16,6 @@ from sources.bybit_linear.sequence import sequencer as bybit
 from sources.events import DELTA, SNAPSHOT
 from sources.live.budget import Budget
 from sources.live.dialect import Answer, Operation
-from sources.live.lane import Trades
 from sources.live.silence import Silence
 from sources.live.socket import Socket
 from sources.messages import BookMessage, TradeMessage
@@ -98,24 +97,6 @@ def test_silence_learns_how_quiet_a_stream_is() -> None:
 
 def trade(number: int, name: str = "") -> TradeMessage:
     return TradeMessage("X", 0, 0, number, 1, 1.0, 1.0, name)
-
-
-def test_trades_by_number() -> None:
-    t = Trades()
-    assert [t.missing(trade(n)) for n in (5, 6, 6, 5, 9, 10)] == [0, 0, -1, -1, 2, 0]
-    t.excuse()
-    assert [t.missing(trade(n)) for n in (12, 14)] == [0, 1]
-    t.excuse()
-    assert t.missing(trade(17)) == 2
-
-
-def test_trades_by_name() -> None:
-    t = Trades()
-    assert [t.missing(trade(7, n)) for n in ("a", "b", "a", "c")] == [0, 0, -1, 0]
-    for n in range(3000):
-        assert t.missing(trade(7, str(n))) == 0
-    assert len(t._names) == 2048
-    assert not t.knows(trade(7, "a"))
 
 
 def delta(first: int, final: int, previous: int) -> BookMessage:
