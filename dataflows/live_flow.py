@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.request import getproxies_environment
 
 import bytewax.operators as op
 import stamina
@@ -24,6 +25,7 @@ from dataflows.interruption import on_interruption
 from dataflows.kernels import ready_features
 from dataflows.metrics import LiveTelemetry, count_features, count_tape
 from dataflows.settings import Settings
+from dataflows.settings_types import DIRECT, check_proxy
 from dataflows.startup import say
 from dataflows.summary import latency_lines
 from operators.features import FeatureEngine, FeatureRows, features
@@ -41,6 +43,7 @@ from sources.events import TapeBatch
 from sources.instrument import Instrument
 from sources.journal import compile_kernels
 from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
+from sources.live.proxies import Proxies
 from sources.live.source import LiveSource
 from sources.tape.journal import TapeJournals
 from sources.tape.tail import find_tail, since_reset
@@ -270,4 +273,19 @@ def live_config(settings: Settings) -> LiveConfig:
     return LiveConfig(
         binance_futures=BinanceFuturesConfig(binance.public_ws, binance.market_ws, binance.rest),
         bybit_linear=BybitLinearConfig(bybit.ws, bybit.rest, bybit.depth),
+        proxies=_proxies(settings.network.proxy.get_secret_value()),
     )
+
+
+def _proxies(named: str) -> Proxies:
+    """The proxies that the setting names, or the environment."""
+    if named:
+        return Proxies({} if named == DIRECT else {"all": named})
+    environment = getproxies_environment()
+    for key, address in environment.items():
+        if key in ("http", "https", "all"):
+            try:
+                check_proxy(address)
+            except ValueError as e:
+                raise TickwaxError(f"{key.upper()}_PROXY: {e}") from None
+    return Proxies(environment, environment.get("no", ""))

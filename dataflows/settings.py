@@ -31,6 +31,7 @@ from dataflows.settings_types import (
     OptionalSampling,
     OptionalTime,
     OptionalTopic,
+    ProxyAddress,
     Sampling,
     Symbols,
     WebSocketUrl,
@@ -67,6 +68,13 @@ class VenueSettings(_Group):
 
     binance_futures: BinanceFuturesSettings = BinanceFuturesSettings()
     bybit_linear: BybitLinearSettings = BybitLinearSettings()
+
+
+class NetworkSettings(_Group):
+    """How the exchanges are reached. ``proxy``: empty takes HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the
+    environment, ``direct`` takes none of them."""
+
+    proxy: ProxyAddress = SecretStr("")
 
 
 class TapeSettings(_Group):
@@ -182,6 +190,7 @@ class Settings(_Group):
     symbols: Symbols = ("binance_futures:BTCUSDT", "bybit_linear:BTCUSDT")
     duration: OptionalLength = None
     venues: VenueSettings = VenueSettings()
+    network: NetworkSettings = NetworkSettings()
     tape: TapeSettings = TapeSettings()
     journal: JournalSettings = JournalSettings()
     features: FeatureSettings = FeatureSettings()

@@ -10,18 +10,22 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from dataflows.durations import Duration
 from dataflows.instants import Instant
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.redaction import redacted
+from sources.live.proxies import SCHEMES
+from sources.redaction import HIDDEN, redacted
 
 CODECS = ("snappy", "zstd", "gzip", "brotli", "lz4", "none")  # those of Parquet that PyArrow writes
 
 _BROKER = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+DIRECT = "direct"  # no proxy, whatever the environment says
 
 
 def _no_bool(value: Any) -> Any:
@@ -74,6 +78,29 @@ def _url(*schemes: str) -> AfterValidator:
         return text.rstrip("/")
 
     return AfterValidator(check)
+
+
+def check_proxy(text: str) -> str:
+    """The address of a proxy.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in SCHEMES and bool(parts.hostname) and bool(parts.port) and not re.search(r"\s", text)
+    except ValueError:
+        good = False
+    if not good:
+        shown = redacted(repr(text), address=True)
+        raise ValueError(f"{shown} is not an address of the form {'://host:port, '.join(SCHEMES)}://host:port")
+    return text.rstrip("/")
+
+
+def _proxy(text: Any) -> SecretStr:
+    if not isinstance(text, str):
+        raise ValueError(f"{HIDDEN} is not an address of a proxy")
+    return SecretStr(text if text in ("", DIRECT) else check_proxy(text))
 
 
 def _instrument_or_venue(text: str) -> str:
@@ -140,6 +167,7 @@ FilePath = Annotated[Path, BeforeValidator(_file)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_or_none(_path))]
 WebSocketUrl = Annotated[str, _url("wss", "ws")]
 HttpUrl = Annotated[str, _url("https", "http")]
+ProxyAddress = Annotated[SecretStr, BeforeValidator(_proxy)]  # a secret, for it may hold a password
 InstrumentText = Annotated[str, AfterValidator(_instrument_or_venue)]
 Codec = Annotated[str, AfterValidator(_codec)]
 Brokers = Annotated[str, AfterValidator(_brokers)]

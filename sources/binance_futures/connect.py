@@ -83,7 +83,14 @@ class BinanceFuturesConnector(Connector):
         time = asyncio.get_running_loop().time
         self._weight = snapshot_weight(c.binance_futures.snapshot_levels)
         weight = Budget(max(c.binance_futures.weight_per_minute // share, self._weight), 60.0, time)
-        self.rest = Rest(self.venue, c.binance_futures.rest, c.open_timeout, weight, context.telemetry)
+        self.rest = Rest(
+            self.venue,
+            c.binance_futures.rest,
+            c.open_timeout,
+            weight,
+            context.telemetry,
+            c.proxies.of(c.binance_futures.rest),
+        )
         connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
         self._public = Pool(f"{c.binance_futures.public_ws}/stream", self.dialect, self, context, connects)
         self._market = Pool(f"{c.binance_futures.market_ws}/stream", self.dialect, self, context, connects)

@@ -40,7 +40,14 @@ class BybitLinearConnector(Connector):
         c = context.config
         time = asyncio.get_running_loop().time
         requests = Budget(max(_REQUESTS // share, 1), 5.0, time)
-        self.rest = Rest(self.venue, c.bybit_linear.rest, c.open_timeout, requests, context.telemetry)
+        self.rest = Rest(
+            self.venue,
+            c.bybit_linear.rest,
+            c.open_timeout,
+            requests,
+            context.telemetry,
+            c.proxies.of(c.bybit_linear.rest),
+        )
         connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
         self._pool = Pool(c.bybit_linear.ws, self.dialect, self, context, connects)
         self.pools = [self._pool]

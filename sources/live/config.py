@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from sources.live.proxies import Proxies
+
 
 @dataclass(frozen=True)
 class BinanceFuturesConfig:
@@ -33,6 +35,7 @@ class LiveConfig:
 
     binance_futures: BinanceFuturesConfig = field(default_factory=BinanceFuturesConfig)
     bybit_linear: BybitLinearConfig = field(default_factory=BybitLinearConfig)
+    proxies: Proxies = field(default_factory=Proxies)
     buffer_rows: int = 1_000_000  # tape rows that may wait to be drained; beyond, instruments overflow
     streams_per_connection: int = 200
     start_timeout: float = 15.0  # until every address must have answered once

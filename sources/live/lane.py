@@ -1,5 +1,6 @@
 """One instrument's way from its streams to its tape, whatever the connections do meanwhile."""
 
+import math
 from collections import deque
 
 from sources.feed import Feed
@@ -73,7 +74,8 @@ class Lane:
         patience = 2.0 ** (self.attempts - _FREE_ATTEMPTS) if self.attempts > _FREE_ATTEMPTS else 0.0
         if not self.answered:
             patience = max(patience, _ANSWER_PATIENCE)
-        return now - self.asked_at >= min(patience, _MAX_PATIENCE)
+        # At whole seconds: what is wrong with all books of a connection costs one message, not one a book.
+        return patience == 0.0 or now >= math.ceil(self.asked_at + min(patience, _MAX_PATIENCE))
 
     def know(self, now: float) -> None:
         """The book is known."""

@@ -143,7 +143,8 @@ class Link:
         h = self._handler
         socket = Socket(self._dialect, self._config.answer_timeout, h.received, h.subscribed, self._refused)
         try:
-            await socket.open(self.url, self._config.open_timeout, self._config.close_timeout)
+            c = self._config
+            await socket.open(self.url, c.open_timeout, c.close_timeout, c.proxies.of(self.url))
         except SocketLost as e:
             self.last_error = e
             self._telemetry.disconnected(self._dialect.venue, self.url, str(e))

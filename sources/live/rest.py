@@ -9,6 +9,7 @@ from sources.live.budget import Budget
 from sources.live.page import page_text
 from sources.live.socket import retry_after
 from sources.live.telemetry import Telemetry
+from sources.redaction import redacted
 
 _THROTTLED = {403: 600.0, 418: 120.0, 429: 10.0}  # seconds to stay away when the reply does not say
 _USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
@@ -29,16 +30,26 @@ class RestError(Exception):
 class Rest:
     """One exchange's REST address."""
 
-    def __init__(self, venue: str, url: str, timeout: float, budget: Budget, telemetry: Telemetry) -> None:
-        """``budget``: units of weight, or of requests where the exchange counts those."""
+    def __init__(
+        self, venue: str, url: str, timeout: float, budget: Budget, telemetry: Telemetry, proxy: str | None = None
+    ) -> None:
+        """Args:
+        budget: units of weight, or of requests where the exchange counts those.
+        proxy: address of the proxy to go through.
+        """
         self.url = url
         self._venue = venue
+        self._proxy = proxy
         self._budget = budget
         self._telemetry = telemetry
         self._free = asyncio.Semaphore(_AT_ONCE)
         self.last_error: RestError | None = None  # of a request, until one succeeds
-        # The connections' loop owns it; nothing of the environment (proxies) is read.
-        self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout), trust_env=False)
+        # The connections' loop owns it; nothing of the environment is read.
+        self._client = aiohttp.ClientSession(
+            connector=_connector(proxy) if proxy else None,
+            timeout=aiohttp.ClientTimeout(total=timeout),
+            trust_env=False,
+        )
 
     async def reserve(self, weight: int, priority: int = 0) -> None:
         """Wait until a request of that weight may be sent; to be called before each."""
@@ -70,6 +81,12 @@ class Rest:
             raise RestError(f"{self.url}: no answer within {self._client.timeout.total:g} s") from e
         except (aiohttp.ClientError, OSError, ValueError) as e:
             raise RestError(f"{self.url}: {str(e) or type(e).__name__}") from e
+        except Exception as e:
+            if self._proxy is None:
+                raise
+            raise RestError(
+                f"{self.url}: proxy {redacted(self._proxy)}: {e}", status=getattr(e, "error_code", 0) or 0
+            ) from e
         used = reply.headers.get(_USED_WEIGHT, "")
         if used.isdigit():
             self._budget.reported(int(used))
@@ -101,3 +118,11 @@ class Rest:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _connector(proxy: str) -> aiohttp.BaseConnector:
+    from aiohttp_socks import ProxyConnector  # which most runs need not load
+
+    scheme, _, rest = proxy.partition("://")
+    connector: aiohttp.BaseConnector = ProxyConnector.from_url(f"{scheme.removesuffix('h')}://{rest}", rdns=True)
+    return connector

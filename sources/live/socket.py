@@ -8,16 +8,22 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidProxyStatus, InvalidStatus, WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
 from sources.live.dialect import Answer, Dialect, Operation
 from sources.live.page import page_text
+from sources.redaction import redacted
 
 MAX_FRAME_BYTES = 1 << 22  # a book of 1000 levels a side is 60 kB
 _PINGS_UNANSWERED = 2
-FINAL = (400, 404, 451)  # statuses after which trying again cannot help: another address is needed, or another country
+FINAL = (
+    400,
+    404,
+    407,
+    451,
+)  # statuses after which trying again cannot help: another address, password or country is needed
 _LONGEST_WAIT = 86_400.0  # seconds; whoever asks to stay away for longer is asked again after a day
 
 
@@ -100,8 +106,8 @@ class Socket:
         self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heeded = False  # the announcement of the end has been told
 
-    async def open(self, url: str, open_timeout: float, close_timeout: float) -> Self:
-        """Connect.
+    async def open(self, url: str, open_timeout: float, close_timeout: float, proxy: str | None = None) -> Self:
+        """Connect, through a proxy if one is named.
 
         Raises:
             SocketLost: the exchange does not answer, or refuses.
@@ -117,7 +123,7 @@ class Socket:
                 url,
                 create_connection=create,  # type: ignore[arg-type]
                 compression=None,  # inflating costs more than a local network saves
-                proxy=None,
+                proxy=proxy,
                 open_timeout=open_timeout,
                 close_timeout=close_timeout,
                 max_size=MAX_FRAME_BYTES,
@@ -131,7 +137,9 @@ class Socket:
         except TimeoutError as e:
             raise SocketLost(f"no answer within {open_timeout:g} s") from e
         except (OSError, WebSocketException, ValueError) as e:
-            raise SocketLost(str(e) or type(e).__name__) from e
+            status = e.response.status_code if isinstance(e, InvalidProxyStatus) else 0
+            through = f"proxy {redacted(proxy)}: " if proxy else ""
+            raise SocketLost(f"{through}{str(e) or type(e).__name__}", status=status, final=status in FINAL) from e
         self._tasks = [asyncio.create_task(job) for job in (self._watch(), self._talk(), self._keep_alive())]
         return self
 

@@ -40,10 +40,10 @@ def processes() -> Iterator[Start]:
     """What starts Python with arguments; whatever still runs at the end is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(settings: dict[str, object], *arguments: object) -> subprocess.Popen[str]:
+    def start(settings: dict[str, object], *arguments: object, **around: str) -> subprocess.Popen[str]:
         command = [sys.executable, *map(str, arguments)]
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment(settings))
+        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment(settings) | around)
         started.append(process)
         return process
 

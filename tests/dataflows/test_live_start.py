@@ -10,6 +10,7 @@ from sources.simulator.config import SimulatorConfig
 from sources.simulator.thread import SimulatorThread, simulator_thread
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import told
+from tests.live.proxy import HOST, running
 
 MODULE = ("-m", "bytewax.run", "dataflows.live")
 VERB = ("-c", "from dataflows.cli import main; main()", "live")
@@ -61,3 +62,35 @@ def test_a_signal_while_the_start_waits_is_a_stop_in_order(exchange, settings, s
     assert process.returncode == 0, "".join(lines) + stderr
     assert time.monotonic() - begin < 5.0
     assert "Traceback" not in stderr
+
+
+def test_the_environment_names_a_proxy_and_the_setting_wins(exchange, settings, start, tmp_path):
+    secret = "hunter2"
+    with running("me", secret) as proxy:
+        far = {k: str(v).replace("127.0.0.1", HOST) for k, v in settings.items() if k.startswith("venues")}
+        address = f"http://me:{secret}@127.0.0.1:{proxy.http}"
+        around = {**settings, **far, "symbols": '["bybit_linear:BTCUSDT"]', "duration": "2s"}
+        process = start(around, *VERB, HTTP_PROXY=address)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 0, stderr
+        assert secret not in stderr
+        assert proxy.tunnels
+        process = start({**around, "network.proxy": "direct"}, *VERB, http_proxy=address)
+        stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert secret not in stdout + stderr
+        process = start({**around, "network.proxy": address, "tape.path": tmp_path / "other"}, *VERB, NO_PROXY="*")
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 0, stderr
+        assert secret not in stderr
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY", "TICKWAX_NETWORK__PROXY"])
+def test_a_proxy_that_is_none_is_one_line(settings, start, name):
+    process = start(settings, *VERB, **{name: "ftp://me:hunter2@host"})
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    (line,) = told(stderr)
+    assert line.startswith(f"tickwax: {'network.proxy' if name.startswith('TICKWAX') else name}: ")
+    assert "hunter2" not in line
+    assert "http://host:port" in line

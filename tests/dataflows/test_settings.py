@@ -57,6 +57,7 @@ def test_every_key_and_its_default():
                 "depth": 200,
             },
         },
+        "network": {"proxy": ""},
         "tape": {"path": "data/tape", "topic": "", "follow": False, "compression": "snappy"},
         "journal": {"rotate_after": "1h", "rotate_mb": 1024, "sync_after": "10s"},
         "features": {
