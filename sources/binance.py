@@ -55,6 +55,7 @@ DIFF = re.compile(r"depth(@\d+ms)?")  # stream of diffs, behind the symbol
 _BOOK_PRINTS = ("MARKET", "RPI", None)  # of `X`; spot and older frames have none
 _SHUTDOWN = "serverShutdown"
 _EMPTY = b"[]"
+_GENERATED = "depthSnapshot"  # a REST book that whoever recorded has put among the streams
 
 
 class _Route(NamedTuple):
@@ -95,6 +96,7 @@ class BinanceDecoder:
         self._bare_depth: msgspec.json.Decoder[Depth] = msgspec.json.Decoder(depth)
         self._book: msgspec.json.Decoder[Book] = msgspec.json.Decoder(book)
         self._partial_book: msgspec.json.Decoder[Envelope[Book]] = msgspec.json.Decoder(Envelope[partial_book])  # type: ignore[valid-type]
+        self._generated_book: msgspec.json.Decoder[Envelope[Book]] = msgspec.json.Decoder(Envelope[book])  # type: ignore[valid-type]
         # Not strict, so that numbers may be strings; that is how prices come.
         self._prints: dict[str, msgspec.json.Decoder[Envelope[Trade]] | msgspec.json.Decoder[Envelope[AggTrade]]] = {
             "trade": msgspec.json.Decoder(Envelope[Trade], strict=False),
@@ -144,8 +146,9 @@ class BinanceDecoder:
                     places.append((len(out), index))
                     sides += both
                     out.append(message)
-                elif route.kind == "partial":
-                    book = self._partial_book.decode(raw).data
+                elif route.kind in ("partial", "generated"):
+                    form = self._partial_book if route.kind == "partial" else self._generated_book
+                    book = form.decode(raw).data
                     message, both = self._snapshot(route.symbol, receive_ts, book)
                     places.append((len(out), index))
                     sides += both
@@ -160,7 +163,7 @@ class BinanceDecoder:
                     self._ignore(event)
                     continue
                 symbol = route.symbol if route else None
-                may_be_book = route is None or route.kind in ("depth", "snapshot", "partial")
+                may_be_book = route is None or route.kind in ("depth", "snapshot", "partial", "generated")
                 out.append(bad_frame(index, frame, symbol, may_be_book, str(e)))
         place_levels(out, places, parse_levels(sides), frames)
         return out
@@ -241,6 +244,8 @@ class BinanceDecoder:
             return self._chosen(symbol, "depth", kind)
         if kind == self._partial and symbol == self._capture_of:
             return self._chosen(symbol, "partial", kind)
+        if kind == _GENERATED and symbol == self._capture_of:
+            return _Route("generated", symbol, "")
         return self._chosen(symbol, kind, kind) if kind in self._prints else _Route("", symbol, kind)
 
     def _chosen(self, symbol: str, kind: str, stream: str, bare: bool = False) -> _Route:

@@ -12,10 +12,13 @@ from dataflows.kernels import announce
 from dataflows.progress import progress_bar
 from dataflows.settings import load_settings
 from sources.errors import TickwaxError
-from sources.importers import bybit_archive, cryptofeed, hftbacktest, tardis
+from sources.importers import bybit_archive, cryptofeed, hftbacktest, tardis, tardis_raw
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
 from sources.venues import venue
+
+# By kind: a kernel that it needs, and how many seconds all of its kernels take to compile.
+_COMPILED = {"hftbacktest": ("lines._index", 12), "tardis": ("decimals._column", 3)}
 
 
 def import_hftbacktest(files: list[Path], name: str, tape: str | None, compression: str | None, salvage: bool) -> None:
@@ -40,14 +43,25 @@ def import_cryptofeed(
     )
 
 
-def import_bybit_archive(files: list[Path], tape: str | None, compression: str | None, salvage: bool) -> None:
+def import_bybit_archive(
+    files: list[Path], tape: str | None, category: str | None, compression: str | None, salvage: bool
+) -> None:
     """Bybit's archive."""
-    _run("bybit-archive", tape, files, partial(bybit_archive.read, salvage=salvage), None, compression)
+    bybit_archive.check_category(category)
+    reader = partial(bybit_archive.read, salvage=salvage, category=category)
+    _run("bybit-archive", tape, files, reader, None, compression)
 
 
 def import_tardis(files: list[Path], tape: str | None, compression: str | None, salvage: bool) -> None:
     """CSV of Tardis.dev."""
     _run("tardis", tape, files, partial(tardis.read, salvage=salvage), None, compression)
+
+
+def import_tardis_raw(files: list[Path], name: str, tape: str | None, compression: str | None, salvage: bool) -> None:
+    """Raw replay of Tardis.dev, of the instrument ``name``."""
+    instrument = Instrument.parse(name)
+    reader = partial(tardis_raw.read, instrument=instrument, salvage=salvage)
+    _run("tardis-raw", tape, files, reader, instrument, compression)
 
 
 def _run(
@@ -67,7 +81,7 @@ def _run(
     for path in files:
         if not path.is_file():
             raise TickwaxError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
-    announce(SOURCES, "lines._index", 12)
+    announce(SOURCES, *_COMPILED.get(kind, ("decimals._books", 3)))
     with progress_bar("importing", DownloadColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=sum(path.stat().st_size for path in files))
         result = import_files(

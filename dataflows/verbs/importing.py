@@ -59,23 +59,47 @@ def cryptofeed_verb(
 
 @import_app.command("bybit-archive")
 def bybit_archive_verb(
-    files: Files, tape: Tape = None, compression: Compression = None, salvage: Salvage = False
+    files: Files,
+    tape: Tape = None,
+    category: Annotated[
+        str | None, typer.Option(help="Market of the files: linear. Spot archives have the same names.")
+    ] = None,
+    compression: Compression = None,
+    salvage: Salvage = False,
 ) -> None:
-    """Bybit's public order book archive (zip); the exchange's send time stands for the receive time.
+    """Bybit's public order book archive (zip, or unpacked); the exchange's send time stands for the receive time.
 
-    Example: `tickwax import bybit-archive 2024-12-01_XRPUSDT_ob500.data.zip --tape data/tape`
+    Example: `tickwax import bybit-archive 2024-12-01_XRPUSDT_ob500.data.zip --category linear --tape data/tape`
     """
     with quick_imports():
         from dataflows.jobs.importing import import_bybit_archive
-    import_bybit_archive(files, tape, compression, salvage)
+    import_bybit_archive(files, tape, category, compression, salvage)
 
 
 @import_app.command("tardis")
 def tardis_verb(files: Files, tape: Tape = None, compression: Compression = None, salvage: Salvage = False) -> None:
-    """Tardis.dev CSV files, plain or gzip: `incremental_book_L2` and `trades`, merged by `local_timestamp`.
+    """Tardis.dev CSV files: `incremental_book_L2`, `book_snapshot_N`, `trades`, merged by `local_timestamp`.
 
     Example: `tickwax import tardis book.csv.gz trades.csv.gz --tape data/tape`
     """
     with quick_imports():
         from dataflows.jobs.importing import import_tardis
     import_tardis(files, tape, compression, salvage)
+
+
+@import_app.command("tardis-raw")
+def tardis_raw_verb(
+    files: Files,
+    symbol: Annotated[str, typer.Option("--symbol", help="The symbol to import.", metavar="SYMBOL")],
+    tape: Tape = None,
+    venue_name: Annotated[str, typer.Option("--venue", help=" or ".join(CAPTURED))] = "binance_futures",
+    compression: Compression = None,
+    salvage: Salvage = False,
+) -> None:
+    """Tardis.dev's raw replay: a line is the time of arrival in ISO 8601 and the frame as it came; plain or gzip.
+
+    Example: `tickwax import tardis-raw btcusdt.ndjson.gz --venue binance_futures --symbol BTCUSDT --tape data/tape`
+    """
+    with quick_imports():
+        from dataflows.jobs.importing import import_tardis_raw
+    import_tardis_raw(files, f"{venue_name}:{symbol}", tape, compression, salvage)

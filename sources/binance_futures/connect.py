@@ -158,11 +158,11 @@ class BinanceFuturesConnector(Connector):
         lane.refresh.cancel()
         super().note_lost(lane, reason)
 
-    def resync(self, lane: Lane) -> None:
+    def resync(self, lane: Lane, waited: bool = False) -> None:
         """Fetch a snapshot, once a diff is there for it to join and trades come as well."""
         assert isinstance(lane, BinanceLane)
         now = self._time()
-        if lane.task is None and self._due(lane) and lane.may_ask(now):
+        if lane.task is None and self._due(lane) and lane.may_ask(now, waited):
             lane.ask(now)
             self._run(lane, self._fetch_until_joined)
 

@@ -91,10 +91,10 @@ class BybitLinearConnector(Connector):
                 self._streams[name][0].asked_at = self._time()
         super().subscribed(socket, streams)
 
-    def resync(self, lane: Lane) -> None:
+    def resync(self, lane: Lane, waited: bool = False) -> None:
         """Subscribe to the book again, unless that has just been done; after the trades, so that none are missing
         behind the snapshot."""
         if lane.feed.sequencer.synced or lane.overflowed or not (lane.trade.ready and lane.book.ready):
             return
-        if lane.may_ask(self._time()):
+        if lane.may_ask(self._time(), waited):
             self.resubscribe(lane, lane.book)

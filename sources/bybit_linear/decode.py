@@ -46,11 +46,15 @@ _SIDES = {"Buy": 1, "Sell": -1}
 _OPERATIONS = ("ping", "pong", "subscribe", "unsubscribe", "auth")  # answers to these may come
 
 
+_NO_SIDE = msgspec.Raw(b"[]")
+_NULL = b"null"
+
+
 class _BookData(msgspec.Struct, gc=False, rename={"symbol": "s", "bids": "b", "asks": "a", "number": "u"}):
     symbol: str
-    bids: msgspec.Raw
-    asks: msgspec.Raw
     number: Id
+    bids: msgspec.Raw = _NO_SIDE  # some archives leave out a side that has not changed, or say null
+    asks: msgspec.Raw = _NO_SIDE
 
 
 class _BookFrame(msgspec.Struct, gc=False):
@@ -69,6 +73,10 @@ class _Trade(msgspec.Struct, gc=False):
     i: str = ""  # unique, while one order's prints share a ``seq``
     seq: Id = 0  # older frames have none
     BT: bool | None = None  # a block trade; older frames have none
+
+
+def _side(levels: msgspec.Raw) -> msgspec.Raw:
+    return _NO_SIDE if bytes(levels) == _NULL else levels
 
 
 class _TradeFrame(msgspec.Struct, gc=False):
@@ -141,7 +149,7 @@ class BybitDecoder:
         kind = SNAPSHOT if frame.type == "snapshot" or data.number == _RESTART else DELTA
         number = data.number
         message = BookMessage(data.symbol, kind, exchange_ts, receive_ts, number, number, -1, NO_LEVELS)
-        return message, (data.bids, data.asks)
+        return message, (_side(data.bids), _side(data.asks))
 
     def _prints(self, place: int, frame: Frame) -> list[Message]:
         """The prints of a frame; one that cannot be believed costs no other."""
@@ -193,6 +201,22 @@ class BybitDecoder:
         if self._book_topic.setdefault(symbol, kind) != kind:
             return _Route("", symbol, f"{kind} beside {self._book_topic[symbol]}")
         return _Route("orderbook", symbol, "")
+
+
+_SPOT_ORDER = re.compile(rb'\{"topic":"orderbook\.\d+\.[^"]*","ts":\d+,"type":')
+
+
+def looks_like_spot(frame: bytes) -> bool:
+    """Whether a book frame, as the exchange wrote it, is of its spot market, which has the same topics.
+
+    Spot frames have ``ts`` before ``type``, linear ones behind it (recorded archives of both).
+
+    >>> looks_like_spot(b'{"topic":"orderbook.200.BTCUSDT","ts":1,"type":"snapshot","data":{}}')
+    True
+    >>> looks_like_spot(b'{"topic":"orderbook.200.BTCUSDT","type":"snapshot","ts":1,"data":{}}')
+    False
+    """
+    return _SPOT_ORDER.match(frame) is not None
 
 
 def decoder(clock: ClockBound | None = None) -> BybitDecoder:

@@ -1,22 +1,31 @@
-"""Bybit's public order book archive: a zip whose one member has a V5 frame a line.
+"""Bybit's public order book archive: V5 frames, one a line, in a zip or as its member alone.
 
-An archive has no receive times: a frame's ``ts``, the time at which the exchange sent it, stands for that.
+An archive has no receive times: a frame's ``ts``, the time at which the exchange sent it, stands for that. The archives
+of spot and linear contracts have the same names and topics. Spot has books of 200 levels and linear ones of 500, later
+of 200, too; so only the category that the user names tells for sure.
 """
 
 import io
+import re
 import zipfile
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from sources.bybit_linear.decode import looks_like_spot
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
-from sources.importers.files import Progress, cut_lines, opened
+from sources.importers.files import DamagedFile, InSteps, Progress, cut_lines, line_blocks, opened
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.messages import NS_PER_MS, Frame, Millis, bad_frame
 from sources.venues import venue
+
+CATEGORIES = ("linear", "spot")
+_SHARED = 200  # levels of archives of either market
+_DEPTH = re.compile(rb'"topic" ?: ?"orderbook\.(\d+)\.')
+_ZIP_MAGIC = b"PK"
 
 
 class _Sent(msgspec.Struct):
@@ -27,48 +36,71 @@ _sent = msgspec.json.Decoder(_Sent)
 
 
 def read(
-    paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress, salvage: bool = False
+    paths: Sequence[Path],
+    find_tail: FindTail,
+    stats: ImportStats,
+    progress: Progress,
+    salvage: bool = False,
+    category: str | None = None,
 ) -> Iterator[InstrumentBatch]:
     """Rows of every instrument in consecutive archives.
 
     Args:
-        paths: zip files in the order of time.
+        paths: zip files, or members of such, in the order of time.
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
         salvage: take the intact part of a damaged file.
+        category: the market that the files are of; None lets the frames tell, as far as they can.
 
     Raises:
-        TickwaxError: a file cannot be read, is no zip archive, or has no book and no trade.
+        TickwaxError: a file cannot be read, is of another market or may be, or has no book and no trade.
     """
+    check_category(category)
     linear = venue("bybit_linear")
-    run = ImportRun(linear, linear.decoder(), find_tail, stats)
+    run = ImportRun(linear, linear.decoder(), find_tail, stats, salvage=salvage)
     receive_ts = 0  # of the last good line; there is no book to lose before one
     for path in paths:
         before = run.met.total()
         number = 0
-        for block in _blocks(path, progress):
-            frames: list[Frame] = []
-            places: list[int] = []
-            for line in block.splitlines():
-                number += 1
-                if not line:
-                    continue
-                try:
-                    receive_ts = _sent.decode(line).ts * NS_PER_MS
-                except (ValueError, RecursionError) as e:
-                    _add(run, frames, places, path)
-                    stats.frames += 1
-                    bad = bad_frame(0, (receive_ts, line), None, True, str(e))
-                    run.bad(bad, f"{path}:{number}")
-                    continue
-                frames.append((receive_ts, line))
-                places.append(number)
-            _add(run, frames, places, path)
-            yield from run.take()
+        judged = False
+        with run.reading(path):
+            for block in _blocks(path, progress, stats):
+                frames: list[Frame] = []
+                places: list[int] = []
+                for line in block.splitlines():
+                    number += 1
+                    if not line:
+                        continue
+                    if not judged:
+                        judged = _judge(path, line, category)
+                    try:
+                        receive_ts = _sent.decode(line).ts * NS_PER_MS
+                    except (ValueError, RecursionError) as e:
+                        _add(run, frames, places, path)
+                        stats.frames += 1
+                        bad = bad_frame(0, (receive_ts, line), None, True, str(e))
+                        run.bad(bad, f"{path}:{number}")
+                        continue
+                    frames.append((receive_ts, line))
+                    places.append(number)
+                _add(run, frames, places, path)
+                yield from run.take()
+        yield from run.take()
         if run.met.total() == before:
             raise TickwaxError(f"{path}: nothing to import: no order book and no trades of Bybit V5")
     run.finish()
+
+
+def check_category(category: str | None) -> None:
+    """Refuse a market that is not imported.
+
+    Raises:
+        TickwaxError: that is so.
+    """
+    if category not in (None, "linear"):
+        known = "" if category in CATEGORIES else f"; the categories are {', '.join(CATEGORIES)}"
+        raise TickwaxError(f"--category: {category!r} is not imported, only linear is{known}")
 
 
 def _add(run: ImportRun, frames: list[Frame], places: list[int], path: Path) -> None:
@@ -77,12 +109,50 @@ def _add(run: ImportRun, frames: list[Frame], places: list[int], path: Path) -> 
     places.clear()
 
 
-def _blocks(path: Path, progress: Progress) -> Generator[bytes, None, None]:
+def _judge(path: Path, line: bytes, category: str | None) -> bool:
+    """Whether the line tells the market.
+
+    Raises:
+        TickwaxError: it is of spot, or may be and the category was not named.
+    """
+    depth = _DEPTH.search(line)
+    if depth is None:
+        return False
+    if looks_like_spot(line):
+        raise TickwaxError(
+            f"{path}: frames of Bybit's spot market (`ts` stands before `type`); only linear is imported"
+        )
+    if category is None and int(depth[1]) == _SHARED:
+        topic = f"orderbook.{int(depth[1])}"
+        raise TickwaxError(f"{path}: {topic} is in archives of spot and of linear contracts; say --category linear")
+    return True
+
+
+def _blocks(path: Path, progress: Progress, stats: ImportStats) -> Generator[bytes, None, None]:
     with opened(path) as file:
+        packed = file.read(2) == _ZIP_MAGIC
+        file.seek(0)
+        if not packed:
+            yield from line_blocks(path, progress)
+            return
         try:
             with zipfile.ZipFile(io.BufferedReader(file)) as archive:
                 for member in archive.infolist():
+                    if not _holds_frames(archive, member):
+                        stats.ignored["zip members without frames"] += not member.is_dir()
+                        continue
                     with archive.open(member) as stream:
-                        yield from cut_lines(path, stream, file.tell, progress)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as e:
+                        yield from cut_lines(path, InSteps(stream), file.tell, progress)
+        except DamagedFile:
+            raise
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as e:
             raise TickwaxError(f"{path}: is no readable zip archive: {e}") from e
+
+
+def _holds_frames(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether a member begins like a frame; what the maker's file manager adds, and readme files, do not."""
+    parts = member.filename.split("/")
+    if member.is_dir() or parts[0] == "__MACOSX" or parts[-1].startswith("."):
+        return False
+    with archive.open(member) as stream:
+        return stream.read(64).lstrip().startswith(b"{")

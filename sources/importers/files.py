@@ -22,6 +22,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _POLL_S = 0.05
 
 _PACKED_BYTES = 1 << 12
+_STEP_BYTES = 1 << 14
 _ISAL: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub takes it for an instance
 # What unpacking may raise.
 UNPACKING: tuple[type[Exception], ...] = (EOFError, ValueError, zlib.error, _ISAL, zipfile.BadZipFile)
@@ -72,6 +73,36 @@ def line_blocks(path: Path, progress: Progress) -> Generator[bytes, None, None]:
         raw.seek(0)
         stream: Any = Members(raw) if packed else raw
         yield from cut_lines(path, stream, raw.tell, progress)
+
+
+class InSteps:
+    """A stream that is read in small steps, so that all there is before a damage is given before it is told."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._error: Exception | None = None
+
+    def read(self, size: int) -> bytes:
+        """As of any stream.
+
+        Raises:
+            Exception: one of `UNPACKING`.
+        """
+        out: list[bytes] = []
+        left = size
+        while left > 0 and self._error is None:
+            try:
+                part = self._stream.read(min(left, _STEP_BYTES))
+            except UNPACKING as e:
+                self._error = e
+                break
+            if not part:
+                break
+            out.append(part)
+            left -= len(part)
+        if self._error is not None and left == size:
+            raise self._error
+        return b"".join(out)
 
 
 class Members:
@@ -151,9 +182,7 @@ def damaged(path: Path, error: Exception) -> DamagedFile:
     return DamagedFile(f"{path}: is damaged: {error}")
 
 
-def cut_lines(
-    path: Path, stream: IO[bytes], position: Callable[[], int], progress: Progress
-) -> Generator[bytes, None, None]:
+def cut_lines(path: Path, stream: Any, position: Callable[[], int], progress: Progress) -> Generator[bytes, None, None]:
     """What ``stream`` gives, in blocks of whole lines.
 
     Args:

@@ -1,7 +1,8 @@
 """Tardis.dev CSV files onto tapes: books and trades of an instrument merged by the time of arrival.
 
 There are no sequence numbers in these files: a running message number stands for them, and a hole in the recording
-shows only as a new snapshot, which a ``reset`` precedes.
+shows only as a new snapshot behind deltas, which a ``reset`` precedes. Rows of a snapshot that share the exchange's
+time are one message, though they may have arrived apart. In ``book_snapshot_N`` files every row is a snapshot.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from sources.events import InstrumentBatch, Int64s
 from sources.importers.files import DamagedFile, Progress
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
-from sources.importers.tardis_csv import FAULTS, Block, intact_blocks, join, read_blocks
+from sources.importers.tardis_csv import FAULTS, TORN, Block, intact_blocks, join, read_blocks
 from sources.instrument import Instrument
 
 EXCHANGES = {"binance-futures": "binance_futures", "binance": "binance_spot", "bybit": "bybit_linear"}
@@ -37,7 +38,7 @@ def read(
     before a trade of the same time.
 
     Args:
-        paths: ``incremental_book_L2`` and ``trades`` files, in any order.
+        paths: ``incremental_book_L2``, ``book_snapshot_N`` and ``trades`` files, in any order.
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
@@ -61,7 +62,7 @@ def read(
     if stats.salvaged and not salvage:
         raise DamagedFile(stats.salvaged[0])
     if not any(recorders.values()):
-        there = ", ".join(sorted({exchange for exchange, _ in recorders}))
+        there = ", ".join(sorted({exchange for exchange, _ in recorders} - {"exchange"}))
         raise TickwaxError(f"{paths[0]}: exchange {there}: expected one of {', '.join(EXCHANGES)}")
 
 
@@ -105,6 +106,8 @@ class _Series:
         keep: list[_Part] = []
         for part in self._pending:
             middle = max(part.start, int(np.searchsorted(part.key, cut)))
+            while part.start < middle < part.stop and part.block.continues[middle]:
+                middle -= 1  # not inside of a snapshot
             if middle > part.start:
                 out.append(part._replace(stop=middle))
             if middle < part.stop:
@@ -149,7 +152,7 @@ def _record(
             recorders[key] = _Recorder(instrument, find_tail(instrument), stats) if instrument else None
         recorder = recorders[key]
         if recorder is None:
-            stats.ignored[f"exchange {key[0]}"] += 1
+            stats.ignored["repeated headers" if key[0] == "exchange" else f"exchange {key[0]}"] += 1
         else:
             recorder.add(part, start, stop)
     for recorder in recorders.values():
@@ -165,7 +168,9 @@ def _runs(part: _Part) -> list[tuple[int, _Part, int, int]]:
         key, snapshot = part.key[rows], block.snapshot[rows]
         names = [f"{e}:{s}" for e, s in zip(block.exchange[rows], block.symbol[rows], strict=True)]
         name = np.unique(names, return_inverse=True)[1]
-        change[1:] = (np.diff(key) != 0) | (snapshot[1:] != snapshot[:-1]) | (np.diff(name) != 0)
+        later = (np.diff(key) != 0) & ~block.continues[rows][1:]
+        torn = block.snapshot[rows][1:] & (block.fault[rows][1:] == TORN)
+        change[1:] = later | torn | (snapshot[1:] != snapshot[:-1]) | (np.diff(name) != 0)
     starts = (np.flatnonzero(change) + part.start).tolist()
     return [(int(part.key[a]), part, a, b) for a, b in zip(starts, [*starts[1:], part.stop], strict=True)]
 
@@ -177,6 +182,7 @@ class _Recorder:
         self._instrument = instrument
         self._builder = TapeBuilder(tail)
         self._known = False  # a snapshot has come in these files
+        self._changed = False  # and a delta behind it: in files of snapshots alone each one replaces the one before
         self._number = tail.book_sequence
         self._all = stats
         self._stats = stats.of(instrument)
@@ -216,19 +222,20 @@ class _Recorder:
         )
 
     def _book(self, block: Block, start: int, stop: int) -> None:
-        receive_ts = int(block.receive_ts[start])
+        receive_ts = int(block.receive_ts[start:stop].max())
         exchange_ts = int(block.exchange_ts[start:stop].max())
         levels = Levels(block.side[start:stop], block.price[start:stop], block.size[start:stop])
         self._number += 1
         self._stats.books += 1
         if block.snapshot[start]:
-            if self._known:  # the recording was interrupted, and began anew
+            if self._changed:  # the recording was interrupted, and began anew
                 self._stats.gaps += 1
                 self._builder.reset(receive_ts)
-            self._known = True
+            self._known, self._changed = True, False
             self._stats.snapshots += 1
             self._builder.snapshot(exchange_ts, receive_ts, self._number, levels)
         elif self._known:
+            self._changed = True
             self._builder.delta(exchange_ts, receive_ts, self._number, levels)
         else:
             self._stats.dropped += 1
@@ -239,5 +246,5 @@ class _Recorder:
             text = self._all.report_bad(f"{part.path}:{block.number[row]}", FAULTS[block.fault[row]], "")
             self._stats.report_bad(text, not block.trade[row])
         if not block.trade[start]:
-            self._known = False
+            self._known = self._changed = False
             self._builder.reset(int(block.receive_ts[start]))

@@ -1,8 +1,10 @@
-"""Tardis.dev CSV files in columns: ``incremental_book_L2`` and ``trades``.
+"""Tardis.dev CSV files in columns: ``incremental_book_L2``, ``book_snapshot_N`` and ``trades``.
 
 Tardis documentation, "Downloadable CSV files": ``timestamp`` is the exchange's time and ``local_timestamp`` the time of
 arrival, both in microseconds since the epoch; ``is_snapshot`` marks rows of an initial book; ``amount`` 0 removes a
-level; ``side`` is ``bid``/``ask`` or the aggressor's ``buy``/``sell``/``unknown``.
+level; ``side`` is ``bid``/``ask`` or the aggressor's ``buy``/``sell``/``unknown``. A row of ``book_snapshot_5`` or
+``book_snapshot_25`` has columns ``asks[0].price``, ``asks[0].amount``, ``bids[0].price`` and so on, empty where there
+is no level.
 """
 
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from sources.importers.files import UNPACKING, DamagedFile, Members, Progress, d
 BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
 TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
 
+_SIDES = ("bids", "asks")
 _UNREADABLE: tuple[type[Exception], ...] = (pa.ArrowInvalid, OSError, *UNPACKING)
 _BLOCK_BYTES = 1 << 20
 _HEADER_BYTES = 1 << 16
@@ -42,7 +45,7 @@ FAULTS = (
     "side or is_snapshot is another word",
     "the file is damaged from here on",
 )
-_DAMAGED = len(FAULTS) - 1
+TORN, _DAMAGED = 1, len(FAULTS) - 1
 
 
 class Block(NamedTuple):
@@ -65,6 +68,15 @@ class Block(NamedTuple):
     def rows(self) -> int:
         """Number of rows."""
         return len(self.number)
+
+    @property
+    def continues(self) -> Bools:
+        """Whether a row belongs to the same snapshot as the row before: the exchange's time is the same.
+
+        A torn row, whose time is not known, is by itself."""
+        same = np.zeros(self.rows, np.bool_)
+        same[1:] = self.snapshot[1:] & self.snapshot[:-1] & (np.diff(self.exchange_ts) == 0) & (self.fault[1:] != TORN)
+        return same
 
     def slice(self, start: int, stop: int) -> "Block":
         """Rows ``start:stop``."""
@@ -142,14 +154,16 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
         lines: _WholeLines | None = None
         try:
             # Not Arrow's reading of it: its threads read on while an exception leaves this function.
-            trades = _is_trades(path, _header(raw, packed))
+            names = _header(raw, packed)
+            levels = _levels(names)
+            trades = not levels and _is_trades(path, names)
             raw.seek(0)
             lines = _WholeLines(Members(raw)) if packed else None
             reader = csv.open_csv(
                 lines or raw,
                 csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
                 csv.ParseOptions(invalid_row_handler=on_torn),
-                csv.ConvertOptions(column_types={name: pa.binary() for name in (*BOOK_COLUMNS, *TRADE_COLUMNS)}),
+                csv.ConvertOptions(column_types={name: pa.binary() for name in names}),
             )
             for batch in reader:
                 progress(raw.tell() - told)
@@ -159,7 +173,8 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
                 numbers = numbers[: batch.num_rows + len(lost)]
                 line = int(numbers[-1]) + 1
                 del torn[: len(lost)]
-                yield _block(batch, trades, numbers, np.isin(numbers, lost))
+                torn_rows = np.isin(numbers, lost)
+                yield _wide(batch, levels, numbers, torn_rows) if levels else _block(batch, trades, numbers, torn_rows)
         except _UNREADABLE as e:
             damage = lines.damage if lines else None
             if damage is not None:  # before the first row, too
@@ -176,6 +191,16 @@ def _header(raw: BinaryIO, packed: bool) -> list[str]:
     return line.decode("ascii", "replace").strip().split(",") if line else []
 
 
+def _levels(names: list[str]) -> int:
+    """How many levels a side a file of whole books has; 0 for another file."""
+    if not {"exchange", "symbol", "timestamp", "local_timestamp"} <= set(names):
+        return 0
+    levels = 0
+    while {f"{side}[{levels}].{what}" for side in _SIDES for what in ("price", "amount")} <= set(names):
+        levels += 1
+    return levels
+
+
 def _is_trades(path: Path, names: list[str]) -> bool:
     if not names:
         raise TickwaxError(f"{path}: is empty")
@@ -183,7 +208,8 @@ def _is_trades(path: Path, names: list[str]) -> bool:
         if set(columns) <= set(names):
             return columns is TRADE_COLUMNS
     raise TickwaxError(
-        f"{path}: columns {','.join(names)[:200]}: expected {','.join(BOOK_COLUMNS)} or {','.join(TRADE_COLUMNS)}"
+        f"{path}: columns {','.join(names)[:200]}: expected {','.join(BOOK_COLUMNS)} or {','.join(TRADE_COLUMNS)}, "
+        "or those of book_snapshot_N"
     )
 
 
@@ -222,6 +248,32 @@ def _block(batch: Any, trades: bool, numbers: Int64s, torn: Bools) -> Block:
         trade_id=trade_id,
         fault=np.select([torn, ~timed, ~arrived, ~believed, ~priced, ~sized, ~flagged], range(1, _DAMAGED), 0),
     )
+
+
+def _wide(batch: Any, levels: int, numbers: Int64s, torn: Bools) -> Block:
+    """A batch of whole books as rows of snapshots, each level one; a book without levels leaves none."""
+    sides = [
+        pa.RecordBatch.from_pydict(
+            {name: batch[name] for name in ("exchange", "symbol", "timestamp", "local_timestamp")}
+            | {"is_snapshot": pa.array([b"true"] * batch.num_rows, pa.binary())}
+            | {"side": pa.array([side[:-1].encode()] * batch.num_rows, pa.binary())}
+            | {what: batch[f"{side}[{level}].{what}"] for what in ("price", "amount")}
+        )
+        for side in _SIDES
+        for level in range(levels)
+    ]
+    blocks = [_block(part, False, numbers, torn) for part in sides]
+    there = [torn.copy() if i == 0 else np.zeros(len(numbers), np.bool_) for i in range(len(sides))]
+    for mask, part in zip(there, sides, strict=True):
+        empty = pc.equal(pc.binary_length(part["price"]), 0).to_numpy(zero_copy_only=False)
+        mask[np.flatnonzero(~torn)] = ~empty
+    kept = np.concatenate(there)
+    order = np.argsort(np.tile(np.arange(len(numbers)), len(sides)), kind="stable")
+    order = order[kept[order]]
+    whole = blocks[0]
+    for block in blocks[1:]:
+        whole = join(whole, block)
+    return Block._make([column[i] for i in order] if isinstance(column, list) else column[order] for column in whole)
 
 
 def _times(column: Any) -> tuple[Int64s, Bools]:

@@ -267,7 +267,7 @@ class Connector(Recorder):
                         lane.overflowed = False
                         lane.feed.sequencer.lost()
                     if not lane.feed.sequencer.synced:
-                        self.resync(lane)
+                        self.resync(lane, waited=True)
                     for stream in lane.streams:
                         if stream.ready and stream.silence.overdue(now):
                             self._complain(lane, stream, now)

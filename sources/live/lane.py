@@ -64,8 +64,9 @@ class Lane:
         self.attempts += 1
         self.answered = False
 
-    def may_ask(self, now: float) -> bool:
-        """Whether the book may be asked for again.
+    def may_ask(self, now: float, waited: bool) -> bool:
+        """Whether the book may be asked for again; ``waited``: the caller looks at all books of a venue from time to
+        time, so that what is wrong with all of a connection costs one message, not one a book.
 
         The first requests come at once, the next ones at doubling intervals, and while one is under way none comes
         before its answer is late. Only a book that stays known restores the patience: what makes it unknown again and
@@ -74,8 +75,7 @@ class Lane:
         patience = 2.0 ** (self.attempts - _FREE_ATTEMPTS) if self.attempts > _FREE_ATTEMPTS else 0.0
         if not self.answered:
             patience = max(patience, _ANSWER_PATIENCE)
-        # At whole seconds: what is wrong with all books of a connection costs one message, not one a book.
-        return patience == 0.0 or now >= math.ceil(self.asked_at + min(patience, _MAX_PATIENCE))
+        return patience == 0.0 or (waited and now >= math.ceil(self.asked_at + min(patience, _MAX_PATIENCE)))
 
     def know(self, now: float) -> None:
         """The book is known."""

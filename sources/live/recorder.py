@@ -20,7 +20,7 @@ class Recorder(ABC):
         self._time = asyncio.get_running_loop().time
 
     @abstractmethod
-    def resync(self, lane: Lane) -> None:
+    def resync(self, lane: Lane, waited: bool = False) -> None:
         """See to it that an unknown book becomes known; called whenever that may have become possible."""
 
     def apply(self, lane: Lane, message: BookMessage) -> Outcome:

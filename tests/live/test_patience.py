@@ -35,7 +35,7 @@ class Minute:
         for tick in range(int(seconds * 10)):
             now = tick / 10
             self.lane.lose(now)
-            if self.lane.may_ask(now):
+            if self.lane.may_ask(now, waited=True):
                 self.lane.ask(now)
                 self.asked.append(now)
                 if self._answered:
@@ -58,7 +58,7 @@ def test_a_book_that_stayed_known_is_asked_for_at_once() -> None:
     lane = minute.lane
     lane.know(100.0)
     assert lane.lose(111.0)
-    assert lane.may_ask(111.0)
+    assert lane.may_ask(111.0, waited=False)
 
 
 LEVELS = parse_levels([msgspec.Raw(b'[["99","1"]]'), msgspec.Raw(b'[["101","1"]]')])[0]

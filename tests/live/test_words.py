@@ -173,7 +173,7 @@ def test_one_entry_that_cannot_be_read_costs_no_other() -> None:
 
 
 class _Recorder(Recorder):
-    def resync(self, lane: Lane) -> None: ...
+    def resync(self, lane: Lane, waited: bool = False) -> None: ...
 
 
 def test_a_dropped_print_is_no_hole_and_is_not_recorded_twice() -> None:

@@ -1,0 +1,89 @@
+"""Lines of Tardis.dev's raw replay: ``<ISO 8601 time> <JSON>``, the frames of one venue as they came.
+
+Tardis documentation, "HTTP API": the time is that of arrival, in UTC with up to 7 decimals. The stream
+``<symbol>@depthSnapshot`` is not the exchange's: it holds the REST book that Tardis fetched (``"generated":true``).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sources.binance_futures.decode import decoder as futures_decoder
+from sources.binance_spot.decode import decoder as spot_decoder
+from sources.bybit_linear.decode import BybitDecoder
+from sources.errors import TickwaxError
+from sources.events import InstrumentBatch
+from sources.importers.files import Progress, line_blocks, read_ahead
+from sources.importers.run import FindTail, ImportRun
+from sources.importers.stats import ImportStats
+from sources.importers.venues import CAPTURED
+from sources.instrument import Instrument
+from sources.messages import Decoder, Frame, bad_frame
+from sources.venues import venue
+
+_LINE = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z (.*)", re.DOTALL)
+
+
+def read(
+    paths: Sequence[Path],
+    find_tail: FindTail,
+    stats: ImportStats,
+    progress: Progress,
+    instrument: Instrument,
+    salvage: bool = False,
+) -> Iterator[InstrumentBatch]:
+    """Rows of one instrument from consecutive files, plain or gzip; as `hftbacktest.read`."""
+    if instrument.venue not in CAPTURED:
+        raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(CAPTURED)}")
+    symbol = instrument.symbol
+    run = ImportRun(venue(instrument.venue), _decoder(instrument), find_tail, stats, symbol, salvage)
+    receive_ts = 0  # of the last good line
+    for path in paths:
+        before, bad = run.met[symbol], stats.bad
+        number = 0
+        with run.reading(path), closing(read_ahead(line_blocks(path, progress))) as blocks:
+            for block in blocks:
+                frames: list[Frame] = []
+                places: list[str] = []
+                for line in block.splitlines():
+                    number += 1
+                    if not line:
+                        continue
+                    where = f"{path}:{number}"
+                    match = _LINE.fullmatch(line)
+                    time = nanoseconds(match) if match else None
+                    if match is None or time is None:
+                        run.add(frames, places.__getitem__)
+                        frames, places = [], []
+                        stats.frames += 1
+                        run.bad(bad_frame(0, (receive_ts, line), None, True, "a line that begins with no time"), where)
+                        continue
+                    receive_ts = time
+                    frames.append((receive_ts, match[3]))
+                    places.append(where)
+                run.add(frames, places.__getitem__)
+                yield from run.take()
+        yield from run.take()
+        if number == 0:
+            raise TickwaxError(f"{path}: is empty")
+        if run.met[symbol] == before and stats.bad == bad:
+            there = ", ".join(sorted(run.met)[:10]) or "no depth and no trades"
+            raise TickwaxError(f"{path}: nothing to import for {symbol}; it holds {there}")
+    run.finish()
+
+
+def _decoder(instrument: Instrument) -> Decoder:
+    if instrument.venue == "bybit_linear":
+        return BybitDecoder()
+    return (spot_decoder if instrument.venue == "binance_spot" else futures_decoder)(instrument.symbol)
+
+
+def nanoseconds(match: re.Match[bytes]) -> int | None:
+    """The time that a line begins with; None for a date that does not exist."""
+    try:
+        second = datetime.fromisoformat(match[1].decode()).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(second.timestamp()) * 10**9 + int((match[2] or b"0").ljust(9, b"0"))
