@@ -14,7 +14,7 @@ from sources.live.socket import Socket, SocketLost
 from sources.live.telemetry import Telemetry
 
 _STEADY = 30.0  # seconds after which a connection has proved itself: the next backoff begins anew
-_SETTLE_INTERVAL = 0.1
+_SETTLE_INTERVAL = (0.01, 0.1)  # seconds, between them
 _MAX_REFUSED_WAIT = 300.0
 _BLOCKED = 600.0  # exchange documentation: HTTP 403 lasts ten minutes at least
 
@@ -174,7 +174,8 @@ class Link:
             if asyncio.get_running_loop().time() >= deadline:
                 self._handler.settle(old, new, True)
                 break
-            await asyncio.sleep(_SETTLE_INTERVAL)
+            # Not at a fixed interval: in step with streams of the same one, the new connection could always be behind.
+            await asyncio.sleep(random.uniform(*_SETTLE_INTERVAL))
         lost.cancel()
         if new.gone:
             await self._drop(new)
