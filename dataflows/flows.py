@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bytewax.operators as op
-import pyarrow.parquet as pq
 from bytewax.dataflow import Dataflow
 
 from dataflows.engine_options import Recovery, cluster
+from dataflows.identities import identity_of, own_orders, same_columns
 from dataflows.interpreter import keep_freed_memory
 from dataflows.interruption import on_interruption
-from dataflows.orders import read_orders
 from dataflows.progress import ReplayProgress
 from dataflows.resumption import identity
 from dataflows.settings import Settings
@@ -28,6 +27,7 @@ from dataflows.tapes import open_tape, weighed
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Memory, Quality, features
 from operators.schema import Column, book_columns, feature_columns
+from sinks.identity import Identity, check_folder
 from sinks.lock import DataSetLock, check_writable, only_writer
 from sinks.resumable import ResumableRowsSink, already_there, begun
 from sinks.rows import RowsSink
@@ -205,11 +205,12 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
 
         publish_replayed(rows, settings, config, replay.stop_with_error)
     rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
-    for name, path, columns in _wanted_sets(settings, config, chosen, recovery is not None):
+    for name, path, columns, marks in _wanted_sets(settings, config, chosen, recovery is not None):
         codec, overwrite = settings.tape.compression, settings.features.overwrite
         if recovery:
             replay.hold(path)
-            sink = ResumableRowsSink(path, columns, "replay-r", codec, chosen, overwrite, replay.stop_with_error)
+            on_error = replay.stop_with_error
+            sink = ResumableRowsSink(path, columns, "replay-r", codec, chosen, overwrite, on_error, marks)
             replay.sinks[name] = sink
             # Bytewax hands a partition values without their keys.
             op.output(f"{name}_parquet", op.map(f"{name}_keyed", rows, lambda item: (item[0], item)), sink)
@@ -217,7 +218,7 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
             replaced = chosen if overwrite else []
             hold = partial(replay.hold, path)
             on_error = replay.stop_with_error
-            replay.sinks[name] = RowsSink(path, columns, "replay", codec, replaced, on_error, hold, placement)
+            replay.sinks[name] = RowsSink(path, columns, "replay", codec, replaced, on_error, hold, placement, marks)
             op.output(f"{name}_parquet", rows, replay.sinks[name])
     if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
@@ -241,7 +242,7 @@ def engine_factory(
     settings: Settings, config: FeatureConfig, made: dict[Instrument, FeatureEngine]
 ) -> Callable[[Instrument], FeatureEngine]:
     """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``."""
-    orders = read_orders(settings.features.d_file) if settings.features.d_file else {}
+    orders = own_orders(settings, config)
     with_books = settings.books.path is not None
     memory: dict[FeatureConfig, Memory] = defaultdict(list)
 
@@ -260,8 +261,8 @@ def engine_factory(
 
 def _wanted_sets(
     settings: Settings, config: FeatureConfig, chosen: list[Instrument], resumable: bool
-) -> Iterator[tuple[str, Path, list[Column]]]:
-    """The Parquet data sets that are switched on: name, folder, columns.
+) -> Iterator[tuple[str, Path, list[Column], Identity]]:
+    """The Parquet data sets that are switched on: name, folder, columns, what their files say of themselves.
 
     Raises:
         TickwaxError: one is no folder, cannot be written to, or holds rows of an instrument already and may not be
@@ -284,19 +285,6 @@ def _wanted_sets(
         if there and not settings.features.overwrite and not (resumable and begun(path)):
             raise TickwaxError(f"{name}.path: {already_there(path, there)}")
         same_columns(name, path, columns, chosen)
-        yield name, path, columns
-
-
-def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Instrument]) -> None:
-    """Refuse a folder whose other instruments have other columns: nobody could read it as one data set."""
-    wanted = [column.name for column in columns]
-    ours = set(chosen)
-    for instrument in instruments(path):
-        if instrument not in ours:
-            file = data_files(path, instrument)[0]
-            odd = set(pq.read_schema(file).names).symmetric_difference(wanted)
-            if odd:
-                raise TickwaxError(
-                    f"{name}.path: {file} was written with other settings: {min(odd)} is in one of them only"
-                )
-            return
+        marks = identity_of(name, settings, config)
+        check_folder(path, marks, set(chosen), appended=False)
+        yield name, path, columns, marks

@@ -19,7 +19,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink
 
 from dataflows.engine_options import cluster
-from dataflows.flows import engine_factory, same_columns
+from dataflows.flows import engine_factory
+from dataflows.identities import identity_of, same_columns
 from dataflows.interpreter import ready_interpreter
 from dataflows.interruption import on_interruption
 from dataflows.kernels import ready_features
@@ -31,6 +32,7 @@ from dataflows.summary import latency_lines
 from operators.features import FeatureEngine, FeatureRows, features
 from operators.schema import book_columns, feature_columns
 from sinks.form import Form
+from sinks.identity import check_folder
 from sinks.lock import DataSetLock
 from sinks.recording import RecordingSink
 from sinks.rows import rows_form
@@ -208,8 +210,10 @@ def prepare_live(
             for name, path, columns in wanted_sets:
                 if path is not None:
                     same_columns(name, path, columns, [])
+                    marks = identity_of(name, settings, config)
+                    check_folder(path, marks, set(), appended=True)
                     count = count_features if name == "features" else lambda item: None
-                    form = rows_form(columns, settings.tape.compression)
+                    form = rows_form(columns, settings.tape.compression, marks)
                     op.output(f"{name}_parquet", rows, sink(name, path, form, count))
             if settings.kafka.bootstrap:
                 from dataflows.kafka import publish_live  # takes a quarter of a second, which most runs need not spend

@@ -22,8 +22,10 @@ from dataflows.terminal import line, prose
 from dataflows.text_table import show
 from operators.config import SECOND
 from operators.fracdiff import MOST_ORDERS
+from operators.identity import feature_settings
 from operators.order_search import Trial
 from operators.orders import FoundOrder, OrderConfig, optimal_orders
+from sinks.identity import Identity
 from sinks.orders import check_orders_path, write_orders
 from sources.errors import TickwaxError
 from sources.events import TapeBatch
@@ -140,6 +142,18 @@ def order_config(settings: Settings) -> OrderConfig:
     )
 
 
+def order_identity(settings: Settings, config: OrderConfig) -> Identity:
+    """What decides an order: the settings of the search and those of the samples."""
+    samples = feature_settings(config.features)
+    names = ("features.sampling", "features.max_hold", "features.ffd_threshold")
+    search = ("price", "pvalue", "step", "tolerance", "start", "train_until")
+    return Identity(
+        "optimal_d",
+        {name: samples[name] for name in names}
+        | {f"optimal_d.{name}": str(getattr(settings.optimal_d, name)) for name in search},
+    )
+
+
 class _OrdersSink(DynamicSink[tuple[str, list[FoundOrder]]]):
     """Writes and tells the result; it comes once, at the end, to one worker of one process."""
 
@@ -158,7 +172,8 @@ class _OrdersSink(DynamicSink[tuple[str, list[FoundOrder]]]):
         wanted = self._settings.optimal_d
         orders = sorted(orders, key=lambda o: (o.exchange, o.symbol, o.series))
         try:
-            write_orders(wanted.path, orders, (wanted.sampling or self._settings.features.sampling).text)
+            sampling = (wanted.sampling or self._settings.features.sampling).text
+            write_orders(wanted.path, orders, sampling, order_identity(self._settings, self._config))
             if wanted.plot is not None and (panels := order_panels(orders)):
                 draw(wanted.plot, panels)
         except TickwaxError as e:

@@ -5,22 +5,31 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from operators.config import FeatureConfig
+from operators.identity import feature_settings
+from sinks.identity import settings_in
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 
 _SERIES = ("price", "volume")
 
 
-def read_orders(path: Path) -> dict[Instrument, dict[str, float]]:
+def read_orders(path: Path, config: FeatureConfig | None = None) -> dict[Instrument, dict[str, float]]:
     """Order d per instrument and series (``price`` or ``volume``).
 
+    Args:
+        config: of the features that the orders are for.
+
     Raises:
-        TickwaxError: the file cannot be read, lacks a column, or holds another series or a d outside 0 to 2.
+        TickwaxError: the file cannot be read, lacks a column, holds another series or a d outside 0 to 2, or was made
+            from other samples than those of ``config``.
     """
     try:
         table = pq.read_table(path, columns=["exchange", "symbol", "series", "d"], partitioning=None)
     except (pa.ArrowException, OSError) as e:
         raise TickwaxError(f"features.d_file: {path}: {str(e).splitlines()[0]}") from None
+    if config is not None:
+        _check_samples(path, config)
     orders: dict[Instrument, dict[str, float]] = {}
     for n, row in enumerate(table.to_pylist()):
         series, d = row["series"], row["d"]
@@ -30,3 +39,13 @@ def read_orders(path: Path) -> dict[Instrument, dict[str, float]]:
             raise TickwaxError(f"features.d_file: {path}: row {n}: d {d!r} is not a number from 0 to 2")
         orders.setdefault(Instrument(row["exchange"], row["symbol"]), {})[series] = d
     return orders
+
+
+def _check_samples(path: Path, config: FeatureConfig) -> None:
+    """An order belongs to the samples that it was chosen on: at another step, the same d is another filter."""
+    there, here = settings_in(path) or {}, feature_settings(config)
+    for name in ("features.sampling", "features.ffd_threshold"):
+        if name in there and there[name] != here[name]:
+            raise TickwaxError(
+                f"features.d_file: {path} was made with {name} {there[name]}, and it is {here[name]} now"
+            )

@@ -14,6 +14,7 @@ from operators.schema import Column
 from sinks.dataset import DatasetWriter
 from sinks.disk import cannot_write, sync
 from sinks.form import Form
+from sinks.identity import Identity
 from sinks.rows import rows_form
 from sinks.tape import tape_form
 from sources.instrument import Instrument
@@ -37,7 +38,9 @@ def form_of(description: dict[str, Any]) -> Form[Any]:
     """The form that a journal was written with."""
     if description["data_set"] == "tape":
         return tape_form(description["compression"])
-    return rows_form([Column(*column) for column in description["columns"]], description["compression"])
+    found = description.get("identity")  # journals of older versions have none
+    identity = Identity.from_json(found) if found else None
+    return rows_form([Column(*column) for column in description["columns"]], description["compression"], identity)
 
 
 def stage(writer: DatasetWriter, journal: Journal, form: Form[Any], stop: Callable[[], bool] = lambda: False) -> int:

@@ -6,6 +6,7 @@ thread, a few row groups behind the caller at the most.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import threading
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sinks.disk import cannot_write, move, staging, sweep, sync
+from sinks.identity import SPAN, Identity
 from sources.instrument import Instrument
 from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
 
@@ -39,6 +41,7 @@ class FileFormat:
     row_group_rows: int = 1 << 19
     file_bytes: int = 1 << 30  # in memory, before compression; then a new file begins
     compression: str = "snappy"
+    identity: Identity | None = None  # written into every file's metadata
 
 
 class _Part(NamedTuple):
@@ -53,6 +56,7 @@ class _Part(NamedTuple):
 class _Open:
     """The file that one instrument's rows go to now, and the rows that wait for it."""
 
+    instrument: Instrument
     day: int
     final: Path
     staged: Path
@@ -62,6 +66,8 @@ class _Open:
     rows: int = 0
     bytes: int = 0
     written: int = 0
+    first_ts: int = 0
+    last_ts: int = 0
 
 
 class DatasetWriter:
@@ -129,7 +135,8 @@ class DatasetWriter:
                 return
             for start, stop in zip([0, *cuts], [*cuts, len(days)], strict=True):
                 if start < stop:
-                    self._write_day(instrument, int(days[start]), _Part(arrow, int(start), int(stop - start)))
+                    span = int(ts_ns[start:stop].min()), int(ts_ns[start:stop].max())
+                    self._write_day(instrument, int(days[start]), _Part(arrow, int(start), int(stop - start)), span)
 
     def end_file(self, instrument: Instrument) -> None:
         """Further rows of the instrument, if there are any, go to a new file.
@@ -206,13 +213,15 @@ class DatasetWriter:
         except OSError as e:
             raise cannot_write(self.root, e) from e
 
-    def _write_day(self, instrument: Instrument, day: int, part: _Part) -> None:
+    def _write_day(self, instrument: Instrument, day: int, part: _Part, span: tuple[int, int]) -> None:
         file = self._open.get(instrument)
         if file is not None and (file.day != day or file.written >= self._form.file_bytes):
             self._finish(instrument)
             file = None
         if file is None:
             file = self._open[instrument] = self._create(instrument, day)
+            file.first_ts, file.last_ts = span
+        file.first_ts, file.last_ts = min(file.first_ts, span[0]), max(file.last_ts, span[1])
         size = part.rows * self._row_bits // 8
         file.waiting.append(part)
         file.rows += part.rows
@@ -230,7 +239,7 @@ class DatasetWriter:
         if not self._begun:
             self._staging.mkdir(parents=True, exist_ok=True)
         self._begun += 1
-        return _Open(day, final, self._staging / f"{self._begun:06d}.part")
+        return _Open(instrument, day, final, self._staging / f"{self._begun:06d}.part")
 
     def _flush(self, file: _Open, last: bool = False) -> None:
         """Hand what waits to the background thread; ``last``: nothing more will come."""
@@ -251,7 +260,7 @@ class DatasetWriter:
             file.sink = pa.BufferedOutputStream(pa.OSFile(str(file.staged), "wb"), _BUFFER)
             file.writer = pq.ParquetWriter(
                 file.sink,
-                form.schema,
+                form.schema if form.identity is None else self._described(file.instrument),
                 compression=form.compression,
                 use_dictionary=list(form.dictionary),
                 column_encoding=form.encoding or None,
@@ -261,9 +270,17 @@ class DatasetWriter:
             table = pa.Table.from_batches([part.arrow().slice(part.start, part.rows) for part in parts])
             file.writer.write_table(table, row_group_size=form.row_group_rows)
         if last:
+            if form.identity is not None:
+                span = {"from": str(np.datetime64(file.first_ts, "ns")), "to": str(np.datetime64(file.last_ts, "ns"))}
+                file.writer.add_key_value_metadata({SPAN: json.dumps(span)})
             _close(file)
             if self._durable:
                 sync(file.staged)
+
+    def _described(self, instrument: Instrument) -> pa.Schema:
+        assert self._form.identity is not None
+        schema = self._form.schema
+        return schema.with_metadata({**(schema.metadata or {}), **self._form.identity.metadata(instrument)})
 
     def _submit(self, task: Any) -> None:
         self._drain(_IN_FLIGHT)

@@ -35,4 +35,5 @@ class Form(Generic[T]):
             "columns": self.columns,
             "compression": self.file.compression,
             "fields": self.fields,
+            "identity": self.file.identity and self.file.identity.as_json(),
         }

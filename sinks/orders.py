@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from operators.orders import FoundOrder
+from sinks.identity import Identity
 from sources.errors import TickwaxError
 from sources.tape.schema import TIMESTAMP
 
@@ -39,15 +40,15 @@ def check_orders_path(path: Path) -> None:
         raise TickwaxError(f"optimal_d.path: {path} is a folder; a file such as optimal_d.parquet is needed")
     if path.exists():
         try:
-            same = pq.read_schema(path).equals(ORDERS_SCHEMA)
+            same = pq.read_schema(path).remove_metadata().equals(ORDERS_SCHEMA)
         except (pa.ArrowException, OSError):
             same = False
         if not same:
             raise TickwaxError(f"optimal_d.path: {path} is there and holds something else; name another file")
 
 
-def write_orders(path: Path, orders: Sequence[FoundOrder], sampling: str) -> None:
-    """Write the file, whole or not at all; one that is there is replaced.
+def write_orders(path: Path, orders: Sequence[FoundOrder], sampling: str, identity: Identity | None = None) -> None:
+    """Write the file, whole or not at all; one that is there is replaced. ``identity`` is written into it.
 
     Raises:
         TickwaxError: the folder cannot be written to.
@@ -59,7 +60,8 @@ def write_orders(path: Path, orders: Sequence[FoundOrder], sampling: str) -> Non
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(rows, ORDERS_SCHEMA), part)
+        table = pa.Table.from_pylist(rows, ORDERS_SCHEMA)
+        pq.write_table(table.replace_schema_metadata(identity.metadata(None)) if identity else table, part)
         os.replace(part, path)
     except OSError as e:
         part.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from operators.schema import Column
 from sinks.compaction import stage
 from sinks.dataset import DatasetWriter
 from sinks.disk import cannot_write, sync
+from sinks.identity import Identity
 from sinks.journal import JournalWriter
 from sinks.rows import Item, rows_form
 from sinks.watched import watched
@@ -50,14 +51,16 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
         chosen: Sequence[Instrument] = (),
         overwrite: bool = False,
         on_error: Callable[[Exception], None] = lambda error: None,
+        identity: Identity | None = None,
     ) -> None:
         """Args:
         name: begins every file's name, and is the same when the run is resumed.
         chosen: instruments that rows may come of; ``overwrite``: their older files go when the new appear.
         on_error: told of what stops the sink, before Bytewax is.
+        identity: is written into the files.
         """
         self.root = root
-        self.form = rows_form(columns, compression)
+        self.form = rows_form(columns, compression, identity)
         self.name = name
         self.chosen = chosen
         self.overwrite = overwrite

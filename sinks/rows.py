@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
+from operators.dictionary import describe
 from operators.features import FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.rows import TS
 from operators.schema import Column
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.form import Array, Form
+from sinks.identity import Identity
 from sinks.watched import watched
 from sources.arrow import arrow_words, to_arrow_array
 from sources.balance import BY_HASH, Placement
@@ -41,16 +43,22 @@ _AT_ONCE = 4096  # rows that become Arrow together: 66 columns cost 140 µs, how
 
 def rows_schema(columns: Sequence[Column]) -> pa.Schema:
     """The data set's Arrow schema. Only a regime can be null: what is not known yet of a number is NaN."""
-    return pa.schema([pa.field(c.name, _TYPES[c.type], nullable=c.type == "regime") for c in columns])
+    return pa.schema(
+        [
+            pa.field(c.name, _TYPES[c.type], nullable=c.type == "regime", metadata=describe(c.name)._asdict())
+            for c in columns
+        ]
+    )
 
 
-def rows_format(columns: Sequence[Column], compression: str = "snappy") -> FileFormat:
+def rows_format(columns: Sequence[Column], compression: str = "snappy", identity: Identity | None = None) -> FileFormat:
     """How the data set is laid out inside its files."""
     return FileFormat(
         schema=rows_schema(columns),
         dictionary=[c.name for c in columns if c.type in ("regime", "uint8")],
         row_group_rows=1 << 15,  # 18 MB in memory; the last one, which nothing overlaps, is that small, too
         compression=compression,
+        identity=identity,
     )
 
 
@@ -67,9 +75,11 @@ def rows_to_arrow(rows: FeatureRows, columns: Sequence[Column], schema: pa.Schem
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def rows_form(columns: Sequence[Column], compression: str = "snappy") -> Form[FeatureRows]:
+def rows_form(
+    columns: Sequence[Column], compression: str = "snappy", identity: Identity | None = None
+) -> Form[FeatureRows]:
     """How feature rows are kept in a journal and in files: of the arrays only those that the data set reads."""
-    file = rows_format(columns, compression)
+    file = rows_format(columns, compression, identity)
     fields = tuple(
         Field(name, dtype, max(count, default=0))
         for name, dtype in (("integer", "<i8"), ("value", "<f8"), ("book", "<f8"), ("code", "|i1"))
@@ -108,11 +118,12 @@ class RowsSink(DynamicSink[Item]):
         on_error: Callable[[Exception], None] = lambda error: None,
         on_begin: Callable[[], None] = lambda: None,
         placement: Placement = BY_HASH,
+        identity: Identity | None = None,
     ) -> None:
         """``name`` begins every file's name; older files of the instruments in ``replace`` go when the new appear.
 
         ``on_error`` is told of what stops the sink, before Bytewax is; ``on_begin`` is called once, before anything is
-        made; ``placement`` says which worker's rows are those of an instrument.
+        made; ``placement`` says which worker's rows are those of an instrument; ``identity`` is written into the files.
         """
         self.root = root
         self._replace = replace
@@ -121,7 +132,7 @@ class RowsSink(DynamicSink[Item]):
         self._on_error = on_error
         self._on_begin: Callable[[], None] | None = on_begin
         self._placement = placement
-        self._form = rows_format(columns, compression)
+        self._form = rows_format(columns, compression, identity)
         self._lock = threading.RLock()  # workers may be threads; a signal may interrupt one
         self._open: list[_RowsPartition] = []
         self._aborted = False

@@ -5,8 +5,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
+import pyarrow as pa
+
+from operators.dictionary import describe
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.form import Form
+from sinks.identity import Identity
 from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
 from sources.tape.journal import TAPE_FIELDS
@@ -16,11 +20,12 @@ from sources.tape.schema import TAPE_SCHEMA, to_arrow
 def tape_format(compression: str = "snappy") -> FileFormat:
     """A tape row group: what repeats within a message goes through a dictionary, ordinals as differences."""
     return FileFormat(
-        schema=TAPE_SCHEMA,
+        schema=pa.schema([field.with_metadata(describe(field.name)._asdict()) for field in TAPE_SCHEMA]),
         dictionary=("exchange_ts", "receive_ts", "sequence", "kind", "price", "size"),
         encoding={"ordinal": "DELTA_BINARY_PACKED", "side": "PLAIN", "last": "RLE"},
         row_group_rows=1 << 18,  # small enough that encoding begins while a file is still being imported
         compression=compression,
+        identity=Identity("tape"),
     )
 
 

@@ -112,6 +112,7 @@ def test_features_take_the_file(found, synthetic_tape_root, tmp_path):
                 "features.path": str(tmp_path / "f"),
                 "features.d_file": str(path),
                 "features.ffd_threshold": 0.001,
+                "features.sampling": "10ms",
             }
         )
     )

@@ -370,7 +370,13 @@ class TestChoices:
 
     def test_overwriting(self, synthetic_tape_root, alone, tmp_path):
         flags = self.paths(synthetic_tape_root, tmp_path)
-        run(2, **flags, features__sampling="1s", symbols=[str(i) for i in (BTC, ETH, BYBIT_ETH)])
+        three = [str(i) for i in (BTC, ETH, BYBIT_ETH)]
+        run(2, **flags, features__sampling="1s", symbols=three)
+        kept = table(tmp_path / "features", BYBIT_ETH)
+        with pytest.raises(TickwaxError, match=r"features\.sampling was 1s and is 100ms"):
+            run(1, **flags, features__overwrite=True, symbols=[str(BTC), str(ETH)])
+        assert_same(table(tmp_path / "features", BYBIT_ETH), kept)
+        run(2, **flags, features__overwrite=True, symbols=three)
         kept = table(tmp_path / "features", BYBIT_ETH)
         run(1, **flags, features__overwrite=True, symbols=[str(BTC), str(ETH)])
         for instrument in (BTC, ETH):

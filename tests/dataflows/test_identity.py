@@ -1,0 +1,152 @@
+"""Data sets say what they are; rows of two meanings never stand side by side."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import polars
+import pyarrow.parquet as pq
+import pytest
+from bytewax.run import cli_main
+
+from dataflows.flows import prepare_replay
+from dataflows.live_flow import prepare_live
+from dataflows.settings import load_settings
+from operators.config import FeatureConfig
+from operators.dictionary import describe
+from operators.identity import feature_settings
+from operators.schema import book_columns, feature_columns
+from sinks.identity import settings_in
+from sinks.orders import write_orders
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.tape.layout import data_files
+from sources.tape.schema import TAPE_SCHEMA
+from tests.dataflows.conftest import INSTRUMENTS
+
+BTC, ETH = INSTRUMENTS[0], INSTRUMENTS[1]
+
+
+def replay(tape: Path, features: Path, **flags: object) -> None:
+    settings = {"tape.path": str(tape), "features.path": str(features), "symbols": [str(BTC), str(ETH)]}
+    run = prepare_replay(load_settings(settings | {key.replace("__", "."): value for key, value in flags.items()}))
+    try:
+        cli_main(run.flow)
+        run.commit()
+    except BaseException:
+        run.abort()
+        raise
+
+
+@pytest.fixture(scope="module")
+def written(synthetic_tape_root, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("written")
+    replay(synthetic_tape_root, out / "features", books__path=str(out / "books"))
+    return out
+
+
+def test_every_file_says_what_it_is(written, synthetic_tape_root):
+    for root, name, settings in (
+        (written / "features", "features", feature_settings(FeatureConfig())),
+        (written / "books", "books", {"features.max_hold": "1m", "features.sampling": "100ms"}),
+        (synthetic_tape_root, "tape", {}),
+    ):
+        for file in data_files(root, BTC):
+            metadata = {key.decode(): value.decode() for key, value in pq.ParquetFile(file).metadata.metadata.items()}
+            assert metadata["tickwax.data_set"] == name
+            assert metadata["tickwax.schema_version"] == "1"
+            assert metadata["tickwax.engine_version"] == "0.1.0"
+            assert json.loads(metadata["tickwax.settings"]) == settings
+            column = "receive_ts" if name == "tape" else "ts"
+            times = pq.ParquetFile(file).read([column])[column].to_pandas()
+            span = json.loads(metadata["tickwax.span"])
+            assert [span["from"], span["to"]] == [str(times.min().to_datetime64()), str(times.max().to_datetime64())]
+
+
+def test_columns_say_their_unit_and_definition(written, synthetic_tape_root):
+    for root in (written / "features", written / "books", synthetic_tape_root):
+        schema = pq.read_schema(data_files(root, BTC)[0])
+        for field in schema:
+            assert {k: v.decode() for k, v in field.metadata.items() if k in (b"unit", b"definition")} == {
+                b"unit": describe(field.name).unit,
+                b"definition": describe(field.name).definition,
+            }
+
+
+def test_every_column_is_described():
+    config = FeatureConfig(depths=(1, 3, 25), windows=(("1.5s", 1_500_000_000), ("30s", 30_000_000_000)))
+    names = {c.name for c in [*feature_columns(config), *book_columns()]} | set(TAPE_SCHEMA.names)
+    assert all(describe(name).definition for name in names)
+    with pytest.raises(KeyError):
+        describe("prediction")
+
+
+def test_other_readers_are_not_disturbed(written):
+    pattern = f"{written}/features/*/*/*/*.parquet"
+    assert (
+        duckdb.sql(f"select count(*) from '{pattern}'").fetchall()[0][0]
+        == polars.scan_parquet(written / "features", hive_partitioning=True).select(polars.len()).collect().item()
+    )
+
+
+@pytest.mark.parametrize(("key", "value", "was", "now"), [
+    ("features.sampling", "1s", "100ms", "1s"), ("features.price_d", 0.3, "0.4", "0.3"),
+    ("features.zscore_window", 900, "1000", "900"), ("features.fdi_method", "madogram", "variogram", "madogram"),
+    ("features.max_hold", "30s", "1m", "30s"), ("features.ofi", "depth", "cont", "depth"),
+])  # fmt: skip
+def test_other_settings_are_refused_by_their_difference(synthetic_tape_root, tmp_path, key, value, was, now):
+    replay(synthetic_tape_root, tmp_path, symbols=[str(BTC)])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+    flags = {key.replace(".", "__"): value}
+    with pytest.raises(TickwaxError, match=f"{key} was {was} and is {now}; write to a new folder"):
+        replay(synthetic_tape_root, tmp_path, symbols=[str(ETH)], **flags)
+    with pytest.raises(TickwaxError, match=f"{key} was {was} and is {now}"):
+        replay(synthetic_tape_root, tmp_path, symbols=[str(ETH)], features__overwrite=True, **flags)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")} == before
+    replay(synthetic_tape_root, tmp_path, symbols=[str(BTC)], features__overwrite=True, **flags)  # the only one
+    assert settings_in(data_files(tmp_path, BTC)[0])[key] == now
+
+
+def test_a_live_run_appends_to_its_own_settings_only(synthetic_tape_root, tmp_path):
+    replay(synthetic_tape_root, tmp_path / "features", symbols=[str(BTC)])
+    flags = {"tape.path": str(tmp_path / "tape"), "features.path": str(tmp_path / "features"), "symbols": [str(BTC)]}
+    prepare_live(load_settings(flags)).release()
+    for key, value in (("features.sampling", "1s"), ("features.price_d", 0.3)):
+        with pytest.raises(TickwaxError, match=f"{key} was .* and is {value}"):
+            prepare_live(load_settings(flags | {key: value}))
+
+
+def test_files_of_an_older_version_are_read_and_not_written_beside(synthetic_tape_root, tmp_path):
+    replay(synthetic_tape_root, tmp_path, symbols=[str(BTC)])
+    for file in data_files(tmp_path, BTC):
+        pq.write_table(pq.ParquetFile(file).read().replace_schema_metadata(None), file)
+    with pytest.raises(TickwaxError, match="written by an older version, which did not note its settings"):
+        replay(synthetic_tape_root, tmp_path, symbols=[str(ETH)])
+    replay(synthetic_tape_root, tmp_path, symbols=[str(BTC)], features__overwrite=True)
+
+
+def test_a_file_of_a_newer_version_is_refused(synthetic_tape_root, tmp_path):
+    replay(synthetic_tape_root, tmp_path, symbols=[str(BTC)])
+    for file in data_files(tmp_path, BTC):
+        table = pq.ParquetFile(file).read()
+        metadata = {**table.schema.metadata, b"tickwax.schema_version": b"99"}
+        pq.write_table(table.replace_schema_metadata(metadata), file)
+    with pytest.raises(TickwaxError, match="of schema version 99; this program reads up to 1"):
+        replay(synthetic_tape_root, tmp_path, symbols=[str(ETH)])
+
+
+def test_orders_belong_to_the_samples_they_were_chosen_on(synthetic_tape_root, tmp_path):
+    from dataflows.order_search import order_config, order_identity
+    from operators.orders import FoundOrder
+
+    path = tmp_path / "d.parquet"
+    settings = load_settings({"features.sampling": "100ms"})
+    order = FoundOrder("binance_futures", "BTCUSDT", "price", 500, 0, 1, 0.25, "")
+    write_orders(path, [order], "100ms", order_identity(settings, order_config(settings)))
+    with pytest.raises(TickwaxError, match=r"was made with features\.sampling 100ms, and it is 1s now"):
+        replay(synthetic_tape_root, tmp_path / "f", features__d_file=str(path), features__sampling="1s")
+    replay(synthetic_tape_root, tmp_path / "f", features__d_file=str(path), symbols=[str(BTC)])
+    assert settings_in(data_files(tmp_path / "f", BTC)[0])["features.d_file.price_d"] == "0.25"
+    replay(synthetic_tape_root, tmp_path / "f", symbols=[str(ETH)])  # each with its own order
+    assert "features.d_file.price_d" not in settings_in(data_files(tmp_path / "f", ETH)[0])
+    assert Instrument("binance_futures", "BTCUSDT") == BTC
