@@ -23,7 +23,7 @@ from dataflows.progress import ReplayProgress
 from dataflows.resumption import identity
 from dataflows.settings import Settings
 from dataflows.startup import say
-from dataflows.tapes import open_tape, weighed
+from dataflows.tapes import check_range, open_tape, weighed
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Memory, Quality, features
 from operators.schema import Column, book_columns, feature_columns
@@ -57,6 +57,7 @@ class Replay:
     engines: dict[Instrument, FeatureEngine]
     stop: threading.Event | None = None  # ends a replay that would go on for ever; None: it ends by itself
     ending: threading.RLock = field(default_factory=threading.RLock)  # held by whoever has begun to end the process
+    alone: bool = True  # no other process has a share
     committed: bool = False
     aborted: bool = False
     locks: list[DataSetLock] = field(default_factory=list)
@@ -64,8 +65,15 @@ class Replay:
     release_signals: Callable[[], None] = lambda: None  # undoes `stop_on_signals`
 
     def commit(self) -> bool:
-        """Let the rows appear: for after the flow, which must have returned. False, and none do, after `abort`."""
+        """Let the rows appear: for after the flow, which must have returned. False, and none do, after `abort`.
+
+        Raises:
+            TickwaxError: there are none.
+        """
         self.progress.stop()
+        if self.sinks and self.alone and not any(sink.rows_pending for sink in self.sinks.values()):
+            self.abort()
+            raise TickwaxError(NOTHING.format(self.progress.rows))
         with self.ending:
             try:
                 for sink in self.sinks.values():
@@ -139,6 +147,12 @@ class Replay:
         return Quality(*(sum(counts) for counts in zip(*each, strict=True))) if each else Quality(0, 0, 0, 0, 0)
 
 
+NOTHING = (
+    "no feature row: the {:,} tape rows that were read complete none; a range needs a snapshot, and a book that "
+    "changes for longer than features.sampling"
+)
+
+
 @dataclass(frozen=True)
 class Share:
     """What one process of a cluster computes; the same `placement` in all of them."""
@@ -167,13 +181,16 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
         chosen = _already_there(settings)
     else:
         chosen, readers = open_tape(settings, share.has if share else lambda instrument: True)
+        if not share:
+            r = settings.replay
+            check_range(readers, "replay.start", r.start, "replay.end", r.end)
         if not (share or recovery or cluster()):
             placement = weighed(settings, readers)
     progress = ReplayProgress(sum(r.rows for r in readers))
     engines: dict[Instrument, FeatureEngine] = {}
     make_engine = engine_factory(settings, config, engines)
     flow = Dataflow("tickwax_replay")
-    replay = Replay(flow, progress, {}, engines)
+    replay = Replay(flow, progress, {}, engines, alone=not (share or cluster()))
     if recovery:
         replay.states = StateFiles(recovery.directory, recovery.backup_seconds, time.monotonic, replay.stop_with_error)
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns

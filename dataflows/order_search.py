@@ -17,7 +17,7 @@ from dataflows.progress import progress_bar
 from dataflows.settings import Settings
 from dataflows.settings_bounds import check_hole
 from dataflows.startup import say
-from dataflows.tapes import chosen_instruments
+from dataflows.tapes import check_range, chosen_instruments
 from dataflows.terminal import line, prose
 from dataflows.text_table import show
 from operators.config import SECOND
@@ -99,6 +99,7 @@ def prepare_orders(settings: Settings) -> OrderRun:
     journals = TapeJournals(root)
     chosen = chosen_instruments(settings, root, journals)
     readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None, journals) for i in chosen]
+    check_range(readers, "optimal_d.start", start, "optimal_d.train_until", end)
     first = {reader.instrument: reader.first_ordinal for reader in readers}
     progress = OrderProgress(sum(reader.rows for reader in readers))
 

@@ -22,6 +22,7 @@ with quick_imports():
     from dataflows.settings import load_settings
     from dataflows.startup import or_exit, say
     from dataflows.summary import replay_lines
+    from sources.errors import TickwaxError
 
 _replay = or_exit(lambda: prepare_replay(load_settings(), recovery()))
 
@@ -31,6 +32,9 @@ def _finish() -> None:
         if _replay.commit():
             for line in replay_lines(_replay):
                 say(line)
+    except TickwaxError as e:
+        say(str(e))
+        os._exit(2)
     except BaseException:  # Python would print it, and end with 0
         traceback.print_exc()
         os._exit(1)

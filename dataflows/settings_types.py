@@ -47,7 +47,18 @@ def _or_none(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _path(value: Any) -> Path:
     if not isinstance(value, str | Path) or "\0" in str(value):
         raise ValueError(f"{value!r} is not a path")
-    return Path(value)
+    return local_path(str(value))
+
+
+def local_path(text: str) -> Path:
+    """A path on this machine.
+
+    Raises:
+        ValueError: it is the address of something else, such as ``s3://bucket/tape``.
+    """
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", text):  # Path would make a local folder `s3:` of it
+        raise ValueError(f"{redacted(text)!r} is an address; only local files and folders are read and written")
+    return Path(text)
 
 
 def _file(value: Any) -> Path:

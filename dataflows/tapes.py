@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from dataflows.instants import Instant
 from dataflows.settings import Settings
 from sources.balance import BY_HASH, Placement
 from sources.errors import TickwaxError
@@ -30,6 +33,34 @@ def open_tape(
     start, end = settings.replay.start, settings.replay.end
     bounds = (start.ns if start else None, end.ns if end else None)
     return chosen, [TapeReader(root, i, *bounds, journals) for i in chosen if wanted(i)]
+
+
+def check_range(
+    readers: Sequence[TapeReader], first: str, start: Instant | None, last: str, end: Instant | None
+) -> None:
+    """Refuse a range in which no tape has a row.
+
+    Args:
+        first, last: the settings of ``start`` and ``end``.
+
+    Raises:
+        TickwaxError: that is so; tells where the tapes begin and end.
+    """
+    if not readers or not all(reader.empty for reader in readers):
+        return
+    spans = [reader.span for reader in readers]
+    begins, ends = min(begin for begin, _ in spans), max(end for _, end in spans)
+    if start is not None and start.ns > ends:
+        raise TickwaxError(f"{first}: '{start}' leaves no row: the tape ends before it, at {time_text(ends)}")
+    if end is not None and end.ns <= begins:
+        raise TickwaxError(f"{last}: '{end}' leaves no row: the tape begins only at {time_text(begins)}")
+    span = f"{time_text(begins)} to {time_text(ends)}"
+    raise TickwaxError(f"{first}: no row lies between '{start}' and '{end}'; the tape goes from {span}")
+
+
+def time_text(ns: int) -> str:
+    """A time as it may be written in settings."""
+    return f"{np.datetime64(ns, 'ns')}Z"
 
 
 def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -> list[Instrument]:

@@ -127,6 +127,12 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
         except OSError as e:
             raise cannot_write(self.root, e) from e
 
+    @property
+    def rows_pending(self) -> int:
+        """Rows that `commit` will let appear, or that have appeared."""
+        with self._lock:
+            return self.rows_written + sum(partition.rows for partition in self._open)
+
     def abort(self) -> None:
         """Go no further; what is in the journals is for the next start."""
         with self._lock:
@@ -205,7 +211,12 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
             self._files = DatasetWriter(self._sink.root, self._sink.form.file, self._name, durable=True)
             if self._writer is not None:
                 self._sync()
-                stage(self._files, Journal(self._path, self._position), self._sink.form)
+                staged = stage(self._files, Journal(self._path, self._position), self._sink.form)
+                if staged != self.rows:
+                    raise TickwaxError(
+                        f"{self._path}: {staged:,} rows can be read of the {self.rows:,} that the recovery directory "
+                        "counts: it is damaged; start anew with an empty recovery directory and features.overwrite=true"
+                    )
             self._files.finish()
 
     def _sync(self) -> None:

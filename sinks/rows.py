@@ -170,6 +170,12 @@ class RowsSink(DynamicSink[Item]):
                 self.rows_written += partition.rows
             self._open.clear()
 
+    @property
+    def rows_pending(self) -> int:
+        """Rows that `commit` will let appear, or that have appeared."""
+        with self._lock:
+            return self.rows_written + sum(partition.rows for partition in self._open)
+
     def abort(self) -> None:
         """Leave no trace of what is not committed."""
         with self._lock:

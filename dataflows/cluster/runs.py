@@ -6,15 +6,17 @@ from pathlib import Path
 
 from dataflows.cluster.messages import Written
 from dataflows.cluster.supervisor import Supervisor
+from dataflows.flows import NOTHING
 from dataflows.kernels import ready_features
 from dataflows.progress import ReplayProgress
 from dataflows.settings import Settings
 from dataflows.startup import say
 from dataflows.summary import latency_lines
-from dataflows.tapes import open_tape, recorded, weighed
+from dataflows.tapes import check_range, open_tape, recorded, weighed
 from operators.features import Quality
 from operators.jit import CACHE as OPERATORS
 from sinks.disk import sweep
+from sources.errors import TickwaxError
 from sources.latency import Latencies
 
 
@@ -64,6 +66,7 @@ def replay_together(settings: Settings, supervisor: Supervisor, workers: int) ->
     _compile_once()
     try:
         readers = [] if settings.tape.topic else open_tape(settings)[1]
+        check_range(readers, "replay.start", settings.replay.start, "replay.end", settings.replay.end)
         weights = weighed(settings, readers).weights
         with ReplayProgress(sum(reader.rows for reader in readers)) as progress:
             computed, written = supervisor.run("replay", workers, weights, progress.reached, progress.stop)
@@ -74,7 +77,10 @@ def replay_together(settings: Settings, supervisor: Supervisor, workers: int) ->
         for each in computed:
             progress.latencies.add_state(each.latencies)
         quality = Quality(*(sum(counts) for counts in zip(*(each.quality for each in computed), strict=True)))
-        return ReplayedTogether(progress, _sets(written), quality)
+        sets = _sets(written)
+        if sets and not any(each.rows_written for each in sets.values()):
+            raise TickwaxError(NOTHING.format(progress.rows))
+        return ReplayedTogether(progress, sets, quality)
     finally:
         supervisor.close()
         for path in (settings.features.path, settings.books.path):

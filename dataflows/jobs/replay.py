@@ -13,6 +13,7 @@ from dataflows.engine_options import Recovery
 from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
 from dataflows.settings import Settings, load_settings
+from dataflows.settings_types import local_path
 from dataflows.summary import Replayed, data_set_table, replay_lines, try_line
 from dataflows.terminal import line, prose
 from dataflows.text_table import show
@@ -39,7 +40,7 @@ def replay(
     """
     settings = load_settings(flags)
     if supervisor is None:
-        recovery = Recovery(Path(folder), backup_seconds) if folder else None
+        recovery = Recovery(_recovery_folder(folder), backup_seconds) if folder else None
         report(settings, run_replay(settings, workers, recovery, snapshot_seconds))
     else:
         report(settings, replay_together(settings, supervisor, workers))
@@ -66,6 +67,13 @@ def run_replay(
         replay.abort()
         replay.release_signals()
     return replay
+
+
+def _recovery_folder(text: str) -> Path:
+    try:
+        return local_path(text)
+    except ValueError as e:
+        raise TickwaxError(f"--recovery: {e}") from None
 
 
 def recovery_config(recovery: Recovery) -> RecoveryConfig:

@@ -81,6 +81,21 @@ class TapeReader:
         """Rows of the files that hold the range; an upper bound of what `batches` gives."""
         return sum(f.rows for f in self._files if self._reads(f, self._warm_ordinal))
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """The smallest and the largest ``receive_ts`` of the whole tape, ns."""
+        return min(f.first_receive_ts for f in self._files), max(f.last_receive_ts for f in self._files)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no row lies in the range, as far as the files' extents tell."""
+        return not any(
+            f.last_ordinal >= self.first_ordinal
+            and self._reads(f, self._warm_ordinal)
+            and (self._end_ns is None or f.first_receive_ts < self._end_ns)
+            for f in self._files
+        )
+
     def weight(self, step_ns: int) -> int:
         """How much work the range is, in tape rows.
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,12 +193,16 @@ class TestRows:
                     writer.write(instrument, part)
         if not written:
             return
-        run(
-            data.draw(st.sampled_from((1, 2, 3))), tape__path=str(root / "tape"), features__path=str(root / "features"),
-            books__path=str(root / "books"), features__sampling=sampling, features__windows=["150ms", "1s"],
-            features__depths=[1, 20], features__zscore_window=3, features__max_hold="1s", features__ffd_threshold=0.05,
-            features__fdi_window=3, features__fdi_interval="200ms", features__volatility_window=3,
-        )  # fmt: skip
+        rows = [direct(tape, instrument, config, books=False) for instrument, tape in written.items()]
+        some = any(each is not None for each in rows)
+        with nullcontext() if some else pytest.raises(TickwaxError, match="no feature row"):
+            run(
+                data.draw(st.sampled_from((1, 2, 3))), tape__path=str(root / "tape"),
+                features__path=str(root / "features"), books__path=str(root / "books"), features__sampling=sampling,
+                features__windows=["150ms", "1s"], features__depths=[1, 20], features__zscore_window=3,
+                features__max_hold="1s", features__ffd_threshold=0.05, features__fdi_window=3,
+                features__fdi_interval="200ms", features__volatility_window=3,
+            )  # fmt: skip
         for instrument, tape in written.items():
             for name in ("features", "books"):
                 expected = direct(tape, instrument, config, books=name == "books")
@@ -307,9 +312,9 @@ class TestChoices:
                 assert bits(found[name]) == bits(same[name])
 
     def test_a_range_without_rows(self, synthetic_tape_root, tmp_path):
-        replay = run(**self.paths(synthetic_tape_root, tmp_path), replay__start="2027-01-01")
-        assert list((tmp_path / "features").iterdir()) == []
-        assert replay.sinks["features"].rows_written == 0
+        with pytest.raises(TickwaxError, match="'2027-01-01' leaves no row: the tape ends before it"):
+            run(**self.paths(synthetic_tape_root, tmp_path), replay__start="2027-01-01")
+        assert list(tmp_path.iterdir()) == []
 
     def test_without_features(self, synthetic_tape_root, tmp_path):
         replay = run(tape__path=str(synthetic_tape_root), features__path="")
