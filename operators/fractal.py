@@ -23,6 +23,7 @@ DEFAULT_METHOD = "variogram"
 
 # Sums of squares outside of these have lost digits to the range of a double.
 _SMALLEST_SUM, _LARGEST_SUM = 1e-280, 1e280
+_LARGEST_EXPONENT = 1023  # of a power of 2 that is a double
 _LONGEST_WINDOW = 1_000_000  # as in the settings
 
 # Codes of `regime`; −1 is null (dimension not known yet).
@@ -75,13 +76,15 @@ def variogram(x: Float64s) -> float:
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(x[i]))
+    # By a power of 2, which rounds nothing, so that no square leaves the range of a double.
+    scale = math.ldexp(1.0, min(-math.frexp(largest)[1], _LARGEST_EXPONENT))
     v1 = 0.0
     v2 = 0.0
     for i in range(1, n):
-        d = x[i] / largest - x[i - 1] / largest  # no square of these leaves the range of a double
+        d = x[i] * scale - x[i - 1] * scale
         v1 += d * d
     for i in range(2, n):
-        d = x[i] / largest - x[i - 2] / largest
+        d = x[i] * scale - x[i - 2] * scale
         v2 += d * d
     if v1 == 0.0:
         return 1.5

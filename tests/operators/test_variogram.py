@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from arch.unitroot import VarianceRatio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,14 @@ def test_the_unit_of_the_price_changes_nothing(scale: float) -> None:
         assert value == pytest.approx(oracle.dimension(x[i : i + 5].tolist(), "variogram"), rel=RELATIVE)
 
 
+@pytest.mark.parametrize("base", [5e-324, 3e-200, 1e-160, 1e-8, 1.0, 1e15, 1e160, 1e200, 1e300, 1.7e308])
+@pytest.mark.parametrize("steps", [(0, 1, 1, 2, 1), (0, 1, 2, 1, 0), (0, 1, 0, 1, 0), (1, 1, 1, 1, 1), (0, 0, 0, 0, 1)])
+def test_differences_of_one_digit_are_seen_at_every_size(base: float, steps: tuple[int, ...]) -> None:
+    """Neighbouring doubles: whoever rounds before taking the difference sees another curve, or a flat one."""
+    ladder = [base, math.nextafter(base, math.inf), math.nextafter(math.nextafter(base, math.inf), math.inf)]
+    assert_by_definition([ladder[i] for i in steps], 5)
+
+
 @pytest.mark.parametrize("window", [3, 5, 30])
 def test_a_jump_that_has_left_leaves_nothing_behind(window: int) -> None:
     """Subtracting its square from a sum would leave a rest much larger than the squares of ticks."""
@@ -77,6 +86,20 @@ def test_a_thousand_values_a_window_lose_no_digit() -> None:
     got = fractal_dimension_index(x, 1000, "variogram")
     for i in range(999, 5000, 97):
         assert got[i] == pytest.approx(oracle.dimension(x[i - 999 : i + 1].tolist(), "variogram"), rel=RELATIVE)
+
+
+@pytest.mark.parametrize("window", [3, 30, 300])
+def test_equals_the_variance_ratio_of_arch(window: int) -> None:
+    """An independent library: Lo and MacKinlay's VR(2) is V_2/V_1 up to the numbers of terms.
+
+    It divides the sum of the overlapping squares of lag 2 by twice the N − 1 of lag 1 and not by their own N − 2.
+    """
+    x = np.random.default_rng(6).standard_t(3, size=window + 20).cumsum() + 100
+    got = fractal_dimension_index(x, window, "variogram")
+    for i in range(window - 1, len(x)):
+        ratio = VarianceRatio(x[i + 1 - window : i + 1], lags=2, trend="n", debiased=False, overlap=True).vr
+        want = 2 - 0.5 * math.log2(2 * ratio * (window - 1) / (window - 2))
+        assert got[i] == pytest.approx(min(max(want, 1.0), 2.0), rel=RELATIVE)
 
 
 def test_reset_forgets_every_value() -> None:
