@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from sources.clock import MAX_AHEAD_NS
-from sources.decimals import parse_column
 from sources.errors import TickwaxError
 from sources.events import Bools, Float64s, Int8s, Int64s
+from sources.importers.csv_columns import WholeLines, decimals, equals, integers
 from sources.importers.files import UNPACKING, DamagedFile, Members, Progress, damaged, opened
 
 BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
@@ -89,38 +89,6 @@ def join(first: Block, second: Block) -> Block:
     return Block._make(a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in pairs)
 
 
-class _WholeLines:
-    """A stream that ends with the last whole line before a damage, and tells of it only when it has ended there."""
-
-    closed = False
-
-    def __init__(self, stream: Members) -> None:
-        self._stream = stream
-        self._rest = b""
-        self.damage: Exception | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        """As of any binary file."""
-        while self.damage is None:
-            try:
-                block = self._stream.read(max(size, 1))
-            except UNPACKING as e:
-                self.damage = e
-                break
-            if not block:
-                rest, self._rest = self._rest, b""
-                return rest
-            end = block.rfind(b"\n") + 1
-            if end:
-                out, self._rest = self._rest + block[:end], block[end:]
-                return out
-            self._rest += block
-        return b""
-
-    def close(self) -> None:
-        """The file below is closed by its owner."""
-
-
 def intact_blocks(path: Path, progress: Progress, damages: list[str]) -> Iterator[Block]:
     """As `read_blocks`, but a damaged file ends with a bad row that costs the book, and what is wrong is noted."""
     last: Block | None = None
@@ -151,14 +119,14 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
         packed = raw.read(2) == b"\x1f\x8b"
         told = 0
         line = 2
-        lines: _WholeLines | None = None
+        lines: WholeLines | None = None
         try:
             # Not Arrow's reading of it: its threads read on while an exception leaves this function.
             names = _header(raw, packed)
             levels = _levels(names)
             trades = not levels and _is_trades(path, names)
             raw.seek(0)
-            lines = _WholeLines(Members(raw)) if packed else None
+            lines = WholeLines(Members(raw)) if packed else None
             reader = csv.open_csv(
                 lines or raw,
                 csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
@@ -221,18 +189,18 @@ def _block(batch: Any, trades: bool, numbers: Int64s, torn: Bools) -> Block:
     exchange_ts, timed = _times(batch["timestamp"])
     receive_ts, arrived = _times(batch["local_timestamp"])
     receive_ts = receive_ts[np.maximum.accumulate(np.where(arrived, np.arange(rows), 0))]
-    price, priced = _decimals(batch["price"], allow_zero=False)
-    size, sized = _decimals(batch["amount"], allow_zero=True)
-    up, down = _is(batch["side"], "buy" if trades else "bid"), _is(batch["side"], "sell" if trades else "ask")
+    price, priced = decimals(batch["price"], allow_zero=False)
+    size, sized = decimals(batch["amount"], allow_zero=True)
+    up, down = equals(batch["side"], "buy" if trades else "bid"), equals(batch["side"], "sell" if trades else "ask")
     snapshot = np.zeros(rows, np.bool_)
     flagged = up | down
     trade_id = np.zeros(rows, np.int64)
     if trades:
-        flagged |= _is(batch["side"], "unknown")
-        trade_id = _integers(batch["id"], _INTEGER)[0]
+        flagged |= equals(batch["side"], "unknown")
+        trade_id = integers(batch["id"], _INTEGER)[0]
     else:
-        snapshot = _is(batch["is_snapshot"], "true")
-        flagged &= snapshot | _is(batch["is_snapshot"], "false")
+        snapshot = equals(batch["is_snapshot"], "true")
+        flagged &= snapshot | equals(batch["is_snapshot"], "false")
     believed = exchange_ts - receive_ts <= MAX_AHEAD_NS
     return Block(
         number=numbers,
@@ -277,24 +245,5 @@ def _wide(batch: Any, levels: int, numbers: Int64s, torn: Bools) -> Block:
 
 
 def _times(column: Any) -> tuple[Int64s, Bools]:
-    microseconds, good = _integers(column, _MICROSECONDS)
+    microseconds, good = integers(column, _MICROSECONDS)
     return microseconds * _NS_PER_US, good
-
-
-def _integers(column: Any, pattern: str) -> tuple[Int64s, Bools]:
-    """Integers, and where there are some; 0 elsewhere."""
-    good = pc.match_substring_regex(column, pattern)
-    text = pc.if_else(good, column, pa.scalar(b"0", pa.binary()))
-    values = text.cast(pa.string()).cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return values, good.to_numpy(zero_copy_only=False)
-
-
-def _decimals(column: Any, allow_zero: bool) -> tuple[Float64s, Bools]:
-    _, offsets, data = pa.concat_arrays([column]).buffers()  # one array of its own, so that the offsets begin at 0
-    text = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    return parse_column(text, np.frombuffer(offsets, np.int32)[: len(column) + 1], allow_zero)
-
-
-def _is(column: Any, word: str) -> Bools:
-    equal: Bools = pc.equal(column, word.encode()).to_numpy(zero_copy_only=False)
-    return equal
