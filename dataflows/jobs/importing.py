@@ -12,7 +12,15 @@ from dataflows.kernels import announce
 from dataflows.progress import progress_bar
 from dataflows.settings import load_settings
 from sources.errors import TickwaxError
-from sources.importers import bybit_archive, cryptofeed, hftbacktest, tardis, tardis_raw
+from sources.importers import (
+    binance_vision,
+    bybit_archive,
+    bybit_trades,
+    cryptofeed,
+    hftbacktest,
+    tardis,
+    tardis_raw,
+)
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
 from sources.venues import venue
@@ -50,6 +58,20 @@ def import_bybit_archive(
     bybit_archive.check_category(category)
     reader = partial(bybit_archive.read, salvage=salvage, category=category)
     _run("bybit-archive", tape, files, reader, None, compression)
+
+
+def import_bybit_trades(files: list[Path], tape: str | None, compression: str | None, salvage: bool) -> None:
+    """Bybit's archive of trades."""
+    _run("bybit-trades", tape, files, partial(bybit_trades.read, salvage=salvage), None, compression)
+
+
+def import_binance_vision(
+    files: list[Path], symbol: str, market: str, tape: str | None, compression: str | None, salvage: bool
+) -> None:
+    """Binance's public data of one symbol."""
+    instrument = binance_vision.instrument_of(symbol, market)
+    reader = partial(binance_vision.read, symbol=symbol, market=market, salvage=salvage)
+    _run("binance-vision", tape, files, reader, instrument, compression)
 
 
 def import_tardis(files: list[Path], tape: str | None, compression: str | None, salvage: bool) -> None:

@@ -76,6 +76,37 @@ def bybit_archive_verb(
     import_bybit_archive(files, tape, category, compression, salvage)
 
 
+@import_app.command("bybit-trades")
+def bybit_trades_verb(
+    files: Files, tape: Tape = None, compression: Compression = None, salvage: Salvage = False
+) -> None:
+    """Bybit's public archive of trades; the exchange's time stands for the receive time.
+
+    Example: `tickwax import bybit-trades BTCUSDT2024-12-01.csv.gz --tape data/tape`
+    """
+    with quick_imports():
+        from dataflows.jobs.importing import import_bybit_trades
+    import_bybit_trades(files, tape, compression, salvage)
+
+
+@import_app.command("binance-vision")
+def binance_vision_verb(
+    files: Files,
+    symbol: Annotated[str, typer.Option("--symbol", help="The symbol of the files.", metavar="SYMBOL")],
+    tape: Tape = None,
+    market: Annotated[str, typer.Option(help="Market of the files: um (USD-M futures) or spot.")] = "um",
+    compression: Compression = None,
+    salvage: Salvage = False,
+) -> None:
+    """Binance's public data: `trades`, `aggTrades`, `T_DEPTH`; the exchange's time stands for the receive time.
+
+    Example: `tickwax import binance-vision BTCUSDT-aggTrades-2023-05.zip --symbol BTCUSDT --tape data/tape`
+    """
+    with quick_imports():
+        from dataflows.jobs.importing import import_binance_vision
+    import_binance_vision(files, symbol, market, tape, compression, salvage)
+
+
 @import_app.command("tardis")
 def tardis_verb(files: Files, tape: Tape = None, compression: Compression = None, salvage: Salvage = False) -> None:
     """Tardis.dev CSV files: `incremental_book_L2`, `book_snapshot_N`, `trades`, merged by `local_timestamp`.

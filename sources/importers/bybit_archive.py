@@ -5,10 +5,8 @@ of spot and linear contracts have the same names and topics. Spot has books of 2
 of 200, too; so only the category that the user names tells for sure.
 """
 
-import io
 import re
-import zipfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +14,8 @@ import msgspec
 from sources.bybit_linear.decode import looks_like_spot
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
-from sources.importers.files import DamagedFile, InSteps, Progress, cut_lines, line_blocks, opened
+from sources.importers.archive import archive_blocks
+from sources.importers.files import Progress
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.messages import NS_PER_MS, Frame, Millis, bad_frame
@@ -65,7 +64,7 @@ def read(
         number = 0
         judged = False
         with run.reading(path):
-            for block in _blocks(path, progress, stats):
+            for block in archive_blocks(path, progress, stats, "frames", _begins_like_a_frame):
                 frames: list[Frame] = []
                 places: list[int] = []
                 for line in block.splitlines():
@@ -128,31 +127,5 @@ def _judge(path: Path, line: bytes, category: str | None) -> bool:
     return True
 
 
-def _blocks(path: Path, progress: Progress, stats: ImportStats) -> Generator[bytes, None, None]:
-    with opened(path) as file:
-        packed = file.read(2) == _ZIP_MAGIC
-        file.seek(0)
-        if not packed:
-            yield from line_blocks(path, progress)
-            return
-        try:
-            with zipfile.ZipFile(io.BufferedReader(file)) as archive:
-                for member in archive.infolist():
-                    if not _holds_frames(archive, member):
-                        stats.ignored["zip members without frames"] += not member.is_dir()
-                        continue
-                    with archive.open(member) as stream:
-                        yield from cut_lines(path, InSteps(stream), file.tell, progress)
-        except DamagedFile:
-            raise
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as e:
-            raise TickwaxError(f"{path}: is no readable zip archive: {e}") from e
-
-
-def _holds_frames(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    """Whether a member begins like a frame; what the maker's file manager adds, and readme files, do not."""
-    parts = member.filename.split("/")
-    if member.is_dir() or parts[0] == "__MACOSX" or parts[-1].startswith("."):
-        return False
-    with archive.open(member) as stream:
-        return stream.read(64).lstrip().startswith(b"{")
+def _begins_like_a_frame(head: bytes) -> bool:
+    return head.lstrip().startswith(b"{")

@@ -54,7 +54,7 @@ class ImportRun:
         messages = self._decoder.decode(frames)
         if not self.stats.hint:
             self._look_elsewhere(frames, messages)
-        self._apply(messages, where)
+        self.apply(messages, where)
 
     @contextmanager
     def reading(self, path: Path) -> Iterator[None]:
@@ -83,7 +83,7 @@ class ImportRun:
     def add_snapshot(self, symbol: str, frame: Frame, where: str) -> None:
         """Record a book fetched by REST."""
         self.stats.frames += 1
-        self._apply([self._decoder.snapshot(symbol, *frame)], lambda _: where)
+        self.apply([self._decoder.snapshot(symbol, *frame)], lambda _: where)
 
     def bad(self, bad: BadFrame, where: str) -> None:
         """Count a bad frame; if it may have been a book's, that book is unknown from here on."""
@@ -121,7 +121,7 @@ class ImportRun:
             }
             self.stats.ignored.update({label: count for label, count in unused.items() if count})
 
-    def _apply(self, messages: Sequence[Message], where: Callable[[int], str]) -> None:
+    def apply(self, messages: Sequence[Message], where: Callable[[int], str]) -> None:
         for message in messages:
             if isinstance(message, BadFrame):
                 self.bad(message, where(message.place))
