@@ -26,7 +26,12 @@ from sources.jit import CACHE as SOURCES
 from sources.venues import venue
 
 # By kind: a kernel that it needs, and how many seconds all of its kernels take to compile.
-_COMPILED = {"hftbacktest": ("lines._index", 12), "tardis": ("decimals._column", 3)}
+_COMPILED = {
+    "hftbacktest": ("lines._index", 12),
+    "tardis": ("decimals._column", 3),
+    "bybit-trades": ("builder._fill", 2),
+    "binance-vision": ("builder._fill", 2),
+}
 
 
 def import_hftbacktest(files: list[Path], name: str, tape: str | None, compression: str | None, salvage: bool) -> None:
