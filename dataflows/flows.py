@@ -144,7 +144,7 @@ class Replay:
     def quality(self) -> Quality:
         """Data-quality counters over all instruments of this process."""
         each = [engine.quality for engine in self.engines.values()]
-        return Quality(*(sum(counts) for counts in zip(*each, strict=True))) if each else Quality(0, 0, 0, 0, 0)
+        return Quality(*(sum(counts) for counts in zip(*each, strict=True))) if each else Quality(0, 0, 0, 0, 0, 0)
 
 
 NOTHING = (

@@ -104,7 +104,8 @@ def replay_lines(replay: Replayed) -> list[str]:
     return [
         f"replayed {replay.progress.rows:,} tape rows: {replay.progress.speed()}; {written}",
         f"data quality: {quality.resets} resets, {quality.crossed} crossed and {quality.one_sided} one-sided books, "
-        f"{quality.holds} holes longer than max_hold, {quality.dropped_levels} levels dropped",
+        f"{quality.holds} holes longer than max_hold, {quality.dropped_levels} levels dropped, "
+        f"{quality.unknown_deltas} delta rows without a snapshot before them",
         *latency_lines(replay.progress.latencies),
     ]
 

@@ -11,6 +11,7 @@ from operators.order_flow import depth_imbalance, ofi_cont
 from operators.packing import unpacker
 from operators.rows import Rows, difference_rows, emit_row
 from operators.state import (
+    BOOK_KNOWN,
     COVERED,
     CROSSED,
     DROPPED_LEVELS,
@@ -29,6 +30,7 @@ from operators.state import (
     SNAPSHOT_LOW,
     TOP,
     TRADE_EVENT,
+    UNKNOWN_DELTAS,
     UPDATE_EVENT,
     UPDATED,
     VOLUME,
@@ -39,7 +41,7 @@ from operators.state import (
     make_state,
     restart,
 )
-from sources.events import RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch
+from sources.events import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch
 
 # Why `run` came back.
 DONE, ROWS_FULL, BOOK_FULL, RING_FULL = 0, 1, 2, 3
@@ -170,6 +172,14 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             clock[NOW] = ts
 
         end = i + 1 if kind == TRADE else message_end(batch, i)
+        if kind == DELTA and not clock[BOOK_KNOWN]:
+            # Changes of levels that nobody knows make no book (contract, 2).
+            clock[UNKNOWN_DELTAS] += end - i
+            clock[OPEN_MESSAGE] = -1 if batch.last[end - 1] else kind
+            clock[ORDINAL] = batch.ordinal[end - 1]
+            clock[RECEIVE] = batch.receive_ts[end - 1]
+            i = end
+            continue
         complete = kind == TRADE or batch.last[end - 1]
         if complete:
             if p.sampling == 0 and r == room:
@@ -197,6 +207,8 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             clock[RECEIVE] = batch.receive_ts[done - 1]
         if done < end:
             return done, r, BOOK_FULL
+        if complete and kind == SNAPSHOT:
+            clock[BOOK_KNOWN] = 1
         if complete and update(state, p) and p.sampling == 0:
             emit_row(state, p, clock[NOW], out, r)
             r += 1

@@ -21,6 +21,7 @@ from operators.state import (
     NOW,
     ONE_SIDED,
     RESETS,
+    UNKNOWN_DELTAS,
     Params,
     State,
     clear_state,
@@ -83,6 +84,7 @@ class Quality(NamedTuple):
     dropped_levels: int  # levels that gave way because a side was full
     resets: int
     holds: int  # restarts after a hole longer than max_hold
+    unknown_deltas: int  # rows of deltas that came while the book was unknown
 
 
 class FeatureEngine:
@@ -156,7 +158,7 @@ class FeatureEngine:
         if self._ended is not None:
             return self._ended
         clock = self._state.clock
-        return Quality(*(int(clock[i]) for i in (CROSSED, ONE_SIDED, DROPPED_LEVELS, RESETS, HOLDS)))
+        return Quality(*(int(clock[i]) for i in (CROSSED, ONE_SIDED, DROPPED_LEVELS, RESETS, HOLDS, UNKNOWN_DELTAS)))
 
     def end(self) -> None:
         """Give the memory of the state back: no more rows will come. `quality` stays."""

@@ -37,8 +37,10 @@ ONE_SIDED = 12
 DROPPED_LEVELS = 13
 RESETS = 14
 HOLDS = 15  # restarts after a hole longer than max_hold
-COVERED = 16  # 1 if the last snapshot covered the best levels of the book at the last update
-_CLOCK_SIZE = 17
+UNKNOWN_DELTAS = 16  # rows
+COVERED = 17  # 1 if the last snapshot covered the best levels of the book at the last update
+BOOK_KNOWN = 18  # 1 once a whole snapshot has come, until a reset or the first row of the next one
+_CLOCK_SIZE = 19
 
 # Indices into `State.value`.
 SNAPSHOT_LOW = 0  # price range that the last snapshot covered
@@ -173,8 +175,9 @@ def _begin(state: State) -> None:
 
 @kernel
 def empty_book(state: State) -> None:
-    """No level, and no price known."""
+    """No level, and no price known: the book is unknown."""
     clear(state.book)
+    state.clock[BOOK_KNOWN] = 0
     state.value[SNAPSHOT_LOW] = np.inf
     state.value[SNAPSHOT_HIGH] = -np.inf
 

@@ -22,8 +22,10 @@ MESSAGES = (
     "snapshot",  # a few levels anywhere, so often crossed or one-sided
     "reset ladder",
     "reset",
+    "reset quotes",  # deltas that look like a whole book, and no snapshot before them
     "torn delta",
     "torn ladder",
+    "half ladder",  # the deltas that follow belong to no book, though nothing says so
 )
 MOVES = (
     *("stay",) * 3,
@@ -125,6 +127,11 @@ class _Writer:
         for n, (side, tick, size) in enumerate(rows, 1):
             self.row(ts, DELTA, side, self.price(tick), size, n == len(rows))
 
+    def quotes(self, codes: list[int]) -> None:
+        """Some quotes in a row: with a snapshot before them each would be an update."""
+        for code in codes:
+            self.quote(self.move("third"), [code, code + 1])
+
     def reset(self, how: str) -> None:
         """Mostly with the time of the row before; else with one that must not be believed."""
         ts = self.rows[-1][0] if self.rows else self.clock
@@ -137,6 +144,8 @@ class _Writer:
             self.clock = self.move("far back" if codes[0] % 3 == 2 else how)
             if what == "reset ladder":
                 self.ladder(self.clock, codes)
+            elif what == "reset quotes":
+                self.quotes(codes)
             return
         ts = self.move(how)
         if what == "quote":
@@ -145,8 +154,9 @@ class _Writer:
             self.ladder(ts, codes)
         else:
             self.levels(ts, {"trades": TRADE, "snapshot": SNAPSHOT}.get(what, DELTA), codes)
-        if what.startswith("torn"):
+        if what.startswith(("torn", "half")):
             self.tear()
+        if what.startswith("torn"):
             self.reset(how)
 
     def tear(self) -> None:
@@ -178,7 +188,7 @@ def tapes(config: FeatureConfig | None = None, *, max_messages: int = 40) -> st.
     messages = st.lists(message, min_size=max_messages // 2, max_size=max_messages) | st.lists(message, max_size=8)
 
     def build(
-        opening: bool,
+        opening: str,
         drawn: list[tuple[str, str, list[int]]],
         sizes: tuple[float, ...],
         scale: tuple[int, int],
@@ -187,7 +197,9 @@ def tapes(config: FeatureConfig | None = None, *, max_messages: int = 40) -> st.
         torn: bool,
     ) -> TapeBatch:
         writer = _Writer(used, sizes, scale, _START // _step(used) * _step(used) + offset)
-        if opening:
+        if opening.startswith("quotes"):
+            writer.quotes([offset + 2, lag % 7])
+        if opening.endswith("ladder"):
             writer.ladder(writer.clock, [0])
         for message in drawn:
             writer.message(*message)
@@ -197,7 +209,7 @@ def tapes(config: FeatureConfig | None = None, *, max_messages: int = 40) -> st.
 
     return st.builds(
         build,
-        st.sampled_from((True, True, True, False)),
+        st.sampled_from((*("ladder",) * 6, "", "quotes", "quotes ladder")),
         messages,
         st.sampled_from((PLAIN_SIZES, WILD_SIZES)),
         st.sampled_from(PRICE_SCALES),

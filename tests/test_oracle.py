@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from operators.config import FeatureConfig
 from sources.events import DELTA, SNAPSHOT, TapeBatch, concat
-from tests.oracle.book import BookView, message_ends, state, top
+from tests.oracle.book import BookView, message_ends, state, top, unknown_deltas
 from tests.oracle.features import books, columns, features, quality_events
 from tests.oracle.fracdiff import ffd, weights
 from tests.oracle.fractal import dimension, regime
@@ -90,8 +90,24 @@ class TestBook:
         assert list(message_ends(tape.batch())) == [3]
 
     def test_reset_empties(self) -> None:
-        tape = opened().reset(5).delta(6, [(97, 5)], [(98, 1)])
-        assert message_ends(tape.batch())[6] == BookView([(97, 5)], [(98, 1)], False)
+        tape = opened().reset(5).snapshot(6, [(97, 5)], [(98, 1)])
+        assert message_ends(tape.batch())[6] == BookView([(97, 5)], [(98, 1)], True)
+
+    def test_no_book_before_a_snapshot(self) -> None:
+        quote = ([(97, 5)], [(98, 1)])
+        tape = Script().delta(1, *quote).snapshot(2, [(90, 1)], [(91, 1)]).delta(3, *quote)  # rows 0-1, 2-3, 4-5
+        assert list(message_ends(tape.batch())) == [3, 5]
+        assert message_ends(tape.batch())[5].bids == [(97, 5), (90, 1)]  # and nothing of the first delta
+        tape.reset(4).delta(5, *quote).trade(6, 1, 98, 1).delta(7, *quote)  # rows 6, 7-8, 9, 10-11
+        assert list(message_ends(tape.batch())) == [3, 5]
+        assert unknown_deltas(tape.batch()) == {0, 1, 7, 8, 10, 11}
+
+    def test_half_a_snapshot_is_none(self) -> None:
+        tape = opened().snapshot(6, [(90, 1)], [(91, 1)], torn=True).delta(7, [(97, 5)], [(98, 1)])
+        assert list(message_ends(tape.batch())) == [3]
+        assert unknown_deltas(tape.batch()) == {6, 7}
+        again = tape.snapshot(8, [(80, 1)], [(81, 1)]).delta(9, [(79, 2)])
+        assert message_ends(again.batch())[10].bids == [(80, 1), (79, 2)]
 
     def test_quality_events(self) -> None:
         tape = opened().delta(6, [(101, 1)]).delta(7, [(101.5, 1)]).delta(8, [(101, 0), (101.5, 0)])
@@ -438,7 +454,14 @@ class TestValidity:
         tape.delta(7, [(97, 0)], [(102, 9)])
         tape.delta(8, asks=[(103, 1)])
         tape.snapshot(9, [(90, 1)], [(110, 1)]).delta(10, [(97, 1)]).reset(10).delta(11, [(97, 1)], [(98, 1)])
-        assert [w & 64 for w in features(tape.batch(), UPDATES)["warm"]] == [64, 0, 64, 0, 64, 64, 0]
+        assert [w & 64 for w in features(tape.batch(), UPDATES)["warm"]] == [
+            64,
+            0,
+            64,
+            0,
+            64,
+            64,
+        ]  # and no row without a snapshot
         assert {w & 64 for w in features(tape.batch(), UPDATES, full_depth=True)["warm"]} == {64}
 
     def test_depth_bit_reads_20_levels(self) -> None:

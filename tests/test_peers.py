@@ -11,7 +11,7 @@ from operators.config import SECOND, FeatureConfig
 from operators.features import FeatureEngine
 from operators.schema import feature_columns
 from sinks.rows import rows_schema, rows_to_arrow
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, tape_batch
+from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat, tape_batch
 
 
 def tape(rows: int, start: int, first: int = 0) -> TapeBatch:
@@ -42,7 +42,10 @@ def test_plain_python_gives_the_features_of_the_engine(sampling: int) -> None:
     one = tape(1500, 1_700_000_000 * SECOND)
     reset = tape_batch(ordinal=[one.rows], exchange_ts=one.exchange_ts[-1:], receive_ts=one.receive_ts[-1:],
                        sequence=[0], kind=[RESET], side=[0], price=[0.0], size=[0.0], last=[True])  # fmt: skip
-    two = tape(1500, int(one.exchange_ts[-1]) + 10 * SECOND, one.rows + 1)
+    later = tape(1500, int(one.exchange_ts[-1]) + 10 * SECOND, one.rows + 1)
+    # Deltas between the reset and the next snapshot belong to no book.
+    stray = later.slice(60, 200)._replace(ordinal=later.ordinal[:140], exchange_ts=later.exchange_ts[:140] - SECOND)
+    two = concat([stray, later._replace(ordinal=later.ordinal + 140)])
     engine, plain = FeatureEngine(config), PlainFeatures(config)
     columns = feature_columns(config)
     schema = rows_schema(columns)

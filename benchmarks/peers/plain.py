@@ -12,7 +12,7 @@ from operator import mul
 from typing import Any
 
 from operators.config import BOOK_LEVELS, FeatureConfig
-from sources.events import RESET, SNAPSHOT, TRADE, TapeBatch
+from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch
 
 Row = list[Any]
 Tick = tuple[int, int, int, int, int, float, float, bool]
@@ -129,7 +129,7 @@ class PlainFeatures:
         """No level is known."""
         self.bids, self.asks = Side(), Side()
         self.low, self.high = math.inf, -math.inf
-        self.open_snapshot = False
+        self.open_snapshot = self.known = False
 
     def restart(self) -> None:
         """Features begin anew; the book stays."""
@@ -182,9 +182,13 @@ class PlainFeatures:
                 self.trade_count += 1
                 self.open_snapshot = False
                 continue
+            if kind == DELTA and not self.known:
+                self.open_snapshot = False
+                continue
             if kind == SNAPSHOT:
                 if not self.open_snapshot:
                     self.empty_book()
+                self.known = last
                 self.low, self.high = min(self.low, price), max(self.high, price)
             if side > 0:
                 self.bids.set(-price, size)

@@ -1,6 +1,7 @@
 """The engine against the brute-force oracle, and against itself under any split of the tape."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from sources.events import DELTA, SNAPSHOT, TRADE, TapeBatch, tape_batch
 from tests import strategies
 from tests.operators.columns import agree, by_name, run, same_bits
 from tests.oracle import features as oracle
+from tests.oracle.book import unknown_deltas
+from tests.oracle.script import Script
 
 
 @pytest.mark.jit_off
@@ -65,6 +68,43 @@ def test_books_and_quality_agree_with_the_oracle(case: tuple[FeatureConfig, Tape
         assert np.array_equal(got, want[name], equal_nan=True), name
     quality = engine.quality
     assert quality.crossed + quality.one_sided == oracle.quality_events(batch)
+    assert quality.unknown_deltas == len(unknown_deltas(batch))
+
+
+QUOTE = [(99.0, 1.0)], [(101.0, 1.0)]
+
+
+@pytest.mark.parametrize("venue_has_full_depth", [False, True])
+@pytest.mark.parametrize("sampling_ns", [0, 100 * MS])
+@pytest.mark.parametrize("after_reset", [False, True])
+def test_deltas_without_a_snapshot_never_become_a_book(
+    venue_has_full_depth: bool, sampling_ns: int, after_reset: bool
+) -> None:
+    t = 1_700_000_000 * SECOND
+    script = Script()
+    if after_reset:
+        script.snapshot(t, *QUOTE).reset(t)
+    for i in range(50):
+        script.delta(t + i * SECOND, [(99.0, 1.0 + i)], [(101.0, 2.0)]).trade(t + i * SECOND, 1, 101.0, 1.0)
+    config = FeatureConfig(sampling_ns=sampling_ns)
+    engine = FeatureEngine(config, full_depth=venue_has_full_depth, with_books=True)
+    rows = [part for batch in strategies.split(script.batch(), [0, 7, 8, 153 if after_reset else 150])
+            if (part := engine.process(batch)) is not None]  # fmt: skip
+    before = 1 if after_reset and sampling_ns == 0 else 0  # of the snapshot
+    assert sum(part.rows for part in rows) == before
+    assert engine.quality.unknown_deltas == 100
+    assert engine.quality.crossed == engine.quality.one_sided == 0
+
+    # From the next snapshot on it is the book of that snapshot and of what follows it, in a resumed run as well.
+    again = FeatureEngine(config, full_depth=venue_has_full_depth, with_books=True)
+    again.resume(engine.snapshot())
+    end = t + 60 * SECOND
+    rest = Script().snapshot(end, [(98.0, 3.0)], [(102.0, 4.0)]).delta(end + SECOND, [(97.0, 5.0)]).batch()
+    found = again.process(rest)
+    assert found is not None
+    bids = found.book[:2, -1].tolist()  # the last delta is in no row of the grid yet
+    assert bids == [98.0, 97.0] if sampling_ns == 0 else (bids[0] == 98.0 and math.isnan(bids[1]))
+    assert again.quality.unknown_deltas == 100
 
 
 def test_snapshot_is_refused_when_version_or_configuration_differ(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +150,7 @@ def test_a_book_that_outgrows_its_arrays_keeps_every_level() -> None:
 
 def test_a_full_book_drops_the_farthest_level_and_counts_it() -> None:
     n = MAX_LEVELS + 5
-    batch = _rows(n, DELTA, 1, 1.0 + np.arange(n), np.ones(n), np.full(n, SECOND), False)
+    batch = _rows(n, SNAPSHOT, 1, 1.0 + np.arange(n), np.ones(n), np.full(n, SECOND), False)
     engine = FeatureEngine(FeatureConfig())
     engine.process(batch)
     assert engine.quality.dropped_levels == 5

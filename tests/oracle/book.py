@@ -29,12 +29,13 @@ def message_ends(batch: TapeBatch) -> dict[int, BookView]:
     bids: dict[float, float] = {}
     asks: dict[float, float] = {}
     snapshot_prices: list[float] = []
+    unknown = unknown_deltas(batch)
     views: dict[int, BookView] = {}
     for i in range(batch.rows):
         kind = int(batch.kind[i])
         if kind == RESET:
             bids, asks, snapshot_prices = {}, {}, []
-        elif kind in (SNAPSHOT, DELTA):
+        elif kind in (SNAPSHOT, DELTA) and i not in unknown:
             if kind == SNAPSHOT:
                 if i == 0 or batch.kind[i - 1] != SNAPSHOT or batch.last[i - 1]:  # a snapshot message begins
                     bids, asks, snapshot_prices = {}, {}, []
@@ -48,6 +49,22 @@ def message_ends(batch: TapeBatch) -> dict[int, BookView]:
                 best_bids, best_asks = sorted(bids.items(), reverse=True), sorted(asks.items())
                 views[i] = BookView(best_bids, best_asks, covers(snapshot_prices, best_bids, best_asks))
     return views
+
+
+def unknown_deltas(batch: TapeBatch) -> set[int]:
+    """Indices of `delta` rows that belong to no book.
+
+    "the book is unknown until the next snapshot" (the contract, 2): at a tape's start, after a `reset`, and while a
+    snapshot, which replaces the whole book, has not come to its last row.
+    """
+    unknown: set[int] = set()
+    known = False
+    for i, (kind, last) in enumerate(zip(batch.kind.tolist(), batch.last.tolist(), strict=True)):
+        if kind in (RESET, SNAPSHOT):
+            known = kind == SNAPSHOT and last
+        elif kind == DELTA and not known:
+            unknown.add(i)
+    return unknown
 
 
 def covers(snapshot_prices: list[float], bids: list[Level], asks: list[Level]) -> bool:
