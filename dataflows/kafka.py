@@ -165,6 +165,7 @@ def topic_source(
         stop=stop,
         on_rows=on_rows,
         on_skipped=on_skipped,
+        on_unknown_book=say,
         on_error=on_error,
         on_refusal=on_refusal,
         longest_ns=longest_ns,

@@ -98,7 +98,8 @@ def prepare_orders(settings: Settings) -> OrderRun:
     start, end = wanted.start, wanted.train_until
     journals = TapeJournals(root)
     chosen = chosen_instruments(settings, root, journals)
-    readers = [TapeReader(root, i, start.ns if start else None, end.ns if end else None, journals) for i in chosen]
+    bounds = (start.ns if start else None, end.ns if end else None)
+    readers = [TapeReader(root, i, *bounds, journals, say) for i in chosen]
     check_range(readers, "optimal_d.start", start, "optimal_d.train_until", end)
     first = {reader.instrument: reader.first_ordinal for reader in readers}
     progress = OrderProgress(sum(reader.rows for reader in readers))

@@ -7,6 +7,7 @@ import numpy as np
 
 from dataflows.instants import Instant
 from dataflows.settings import Settings
+from dataflows.startup import say
 from sources.balance import BY_HASH, Placement
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -32,7 +33,7 @@ def open_tape(
     chosen = chosen_instruments(settings, root, journals)
     start, end = settings.replay.start, settings.replay.end
     bounds = (start.ns if start else None, end.ns if end else None)
-    return chosen, [TapeReader(root, i, *bounds, journals) for i in chosen if wanted(i)]
+    return chosen, [TapeReader(root, i, *bounds, journals, say) for i in chosen if wanted(i)]
 
 
 def check_range(
@@ -69,7 +70,7 @@ def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -
     if not there:
         raise TickwaxError(f"tape.path: {root} holds no tape; write one with `tickwax synth` or `tickwax import`")
     if "symbols" not in settings.model_fields_set:
-        return there
+        return _named(root, there)
     chosen: list[Instrument] = []
     for text in settings.symbols:
         wanted = Instrument(*text.split(":", 1))
@@ -78,6 +79,16 @@ def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -
             names = ", ".join(map(str, there[:8])) + (" …" if len(there) > 8 else "")
             raise TickwaxError(f"symbols: {text} is not on the tape {root}, which holds {names}")
         chosen += [i for i in found if i not in chosen]
+    return _named(root, chosen)
+
+
+def _named(root: Path, chosen: list[Instrument]) -> list[Instrument]:
+    """The same, whose names also other data sets can have: a tape of another program may hold any folder."""
+    for instrument in chosen:
+        try:
+            Instrument.parse(str(instrument))
+        except TickwaxError as e:
+            raise TickwaxError(f"tape.path: {root}: {e}; rename its folder, or choose others with symbols") from None
     return chosen
 
 

@@ -24,10 +24,10 @@ from operators.book_arrays import nanoseconds, refuse_crossed, side, snapshots
 from operators.config import LONGEST_NS, MS, FeatureConfig, depth_label
 from operators.features import FeatureEngine, FeatureRows
 from operators.schema import feature_columns
+from sources.bounds import LARGEST
 from sources.events import Float64s
 
 _LONGEST_MS = LONGEST_NS // MS
-_MOST = 1e15  # of a quantity, as in what the exchanges send
 _NO_HOLE = 1 << 62  # ns: no stretch without books makes the class forget
 _MS_PER_SECOND = 1000
 
@@ -173,8 +173,8 @@ class OrderFlowImbalance:
         size = as_number("quantity", quantity)
         if size <= 0:
             raise ValueError(f"quantity: {quantity!r} is not positive")
-        if size > _MOST:
-            raise ValueError(f"quantity: {quantity!r} is above {_MOST:g}")
+        if size > LARGEST:
+            raise ValueError(f"quantity: {quantity!r} is above {LARGEST:g}")
         own = self._of(symbol)
         clock = own.advance("timestamp", timestamp)
         own.trade_times.append(clock)

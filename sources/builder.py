@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sources.bounds import is_time
 from sources.events import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int8s, Int64s, TapeBatch, concat
 from sources.jit import CACHE
 
@@ -149,6 +150,7 @@ class TapeBuilder:
     def __init__(self, tail: TapeTail | None = None) -> None:
         self.tail = tail or TapeTail()
         self._must_reset = self.tail.book_known or self.tail.torn
+        self._received: int | None = None  # when the newest row was
         self._messages = Messages()
         self._parts: list[TapeBatch | Messages] = []
         self.resets = 0
@@ -186,9 +188,19 @@ class TapeBuilder:
         self._messages.rows += 1
 
     def reset(self, receive_ts: int) -> None:
-        """Continuity was lost; does nothing while the book is unknown anyway (a torn message aside)."""
+        """Continuity was lost; does nothing while the book is unknown anyway (a torn message aside).
+
+        Args:
+            receive_ts: when that was noticed. What has no time of its own, such as a line that cannot be read, was
+                noticed with the row before; before the first row of an appended tape it says no more than that row
+                will.
+        """
         if not (self.tail.book_known or self.tail.torn or self._must_reset):
             return
+        if not is_time(receive_ts):
+            if self._received is None:
+                return
+            receive_ts = self._received
         self._must_reset = False
         self.tail.book_known = self.tail.torn = False
         exchange_ts = receive_ts if self.tail.exchange_ts is None else self.tail.exchange_ts
@@ -215,6 +227,7 @@ class TapeBuilder:
             self._close_part()
             self._parts.append(rows)
             self.tail.exchange_ts = int(rows.exchange_ts[-1])
+            self._received = int(rows.receive_ts[-1])
 
     def take(self) -> TapeBatch | None:
         """The rows collected since the last call; None when there are none."""
@@ -238,6 +251,7 @@ class TapeBuilder:
     def _before(self, receive_ts: int) -> None:
         if self._must_reset:
             self.reset(receive_ts)
+        self._received = receive_ts
 
     def _append(self, kind: int, exchange_ts: int, receive_ts: int, sequence: int, levels: Levels) -> None:
         self.tail.exchange_ts = exchange_ts

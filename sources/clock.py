@@ -1,4 +1,6 @@
-"""How far an exchange time may lie ahead of the receive time before a frame is not believed."""
+"""Which exchange times are believed: those of a tape, and not too far ahead of the receive time."""
+
+from sources.bounds import check_time
 
 MAX_AHEAD_NS = 60_000_000_000
 
@@ -10,10 +12,12 @@ class ClockBound:
         self.limit_ns = MAX_AHEAD_NS
 
     def check(self, exchange_ts: int, receive_ts: int) -> None:
-        """Refuse an exchange time that is too far ahead of the receive time, both in nanoseconds.
+        """Refuse an exchange time that is none, or too far ahead of the receive time, both in nanoseconds.
 
         Raises:
-            ValueError: it is further ahead than ``limit_ns``.
+            ValueError: one of them is no time of a tape, or the first is further ahead than ``limit_ns``.
         """
+        check_time("exchange time", exchange_ts)
+        check_time("receive time", receive_ts)
         if exchange_ts - receive_ts > self.limit_ns:
             raise ValueError(f"exchange time is {(exchange_ts - receive_ts) / 1e9:.0f} s ahead of the receive time")

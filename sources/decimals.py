@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from sources.bounds import is_price, is_size
 from sources.builder import Levels
 from sources.events import Bools, Float64s, Int8s, Int64s
 from sources.jit import CACHE, kernel
@@ -24,8 +25,6 @@ _POWERS = np.array([float(10**k) for k in range(23)])
 _MAX_MANTISSA = np.uint64(1 << 53)
 _ZERO, _ONE, _TEN, _NINE = np.uint64(0), np.uint64(1), np.uint64(10), np.uint8(9)
 _SHORTEST_LEVEL = 9  # bytes of `["1","0"]`
-
-_MAX = 1e15  # as in the types `Price` and `Size`
 
 _level_list = msgspec.json.Decoder(list[tuple[Price, Size]], strict=False)
 _price = msgspec.json.Decoder(Price, strict=False)
@@ -111,14 +110,14 @@ def levels(text: Bytes, at: int, stop: int, price: Float64s, size: Float64s, row
         if at + _SHORTEST_LEVEL > stop or text[at] != 91 or text[at + 1] != 34:
             return row, -1
         value, at = number(text, at + 2, stop)
-        if at < 0 or not 0.0 < value <= _MAX or at + 2 > stop or text[at] != 34 or text[at + 1] != 44:
+        if at < 0 or not is_price(value) or at + 2 > stop or text[at] != 34 or text[at + 1] != 44:
             return row, -1
         price[row] = value
         at = _blank(text, at + 2, stop)
         if at >= stop or text[at] != 34:
             return row, -1
         value, at = number(text, at + 1, stop)
-        if at < 0 or not value <= _MAX or at + 3 > stop or text[at] != 34 or text[at + 1] != 93:
+        if at < 0 or not is_size(value) or at + 3 > stop or text[at] != 34 or text[at + 1] != 93:
             return row, -1
         size[row] = value
         row += 1
@@ -204,8 +203,7 @@ def parse_column(text: Bytes, offsets: npt.NDArray[np.int32], allow_zero: bool) 
             good[row] = True
         except ValueError:
             pass
-    large_enough = value >= 0.0 if allow_zero else value > 0.0
-    return value, good & large_enough & (value <= _MAX)
+    return value, good & (is_size(value) if allow_zero else is_price(value))
 
 
 def _by_msgspec(bids: msgspec.Raw, asks: msgspec.Raw) -> Levels | str:

@@ -5,9 +5,10 @@ from typing import NamedTuple, Self
 
 from sources.errors import TickwaxError
 
-# Both parts become folder names (``exchange=…/symbol=…``): nothing that a path or a Hive key could misread is let in.
+# Both parts become folder names (``exchange=…/symbol=…``): nothing that a path, a Hive key or a
+# pattern could misread is let in. Where a name holds a ``?`` DuckDB sees no keys, and with a ``*`` Polars sees none.
 _VENUE = re.compile(r"[a-z0-9_]+")
-_SYMBOL = re.compile(r"[^\s/\\=:*%]+")
+_SYMBOL = re.compile(r"[^\s/\\=:%*?\[\]]+")
 
 
 class Instrument(NamedTuple):
@@ -28,5 +29,8 @@ class Instrument(NamedTuple):
         """
         venue, colon, symbol = text.partition(":")
         if not (colon and _VENUE.fullmatch(venue) and _SYMBOL.fullmatch(symbol) and not symbol.startswith(".")):
-            raise TickwaxError(f"instrument {text!r}: expected venue:SYMBOL, for example binance_futures:BTCUSDT")
+            raise TickwaxError(
+                f"instrument {text!r}: expected venue:SYMBOL, for example binance_futures:BTCUSDT; "
+                "a symbol has no blanks and none of / \\ = : % * ? [ ]"
+            )
         return cls(venue, symbol)

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 
+from sources.bounds import LARGEST
 from sources.builder import Levels
 
 Frame = tuple[int, bytes]  # receive_ts in nanoseconds, the frame's bytes as they came
@@ -21,8 +22,8 @@ _LABELS = 100
 Millis = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_MS)]
 MillisOrMicros = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_US)]  # see `nanoseconds`
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Price = Annotated[float, msgspec.Meta(gt=0, le=1e15)]
-Size = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Price = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
+Size = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
 PrintPrice = Size  # a print that is not from the book may have price 0; it is dropped before the price is looked at
 
 

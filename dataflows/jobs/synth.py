@@ -58,8 +58,10 @@ def _start(text: str) -> int:
         ns = Instant.parse(text).ns
     except ValueError as e:
         raise TickwaxError(f"--start: {e}") from e
-    if ns % _NS_PER_MS or ns > (1 << 63) - 2 * LONGEST_NS:
-        raise TickwaxError(f"--start: {text!r} is not a whole number of milliseconds before the year 2062")
+    if ns % _NS_PER_MS or ns <= 0 or ns > (1 << 63) - 2 * LONGEST_NS:
+        raise TickwaxError(
+            f"--start: {text!r} is not a whole number of milliseconds after 1970-01-01 and before the year 2062"
+        )
     return ns
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from sources.bounds import is_time
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.importers.files import DamagedFile, Progress, line_blocks
@@ -133,8 +134,11 @@ def nanoseconds(seconds: bytes) -> int | None:
 
     >>> nanoseconds(b"1626992741.06217")
     1626992741062170000
+    >>> nanoseconds(b"0000000000.0") is None  # no time of a tape
+    True
     """
     match = _SECONDS.fullmatch(seconds)
     if match is None:
         return None
-    return int(match[1]) * 10**9 + int((match[2] or b"0").ljust(9, b"0"))
+    ns = int(match[1]) * 10**9 + int((match[2] or b"0").ljust(9, b"0"))
+    return ns if is_time(ns) else None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sources.bounds import is_price, is_sequence, is_time
 from sources.clock import MAX_AHEAD_NS
 from sources.decimals import levels, number
 from sources.events import DELTA, TRADE, Bools, Float64s, Int8s, Int64s, TapeBatch
@@ -20,7 +21,6 @@ from sources.messages import FIRST_MICROS, NS_PER_MS, NS_PER_US
 OTHER, DEPTH, PRINT, AGGREGATE = 0, 1, 2, 3
 
 _SHORTEST_ROW = 9  # bytes
-_MAX = 1e15  # as in the types `Price` and `Size`
 _KEYS = (b"T", b"E", b"s", b"U", b"u", b"pu", b"t", b"a", b"p", b"q", b"m", b"X", b"b", b"st")
 (
     _TIME,
@@ -146,6 +146,7 @@ def _parse(text: Bytes, spans: Spans, symbol: Bytes, spot: bool, frames: Frames)
             elif good:
                 good = _print(text, what, value, frames, frame, row) and not _other_market(text, False, value)
                 stop = row + 1
+            good = good and is_time(frames.exchange_ts[frame]) and is_time(spans.receive_ts[frame])
             good = good and frames.exchange_ts[frame] - spans.receive_ts[frame] <= MAX_AHEAD_NS
             frames.good[frame] = good
             if good and stop > row:
@@ -287,8 +288,8 @@ def _depth(text: Bytes, spot: bool, value: Int64s, frames: Frames, frame: int) -
     frames.first[frame] = first
     frames.final[frame] = final
     frames.previous[frame] = previous
-    numbered = first >= 0 and final >= 0 and (spot or previous >= 0)
-    return time >= 0 and numbered and value[_A, 0] >= 0 and not _other_market(text, spot, value)
+    numbered = is_sequence(first) and is_sequence(final) and (spot or is_sequence(previous))
+    return numbered and value[_A, 0] >= 0 and not _other_market(text, spot, value)
 
 
 @kernel
@@ -297,7 +298,7 @@ def _decimal(text: Bytes, span: Int64s) -> float:
     if span[0] < 0 or text[span[0]] != 34:
         return -1.0
     out, end = number(text, span[0] + 1, span[1] - 1)
-    return out if end == span[1] - 1 and 0.0 < out <= _MAX else -1.0
+    return out if end == span[1] - 1 and is_price(out) else -1.0
 
 
 @kernel
@@ -314,8 +315,7 @@ def _print(text: Bytes, what: int, value: Int64s, frames: Frames, frame: int, ro
     frames.rows.size[row] = size
     frames.rows.side[row] = -1 if maker else 1
     return (
-        time >= 0
-        and trade_id >= 0
+        is_sequence(trade_id)
         and price > 0.0
         and size > 0.0
         and (maker or _same(text, value[_MAKER], _FALSE))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sources.bounds import is_time
 from sources.events import Bools, Int64s
 from sources.jit import kernel
 
@@ -112,7 +113,11 @@ def _time(text: Bytes, begin: int, end: int) -> tuple[int, int]:
     digits = at - begin
     if (digits != 16 and digits != 19) or at >= end or text[at] != 32:
         return -1, begin
-    return (time * 1000 if digits == 16 else time), at + 1
+    if digits == 16:
+        time *= 1000
+    if not is_time(time):  # too large for 64 bits comes out negative
+        return -1, begin
+    return time, at + 1
 
 
 @kernel

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from sources.bounds import is_time
 from sources.clock import MAX_AHEAD_NS
 from sources.errors import TickwaxError
 from sources.events import Bools, Float64s, Int8s, Int64s
@@ -246,4 +247,5 @@ def _wide(batch: Any, levels: int, numbers: Int64s, torn: Bools) -> Block:
 
 def _times(column: Any) -> tuple[Int64s, Bools]:
     microseconds, good = integers(column, _MICROSECONDS)
-    return microseconds * _NS_PER_US, good
+    ns = microseconds * _NS_PER_US  # too large for 64 bits comes out negative
+    return ns, good & is_time(ns)

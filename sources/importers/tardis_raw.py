@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sources.binance_futures.decode import decoder as futures_decoder
 from sources.binance_spot.decode import decoder as spot_decoder
+from sources.bounds import is_time
 from sources.bybit_linear.decode import BybitDecoder
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
@@ -81,9 +82,10 @@ def _decoder(instrument: Instrument) -> Decoder:
 
 
 def nanoseconds(match: re.Match[bytes]) -> int | None:
-    """The time that a line begins with; None for a date that does not exist."""
+    """The time that a line begins with; None for a date that does not exist, or not on a tape."""
     try:
         second = datetime.fromisoformat(match[1].decode()).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return int(second.timestamp()) * 10**9 + int((match[2] or b"0").ljust(9, b"0"))
+    ns = int(second.timestamp()) * 10**9 + int((match[2] or b"0").ljust(9, b"0"))
+    return ns if is_time(ns) else None

@@ -18,6 +18,7 @@ from sources.kafka.connection import KafkaConnection
 from sources.kafka.consumer import TopicConsumer, partition_name
 from sources.kafka.tape import Continuity, decode
 from sources.resumed import resumed
+from sources.tape.check import UNKNOWN_BOOK
 from sources.tape.source import cut
 
 Item = tuple[str, InstrumentBatch]
@@ -48,6 +49,7 @@ class KafkaTapeSource(FixedPartitionedSource[Item, bytes]):
         stop: threading.Event | None = None,
         on_rows: Callable[[InstrumentBatch], None] = lambda item: None,
         on_skipped: Callable[[str, int], None] = lambda key, rows: None,
+        on_unknown_book: Callable[[str], None] = lambda line: None,
         on_error: Callable[[Exception], None] = lambda error: None,
         on_refusal: Callable[[Exception], None] = lambda error: None,
         longest_ns: int = 0,
@@ -58,6 +60,7 @@ class KafkaTapeSource(FixedPartitionedSource[Item, bytes]):
         wanted: which instruments, by key.
         on_rows: told of each batch that is handed out; workers may be threads.
         on_skipped: told once an instrument of rows at the topic's beginning from which no book can be known.
+        on_unknown_book: as of `sources.tape.reader.TapeReader`, with the place of the message.
         on_error: told of what stops the source, before Bytewax is.
         on_refusal: told that the recovery state is of another version or another run, before Bytewax is.
         longest_ns: as in `sources.tape.source.TapeSource`.
@@ -67,6 +70,7 @@ class KafkaTapeSource(FixedPartitionedSource[Item, bytes]):
         self.stop = stop
         self.on_rows = on_rows
         self.on_skipped = on_skipped
+        self.on_unknown_book = on_unknown_book
         self.on_error = on_error
         self.run = run
         self._on_refusal = on_refusal
@@ -147,5 +151,8 @@ class _TopicPartition(StatefulSourcePartition[Item, bytes]):
             return []
         if not began and tape.skipped:
             source.on_skipped(key, tape.skipped)
+        if tape.unknown_at is not None:
+            row = batch.rows - new.rows + tape.unknown_at
+            source.on_unknown_book(f"{place}: row {row}: {UNKNOWN_BOOK}")
         source.on_rows(InstrumentBatch(instrument, new))
         return [(key, InstrumentBatch(instrument, part)) for part in cut(new, source.longest_ns)]

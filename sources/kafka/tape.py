@@ -8,7 +8,7 @@ import pyarrow as pa
 from sources.errors import TickwaxError
 from sources.events import RESET, SNAPSHOT, InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
-from sources.tape.check import GOOD, describe, first_fault
+from sources.tape.check import GOOD, BookWatch, describe, first_fault
 from sources.tape.files import columns_of
 from sources.tape.schema import TAPE_SCHEMA
 
@@ -50,6 +50,8 @@ class Continuity:
         self.next_ordinal = next_ordinal
         self.repeated = 0  # rows
         self.skipped = 0
+        self.unknown_at: int | None = None  # row of the batch last taken: a delta without a snapshot before it, once
+        self._book = BookWatch(known=next_ordinal is not None)
         self._closed = False  # whether the row before the next one closed its message
 
     def take(self, batch: TapeBatch, place: str) -> TapeBatch | None:
@@ -77,6 +79,7 @@ class Continuity:
         if fault != GOOD:
             raise TickwaxError(f"{place}: row {bad}: {describe(batch, bad, fault, before)}")
         self.next_ordinal = int(batch.ordinal[-1]) + 1
+        self.unknown_at = self._book.first(batch)
         return batch
 
     def _begin(self, batch: TapeBatch) -> int:

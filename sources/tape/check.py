@@ -1,13 +1,12 @@
-"""What must hold of every tape row before a kernel reads it."""
+"""What must hold of every tape row before a kernel reads it, and which deltas have no snapshot before them."""
 
-import math
-
-from sources.events import KINDS, RESET, SNAPSHOT, TRADE, TapeBatch
+from sources.bounds import LARGEST, is_price, is_sequence, is_size, is_time
+from sources.events import DELTA, KINDS, RESET, SNAPSHOT, TRADE, Bools, Int8s, TapeBatch
 from sources.jit import kernel
 
-GOOD, ORDINAL, TIME, KIND, SIDE, PRICE, SIZE = range(7)
+UNKNOWN_BOOK = "a delta without a snapshot before it; until the next snapshot there is no book"
 
-_END_OF_TIME = 1 << 62  # ns; the year 2116: a clock pinned in the far future would emit no row ever again
+GOOD, ORDINAL, EXCHANGE_TS, RECEIVE_TS, SEQUENCE, KIND, SIDE, PRICE, SIZE = range(9)
 
 
 @kernel
@@ -21,8 +20,12 @@ def first_fault(batch: TapeBatch, ordinal: int) -> tuple[int, int]:
         ordinal += 1
         if batch.ordinal[i] != ordinal:
             return i, ORDINAL
-        if not 0 < batch.exchange_ts[i] < _END_OF_TIME:
-            return i, TIME
+        if not is_time(batch.exchange_ts[i]):
+            return i, EXCHANGE_TS
+        if not is_time(batch.receive_ts[i]):
+            return i, RECEIVE_TS
+        if not is_sequence(batch.sequence[i]):
+            return i, SEQUENCE
         kind, side, price, size = batch.kind[i], batch.side[i], batch.price[i], batch.size[i]
         if kind < SNAPSHOT or kind > RESET:
             return i, KIND
@@ -32,9 +35,9 @@ def first_fault(batch: TapeBatch, ordinal: int) -> tuple[int, int]:
             continue
         if side != 1 and side != -1:
             return i, SIDE
-        if not (0.0 < price < math.inf):  # false for NaN, too
+        if not is_price(price):
             return i, PRICE
-        if not (0.0 <= size < math.inf) or (kind == TRADE and size == 0.0):
+        if not is_size(size) or (kind == TRADE and size == 0.0):
             return i, SIZE
     return len(batch.ordinal), GOOD
 
@@ -44,9 +47,42 @@ def describe(batch: TapeBatch, row: int, fault: int, ordinal: int) -> str:
     before = batch.ordinal[row - 1] if row else ordinal
     return {
         ORDINAL: f"ordinal {batch.ordinal[row]} does not follow {before}; rows are missing, repeated or out of order",
-        TIME: f"exchange_ts {batch.exchange_ts[row]} ns is not between 1970 and 2116",
+        EXCHANGE_TS: f"exchange_ts {batch.exchange_ts[row]} ns is not between 1970 and 2116",
+        RECEIVE_TS: f"receive_ts {batch.receive_ts[row]} ns is not between 1970 and 2116",
+        SEQUENCE: f"sequence {batch.sequence[row]} is negative",
         KIND: f"kind is none of {', '.join(KINDS)}",
         SIDE: f"side {batch.side[row]} is not +1 or -1 (0 on a reset)",
-        PRICE: f"price {batch.price[row]} is not positive and finite",
-        SIZE: f"size {batch.size[row]} is negative or not finite, or a trade's is 0",
+        PRICE: f"price {batch.price[row]} is not above 0 and at most {LARGEST:g}",
+        SIZE: f"size {batch.size[row]} is not between 0 and {LARGEST:g}, or a trade's is 0",
     }[fault]
+
+
+class BookWatch:
+    """Finds the first delta of a tape that comes while the book is unknown: it belongs to no book (contract, 2)."""
+
+    def __init__(self, known: bool = False) -> None:
+        """``known``: rows before those that will be shown have made the book known, or have been judged."""
+        self._known = known
+        self._found = False
+
+    def first(self, batch: TapeBatch) -> int | None:
+        """Row of that delta, once; None if the batch has none, or one was found before."""
+        if self._found:
+            return None
+        row, self._known = _first_unknown(batch.kind, batch.last, self._known)
+        self._found = row < batch.rows
+        return row if self._found else None
+
+
+@kernel
+def _first_unknown(kind: Int8s, last: Bools, known: bool) -> tuple[int, bool]:
+    """The first delta of an unknown book, or the number of rows; and whether the book is known behind it."""
+    for i in range(len(kind)):
+        if kind[i] == DELTA:
+            if not known:
+                return i, known
+        elif kind[i] == SNAPSHOT:
+            known = last[i]  # not before its last row
+        elif kind[i] == RESET:
+            known = False
+    return len(kind), known

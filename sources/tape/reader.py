@@ -1,6 +1,6 @@
 """Reads the tape of one instrument back, in the order of ``ordinal``, a bounded number of rows at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from sources.errors import TickwaxError
 from sources.events import RESET, SNAPSHOT, TapeBatch
 from sources.instrument import Instrument
-from sources.tape.check import GOOD, describe, first_fault
+from sources.tape.check import GOOD, UNKNOWN_BOOK, BookWatch, describe, first_fault
 from sources.tape.files import NO_KIND, ParquetFile, TapeFile
 from sources.tape.journal import TapeJournals
 from sources.tape.layout import NS_PER_DAY, data_files
@@ -56,11 +56,14 @@ class TapeReader:
         start_ns: int | None = None,
         end_ns: int | None = None,
         journals: TapeJournals | None = None,
+        on_unknown_book: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Read the footers.
 
         Args:
             journals: those of ``root``, if they have been opened already.
+            on_unknown_book: told once of a delta without a snapshot before it, with file and row. No such row is left
+                out: it belongs to the tape, and to no book.
 
         Raises:
             TickwaxError: the tape has no rows of the instrument; or as `tape_files`.
@@ -70,6 +73,7 @@ class TapeReader:
         if not self._files:
             raise TickwaxError(f"{root}: the tape has no rows of {instrument}")
         self._end_ns = end_ns
+        self._on_unknown_book = on_unknown_book
         self.first_ordinal = 0
         self._warm_ordinal = 0
         if start_ns is not None:
@@ -118,6 +122,7 @@ class TapeReader:
         """
         begin = self._warm_ordinal if resume is None else resume
         ordinal: int | None = None
+        book = BookWatch(known=resume is not None)
         for file in self._files:
             if not self._reads(file, begin):
                 continue
@@ -133,6 +138,10 @@ class TapeReader:
                 if ordinal < begin:
                     continue
                 part, ended = self._cut(batch, begin)
+                stray = book.first(part)
+                if stray is not None:
+                    at = row - batch.rows + int(part.ordinal[stray] - batch.ordinal[0])
+                    self._on_unknown_book(f"{file.path}: row {at}: {UNKNOWN_BOOK}")
                 if part.rows:
                     yield part
                 if ended:

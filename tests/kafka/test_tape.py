@@ -32,6 +32,7 @@ from sources.tape.source import TapeSource, cut
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import MODULE, assert_same, free_ports, table, told
 from tests.kafka.test_dataflows import received, recorded
+from tests.oracle.script import Script
 from tests.strategies import split, splits, tapes
 
 BTC = INSTRUMENTS[0]
@@ -86,6 +87,22 @@ def test_a_topic_that_begins_inside_a_tape_is_read_from_the_next_known_book(synt
     taken = continuity.take(tape.slice(5, tape.rows), "here")
     assert continuity.skipped == later - 5
     assert taken is None if later == tape.rows else same(taken, tape.slice(later, tape.rows))
+
+
+def test_a_delta_without_a_snapshot_is_found_once():
+    script = (
+        Script().delta(1, [(99, 1)]).snapshot(2, [(99, 1)], [(101, 1)]).reset(3).trade(4, 1, 99, 1).delta(5, [(9, 1)])
+    )
+    tape = script.batch()  # rows 0, 1-2, 3, 4, 5
+
+    def found(rows: TapeBatch, begun: Continuity) -> list[int | None]:
+        parts = [part for part in split(rows, [0, 1, min(4, rows.rows), rows.rows]) if part.rows]
+        return [begun.unknown_at for part in parts if begun.take(part, "here") is not None]
+
+    assert found(tape, Continuity()) == [0, None, None]
+    assert found(tape.slice(1, 6), Continuity()) == [None, 0]  # begins inside a tape: with the reset
+    assert found(tape.slice(1, 6), Continuity(1)) == [None, None, 0]  # resumed, where the book is known
+    assert found(tape.slice(4, 6), Continuity(4)) == [None, None]  # resumed behind the reset: not judged again
 
 
 def test_missing_rows_are_an_error_unless_a_reset_tells_of_them(synthetic_tape_root):

@@ -50,6 +50,17 @@ def test_five_seconds_beyond_the_usual_are_too_many(usual: int) -> None:
     assert len(clock.offsets) == 102
 
 
+@pytest.mark.parametrize("time", [0, -1, 1 << 62])
+def test_what_is_no_time_of_a_tape_is_refused_and_not_learned_from(time: int) -> None:
+    """Behind the receive time nothing else bounds it."""
+    clock = Probe()
+    for _ in range(100):
+        with pytest.raises(ValueError, match=f"exchange time {time} ns is not between 1970 and 2116"):
+            clock.check(time, T)
+    clock.flush()
+    assert (clock.told, clock.offsets) == ([], [])
+
+
 def test_the_outer_bound_stays() -> None:
     clock = Probe()
     assert all(clock.good([58 * S] * 16))

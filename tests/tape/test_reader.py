@@ -20,7 +20,7 @@ from operators.config import SECOND
 from sinks.dataset import DatasetWriter
 from sinks.tape import TapeWriter, tape_format
 from sources.errors import TickwaxError
-from sources.events import KINDS, RESET, SNAPSHOT, TRADE, TapeBatch, concat
+from sources.events import DELTA, KINDS, RESET, SNAPSHOT, TRADE, TapeBatch, concat
 from sources.instrument import Instrument
 from sources.tape.layout import NS_PER_DAY, data_files, instrument_dir, instruments
 from sources.tape.reader import TapeReader
@@ -256,6 +256,84 @@ class TestOtherTools:
             assert found.schema.field(name).type == TAPE_SCHEMA.field(name).type
         assert found["size"].to_pylist() == tape.size.tolist()
 
+    def test_a_symbol_of_digits_is_a_number_unless_types_are_named(self, tmp_path, tape):
+        """As README.md says, for each of them."""
+        with TapeWriter(tmp_path, "digits") as writer:
+            writer.write(Instrument("bybit_linear", "1000"), tape)
+        files = f"{tmp_path}/*/*/*/*.parquet"
+        assert duckdb.sql(f"select distinct symbol from '{files}'").fetchall() == [(1000,)]
+        typed = f"read_parquet('{files}', hive_types = {{symbol: varchar}})"
+        assert duckdb.sql(f"select distinct symbol, date from {typed} order by date").fetchall() == [
+            ("1000", date(2026, 1, 4)),
+            ("1000", date(2026, 1, 5)),
+        ]
+        found = pl.scan_parquet(
+            tmp_path, hive_schema={"exchange": pl.String, "symbol": pl.String, "date": pl.Date}
+        ).collect()
+        assert found["symbol"].unique().to_list() == ["1000"]
+        keys = ds.partitioning(
+            pa.schema([("exchange", pa.string()), ("symbol", pa.string()), ("date", pa.date32())]), flavor="hive"
+        )
+        assert set(ds.dataset(tmp_path, partitioning=keys).to_table()["symbol"].to_pylist()) == {"1000"}
+
+
+class TestUnknownBook:
+    """Deltas without a snapshot before them are told of once, with file and row; they stay in the tape."""
+
+    def told(self, root: Path, batch_rows: int = 1 << 16, **where: int) -> list[str]:
+        lines: list[str] = []
+        resume = where.pop("resume", None)
+        reader = TapeReader(root, BTC, where.get("start"), where.get("end"), on_unknown_book=lines.append)
+        list(reader.batches(batch_rows, resume))
+        return lines
+
+    @pytest.mark.parametrize("batch_rows", [1, 2, 5, 1 << 16])
+    @pytest.mark.parametrize(
+        ("script", "row"),
+        [
+            (Script().delta(1, [(99, 1)]), 0),
+            (Script().trade(1, 1, 99, 1).delta(2, [(99, 1)], [(101, 1)]).snapshot(3, [(9, 1)], [(10, 1)]), 1),
+            (Script().snapshot(1, [(99, 1)], [(101, 1)]).delta(2, [(98, 1)]).reset(3).delta(4, [(97, 1)]), 4),
+            (Script().snapshot(1, [(99, 1)], [(101, 1)]).reset(2).trade(3, 1, 99, 1).delta(4, [(97, 1)]), 4),
+            (Script().snapshot(1, [(99, 1)], [(101, 1)], torn=True).delta(2, [(98, 1)]), 2),
+            (Script().snapshot(1, [(99, 1)], [(101, 1)]).reset(2).delta(3, [(97, 1)]).reset(4).delta(5, [(9, 1)]), 3),
+            (Script().snapshot(1, [(99, 1)], [(101, 1)]).delta(2, [(98, 1)]).trade(3, 1, 99, 1), None),
+            (Script().trade(1, 1, 99, 1).reset(2).snapshot(3, [(99, 1)], [(101, 1)]).delta(4, [(98, 1)]), None),
+        ],
+    )
+    def test_the_first_is_named(self, tmp_path, script, row, batch_rows):
+        batch = script.batch()
+        (file,) = write(tmp_path, batch, row_group_rows=2)
+        says = (
+            []
+            if row is None
+            else [f"{file}: row {row}: a delta without a snapshot before it; until the next snapshot there is no book"]
+        )
+        assert self.told(tmp_path, batch_rows) == says
+        assert same(read(tmp_path, batch_rows=batch_rows), batch)
+
+    def test_the_row_is_counted_in_its_file(self, tmp_path, tape):
+        """After the reset, row 4 and the first of a date, comes a delta."""
+        kind, side = tape.kind.copy(), tape.side.copy()
+        kind[5], side[5] = DELTA, 1
+        files = write(tmp_path, tape._replace(kind=kind, side=side), [0, 3, 6, 10], row_group_rows=2)
+        (line,) = self.told(tmp_path, 1)
+        (third,) = (file for file in files if file.name == "w998-000001.parquet")
+        assert line.startswith(f"{third}: row 1: ")
+
+    def test_what_a_resumption_does_not_know_it_does_not_say(self, tmp_path):
+        script = Script().snapshot(1, [(99, 1)], [(101, 1)]).delta(2, [(98, 1)]).delta(3, [(97, 1)])
+        write(tmp_path, script.reset(4).delta(5, [(96, 1)]).batch())
+        assert self.told(tmp_path, resume=3) == self.told(tmp_path)
+        assert self.told(tmp_path, resume=5) == []
+
+    def test_a_range_begins_where_the_book_is_known(self, tmp_path):
+        script = Script().delta(1, [(99, 1)]).snapshot(2, [(99, 1)], [(101, 1)]).delta(3, [(98, 1)])
+        write(tmp_path, script.batch())
+        assert len(self.told(tmp_path)) == 1
+        assert self.told(tmp_path, start=8) == []  # received as the delta of 3: from the snapshot on
+        assert self.told(tmp_path, end=6) == []  # the delta of 1 is not in the range
+
 
 def changed(tape: TapeBatch, row: int, **values: object) -> TapeBatch:
     columns = {name: column.copy() for name, column in tape._asdict().items()}
@@ -284,9 +362,15 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("row", "values", "says"),
         [
-            *[(2, {"price": price}, f"row 2: price {price} is not") for price in (0.0, -1.0, np.nan, np.inf, -np.inf)],
-            *[(2, {"size": size}, f"row 2: size {size} is") for size in (-1.0, np.nan, np.inf)],
-            (3, {"size": 0.0}, "row 3: size 0.0 is negative or not finite, or a trade's is 0"),
+            *[
+                (2, {"price": price}, f"row 2: price {price} is not")
+                for price in (0.0, -1.0, np.nan, np.inf, -np.inf, 1e155, np.nextafter(1e15, np.inf))
+            ],
+            *[
+                (2, {"size": size}, f"row 2: size {size} is")
+                for size in (-1.0, np.nan, np.inf, 1e155, np.nextafter(1e15, np.inf))
+            ],
+            (3, {"size": 0.0}, "row 3: size 0.0 is not between 0 and 1e+15, or a trade's is 0"),
             *[(8, {"side": side}, f"row 8: side {side} is not") for side in (0, 2, -2)],
             (4, {"side": 1}, "row 4: side 1 is not"),
             (0, {"ordinal": -1}, "row 0: ordinal -1 does not follow -1"),
@@ -294,6 +378,8 @@ class TestFaults:
             (6, {"ordinal": 3}, "row 6: ordinal 3 does not follow 5"),
             (6, {"ordinal": 7}, "row 6: ordinal 7 does not follow 5; rows are missing"),
             *[(5, {"exchange_ts": ts}, f"row 5: exchange_ts {ts} ns is not") for ts in (0, -1, 1 << 62)],
+            *[(5, {"receive_ts": ts}, f"row 5: receive_ts {ts} ns is not") for ts in (0, -1, 1 << 62)],
+            (2, {"sequence": -1}, "row 2: sequence -1 is negative"),
         ],
     )
     def test_a_bad_row(self, tmp_path, tape, row, values, says):
