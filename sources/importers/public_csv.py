@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sources.bounds import check_time, is_price, is_size
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.importers.archive import archive_blocks
@@ -35,7 +36,6 @@ Opener = Callable[[Path, Row], Opened]  # judges a file by its first row
 
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
-_MAX = 1e15  # as in the types `Price` and `Size`
 _EXCERPT = 80
 _BATCH = 50_000  # messages
 
@@ -69,13 +69,13 @@ def natural(text: str, name: str) -> int:
 
 
 def decimal(text: str, name: str, allow_zero: bool = True) -> float:
-    """A decimal below 10^15, the nearest float64.
+    """A decimal that a tape may hold, the nearest float64.
 
     Raises:
         ValueError: it is none.
     """
     value = float(text) if _DECIMAL.fullmatch(text) else -1.0
-    if not 0.0 <= value < _MAX or (value == 0.0 and not allow_zero):
+    if not (is_size(value) if allow_zero else is_price(value)):
         raise ValueError(f"{name} is no decimal {'of at least' if allow_zero else 'above'} 0")
     return value
 
@@ -102,6 +102,8 @@ def _entries(path: Path, open_file: Opener, run: ImportRun, stats: ImportStats, 
             raise TickwaxError(f"{path}: is empty")
         try:
             message = file.reader(row)
+            if message is not None:
+                check_time("time", message.exchange_ts)
         except ValueError as e:
             excerpt = line[:_EXCERPT].decode("utf-8", "replace")
             return time, f"{path}:{number}", BadFrame(0, None, time, file.book, str(e), excerpt)

@@ -449,7 +449,7 @@ class TestFailures:
         process = start(settings, *MODULE, "-w", workers)
         stdout, stderr = process.communicate(timeout=120)
         assert (process.returncode, stdout) == (1, "")
-        assert told(stderr) == [f"tickwax: {file}: row 500: price -1.0 is not positive and finite"]
+        assert told(stderr) == [f"tickwax: {file}: row 500: price -1.0 is not above 0 and at most 1e+15"]
         assert [*(tmp_path / "f").iterdir(), *(tmp_path / "b").iterdir()] == []
 
     def test_a_bad_row_in_one_process_of_two(self, synthetic_tape_root, start, tmp_path):

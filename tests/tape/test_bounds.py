@@ -22,7 +22,16 @@ from sources.bybit_linear.decode import decoder as bybit
 from sources.errors import TickwaxError
 from sources.events import RESET, TRADE, TapeBatch, concat
 from sources.feed import Feed
-from sources.importers import bybit_archive, bybit_capture, cryptofeed, files, hftbacktest, tardis
+from sources.importers import (
+    binance_vision,
+    bybit_archive,
+    bybit_capture,
+    bybit_trades,
+    cryptofeed,
+    files,
+    hftbacktest,
+    tardis,
+)
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from sources.messages import BadFrame, TradeMessage
@@ -193,6 +202,27 @@ def test_bybit_archive(tmp_path: Path) -> None:
     assert stats.bad == 3
     assert (batch.kind == TRADE).sum() == 2
     assert (batch.kind == RESET).sum() == 1
+
+
+@pytest.mark.parametrize("zero", ["0000000000000", "0000000000000000", "9999999999999"])
+def test_binance_vision(tmp_path: Path, zero: str) -> None:
+    good = [f"{n},100.5,0.25,25.125,{START + n},true" for n in range(3)]
+    bad = [f"9,100.5,0.25,25.125,{zero},true", f"9,1e155,0.25,25.125,{START + 9},true"]
+    path = write_lines(tmp_path / "BTCUSDT-trades-2023-11-14.csv", *good[:2], *bad, good[2])
+    stats = ImportStats()
+    batch = rows_of(partial(binance_vision.read, symbol="BTCUSDT"), [path], stats)[BTC]
+    assert readable(batch)
+    assert (stats.bad, batch.rows) == (2, 3)
+
+
+@pytest.mark.parametrize("zero", ["0000000000", "0000000000.000", "9999999999.5"])
+def test_bybit_trades(tmp_path: Path, zero: str) -> None:
+    rows = [f"{at},BTCUSDT,Buy,1,100" for at in (START // 1000, zero, START // 1000 + 1)]
+    path = write_lines(tmp_path / "BTCUSDT2023-11-14.csv", "timestamp,symbol,side,size,price", *rows)
+    stats = ImportStats()
+    batch = rows_of(bybit_trades.read, [path], stats)[BYBIT]
+    assert readable(batch)
+    assert (stats.bad, batch.rows) == (1, 2)
 
 
 def test_tardis(tmp_path: Path) -> None:
