@@ -19,6 +19,7 @@ from operators.schema import feature_columns
 from sinks.journal import JournalWriter
 from sinks.rows import rows_form
 from sources import journal
+from sources.events import SNAPSHOT
 from tests.sinks.journals import BTC, FORM, append, rows
 kernels = (journal.count_items, journal.find_items, journal.gather)
 journal.compile_kernels()
@@ -27,7 +28,8 @@ folder, tape = Path(sys.argv[1]), rows(0, 500)
 features = rows_form(feature_columns(FeatureConfig()))
 writers = [JournalWriter(folder / name, form.description) for name, form in (("tape", FORM), ("rows", features))]
 append(writers[0], (BTC, tape))
-part = FeatureEngine(FeatureConfig(sampling_ns=0)).process(tape._replace(price=np.where(tape.side > 0, 1.0, 2.0)))
+book = tape._replace(price=np.where(tape.side > 0, 1.0, 2.0), kind=np.where(tape.ordinal < 10, SNAPSHOT, tape.kind))
+part = FeatureEngine(FeatureConfig(sampling_ns=0)).process(book)
 writers[1].append([(str(BTC), features.arrays(part))])
 for writer in writers:
     read = journal.Journal(writer.path)
