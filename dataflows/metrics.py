@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from dataflows.summary import clock_word, signed
+from dataflows.terminal import literal
 from operators.features import FeatureRows
 from operators.rows import RECEIVE_TS
 from sources.events import InstrumentBatch
@@ -45,6 +46,9 @@ REFUSED = Counter("tickwax_refusals", "Subscriptions and requests that a venue r
 OVERFLOWS = Counter("tickwax_overflows", "Instruments whose rows found the buffer full.", _VENUE)
 OFF_BOOK = Counter("tickwax_off_book_prints", "Prints that are not from the book and were dropped.", ("venue", "kind"))
 IGNORED = Counter("tickwax_ignored_frames", "Frames that are neither book nor trade.", ("venue", "kind"))
+LEFT_OUT = Counter(
+    "tickwax_listings_left_out", "Entries of a venue's list that were left out, when first met.", ("venue", "field")
+)
 REPEATED = Counter("tickwax_repeated_trades", "Trades that came twice and were dropped.", _VENUE)
 BUFFERED = Gauge("tickwax_buffered_rows", "Tape rows that waited when the buffer was last drained.")
 ROWS = Counter("tickwax_rows", "Rows handed to a sink.", ("sink",))
@@ -54,8 +58,9 @@ LATENCY = Histogram(
 DELAY = Gauge("tickwax_exchange_delay_seconds", "Receive time less exchange time of the newest row.", _VENUE)
 
 
-def _without_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    return {name: redacted(value) if isinstance(value, str) else value for name, value in event.items()}
+def _fit_to_print(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """No secrets, and no signs of a venue that would move the cursor or turn the direction of writing."""
+    return {name: literal(redacted(value)) if isinstance(value, str) else value for name, value in event.items()}
 
 
 class LiveTelemetry(Telemetry):
@@ -63,7 +68,7 @@ class LiveTelemetry(Telemetry):
 
     def __init__(self, time: Callable[[], float] = time.monotonic) -> None:
         """``time``: seconds of a clock that never steps back."""
-        processors = [_without_secrets, *structlog.get_config()["processors"]]
+        processors = [_fit_to_print, *structlog.get_config()["processors"]]
         self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors)
         self._limiter = LogLimiter(time)
         self._time = time
@@ -174,6 +179,7 @@ class LiveTelemetry(Telemetry):
         if len(new) > _WORDS_NAMED:
             left_out += f", and {len(new) - _WORDS_NAMED} more"
         if new:
+            LEFT_OUT.labels(venue, field).inc(sum(counts[word] for word in new))
             self._log.warning("unknown, left out", venue=venue, field=field, left_out=left_out)
 
     def clock(self, venue: str, url: str, ahead_ns: int) -> None:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from dataflows.durations import Duration
 from dataflows.instants import Instant
 from sources.errors import TickwaxError
-from sources.instrument import Instrument
+from sources.instrument import MOST_BYTES, Instrument, shown, twins
 from sources.live.proxies import SCHEMES
 from sources.redaction import HIDDEN, redacted
 
@@ -120,7 +120,8 @@ def _instrument_or_venue(text: str) -> str:
         Instrument.parse(f"{venue}:ANY" if symbol == "*" else text)
     except TickwaxError:
         raise ValueError(
-            f"{text!r} is not an instrument: venue:SYMBOL or venue:*, such as binance_futures:BTCUSDT"
+            f"{shown(text)} is not an instrument: venue:SYMBOL or venue:*, such as binance_futures:BTCUSDT; a symbol "
+            f"has up to {MOST_BYTES} bytes, no blanks, no invisible signs and none of / \\ = : % * ? [ ]"
         ) from None
     return text
 
@@ -131,6 +132,8 @@ def _distinct(symbols: tuple[str, ...]) -> tuple[str, ...]:
     twice = next((s for s in symbols if symbols.count(s) > 1), None)
     if twice:
         raise ValueError(f"{twice!r} stands twice; name each instrument once")
+    for one, other in twins(Instrument(*text.split(":", 1)) for text in symbols):
+        raise ValueError(f"'{one}' and '{other}' share a folder where names ignore capitals; name one of them")
     return symbols
 
 

@@ -10,7 +10,7 @@ from dataflows.settings import Settings
 from dataflows.startup import say
 from sources.balance import BY_HASH, Placement
 from sources.errors import TickwaxError
-from sources.instrument import Instrument
+from sources.instrument import Instrument, twins
 from sources.tape.journal import TapeJournals
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
@@ -84,6 +84,11 @@ def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -
 
 def _named(root: Path, chosen: list[Instrument]) -> list[Instrument]:
     """The same, whose names also other data sets can have: a tape of another program may hold any folder."""
+    for one, other in twins(chosen):
+        raise TickwaxError(
+            f"tape.path: {root}: '{one}' and '{other}' share a folder where names ignore capitals; "
+            "choose one of them with symbols"
+        )
     for instrument in chosen:
         try:
             Instrument.parse(str(instrument))

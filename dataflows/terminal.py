@@ -18,7 +18,10 @@ _PLAIN = {"·": "-", "…": "...", "–": "-", "—": "-", "−": "-", "×": "x"
 # Signs that move the cursor, colour the terminal or turn the direction of writing.
 _CONTROL = {
     sign: f"\\u{sign:04x}"
-    for sign in (*range(32), *range(127, 160), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    for sign in (
+        *(*range(32), *range(127, 160), 0x061C, 0x200E, 0x200F),
+        *(*range(0x2028, 0x202F), *range(0x2066, 0x206A)),
+    )
     if sign != ord("\t")
 }
 

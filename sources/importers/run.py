@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sources.builder import TapeBuilder, TapeTail
-from sources.errors import TickwaxError
+from sources.errors import BadName
 from sources.events import InstrumentBatch
 from sources.feed import Feed
 from sources.importers.files import DamagedFile
@@ -128,7 +128,7 @@ class ImportRun:
                 continue
             try:
                 feed = self.feed(message.symbol)
-            except TickwaxError as e:  # a symbol that can name no folder
+            except BadName as e:  # costs no other instrument
                 self.stats.report_bad("a frame", str(e), "")
                 continue
             if feed is not None and isinstance(message, TradeMessage) and message.off_book:

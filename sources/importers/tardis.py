@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sources.builder import Levels, TapeBuilder, TapeTail
-from sources.errors import TickwaxError
+from sources.errors import BadName, TickwaxError
 from sources.events import InstrumentBatch, Int64s
 from sources.importers.files import DamagedFile, Progress
 from sources.importers.run import FindTail
@@ -53,7 +53,7 @@ def read(
         series.setdefault(file.series, []).append(file)
     # Books sort before trades: on a tie of times the first series comes first.
     readers = [_Series(series[key], progress, stats.salvaged) for key in sorted(series)]
-    recorders: dict[tuple[str, str], _Recorder | None] = {}
+    recorders: dict[tuple[str, str], _Recorder | BadName | None] = {}
     while readers:
         cut = min(reader.known_until for reader in readers)
         parts = [part for reader in readers for part in reader.before(cut)]
@@ -136,7 +136,7 @@ class _Series:
 
 def _record(
     parts: list[_Part],
-    recorders: "dict[tuple[str, str], _Recorder | None]",
+    recorders: "dict[tuple[str, str], _Recorder | BadName | None]",
     find_tail: FindTail,
     stats: ImportStats,
 ) -> Iterator[InstrumentBatch]:
@@ -148,15 +148,20 @@ def _record(
         key = part.block.exchange[start], part.block.symbol[start]
         if key not in recorders:
             venue = EXCHANGES.get(key[0])
-            instrument = Instrument.parse(f"{venue}:{key[1].upper()}") if venue else None
-            recorders[key] = _Recorder(instrument, find_tail(instrument), stats) if instrument else None
+            try:
+                instrument = Instrument.parse(f"{venue}:{key[1].upper()}") if venue else None
+                recorders[key] = _Recorder(instrument, find_tail(instrument), stats) if instrument else None
+            except BadName as e:  # costs no other instrument
+                recorders[key] = e
         recorder = recorders[key]
-        if recorder is None:
+        if isinstance(recorder, BadName):
+            stats.report_bad(f"{part.path}:{part.block.number[start]}", str(recorder), "")
+        elif recorder is None:
             stats.ignored["repeated headers" if key[0] == "exchange" else f"exchange {key[0]}"] += 1
         else:
             recorder.add(part, start, stop)
     for recorder in recorders.values():
-        if recorder is not None:
+        if isinstance(recorder, _Recorder):
             yield from recorder.take()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sources.errors import TickwaxError
+from sources.errors import BadName, TickwaxError
 from sources.events import RESET, SNAPSHOT, InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
 from sources.tape.check import GOOD, BookWatch, describe, first_fault
@@ -30,9 +30,12 @@ def decode(record: Any, place: str) -> InstrumentBatch:
         raise TickwaxError(f"{place}: no message of a tape: header schema is {schema!r}, not {SCHEMA!r}")
     try:
         instrument = Instrument.parse(record.key.decode())
+    except (UnicodeDecodeError, BadName) as e:
+        raise TickwaxError(f"{place}: its key: {e}") from None
+    try:
         with pa.ipc.open_stream(record.value) as stream:
             found, table = stream.schema, stream.read_all().combine_chunks()
-    except (UnicodeDecodeError, pa.ArrowInvalid, OSError) as e:
+    except (pa.ArrowInvalid, OSError) as e:
         raise TickwaxError(f"{place}: cannot be read: {str(e).splitlines()[0]}") from None
     if found != TAPE_SCHEMA or table.num_rows == 0:
         raise TickwaxError(f"{place}: its {table.num_rows} rows are not of the tape's columns")

@@ -197,6 +197,8 @@ def _whole(rest: Rest, name: str, listed: list[Listing], unknown: Unknown) -> li
         RestError: nothing in it is known, as when a field has been renamed: that is no market without perpetuals.
     """
     lost = bool(unknown) and not listed
+    kept = unknown.without_twins([listing.instrument for listing in listed])
+    listed = [listing for listing in listed if listing.instrument in kept]
     unknown.tell()
     if lost:
         raise RestError(f"{rest.url}: {name} lists no perpetual that trades, and what it lists is not known")

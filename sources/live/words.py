@@ -1,8 +1,10 @@
 """What a venue's list says in words that are not known: counted, and told once each."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from sources.instrument import Instrument, twins
 from sources.live.telemetry import Telemetry
 
 _CHARACTERS = 100  # of a word; the venue may send any
@@ -24,6 +26,7 @@ class Unknown:
         self._telemetry = telemetry
         self._counts: dict[str, Counter[str]] = {}
         self._told: set[tuple[str, str]] = set()
+        self._kept: set[Instrument] = set()  # of the list before
 
     def __bool__(self) -> bool:
         """Whether the list at hand has had one."""
@@ -38,6 +41,17 @@ class Unknown:
     def add(self, field: str, word: str) -> None:
         """Count an entry that is left out for a word."""
         self._counts.setdefault(field, Counter())[word[:_CHARACTERS]] += 1
+
+    def without_twins(self, listed: Sequence[Instrument]) -> set[Instrument]:
+        """The instruments but for those that would share a folder with another one where names ignore capitals; they
+        are counted. One that was kept in the list before stays, then the one in capitals."""
+        now = set(listed)
+        order = [*sorted(self._kept & now), *sorted(now - self._kept)]
+        left_out = {twin for _, twin in twins(order)}
+        for twin in sorted(left_out):
+            self.add("symbol, but for capitals that of another", twin.symbol)
+        self._kept = now - left_out
+        return self._kept
 
     def tell(self) -> None:
         """End of the list: tell of the words that no list before has had, in one line a field."""

@@ -6,7 +6,7 @@ Exchange documentation, "General Info": 2400 weight a minute and address, told b
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,9 +64,11 @@ class BinanceRest:
         limits: Limits,
         snapshot_levels: int,
         contract_types: Mapping[Instrument, str],
+        strange_names: Sequence[str] = (),
     ) -> None:
         """``feeds``: by symbol; ``snapshot_levels``: most levels a side of a book; ``contract_types``: those listed
-        with another than the exchange's."""
+        with another than the exchange's; ``strange_names``: listed, too."""
+        self._strange_names = strange_names
         self._contract_types = contract_types
         self._feeds = feeds
         self._outlet = outlet
@@ -118,6 +120,7 @@ class BinanceRest:
             symbols.append({**entry, "symbol": "OLDUSDT", "pair": "OLDUSDT", "status": "SETTLING"})
             symbols.append({**entry, "symbol": "BTCUSDT_270326", "contractType": "CURRENT_QUARTER"})
             symbols.append({**entry, "symbol": "SOONUSDT", "pair": "SOONUSDT", "status": "PENDING_TRADING"})
+            symbols += [{**entry, "symbol": name, "pair": name} for name in self._strange_names]
         limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400}]
         info = {
             "timezone": "UTC",

@@ -5,7 +5,7 @@ empty on the last; "Rate limit": 600 requests in 5 s and address, then 403 for t
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -30,9 +30,16 @@ class BybitRest:
     """The one endpoint that market data needs."""
 
     def __init__(
-        self, feeds: Mapping[str, Feed], outlet: Outlet, limits: Limits, contract_types: Mapping[Instrument, str]
+        self,
+        feeds: Mapping[str, Feed],
+        outlet: Outlet,
+        limits: Limits,
+        contract_types: Mapping[Instrument, str],
+        strange_names: Sequence[str] = (),
     ) -> None:
-        """``feeds``: by symbol; ``contract_types``: those listed with another than the exchange's."""
+        """``feeds``: by symbol; ``contract_types``: those listed with another than the exchange's; ``strange_names``:
+        listed, too."""
+        self._strange_names = strange_names
         self._contract_types = contract_types
         self._feeds = feeds
         self._outlet = outlet
@@ -90,6 +97,7 @@ class BybitRest:
     def _universe(self) -> list[dict[str, Any]]:
         entries = [_listing(feed, self._contract_types.get(feed.instrument)) for feed in self._feeds.values()]
         if entries:  # entries of a real universe that are no perpetual that trades
+            entries += [{**entries[0], "symbol": name} for name in self._strange_names]
             entries.append({**entries[0], "symbol": "SOONUSDT", "status": "PreLaunch", "isPreListing": True})
             entries.append({**entries[0], "symbol": "BTC-26MAR27", "contractType": "LinearFutures"})
             if _USDC not in self._feeds:

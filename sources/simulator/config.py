@@ -55,6 +55,7 @@ class SimulatorConfig:
     speed: float = 1.0  # of playback; 0: as fast as the clients read
     faults_per_minute: float = 0.0  # at random, from the seed
     contract_types: tuple[tuple[Instrument, str], ...] = ()  # listed with another `contractType` than the exchange's
+    strange_names: tuple[str, ...] = ()  # symbols that stand in the lists, of no market
     block_trades_every: int = 0  # of Bybit's prints one of so many is a block trade, far from the book; 0: none
     clock_offset_s: float = 0.0  # by how much the exchange's clock is ahead of the one that the simulator is given
     truth_rows: int = 2_000_000  # level changes that are remembered, over all instruments

@@ -66,8 +66,9 @@ class Simulator:
             self.feeds[BINANCE][capture.symbol] = feed
         binance, bybit, limits, numbers = self.feeds[BINANCE], self.feeds[BYBIT], config.limits, numbering()
         types = dict(config.contract_types)
-        self.binance_rest_server = BinanceRest(binance, self.outlet, limits, config.snapshot_levels, types)
-        self.bybit_rest_server = BybitRest(bybit, self.outlet, limits, types)
+        strange = config.strange_names
+        self.binance_rest_server = BinanceRest(binance, self.outlet, limits, config.snapshot_levels, types, strange)
+        self.bybit_rest_server = BybitRest(bybit, self.outlet, limits, types, strange)
         self._binance = BinanceServer(binance, self.outlet, limits, numbers, limits.binance_connects)
         self._bybit = BybitServer(bybit, self.outlet, limits, numbers, limits.bybit_connects)
         self.servers: tuple[SocketServer, ...] = (self._binance, self._bybit)

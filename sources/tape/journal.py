@@ -85,7 +85,7 @@ class TapeJournals:
     @property
     def instruments(self) -> set[Instrument]:
         """Instruments that have rows here."""
-        return {Instrument.parse(key) for key in self._items}
+        return {Instrument(*key.split(":", 1)) for key in self._items}
 
     def of(self, instrument: Instrument, elsewhere: Sequence[tuple[int, int]]) -> list[TapeFile]:
         """What the journals hold of an instrument.

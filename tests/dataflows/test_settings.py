@@ -246,6 +246,10 @@ def test_what_is_no_time(value):
         ("symbols", "[]", "symbols: [] is empty; at least one"),
         ("symbols", '["BTCUSDT"]', "symbols: 'BTCUSDT' is not an instrument: venue:SYMBOL"),
         ("symbols", '["a:B","a:B"]', "symbols: 'a:B' stands twice"),
+        ("symbols", '["a:B","a:b"]', "symbols: 'a:B' and 'a:b' share a folder where names ignore capitals"),
+        ("symbols", f'["a:{"B" * 241}"]', f"symbols: 'a:{'B' * 78}'… (243 characters) is not an instrument: "),
+        ("symbols", r'["a:B\u0000"]', r"symbols: 'a:B\x00' is not an instrument: "),
+        ("symbols", r'["a:B\u202eC"]', r"symbols: 'a:B\u202eC' is not an instrument: "),
         ("tape.compression", "bz2", "tape.compression: 'bz2' is not a codec of Parquet: snappy, "),
         ("venues.bybit_linear.depth", "3", "venues.bybit_linear.depth: 3 is not one of 1, 50, 200, 1000"),
         (

@@ -3,6 +3,7 @@
 import zipfile
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -53,6 +54,19 @@ def test_bad_lines_of_cryptofeed(tmp_path: Path) -> None:
     (tmp_path / "only").write_text("wss://x <-> 1700000000.0\n")
     with pytest.raises(TickwaxError, match="nothing to import"):
         rows_of(read_futures, [tmp_path / "only"])
+
+
+@pytest.mark.parametrize("name", ["A" * 241, "TURN\u202eTDSU", "ESC\x1b[2J"])
+def test_a_name_that_no_folder_can_have_costs_no_other(tmp_path: Path, name: str) -> None:
+    depth = "https://x/fapi/v1/depth?symbol={}&limit=5 -> 1700000000.{}: "
+    depth += '{{"lastUpdateId":5,"E":1,"T":1700000000000,"bids":[["1","1"]],"asks":[]}}\n'
+    path = tmp_path / "http"
+    path.write_text(depth.format(quote(name), 1) + depth.format("BTCUSDT", 2))
+    stats = ImportStats()
+    assert set(rows_of(read_futures, [path], stats)) == {BTC}
+    assert stats.bad == 1
+    assert stats.excerpts[0].startswith("a frame: instrument 'binance_futures:")
+    assert stats.excerpts[0].isprintable()
 
 
 def test_bybit_archive(market_data: Path) -> None:

@@ -48,6 +48,18 @@ def test_books_and_trades_are_merged_by_arrival(tmp_path: Path) -> None:
     check_invariants(batch)
 
 
+@pytest.mark.parametrize("name", ["A" * 241, "TURN\u202eTDSU", "NUL\0"])
+def test_a_name_that_no_folder_can_have_costs_no_other(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "b.csv", BOOK, book(5, "1", "1", name=name), *START, book(20, "98", "3", name=name))
+    stats = ImportStats()
+    rows = rows_of(tardis.read, [path], stats)
+    assert set(rows) == {BTC}
+    assert kinds(rows[BTC]) == ["snapshot"]
+    assert stats.bad == 2
+    assert stats.excerpts[0].startswith(f"{path}:2: instrument 'binance_futures:")
+    assert stats.excerpts[0].isprintable()
+
+
 def test_later_snapshot_is_a_reconnect(tmp_path: Path) -> None:
     again = [row.replace(f"{T + 10}", f"{T + 30}") for row in START]
     path = write(tmp_path / "b.csv", BOOK, *START, book(20, "99", "0"), *again, book(40, "98", "1"))

@@ -19,7 +19,6 @@ from sources.binance_spot.decode import decoder as spot
 from sources.bounds import END_OF_TIME, LARGEST, is_price, is_sequence, is_size, is_time
 from sources.builder import Levels, TapeBuilder, TapeTail
 from sources.bybit_linear.decode import decoder as bybit
-from sources.errors import TickwaxError
 from sources.events import RESET, TRADE, TapeBatch, concat
 from sources.feed import Feed
 from sources.importers import (
@@ -260,10 +259,3 @@ def test_before_the_first_row_of_an_appended_tape_a_loss_without_time_waits() ->
     assert batch.kind.tolist() == [RESET, TRADE]
     assert batch.receive_ts.tolist() == [NOW + 1, NOW + 1]
     assert readable(concat([batch]))
-
-
-@pytest.mark.parametrize("sign", "?*[]%:= /\\\t")
-def test_a_symbol_that_a_pattern_or_a_key_would_misread_is_refused(sign: str) -> None:
-    with pytest.raises(TickwaxError, match="expected venue:SYMBOL"):
-        Instrument.parse(f"binance_futures:A{sign}B")
-    assert Instrument.parse("binance_futures:1000币-Ä_26.Z").symbol == "1000币-Ä_26.Z"
