@@ -4,16 +4,30 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from dataflows.flags import CONFIG_FLAG, GIVEN
+from dataflows.local_paths import local_path
 
 _CONFIG_HELP = "Settings, as TOML; without: TICKWAX_CONFIG, then ./tickwax.toml."
 
 
 F = TypeVar("F", bound=Callable[..., None])
+
+
+def path_flag(text: str | Path) -> Path:
+    """`local_path` as the parser of a flag.
+
+    Raises:
+        typer.BadParameter: as `local_path`.
+    """
+    try:
+        return local_path(str(text))
+    except ValueError as e:
+        raise typer.BadParameter(str(e)) from None
 
 
 def _take_config(value: str | None) -> str | None:

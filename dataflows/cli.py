@@ -3,11 +3,17 @@
 import signal
 import sys
 from types import FrameType
+from typing import Any
+
+import typer
 
 from dataflows.startup import say
 from dataflows.terminal import literal, output_error, ready_streams
 from dataflows.verbs import app
 from sources.errors import TickwaxError
+
+# Typer brings a Click of its own, of which it exports this class alone.
+UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
@@ -16,7 +22,14 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     try:
-        app()
+        sys.exit(app(prog_name="tickwax", standalone_mode=False))
+    except UsageError as e:
+        line = e.format_message()
+        if "\n" in line:  # the help of a group that was given no verb
+            e.show()
+        else:
+            say(f"{line.rstrip('.')}; see {e.ctx.command_path if e.ctx else 'tickwax'} --help")
+        sys.exit(e.exit_code)
     except TickwaxError as e:
         say(str(e))
         sys.exit(2)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from dataflows.flags import CONFIG_FLAG, FLAGS_VARIABLE, GIVEN, flags_as_text
+from dataflows.local_paths import local_path
 from dataflows.service_links import is_service_link
 from sources.errors import TickwaxError
 
@@ -109,10 +110,17 @@ class ConfigFile:
 
 def config_file() -> ConfigFile | None:
     """The file to read: that of ``--config``, else of ``TICKWAX_CONFIG``, else ``./tickwax.toml``; an empty name is
-    that of none."""
+    that of none.
+
+    Raises:
+        TickwaxError: the name is an address, not a path.
+    """
     for named_by, name in ((CONFIG_FLAG, GIVEN.config), (CONFIG_VARIABLE, os.environ.get(CONFIG_VARIABLE))):
         if name is not None:
-            return ConfigFile(Path(name), named_by) if name else None
+            try:
+                return ConfigFile(local_path(name), named_by) if name else None
+            except ValueError as e:
+                raise TickwaxError(f"{named_by}: {e}") from None
     return ConfigFile(FOUND, None) if FOUND.is_file() else None
 
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from dataflows.durations import Duration
 from dataflows.instants import Instant
+from dataflows.local_paths import local_path
 from sources.errors import TickwaxError
 from sources.instrument import MOST_BYTES, Instrument, shown, twins
 from sources.live.proxies import SCHEMES
@@ -48,17 +49,6 @@ def _path(value: Any) -> Path:
     if not isinstance(value, str | Path) or "\0" in str(value):
         raise ValueError(f"{value!r} is not a path")
     return local_path(str(value))
-
-
-def local_path(text: str) -> Path:
-    """A path on this machine.
-
-    Raises:
-        ValueError: it is the address of something else, such as ``s3://bucket/tape``.
-    """
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", text):  # Path would make a local folder `s3:` of it
-        raise ValueError(f"{redacted(text)!r} is an address; only local files and folders are read and written")
-    return Path(text)
 
 
 def _file(value: Any) -> Path:

@@ -12,8 +12,8 @@ from dataflows.cluster.supervisor import Supervisor
 from dataflows.engine_options import Recovery
 from dataflows.flows import Replay, prepare_replay
 from dataflows.kernels import ready_features
+from dataflows.local_paths import local_path
 from dataflows.settings import Settings, load_settings
-from dataflows.settings_types import local_path
 from dataflows.summary import Replayed, data_set_table, replay_lines, try_line
 from dataflows.terminal import line, prose
 from dataflows.text_table import show

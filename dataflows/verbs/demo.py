@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
-from dataflows.app import app
+from dataflows.app import app, path_flag
 from dataflows.interpreter import quick_imports
 
 
 @app.command("demo", epilog="Example:\n\n    tickwax demo --folder data/demo --duration 30s")
 def demo_verb(
-    folder: Annotated[Path, typer.Option(help="Where the demo's tape and features go.")] = Path("data/demo"),
+    folder: Annotated[
+        Path, typer.Option(help="Where the demo's tape and features go.", parser=path_flag, metavar="DIR")
+    ] = Path("data/demo"),
     duration: Annotated[str, typer.Option(help="How long the market runs.")] = "35s",
 ) -> None:
     """Run **both exchanges on this machine** from a synthetic market, connect to them over real sockets, record the

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from dataflows.app import App, app
+from dataflows.app import App, app, path_flag
 from dataflows.interpreter import quick_imports
 from sources.importers.venues import CAPTURED, VENUES
 
 import_app = App(no_args_is_help=True, help="Append recorded market data to a tape.")
 app.add_typer(import_app, name="import")
 
-Files = Annotated[list[Path], typer.Argument(help="Files, in the order of time.", metavar="FILES...")]
+Files = Annotated[list[Path], typer.Argument(help="Files, in the order of time.", parser=path_flag, metavar="FILES...")]
 Tape = Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.", metavar="DIR")]
 Compression = Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.", metavar="CODEC")]
 Salvage = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dataflows.app import app
+from dataflows.app import app, path_flag
 from dataflows.interpreter import quick_imports
 
 _DEFAULT = "binance_futures:BTCUSDT,binance_futures:ETHUSDT,bybit_linear:BTCUSDT,bybit_linear:ETHUSDT"
@@ -31,7 +31,12 @@ def simulate_verb(
     seed: Annotated[int, typer.Option(help="Of the markets and of the random faults.")] = 7,
     rate: Annotated[float, typer.Option(help="Orders, cancellations and trades per second and instrument.")] = 500.0,
     capture: Annotated[
-        list[Path] | None, typer.Option(help="Raw Binance capture to play instead of a synthetic market; repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="Raw Binance capture to play instead of a synthetic market; repeatable.",
+            parser=path_flag,
+            metavar="FILE",
+        ),
     ] = None,
     speed: Annotated[float, typer.Option(help="Of playback: 1 as recorded, 0 as fast as the clients read.")] = 1.0,
     block_trades: Annotated[

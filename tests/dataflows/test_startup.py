@@ -15,6 +15,7 @@ LIBRARIES = {
     "aiohttp", "bytewax", "duckdb", "kafka", "llvmlite", "matplotlib", "msgspec", "numba", "numpy", "pandas", "plotly",
     "prometheus_client", "pyarrow", "scipy.linalg", "statsmodels", "structlog", "websockets",
 }  # fmt: skip
+TICKWAX = (sys.executable, "-c", "from dataflows.cli import main; main()")
 OF_A_REPLAY = {"bytewax", "llvmlite", "msgspec", "numba", "numpy", "pyarrow"}
 
 TOLD = """
@@ -76,3 +77,30 @@ def test_a_replay_keeps_the_memory_that_it_frees() -> None:
     done = subprocess.run([sys.executable, "-c", AGAIN_AND_AGAIN], capture_output=True, text=True, env=around)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 768  # pages of one of those arrays
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("replay --nope", "No such option: --nope (Possible options: --tape); see tickwax replay --help"),
+        ("nope", "No such command 'nope'; see tickwax --help"),
+        ("demo s3://b/t", "Got unexpected extra argument(s) (s3://b/t); see tickwax demo --help"),
+        ("import cryptofeed", "Missing argument 'FILES...'; see tickwax import cryptofeed --help"),
+        ("demo --folder s3://b/t", "Invalid value for '--folder': 's3://b/t' is an address; only local "),
+        ("simulate --capture s3://b/t", "Invalid value for '--capture': 's3://b/t' is an address; only local "),
+        ("import tardis s3://b/t", "Invalid value for 'FILES...': 's3://b/t' is an address; only local "),
+        ("settings --config s3://b/t", "--config: 's3://b/t' is an address; only local "),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(words: str, line: str, tmp_path: Path) -> None:
+    done = subprocess.run([*TICKWAX, *words.split()], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"tickwax: {line}")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_verb_shows_the_help(tmp_path: Path) -> None:
+    done = subprocess.run([*TICKWAX, "import"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Usage: tickwax import" in done.stdout + done.stderr
