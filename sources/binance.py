@@ -25,6 +25,7 @@ import msgspec
 from sources.binance_events import (
     BAD,
     DATA_EVENTS,
+    USD_M,
     AggTrade,
     Book,
     Depth,
@@ -193,17 +194,17 @@ class BinanceDecoder:
 
     def _trade(self, route: _Route, receive_ts: int, raw: bytes) -> TradeMessage:
         d = self._bare_prints[route.kind].decode(raw) if route.bare else self._prints[route.kind].decode(raw).data
-        check_market(d.st)
-        off_book = "" if d.X in _BOOK_PRINTS else f"print X={d.X}"
-        if not off_book and d.size == 0.0:
-            off_book = "print of size 0"
+        if d.st != USD_M:
+            check_market(d.st)
         exchange_ts = nanoseconds(d.time)
-        if not off_book:
-            if d.price == 0.0:
-                raise ValueError("a print of price 0")
-            self._clock.check(exchange_ts, receive_ts)
         side = -1 if d.m else 1
-        return TradeMessage(d.symbol, exchange_ts, receive_ts, d.id, side, d.price, d.size, off_book=off_book)
+        if d.X not in _BOOK_PRINTS or d.size == 0.0:
+            off_book = "print of size 0" if d.X in _BOOK_PRINTS else f"print X={d.X}"
+            return TradeMessage(d.symbol, exchange_ts, receive_ts, d.id, side, d.price, d.size, off_book=off_book)
+        if d.price == 0.0:
+            raise ValueError("a print of price 0")
+        self._clock.check(exchange_ts, receive_ts)
+        return TradeMessage(d.symbol, exchange_ts, receive_ts, d.id, side, d.price, d.size)
 
     def _ignore(self, label: str) -> None:
         tally(self.ignored, label)

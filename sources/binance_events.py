@@ -8,7 +8,7 @@ from sources.messages import Id, MillisOrMicros, PrintPrice, Size
 
 BAD = (ValueError, RecursionError)  # of msgspec: malformed, another shape, not UTF-8; nested too deeply
 DATA_EVENTS = ("depthUpdate", "trade", "aggTrade")  # `e` of frames that may be part of a book or of the prints
-_COIN_M = 2  # of `st`
+USD_M, _COIN_M = 1, 2  # `st`
 
 IdOrNone = Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)]  # -1 before a market's first update
 

@@ -18,8 +18,10 @@ _EXCERPT_BYTES = 120
 _LABEL_CHARACTERS = 48
 _LABELS = 100
 
-# Field types that the decoders of every venue share. The bound keeps milliseconds inside int64 nanoseconds.
-Millis = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_MS)]
+_LAST_MILLIS = (2**63 - 1) // NS_PER_MS  # as ns inside int64
+
+# Field types that the decoders of every venue share.
+Millis = Annotated[int, msgspec.Meta(ge=0, le=_LAST_MILLIS)]
 MillisOrMicros = Annotated[int, msgspec.Meta(ge=0, le=(2**63 - 1) // NS_PER_US)]  # see `nanoseconds`
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Price = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
@@ -102,11 +104,11 @@ def nanoseconds(time: int) -> int:
     Raises:
         ValueError: neither can be meant.
     """
+    if time <= _LAST_MILLIS:
+        return time * NS_PER_MS
     if time >= FIRST_MICROS:
         return time * NS_PER_US
-    if time > (2**63 - 1) // NS_PER_MS:
-        raise ValueError(f"a time of {time} is neither in ms nor in µs")
-    return time * NS_PER_MS
+    raise ValueError(f"a time of {time} is neither in ms nor in µs")
 
 
 def place_levels(

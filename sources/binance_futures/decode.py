@@ -8,7 +8,7 @@ promised order; "Order Book": ``GET /fapi/v1/depth`` replies ``lastUpdateId,E,T,
 import msgspec
 
 from sources.binance import BinanceDecoder
-from sources.binance_events import IdOrNone, check_market
+from sources.binance_events import USD_M, IdOrNone, check_market
 from sources.clock import ClockBound
 from sources.messages import Id, Millis
 
@@ -36,7 +36,8 @@ class DepthEvent(
 
     def check(self) -> None:
         """Raise ValueError for an event of another market."""
-        check_market(self.st)
+        if self.st != USD_M:
+            check_market(self.st)
 
 
 class RestBook(msgspec.Struct, gc=False, rename={"time": "T", "number": "lastUpdateId"}):

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Sequence
 
-from sources.bounds import check_time
+from sources.bounds import END_OF_TIME, check_time
 from sources.clock import MAX_AHEAD_NS, ClockBound
 
 _GROUP = 16  # frames whose median tells the offset
@@ -34,7 +34,8 @@ class ConnectionClock(ClockBound):
 
     def check(self, exchange_ts: int, receive_ts: int) -> None:
         """As `ClockBound.check`."""
-        check_time("exchange time", exchange_ts)  # before it is learned from
+        if not 0 < exchange_ts < END_OF_TIME:  # else it would be learned from
+            check_time("exchange time", exchange_ts)
         ahead = exchange_ts - receive_ts
         if ahead > self.limit_ns:
             self._refuse(ahead)
