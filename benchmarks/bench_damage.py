@@ -21,10 +21,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tests.damage.journals import RowsJournalDamage, TapeJournalDamage
 from tests.damage.resumption import Resumption
 from tests.damage.wounds import GOOD, Outcome, Subject
 
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
+    "tape-journals": TapeJournalDamage,
+    "tape-journals-3": partial(TapeJournalDamage, wounds=3),
+    "feature-journals": RowsJournalDamage,
     **{f"resumed-{kind}": partial(Resumption, kind=kind) for kind in ("journal", "state", "store")},
 }
 

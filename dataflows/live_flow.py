@@ -24,7 +24,8 @@ from dataflows.identities import identity_of, same_columns
 from dataflows.interpreter import ready_interpreter
 from dataflows.interruption import on_interruption
 from dataflows.kernels import ready_features
-from dataflows.metrics import LiveTelemetry, count_features, count_tape
+from dataflows.live_past import Past
+from dataflows.metrics import LiveTelemetry, count_damage, count_features, count_tape, tell_damage
 from dataflows.settings import Settings
 from dataflows.settings_types import DIRECT, check_proxy
 from dataflows.startup import say
@@ -41,14 +42,11 @@ from sinks.tape import tape_form
 from sources.balance import BY_HASH, Placement, plain
 from sources.builder import TapeTail
 from sources.errors import TickwaxError
-from sources.events import TapeBatch
 from sources.instrument import Instrument
-from sources.journal import compile_kernels
+from sources.journal_kernels import compile_kernels
 from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
 from sources.live.proxies import Proxies
 from sources.live.source import LiveSource
-from sources.tape.journal import TapeJournals
-from sources.tape.tail import find_tail, since_reset
 
 _GRACE = 5.0  # seconds from a signal to the end
 _PATIENCE = 2.5  # of them to begin with files; renaming those of 400 instruments takes another second
@@ -161,7 +159,7 @@ def prepare_live(
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
     live = Live(flow, threading.Event(), {} if engines is None else engines, {}, LiveTelemetry())
-    past = _Past(root) if root else None
+    past = Past(root) if root else None
     new_engine = engine_factory(settings, config, live.engines)
 
     def make_engine(instrument: Instrument) -> FeatureEngine:
@@ -172,10 +170,19 @@ def prepare_live(
 
     def sink(name: str, path: Path, form: Form[Any], count: Callable[[Any], None]) -> RecordingSink[Any]:
         live.locks.append(DataSetLock(path, cluster(), say))
+        count_damage(name, live.locks[-1].damage)
         rotation = Rotation(settings.journal.rotate_after.ns / 1e9, settings.journal.rotate_mb * 1_000_000,
                             settings.journal.sync_after.ns / 1e9)  # fmt: skip
         live.sinks[name] = RecordingSink(
-            path, form, run, rotation, time.monotonic, count, lambda error: stop_with_error(error, 1), live.patience
+            path,
+            form,
+            run,
+            rotation,
+            time.monotonic,
+            count,
+            lambda error: stop_with_error(error, 1),
+            live.patience,
+            partial(tell_damage, name),
         )
         return live.sinks[name]
 
@@ -227,31 +234,6 @@ def prepare_live(
         live.release()
         raise
     return live
-
-
-class _Past:
-    """The tape that a run is appended to; read once the tape is locked, and so recovered."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._tails: dict[Instrument, TapeTail] = {}
-        self._leads: dict[Instrument, list[TapeBatch]] = {}
-        self._journals: TapeJournals | None = None
-
-    def tail(self, instrument: Instrument) -> TapeTail:
-        """Where the tape ends; an instrument that is delisted and comes back goes on where this run left it."""
-        if self._journals is None:  # empty ones, or of other processes of this cluster, of other instruments
-            self._journals = TapeJournals(self._root)
-        if instrument not in self._tails:
-            tail = self._tails[instrument] = find_tail(self._root, instrument, self._journals)
-            if tail.next_ordinal and not (tail.book_known or tail.torn):
-                self._leads[instrument] = since_reset(self._root, instrument, self._journals)
-        return self._tails[instrument]
-
-    def lead(self, instrument: Instrument) -> list[TapeBatch]:
-        """What the features must have seen before the first new row: where the book was unknown at the end, no reset
-        parts the new rows from those before. Gives it once."""
-        return self._leads.pop(instrument, [])
 
 
 def stop_with_error(error: Exception, code: int) -> None:

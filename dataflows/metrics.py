@@ -14,10 +14,12 @@ import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from dataflows.startup import say
 from dataflows.summary import clock_word, signed
 from dataflows.terminal import literal
 from operators.features import FeatureRows
 from operators.rows import RECEIVE_TS
+from sinks.compaction import Damage
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.latency import Latencies
@@ -52,6 +54,8 @@ LEFT_OUT = Counter(
 REPEATED = Counter("tickwax_repeated_trades", "Trades that came twice and were dropped.", _VENUE)
 BUFFERED = Gauge("tickwax_buffered_rows", "Tape rows that waited when the buffer was last drained.")
 ROWS = Counter("tickwax_rows", "Rows handed to a sink.", ("sink",))
+DAMAGED = Counter("tickwax_damaged_bytes", "Bytes of journals that could not be read.", ("sink",))
+DAMAGED_ROWS = Counter("tickwax_damaged_rows", "Rows that they held, at the most.", ("sink",))
 LATENCY = Histogram(
     "tickwax_wire_to_feature_seconds", "From a frame to the feature row that it completed.", (), buckets=_SECONDS
 )
@@ -225,6 +229,18 @@ def count_tape(item: InstrumentBatch) -> None:
     _TAPE_ROWS.inc(item.batch.rows)
     delay = int(item.batch.receive_ts[-1]) - int(item.batch.exchange_ts[-1])
     _delay_of(item.instrument.venue).set(delay / _NS)
+
+
+def count_damage(sink: str, damage: Damage) -> None:
+    """What could not be read of a sink's journals."""
+    DAMAGED.labels(sink).inc(damage.bytes)
+    DAMAGED_ROWS.labels(sink).inc(damage.rows)
+
+
+def tell_damage(sink: str, damage: Damage, line: str) -> None:
+    """Count it and say it."""
+    count_damage(sink, damage)
+    say(line)
 
 
 def count_features(rows: FeatureRows) -> None:

@@ -17,7 +17,7 @@ from dataflows.progress import progress_bar
 from dataflows.settings import Settings
 from dataflows.settings_bounds import check_hole
 from dataflows.startup import say
-from dataflows.tapes import check_range, chosen_instruments
+from dataflows.tapes import check_range, chosen_instruments, first_few, open_journals
 from dataflows.terminal import line, prose
 from dataflows.text_table import show
 from operators.config import SECOND
@@ -30,7 +30,6 @@ from sinks.orders import check_orders_path, write_orders
 from sources.errors import TickwaxError
 from sources.events import TapeBatch
 from sources.instrument import Instrument
-from sources.tape.journal import TapeJournals
 from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
 
@@ -96,10 +95,11 @@ def prepare_orders(settings: Settings) -> OrderRun:
         check_chart_path("optimal_d.plot", wanted.plot)
     config = order_config(settings)
     start, end = wanted.start, wanted.train_until
-    journals = TapeJournals(root)
+    journals = open_journals(root)
     chosen = chosen_instruments(settings, root, journals)
     bounds = (start.ns if start else None, end.ns if end else None)
-    readers = [TapeReader(root, i, *bounds, journals, say) for i in chosen]
+    tell_hole = first_few(say, "more holes of the tape are not named here")
+    readers = [TapeReader(root, i, *bounds, journals, say, tell_hole) for i in chosen]
     check_range(readers, "optimal_d.start", start, "optimal_d.train_until", end)
     first = {reader.instrument: reader.first_ordinal for reader in readers}
     progress = OrderProgress(sum(reader.rows for reader in readers))

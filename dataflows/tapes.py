@@ -1,5 +1,6 @@
 """The recorded tape that the settings speak of, opened."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 
 _RECENT_DAYS = 7
+_LINES = 10  # of one kind
 
 
 def open_tape(
@@ -29,11 +31,37 @@ def open_tape(
     root = settings.tape.path
     if root is None:
         raise TickwaxError("tape.path: empty; a replay needs a tape to read")
-    journals = TapeJournals(root)
+    journals = open_journals(root)
+    tell_hole = first_few(say, "more holes of the tape are not named here")
     chosen = chosen_instruments(settings, root, journals)
     start, end = settings.replay.start, settings.replay.end
     bounds = (start.ns if start else None, end.ns if end else None)
-    return chosen, [TapeReader(root, i, *bounds, journals, say) for i in chosen if wanted(i)]
+    return chosen, [TapeReader(root, i, *bounds, journals, say, tell_hole) for i in chosen if wanted(i)]
+
+
+def open_journals(root: Path) -> TapeJournals:
+    """The journals of a tape; says which are damaged.
+
+    Raises:
+        TickwaxError: one is none of a tape, or of another version.
+    """
+    journals = TapeJournals(root)
+    tell = first_few(say, "more journals are damaged")
+    for line in journals.damaged:
+        tell(line)
+    return journals
+
+
+def first_few(say: Callable[[str], None], last: str) -> Callable[[str], None]:
+    """Passes some lines on, then one more and nothing; safe to call from several threads."""
+    numbers = itertools.count()
+
+    def tell(line: str) -> None:
+        number = next(numbers)
+        if number <= _LINES:
+            say(line if number < _LINES else last)
+
+    return tell
 
 
 def check_range(

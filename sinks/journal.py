@@ -14,11 +14,13 @@ import numpy as np
 
 from sinks.disk import sync
 from sinks.form import Array
+from sources.errors import TickwaxError
 from sources.journal import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, Journal, checksum
 
 _PADDING = [bytes(n) for n in range(8)]
 _ROOM = bytes(FRAME.size)
 _MANY = 1024  # rows
+_REPEAT = 8  # description and names come again at 8 KiB and at each multiple of it by this
 
 
 class JournalWriter:
@@ -32,24 +34,32 @@ class JournalWriter:
 
         Raises:
             OSError: the disk is full, or the folder cannot be written to.
-            TickwaxError: the file is no journal of this version.
+            TickwaxError: the file is no journal of this version, or damaged before ``position``.
         """
         self.path = path
         self.rows = 0  # written by this object
+        self.rows_before = 0  # found when it went on
         self._fields: Sequence[Field] = description["fields"]
         self._closing = threading.Lock()
         self._broken = False
         self._row_bytes = sum(field.row_bytes for field in self._fields)
         self._codes: dict[str, int] = {}
+        self._description = description
+        self._repeat_at = 1 << 13
         if position:
-            self._codes = {key: code for code, key in enumerate(Journal(path, position).keys)}
+            before = Journal(path, position)
+            if before.holes or before.end != position:
+                raise TickwaxError(f"{path}: is damaged")
+            self._codes = {key: code for code, key in enumerate(before.keys)}
+            self.rows_before = int(before.rows.sum())
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             os.ftruncate(self._file, position)
             self.position, self.synced = position, 0
             if not position:
-                self._write(MAGIC + _frame(DESCRIPTION, [_ROOM, _text(description)]))
+                self._write(MAGIC + 2 * self._described())
+            self._skip_repeats()
         except OSError:
             self.close()
             raise
@@ -83,9 +93,12 @@ class JournalWriter:
             total += rows
         if total:
             if names:
-                self._write(_frame(NAMES, [_ROOM, _text(names)]))
+                self._write(2 * _named(len(self._codes) - len(names), names))
             self._write(_frame(ROWS, parts))
             self.rows += total
+            if self.position >= self._repeat_at:
+                self._write(self._described() + _named(0, list(self._codes)))
+                self._skip_repeats()
 
     def sync(self) -> None:
         """Have everything on the disk that was appended before; may come from another thread.
@@ -114,6 +127,13 @@ class JournalWriter:
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 
+    def _described(self) -> bytearray:
+        return _frame(DESCRIPTION, [_ROOM, _text(self._description)])
+
+    def _skip_repeats(self) -> None:
+        while self._repeat_at <= self.position:
+            self._repeat_at *= _REPEAT
+
     def _write(self, data: bytes | bytearray) -> None:
         if self._broken:  # what came after a torn frame would never be read
             raise OSError(errno.EIO, "an earlier write failed")
@@ -132,6 +152,11 @@ def _frame(kind: int, parts: Sequence[Any]) -> bytearray:
     FRAME.pack_into(frame, 0, 0, kind, size)
     FRAME.pack_into(frame, 0, checksum(frame), kind, size)
     return frame
+
+
+def _named(first: int, names: Sequence[str]) -> bytearray:
+    """A frame that gives names to codes from ``first`` on."""
+    return _frame(NAMES, [_ROOM, _text({"first": first, "names": names})])
 
 
 def _text(content: Any) -> bytes:

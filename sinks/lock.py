@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sinks.compaction import recover
+from sinks.compaction import Damage, recover
 from sinks.disk import cannot_write
 from sources.errors import TickwaxError
 from sources.tape.layout import beside
@@ -36,6 +36,7 @@ class DataSetLock:
         Raises:
             TickwaxError: somebody else holds it, or the folder cannot be written to.
         """
+        self.damage = Damage()  # of journals that were recovered
         self._handles: list[int] = []
         self._root = root
         self._file = -1
@@ -48,7 +49,7 @@ class DataSetLock:
             elif not self._take(fcntl.LOCK_EX):
                 raise _refusal(root)
             else:
-                recover(root, say)
+                self.damage = recover(root, say).damage
         except OSError as e:
             self.release()
             raise cannot_write(root, e) from e
@@ -99,7 +100,7 @@ class DataSetLock:
         note = self._open(beside(self._root, _NOTE))
         fcntl.flock(note, fcntl.LOCK_EX)  # waits for the first one's recovery
         if self._take(fcntl.LOCK_EX):
-            recover(self._root, say)
+            self.damage = recover(self._root, say).damage
             os.ftruncate(note, 0)
             os.pwrite(note, cluster.encode(), 0)
             shared = _locked(self._file, fcntl.LOCK_SH)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from sinks.compaction import Compacted
+from sinks.compaction import Compacted, Damage
 from sinks.form import Form
 from sinks.segments import Rotation, Segments
 
@@ -27,6 +27,7 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         on_rows: Callable[[T], None] = lambda batch: None,
         on_error: Callable[[Exception], None] = lambda error: None,
         patience: Callable[[], float | None] = lambda: None,
+        on_damage: Callable[[Damage, str], None] = lambda damage, line: None,
     ) -> None:
         """Args:
         name: begins every file's name; no two runs may share one.
@@ -34,6 +35,7 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         on_rows: told of each batch when it is handed to the sink.
         on_error: told of what stops the sink, before Bytewax is.
         patience: at the end, how many seconds may be spent on files; None: as many as it takes.
+        on_damage: told of a journal that was damaged before it became files, with a line; from another thread.
         """
         self.root = root
         self.form = form
@@ -43,6 +45,7 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         self.on_rows = on_rows
         self.on_error = on_error
         self.patience = patience
+        self.on_damage = on_damage
         self.rows_written = 0  # rows, and the files that have appeared
         self.files: list[Path] = []
         self.all_appeared = True
@@ -53,6 +56,8 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         with self._lock:
             self.rows_written += done.rows
             self.files += done.files
+        if done.line:
+            self.on_damage(done.damage, done.line)
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RecordingPartition[T]":
         """The part of one worker."""

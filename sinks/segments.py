@@ -56,6 +56,7 @@ class Segments:
         self._stop = threading.Event()
         self._compaction = ThreadPoolExecutor(1, "compaction", initializer=_give_way)
         self._compacting: list[Future[None]] = []
+        self._kept = False  # a journal is damaged, and waits for the next start
         self._disk: threading.Thread | None = None
         self._disk_error: OSError | None = None
 
@@ -76,8 +77,8 @@ class Segments:
             self._rotate()
 
     def close(self, timeout: float | None = None) -> bool:
-        """Let all rows appear. False if that would take longer than ``timeout`` seconds: what is left stays in journals
-        until the data set is next opened for writing.
+        """Let all rows appear. False if that would take longer than ``timeout`` seconds, or a journal is damaged: what
+        is left stays in journals until the data set is next opened for writing.
 
         Raises:
             TickwaxError: as `append`.
@@ -92,7 +93,7 @@ class Segments:
             if self._disk is not None:
                 self._disk.join()
         self._raise()
-        return in_time
+        return in_time and not self._kept
 
     def _begin(self) -> JournalWriter:
         path = beside(self._root, JOURNALS) / f"{self._name}-{self._number:06d}.journal"
@@ -121,7 +122,9 @@ class Segments:
         def finish() -> None:
             journal.sync()  # others may wait before it to become files
             journal.close()
-            self._on_files(compact(self._root, journal.path, self._stop.is_set))
+            done = compact(self._root, journal.path, self._stop.is_set)
+            self._kept |= bool(done.damage.journals)
+            self._on_files(done)
 
         self._compacting.append(self._compaction.submit(finish))
 

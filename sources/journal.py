@@ -2,9 +2,13 @@
 
 After eight bytes that name format and version follow frames, each of a header (CRC-32 of all that follows in the frame,
 kind, length of the payload) and a payload whose length is a multiple of eight. The first frame describes the columns
-(JSON), some name instruments (JSON, a list; the n-th name ever given has code n), the others hold rows: for every
-instrument its code, a number of rows, and then column after column, little-endian, padded to eight bytes, the wide ones
-first, so that every value is aligned. A frame that is cut off, or whose checksum does not hold, ends the journal.
+(JSON), some name instruments (JSON: the code of the first, and names), the others hold rows: for every instrument its
+code, a number of rows, and then column after column, little-endian, padded to eight bytes, the wide ones first, so that
+every value is aligned.
+
+A write that a crash cut off is the end of a journal. Damage before the end is a hole: reading goes on at the next whole
+frame. So that a hole costs no more than the rows in it, the frames that describe and name are there twice, and once
+more, all of them, each time the journal has grown to 8 KiB, 64 KiB, 512 KiB …
 
 Rows are raw columns and no Arrow IPC messages, because a live run appends a few rows at a time: a record batch of the
 73 feature columns costs 300 µs to make and write, its four arrays as they are 3 µs.
@@ -18,22 +22,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from isal import isal_zlib
 
 from sources.errors import TickwaxError
 from sources.events import Int64s
-from sources.jit import kernel
+from sources.journal_kernels import Bytes, count_items, find_items, gather, next_header
 
-MAGIC = b"TWJRNL\x01\n"
+MAGIC = b"TWJRNL\x02\n"
+_FORMER = b"TWJRNL\x01\n"  # names have no codes, and nothing is there twice
 FRAME = struct.Struct("<IIQ")  # CRC-32, kind, bytes of payload
 ITEM = struct.Struct("<II")  # code of the instrument, rows
-DESCRIPTION, NAMES, ROWS = 1, 2, 3
+DESCRIPTION, NAMES, ROWS = 1, 2, 3  # kinds
 
 _CRC_BYTES = 4
-
-Bytes = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.unsignedinteger[Any]]
+_WORD = 8
+_UNWRITTEN = 512  # zeros of that length, aligned: blocks that the disk never got
 
 
 class Field(NamedTuple):
@@ -49,84 +52,24 @@ class Field(NamedTuple):
         return np.dtype(self.dtype).itemsize * max(1, self.columns)
 
 
+class Hole(NamedTuple):
+    """Bytes that no frame can be made of, with whole frames or at least the place of one behind them."""
+
+    start: int
+    end: int
+
+
+class NoJournalError(TickwaxError):
+    """Nothing of the file can be read as a journal."""
+
+
 def checksum(frame: bytearray | memoryview) -> int:
     """CRC-32 of a whole frame but for its first field, which holds it."""
     return isal_zlib.crc32(memoryview(frame)[_CRC_BYTES:])
 
 
-@kernel
-def count_items(data: Bytes, starts: Int64s, ends: Int64s, row_bytes: int) -> int:
-    """How many items frames of rows hold; −1 if one of them does not end where it should.
-
-    Args:
-        data: the file.
-        starts, ends: of the frames' payloads.
-        row_bytes: bytes of a row over all columns.
-    """
-    count = 0
-    for f in range(len(starts)):
-        at = starts[f]
-        while at < ends[f]:
-            rows = np.int64(0)
-            for b in range(4):
-                rows |= np.int64(data[at + 4 + b]) << (8 * b)
-            at += 8 + ((rows * row_bytes + 7) & ~7)
-            count += 1
-        if at != ends[f]:
-            return -1
-    return count
-
-
-@kernel
-def find_items(
-    data: Bytes, starts: Int64s, ends: Int64s, row_bytes: int, code: Int64s, rows: Int64s, at: Int64s
-) -> None:
-    """Code, rows and place of the first column of every item; arguments as in `count_items`."""
-    n = 0
-    for f in range(len(starts)):
-        place = starts[f]
-        while place < ends[f]:
-            code[n] = rows[n] = 0
-            for b in range(4):
-                code[n] |= np.int64(data[place + b]) << (8 * b)
-                rows[n] |= np.int64(data[place + 4 + b]) << (8 * b)
-            at[n] = place + 8
-            place += 8 + ((rows[n] * row_bytes + 7) & ~7)
-            n += 1
-
-
-@kernel
-def gather(data: Values, at: Int64s, rows: Int64s, out: Values) -> None:
-    """Join one array of several items.
-
-    Args:
-        data: the file, in values of the array's size.
-        at: where the array begins in each item, in values.
-        rows: of each item.
-        out: shape ``(columns, rows of all)``.
-    """
-    filled = np.uint64(0)
-    for i in range(len(at)):
-        count = np.uint64(rows[i])  # unsigned indices: none is negative, so the copy becomes vector instructions
-        start = np.uint64(at[i])
-        for c in range(out.shape[0]):
-            for r in range(count):
-                out[c, filled + r] = data[start + r]
-            start += count
-        filled += count
-
-
-def compile_kernels() -> None:
-    """Before a run, which may read its journals first when it ends and has little time left."""
-    data, none = np.frombuffer(bytes(8), np.uint8), np.empty(0, np.int64)
-    count_items(data, none, none, 1)
-    find_items(data, none, none, 1, none, none, none)
-    for word in ("<u1", "<u8"):
-        gather(data.view(word), none, none, np.empty((1, 0), word))
-
-
 class Journal:
-    """What a journal holds, up to the last frame that is whole. Later frames are not seen, and nothing is changed."""
+    """What a journal holds, up to the last frame that is whole now. Nothing is changed."""
 
     def __init__(self, path: Path, end: int | None = None) -> None:
         """Find every item.
@@ -144,54 +87,148 @@ class Journal:
             # A map outlives the file's name: a journal may be compacted and removed while somebody reads it.
             view: Any = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
         self._data: Bytes = np.frombuffer(view, np.uint8)
-        self.keys: list[str] = []
-        self.description: dict[str, Any] | None = None  # None: not even the first frame is whole
+        self._view = memoryview(view)
+        self._names: dict[int, str] = {}  # by code
+        self.description: dict[str, Any] | None = None  # None: none is whole
         self.fields: tuple[Field, ...] = ()  # of its items
         self.end = 0  # just after the last whole frame
-        head = bytes(self._data[: len(MAGIC)])
-        if not MAGIC.startswith(head.rstrip(b"\0")):  # zeros: the power went before anything was on the disk
-            raise TickwaxError(f"{path}: is no journal of this version of tickwax")
-        starts, ends = self._frames(memoryview(view))
-        row_bytes = self.row_bytes
-        count = count_items(self._data, starts, ends, row_bytes)
+        self.holes: list[Hole] = []  # where it is damaged
+        starts, ends = self._frames()
+        if self.description is None:
+            if starts.size:
+                raise NoJournalError(f"{path}: is damaged: nothing in it says what its rows are")
+            starts = ends = np.empty(0, np.int64)
+        count = count_items(self._data, starts, ends, self.row_bytes)
         if count < 0:
             raise TickwaxError(f"{path}: a frame does not hold what it says")
         self.code, self.rows, self.at = np.empty((3, count), np.int64)  # of every item, in order
-        find_items(self._data, starts, ends, row_bytes, self.code, self.rows, self.at)
+        find_items(self._data, starts, ends, self.row_bytes, self.code, self.rows, self.at)
+        self._drop_unnamed()
+
+    @property
+    def keys(self) -> list[str]:
+        """Every instrument by its code; one whose name was lost is empty."""
+        return [self._names.get(code, "") for code in range(max(self._names, default=-1) + 1)]
 
     @property
     def row_bytes(self) -> int:
         """Bytes of a row over all fields."""
         return sum(field.row_bytes for field in self.fields)
 
-    def _frames(self, view: memoryview) -> tuple[Int64s, Int64s]:
+    @property
+    def cut_off(self) -> int:
+        """Bytes at the end of a write that a crash cut off."""
+        return len(self._view) - max(self.end, *(hole.end for hole in self.holes), 0)
+
+    @property
+    def damaged_bytes(self) -> int:
+        """Bytes in holes."""
+        return sum(hole.end - hole.start for hole in self.holes)
+
+    @property
+    def lost_rows(self) -> int:
+        """How many rows the holes may have held, at the most."""
+        if not self.fields:
+            return 0
+        return self.unnamed_rows + sum((hole.end - hole.start) // self.row_bytes for hole in self.holes)
+
+    @property
+    def damage(self) -> str:
+        """Of what is not whole, in words; empty if there is none. A write that a crash cut off is none."""
+        if not (self.holes or self.unnamed_rows):
+            return ""
+        size, places = self.damaged_bytes, len(self.holes)
+        return f"{size:,} bytes in {places} place{'s'[: places != 1]}, with up to {self.lost_rows:,} rows"
+
+    def _drop_unnamed(self) -> None:
+        """Leave out items of instruments whose names are in holes."""
+        named = np.isin(self.code, np.fromiter(self._names, np.int64))
+        self.unnamed_rows = int(self.rows[~named].sum())
+        if not named.all():
+            self.code, self.rows, self.at = self.code[named], self.rows[named], self.at[named]
+
+    def _frames(self) -> tuple[Int64s, Int64s]:
         """Where the payloads with rows begin and end; reads the others on the way."""
         starts: list[int] = []
         ends: list[int] = []
-        at, size = len(MAGIC), len(view)
-        if view[:at] != MAGIC:
-            size = 0
+        head, size = bytes(self._view[: len(MAGIC)]), len(self._view)
+        at = begin = len(MAGIC)
+        sound = head in (MAGIC, _FORMER)
+        while at < size:
+            stop = self._whole(at)
+            if not stop:
+                found = self._next_whole(at)
+                if found is None:
+                    if not self._is_cut_off(at):
+                        self.holes.append(Hole(at, size))
+                    break
+                self.holes.append(Hole(at, found))
+                at = found
+                continue
+            self._take(at, stop, starts, ends)
+            at = self.end = stop
+        if sound:
+            self.end = max(self.end, begin)
+        elif self.description is None:
+            if head.startswith(MAGIC[:6]) and head.endswith(MAGIC[7:]) and len(head) == begin:
+                raise TickwaxError(f"{self.path}: is no journal of this version of tickwax")
+            if self.holes or not MAGIC.startswith(head.rstrip(b"\0")):  # zeros: the power went before all of it came
+                raise NoJournalError(f"{self.path}: is no journal of this version of tickwax")
         else:
-            self.end = at
-        while at + FRAME.size <= size:
-            crc, kind, length = FRAME.unpack_from(view, at)
-            start = at + FRAME.size
-            if length > size - start or crc != checksum(view[at : start + length]):
-                break
-            at = start + length
-            if kind == ROWS:
-                starts.append(start)
-                ends.append(at)
-            elif kind == NAMES:
-                self.keys += json.loads(bytes(view[start:at]))
-            elif kind == DESCRIPTION:
-                self.description = json.loads(bytes(view[start:at]))
-                self.fields = tuple(Field(*field) for field in self.description["fields"])
-                sizes = [np.dtype(field.dtype).itemsize for field in self.fields]
-                if sizes != sorted(sizes, reverse=True):
-                    raise TickwaxError(f"{self.path}: its columns do not begin with the wide ones")
-            self.end = at
+            self.holes.insert(0, Hole(0, begin))
         return np.array(starts, np.int64), np.array(ends, np.int64)
+
+    def _take(self, at: int, stop: int, starts: list[int], ends: list[int]) -> None:
+        """Read a whole frame."""
+        kind, start = FRAME.unpack_from(self._view, at)[1], at + FRAME.size
+        if kind == ROWS:
+            starts.append(start)
+            ends.append(stop)
+        elif kind == NAMES:
+            found = json.loads(bytes(self._view[start:stop]))
+            if isinstance(found, list):  # of the former version: after a hole nobody knows whose turn it is
+                found = {"first": len(self._names), "names": [] if self.holes else found}
+            self._names.update(enumerate(found["names"], found["first"]))
+        elif kind == DESCRIPTION and self.description is None:
+            self.description = json.loads(bytes(self._view[start:stop]))
+            self.fields = tuple(Field(*field) for field in self.description["fields"])
+            sizes = [np.dtype(field.dtype).itemsize for field in self.fields]
+            if sizes != sorted(sizes, reverse=True):
+                raise TickwaxError(f"{self.path}: its columns do not begin with the wide ones")
+
+    def _whole(self, at: int) -> int:
+        """Where the frame at a place ends, if it is whole; otherwise 0."""
+        start = at + FRAME.size
+        if start > len(self._view):
+            return 0
+        crc, _, length = FRAME.unpack_from(self._view, at)
+        if length > len(self._view) - start or crc != checksum(self._view[at : start + length]):
+            return 0
+        return start + int(length)
+
+    def _next_whole(self, at: int) -> int | None:
+        """The place of the first whole frame behind one that is not."""
+        words = self._data[: len(self._data) // _WORD * _WORD].view("<u8")
+        place = at // _WORD
+        while True:
+            place = next_header(words, place + 1)
+            if place >= len(words):
+                return None
+            if self._whole(place * _WORD):
+                return place * _WORD
+
+    def _is_cut_off(self, at: int) -> bool:
+        """Whether the end looks as a crash leaves it: less of a frame than its header says, or blocks not written."""
+        start = at + FRAME.size
+        if start > len(self._view):
+            return True
+        _, kind, length = FRAME.unpack_from(self._view, at)
+        if kind in (DESCRIPTION, NAMES, ROWS) and length > len(self._view) - start:
+            return True
+        blocks = self._data[-(-at // _UNWRITTEN) * _UNWRITTEN :]
+        whole = len(blocks) // _UNWRITTEN * _UNWRITTEN
+        empty = whole and not blocks[:whole].reshape(-1, _UNWRITTEN).any(axis=1).all()
+        return bool(empty or not self._data[at:].any())
 
     def items(self, code: int) -> Int64s:
         """The numbers of an instrument's items, in order."""
@@ -200,8 +237,9 @@ class Journal:
     def by_key(self) -> Iterator[tuple[str, Int64s]]:
         """Every instrument with the numbers of its items."""
         order = np.argsort(self.code, kind="stable")
-        cuts = np.searchsorted(self.code[order], np.arange(len(self.keys) + 1))
-        for code, key in enumerate(self.keys):
+        keys = self.keys
+        cuts = np.searchsorted(self.code[order], np.arange(len(keys) + 1))
+        for code, key in enumerate(keys):
             if cuts[code] < cuts[code + 1]:
                 yield key, order[cuts[code] : cuts[code + 1]]
 

@@ -13,13 +13,17 @@ GOOD, ORDINAL, EXCHANGE_TS, RECEIVE_TS, SEQUENCE, KIND, SIDE, PRICE, SIZE = rang
 def first_fault(batch: TapeBatch, ordinal: int) -> tuple[int, int]:
     """The first row that breaks the tape's rules and which one it breaks; ``(rows, GOOD)`` if none does.
 
+    Ordinals follow one another; only a ``reset`` may come after rows that are missing, for it tells of the hole.
+
     Args:
         ordinal: of the row before the batch, −1 if there is none.
     """
     for i in range(len(batch.ordinal)):
         ordinal += 1
         if batch.ordinal[i] != ordinal:
-            return i, ORDINAL
+            if batch.ordinal[i] < ordinal or batch.kind[i] != RESET:
+                return i, ORDINAL
+            ordinal = batch.ordinal[i]
         if not is_time(batch.exchange_ts[i]):
             return i, EXCHANGE_TS
         if not is_time(batch.receive_ts[i]):

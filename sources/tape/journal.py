@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from sources.errors import TickwaxError
 from sources.events import DTYPES, Int64s, TapeBatch
 from sources.instrument import Instrument
-from sources.journal import Field, Journal
+from sources.journal import Field, Journal, NoJournalError
 from sources.tape.files import ALL, TapeFile
+from sources.tape.holes import runs
 from sources.tape.layout import journal_files
 
 _WIDE_FIRST = sorted(DTYPES, key=lambda name: -np.dtype(DTYPES[name]).itemsize)
@@ -70,17 +72,32 @@ class TapeJournals:
             TickwaxError: a journal is none of a tape, or of another version.
         """
         self._items: dict[str, list[tuple[Journal, Int64s]]] = {}
+        self.damaged: list[str] = []  # a line a journal
+        # Rows may be missing: by damage, or because a power cut took the end of one before the last.
+        self.broken = False
+        cut: set[str] = set()  # writers
         for path in journal_files(root):
             try:
                 journal = Journal(path)
             except FileNotFoundError:  # compacted since: its rows are in files now
                 continue
+            except NoJournalError as e:
+                self.damaged.append(str(e))
+                self.broken = True
+                continue
+            if journal.damage:
+                self.damaged.append(f"{path}: is damaged: {journal.damage}")
+            writer = path.stem.rpartition("-")[0]
+            self.broken |= bool(journal.damage) or writer in cut
+            if journal.cut_off:
+                cut.add(writer)
             if journal.description is None:
                 continue
             if journal.description["data_set"] != "tape":
                 raise TickwaxError(f"{path}: is the journal of something else than a tape")
             for key, items in journal.by_key():
                 self._items.setdefault(key, []).append((journal, items))
+        self.broken |= any(_has_gap(each) for each in self._items.values())
 
     @property
     def instruments(self) -> set[Instrument]:
@@ -96,12 +113,23 @@ class TapeJournals:
         out: list[TapeFile] = []
         for journal, items in self._items.get(str(instrument), []):
             ordinal, receive_ts = journal.read(items, "ordinal"), journal.read(items, "receive_ts")
-            for first, last in _without(int(ordinal[0]), int(ordinal[-1]), elsewhere):
-                inside = slice(*np.searchsorted(ordinal, [first, last + 1]).tolist())
-                received = receive_ts[inside]
-                low, high = int(received.min()), int(received.max())
-                out.append(JournalPart(journal.path, len(received), first, last, low, high, journal, items))
+            ends = np.cumsum(journal.rows[items])
+            for begin, end in runs(ordinal):
+                for first, last in _without(begin, end, elsewhere):
+                    start, stop = np.searchsorted(ordinal, [first, last + 1]).tolist()
+                    received = receive_ts[start:stop]
+                    low, high = int(received.min()), int(received.max())
+                    mine = items[np.searchsorted(ends, start, "right") : np.searchsorted(ends, stop) + 1]
+                    out.append(JournalPart(journal.path, stop - start, first, last, low, high, journal, mine))
         return out
+
+
+def _has_gap(journals: list[tuple[Journal, Int64s]]) -> bool:
+    """Whether an instrument's ordinals jump from one journal to another."""
+    if len(journals) < 2:
+        return False
+    ends = sorted(tuple(int(journal.read(items[[n]], "ordinal")[n]) for n in (0, -1)) for journal, items in journals)
+    return any(later[0] > earlier[1] + 1 for earlier, later in pairwise(ends))
 
 
 def _without(first: int, last: int, taken: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

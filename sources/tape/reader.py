@@ -11,6 +11,7 @@ from sources.events import RESET, SNAPSHOT, TapeBatch
 from sources.instrument import Instrument
 from sources.tape.check import GOOD, UNKNOWN_BOOK, BookWatch, describe, first_fault
 from sources.tape.files import NO_KIND, ParquetFile, TapeFile
+from sources.tape.holes import with_holes
 from sources.tape.journal import TapeJournals
 from sources.tape.layout import NS_PER_DAY, data_files
 
@@ -20,17 +21,23 @@ _ROWS_A_SAMPLE = 15  # … a feature row, computed and written
 _ROWS_A_FILE = 14_000  # … a file of features, opened and closed
 
 
-def tape_files(root: Path, instrument: Instrument, journals: TapeJournals | None = None) -> list[TapeFile]:
+def tape_files(
+    root: Path, instrument: Instrument, journals: TapeJournals | None = None, but: str = ""
+) -> list[TapeFile]:
     """All files of an instrument's tape that have rows, in the order of the tape.
 
     Args:
         journals: those of ``root``, if they have been opened already.
+        but: leave out files whose names begin so; empty: none.
 
     Raises:
         TickwaxError: a file is not Parquet or not of the tape's schema, or two hold the same ordinals.
+
+    Where damaged journals, or such as a power cut has shortened, leave rows out, a ``reset`` tells of them.
     """
     journals = journals or TapeJournals(root)  # before files are listed: what is compacted meanwhile is in both
-    files: list[TapeFile] = [f for f in map(ParquetFile.open, data_files(root, instrument)) if f.rows]
+    found = [path for path in data_files(root, instrument) if not (but and path.name.startswith(but))]
+    files: list[TapeFile] = [f for f in map(ParquetFile.open, found) if f.rows]
     files += journals.of(instrument, [(f.first_ordinal, f.last_ordinal) for f in files])
     files.sort(key=lambda f: f.first_ordinal)
     for a, b in pairwise(files):
@@ -38,7 +45,7 @@ def tape_files(root: Path, instrument: Instrument, journals: TapeJournals | None
             raise TickwaxError(
                 f"{b.path}: ordinals from {b.first_ordinal} overlap those of {a.path.name}, up to {a.last_ordinal}"
             )
-    return files
+    return with_holes(files) if journals.broken else files
 
 
 class TapeReader:
@@ -57,6 +64,7 @@ class TapeReader:
         end_ns: int | None = None,
         journals: TapeJournals | None = None,
         on_unknown_book: Callable[[str], None] = lambda line: None,
+        on_hole: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Read the footers.
 
@@ -64,6 +72,7 @@ class TapeReader:
             journals: those of ``root``, if they have been opened already.
             on_unknown_book: told once of a delta without a snapshot before it, with file and row. No such row is left
                 out: it belongs to the tape, and to no book.
+            on_hole: told of rows that are missing before a ``reset``, with file and row.
 
         Raises:
             TickwaxError: the tape has no rows of the instrument; or as `tape_files`.
@@ -74,6 +83,7 @@ class TapeReader:
             raise TickwaxError(f"{root}: the tape has no rows of {instrument}")
         self._end_ns = end_ns
         self._on_unknown_book = on_unknown_book
+        self._on_hole = on_hole
         self.first_ordinal = 0
         self._warm_ordinal = 0
         if start_ns is not None:
@@ -133,6 +143,7 @@ class TapeReader:
                 bad, fault = first_fault(batch, ordinal)
                 if fault != GOOD:
                     raise TickwaxError(f"{file.path}: row {row + bad}: {describe(batch, bad, fault, ordinal)}")
+                self._tell_holes(file.path, row, batch, ordinal)
                 row += batch.rows
                 ordinal = int(batch.ordinal[-1])
                 if ordinal < begin:
@@ -150,7 +161,7 @@ class TapeReader:
     def _before_first(self, file: TapeFile, batch: TapeBatch, begin: int) -> int:
         """Ordinal before the first row read: a tape begins with 0 or, where its beginning was removed, with a reset."""
         first = int(batch.ordinal[0])
-        if 0 < begin < first:
+        if 0 < begin < first and batch.kind[0] != RESET:
             raise TickwaxError(f"{file.path}: row 0: ordinal {first} does not follow {begin - 1}; rows are missing")
         if begin == 0 and first > 0 and batch.kind[0] != RESET:
             raise TickwaxError(
@@ -158,6 +169,16 @@ class TapeReader:
                 "set replay.start to a time after the next snapshot or reset"
             )
         return first - 1 if first > 0 else -1
+
+    def _tell_holes(self, path: Path, row: int, batch: TapeBatch, ordinal: int) -> None:
+        """Rows missing in a batch whose first row is number ``row`` of the file, behind one with this ordinal."""
+        if not batch.rows or batch.ordinal[-1] - ordinal == batch.rows:
+            return
+        before = np.concatenate([[ordinal], batch.ordinal[:-1]])
+        for at in np.flatnonzero(batch.ordinal - before != 1).tolist():
+            first, last = int(before[at]) + 1, int(batch.ordinal[at]) - 1
+            self._on_hole(f"{path}: row {row + at}: {last - first + 1:,} rows from ordinal {first} on are missing; "
+                          "a reset stands for them")  # fmt: skip
 
     def _reads(self, file: TapeFile, begin: int) -> bool:
         """Whether the file holds rows of the range; the order of ordinals need not be that of receive times."""

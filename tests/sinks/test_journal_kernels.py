@@ -18,11 +18,11 @@ from operators.features import FeatureEngine
 from operators.schema import feature_columns
 from sinks.journal import JournalWriter
 from sinks.rows import rows_form
-from sources import journal
+from sources import journal, journal_kernels
 from sources.events import SNAPSHOT
 from tests.sinks.journals import BTC, FORM, append, rows
-kernels = (journal.count_items, journal.find_items, journal.gather)
-journal.compile_kernels()
+kernels = [getattr(journal_kernels, name) for name in ("count_items", "find_items", "gather", "next_header")]
+journal_kernels.compile_kernels()
 before = [kernel.signatures for kernel in kernels]
 folder, tape = Path(sys.argv[1]), rows(0, 500)
 features = rows_form(feature_columns(FeatureConfig()))
@@ -35,6 +35,10 @@ for writer in writers:
     read = journal.Journal(writer.path)
     (_, items), = read.by_key()
     assert all(read.read(items, field.name).size for field in read.fields)
+content = bytearray(writers[0].path.read_bytes())
+content[1000] ^= 1
+writers[0].path.write_bytes(content)
+assert journal.Journal(writers[0].path).holes
 assert [kernel.signatures for kernel in kernels] == before, [kernel.signatures for kernel in kernels]
 """
 

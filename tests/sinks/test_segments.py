@@ -41,7 +41,7 @@ class TestSegments:
         assert segments.close()
         for instrument in (BTC, ETH):
             assert_same(tape(root, instrument), rows(0, 3000))
-            assert len(data_files(root, instrument)) == len(segments.done) == 16
+            assert len(data_files(root, instrument)) == len(segments.done) == 17
         assert journal_files(root) == []
 
     def test_time(self, tmp_path):
