@@ -212,7 +212,7 @@ class Probe(metrics.LiveTelemetry):
         self.exact = exact
         self.most_buffered = 0
         self.worst_lag_ns = 0
-        self.latencies: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+        self.to_sink: list[np.ndarray[Any, np.dtype[np.int64]]] = []
         self.events: list[tuple[int, str, str, str]] = []
 
     def _note(self, kind: str, instrument: Instrument, text: str = "") -> None:
@@ -243,7 +243,7 @@ class Probe(metrics.LiveTelemetry):
         """Instead of `metrics.count_features`."""
         metrics.count_features(rows)
         if self.exact:
-            self.latencies.append(time.time_ns() - rows.integer[RECEIVE_TS])
+            self.to_sink.append(time.time_ns() - rows.integer[RECEIVE_TS])
 
     def sample(self) -> dict[str, float]:
         """How things stand."""
@@ -314,7 +314,7 @@ def run_live(options: dict[str, Any]) -> None:
     run_main(live.flow)
     over.set()
     watcher.join()
-    latencies = np.concatenate(probe.latencies or [np.zeros(0, np.int64)])
+    latencies = np.concatenate(probe.to_sink or [np.zeros(0, np.int64)])
     np.save(options["result"] + ".npy", latencies)
     Path(options["result"]).write_text(json.dumps({"samples": samples, "events": probe.events}))
 
