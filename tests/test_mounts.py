@@ -15,6 +15,18 @@ from sources.tape.layout import data_files, instruments
 ROOT = Path(__file__).parent.parent
 UID = 10001  # of the image
 
+# What Kubernetes sets for a Service that is called tickwax-metrics, unless `enableServiceLinks` is false.
+SERVICE_LINKS = {
+    "TICKWAX_METRICS_SERVICE_HOST": "10.96.0.11",
+    "TICKWAX_METRICS_SERVICE_PORT": "9108",
+    "TICKWAX_METRICS_SERVICE_PORT_HTTP": "9108",
+    "TICKWAX_METRICS_PORT": "tcp://10.96.0.11:9108",
+    "TICKWAX_METRICS_PORT_9108_TCP": "tcp://10.96.0.11:9108",
+    "TICKWAX_METRICS_PORT_9108_TCP_PROTO": "tcp",
+    "TICKWAX_METRICS_PORT_9108_TCP_PORT": "9108",
+    "TICKWAX_METRICS_PORT_9108_TCP_ADDR": "10.96.0.11",
+}
+
 # Mounts of this script alone: everything read-only but the folders of the arguments, each of them a mount.
 ENTER = """
 set -e
@@ -52,6 +64,7 @@ def container(tmp_path):
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         environment = {
+            **SERVICE_LINKS,
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "NUMBA_CACHE_DIR": str(OPERATORS.folder.parent),
