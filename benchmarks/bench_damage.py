@@ -21,15 +21,20 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tests.damage.child import Child
 from tests.damage.journals import RowsJournalDamage, TapeJournalDamage
+from tests.damage.parquet import WRITERS, Files
 from tests.damage.resumption import Resumption
 from tests.damage.wounds import GOOD, Outcome, Subject
 
+CHILD = Child()  # reads what may end a process
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "tape-journals": TapeJournalDamage,
     "tape-journals-3": partial(TapeJournalDamage, wounds=3),
     "feature-journals": RowsJournalDamage,
     **{f"resumed-{kind}": partial(Resumption, kind=kind) for kind in ("journal", "state", "store")},
+    **{f"tape-{written}": partial(Files, child=CHILD, written=written) for written in WRITERS},
+    "orders": partial(Files, child=CHILD, what="orders"),
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from dataflows.startup import say
+from dataflows.startup import exit_code, say
 from dataflows.terminal import literal, output_error, ready_streams
 from dataflows.verbs import app
 from sources.errors import TickwaxError
@@ -17,7 +17,7 @@ UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
-    """Run a verb; bad input is one line on standard error and exit code 2, Ctrl-C one line and 130."""
+    """Run a verb; bad input is one line on standard error and exit code 2, a damaged file 1, Ctrl-C 130."""
     ready_streams()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
@@ -32,7 +32,7 @@ def main() -> None:
         sys.exit(e.exit_code)
     except TickwaxError as e:
         say(str(e))
-        sys.exit(2)
+        sys.exit(exit_code(e))
     except UnicodeEncodeError as e:
         name = literal(e.object[e.start : e.end])
         say(f"{name}: signs that the encoding of this locale does not know; LC_ALL=C.UTF-8 sets one that does")

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from dataflows.orders import read_orders
 from dataflows.settings import Settings
 from operators.config import FeatureConfig
@@ -12,6 +10,7 @@ from operators.schema import Column
 from sinks.identity import Identity
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.parquet import read_schema
 from sources.tape.layout import data_files, instruments
 
 
@@ -46,7 +45,7 @@ def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Inst
     for instrument in instruments(path):
         if instrument not in ours:
             file = data_files(path, instrument)[0]
-            odd = set(pq.read_schema(file).names).symmetric_difference(wanted)
+            odd = set(read_schema(file).names).symmetric_difference(wanted)
             if odd:
                 raise TickwaxError(
                     f"{name}.path: {file} was written with other settings: {min(odd)} is in one of them only"

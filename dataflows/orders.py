@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from operators.config import FeatureConfig
 from operators.identity import feature_settings
 from sinks.identity import settings_in
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.parquet import read_columns
 
 _SERIES = ("price", "volume")
 
@@ -25,9 +23,9 @@ def read_orders(path: Path, config: FeatureConfig | None = None) -> dict[Instrum
             from other samples than those of ``config``.
     """
     try:
-        table = pq.read_table(path, columns=["exchange", "symbol", "series", "d"], partitioning=None)
-    except (pa.ArrowException, OSError) as e:
-        raise TickwaxError(f"features.d_file: {path}: {str(e).splitlines()[0]}") from None
+        table = read_columns(path, ["exchange", "symbol", "series", "d"])
+    except TickwaxError as e:
+        raise type(e)(f"features.d_file: {e}") from None
     if config is not None:
         _check_samples(path, config)
     orders: dict[Instrument, dict[str, float]] = {}

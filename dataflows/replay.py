@@ -20,7 +20,7 @@ with quick_imports():
     from dataflows.flows import prepare_replay
     from dataflows.kernels import ready_features
     from dataflows.settings import load_settings
-    from dataflows.startup import or_exit, say
+    from dataflows.startup import exit_code, or_exit, say
     from dataflows.summary import replay_lines
     from sources.errors import TickwaxError
 
@@ -34,7 +34,7 @@ def _finish() -> None:
                 say(line)
     except TickwaxError as e:
         say(str(e))
-        os._exit(2)
+        os._exit(exit_code(e))
     except BaseException:  # Python would print it, and end with 0
         traceback.print_exc()
         os._exit(1)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from dataflows.flags import as_written
 from dataflows.terminal import literal, output_error
-from sources.errors import TickwaxError
+from sources.errors import DamagedError, TickwaxError
 from sources.redaction import redacted
 
 T = TypeVar("T")
@@ -16,13 +16,18 @@ def or_exit(prepare: Callable[[], T]) -> T:
     """What ``prepare`` gives; for ``python -m bytewax.run``, where no command line of ours stands around the import.
 
     Raises:
-        SystemExit: it raised a `TickwaxError` (code 2); the line is on standard error.
+        SystemExit: it raised a `TickwaxError`, with its `exit_code`; the line is on standard error.
     """
     try:
         return prepare()
     except TickwaxError as e:
         say(str(e))
-        sys.exit(2)
+        sys.exit(exit_code(e))
+
+
+def exit_code(error: TickwaxError) -> int:
+    """1 where a file is damaged, 2 where what was asked for is wrong."""
+    return 1 if isinstance(error, DamagedError) else 2
 
 
 def must_be_shown() -> None:

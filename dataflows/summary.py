@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-import pyarrow.parquet as pq
-
 from dataflows.progress import ReplayProgress
 from dataflows.text_table import TextTable
 from operators.features import Quality
 from sources.latency import Latencies
+from sources.parquet import CheckedFile
 from sources.tape.layout import data_files, instruments
 
 _LATE_NS = 5_000_000_000
@@ -129,8 +128,8 @@ def newest_rows(path: Path) -> TextTable:
     columns = ("mid", "spread", "volatility", "fdi", "regime")
     table = TextTable(("newest row of", *columns), left=("regime",))
     for instrument in instruments(path):
-        with pq.ParquetFile(data_files(path, instrument)[-1]) as file:
-            group = file.read_row_group(file.num_row_groups - 1, columns=list(columns))
+        with CheckedFile(data_files(path, instrument)[-1]) as file:
+            group = file.group(file.metadata.num_row_groups - 1, columns)
         values = group.slice(group.num_rows - 1).to_pydict().values()
         texts = (f"{v:.6g}" if isinstance(v, float) else str(v) for (v,) in values)
         table.add(str(instrument), *texts)

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from sinks.disk import cannot_write, move, staging, sweep, sync
 from sinks.identity import SPAN, Identity
+from sinks.parquet import CHECKSUMS, seal
 from sources.instrument import Instrument
 from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
 
@@ -265,6 +266,7 @@ class DatasetWriter:
                 use_dictionary=list(form.dictionary),
                 column_encoding=form.encoding or None,
                 write_statistics=True,
+                **CHECKSUMS,
             )
         if parts:
             table = pa.Table.from_batches([part.arrow().slice(part.start, part.rows) for part in parts])
@@ -274,6 +276,7 @@ class DatasetWriter:
                 span = {"from": str(np.datetime64(file.first_ts, "ns")), "to": str(np.datetime64(file.last_ts, "ns"))}
                 file.writer.add_key_value_metadata({SPAN: json.dumps(span)})
             _close(file)
+            seal(file.staged)
             if self._durable:
                 sync(file.staged)
 

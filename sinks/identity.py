@@ -12,11 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.parquet import read_schema
 from sources.tape.layout import data_files, instruments
 
 SCHEMA_VERSION = 1  # rises when a column changes its meaning
@@ -84,10 +82,7 @@ def settings_in(path: Path) -> dict[str, str] | None:
     Raises:
         TickwaxError: it cannot be read, or is of a newer version.
     """
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (pa.ArrowException, OSError) as e:
-        raise TickwaxError(f"{path}: not a Parquet file: {str(e).splitlines()[0]}") from None
+    metadata = read_schema(path).metadata or {}
     if _SETTINGS.encode() not in metadata:
         return None
     try:

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sinks.parquet import CHECKSUMS, seal
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.parquet import read_schema
 from sources.tape.layout import beside, instrument_dir
 from sources.tape.schema import TAPE_SCHEMA
 
@@ -92,7 +93,8 @@ def appearing(
         path = first.with_name(f"_{name}.parquet")
         staged = path.with_suffix(".part")
         text = json.dumps({"files": sources, "rows": count, "kind": kind})
-        pq.write_table(TAPE_SCHEMA.empty_table().replace_schema_metadata({_KEY: text}), staged)
+        pq.write_table(TAPE_SCHEMA.empty_table().replace_schema_metadata({_KEY: text}), staged, **CHECKSUMS)
+        seal(staged)
         os.replace(staged, path)
     note.unlink()
 
@@ -100,9 +102,9 @@ def appearing(
 def _markers(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.glob(f"date=*/_{_PREFIX}*.parquet")):
         try:
-            marker = json.loads((pq.read_schema(path).metadata or {})[_KEY.encode()])
+            marker = json.loads((read_schema(path).metadata or {})[_KEY.encode()])
             if "files" not in marker:
                 raise ValueError("files are missing")
-        except (OSError, pa.ArrowException, ValueError, LookupError, AttributeError) as e:
+        except (ValueError, LookupError, AttributeError) as e:
             raise TickwaxError(f"{path}: is no marker of an import: {str(e).splitlines()[0]}") from e
         yield marker

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 
 from operators.orders import FoundOrder
 from sinks.identity import Identity
+from sinks.parquet import CHECKSUMS, seal
 from sources.errors import TickwaxError
+from sources.parquet import read_schema
 from sources.tape.schema import TIMESTAMP
 
 ORDERS_SCHEMA = pa.schema(
@@ -40,8 +42,8 @@ def check_orders_path(path: Path) -> None:
         raise TickwaxError(f"optimal_d.path: {path} is a folder; a file such as optimal_d.parquet is needed")
     if path.exists():
         try:
-            same = pq.read_schema(path).remove_metadata().equals(ORDERS_SCHEMA)
-        except (pa.ArrowException, OSError):
+            same = read_schema(path).remove_metadata().equals(ORDERS_SCHEMA)
+        except TickwaxError:
             same = False
         if not same:
             raise TickwaxError(f"optimal_d.path: {path} is there and holds something else; name another file")
@@ -61,7 +63,8 @@ def write_orders(path: Path, orders: Sequence[FoundOrder], sampling: str, identi
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pylist(rows, ORDERS_SCHEMA)
-        pq.write_table(table.replace_schema_metadata(identity.metadata(None)) if identity else table, part)
+        pq.write_table(table.replace_schema_metadata(identity.metadata(None)) if identity else table, part, **CHECKSUMS)
+        seal(part)
         os.replace(part, path)
     except OSError as e:
         part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 
 class TickwaxError(Exception):
@@ -7,3 +7,7 @@ class TickwaxError(Exception):
 
 class BadName(TickwaxError):
     """A name that no folder, key or terminal is given: in a list it is left out, from a user it is refused."""
+
+
+class DamagedError(TickwaxError):
+    """A file is not what was written; the text names it, and what of it is damaged."""

@@ -2,18 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sources.arrow import from_arrow_array
 from sources.errors import TickwaxError
 from sources.events import DTYPES, KINDS, Int8s, TapeBatch
+from sources.parquet import CheckedFile
 from sources.tape.schema import TAPE_SCHEMA
 
 NO_KIND = -1
@@ -36,7 +35,7 @@ class TapeFile(ABC):
         """The rows in order; those before an ordinal may be left out, see `rows_before`.
 
         Raises:
-            TickwaxError: the file cannot be read, or holds nulls.
+            TickwaxError: the file cannot be read, is damaged, or holds nulls.
         """
 
     @abstractmethod
@@ -65,13 +64,10 @@ class ParquetFile(TapeFile):
         """Check a file's schema, and read its extent from the statistics of its row groups.
 
         Raises:
-            TickwaxError: the file is not Parquet, or not of the tape's schema.
+            TickwaxError: the file is not Parquet, damaged, or not of the tape's schema.
         """
-        try:
-            with pq.ParquetFile(path) as file:
-                meta, schema = file.metadata, file.schema_arrow
-        except (pa.ArrowInvalid, OSError) as e:
-            raise TickwaxError(f"{path}: not a Parquet file: {str(e).splitlines()[0]}") from None
+        with CheckedFile(path) as file:
+            meta, schema = file.metadata, file.schema
         for field in () if schema.equals(TAPE_SCHEMA) else TAPE_SCHEMA:
             at = schema.get_field_index(field.name)
             found = schema.field(at).type if at >= 0 else None
@@ -97,10 +93,9 @@ class ParquetFile(TapeFile):
 
     def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
         """The rows but for row groups that end before an ordinal."""
-        with _readable(self.path) as file:
+        with CheckedFile(self.path, ["kind"]) as file:
             groups, row = self._groups_from(file.metadata, from_ordinal)
-            # Not a thread a column: decoding is ahead of the kernels as it is, and would take their processor.
-            for record in file.iter_batches(batch_rows, row_groups=groups, columns=list(names), use_threads=False):
+            for record in file.batches(batch_rows, groups, names):
                 yield columns_of(self.path, record, row)
                 row += record.num_rows
 
@@ -108,14 +103,14 @@ class ParquetFile(TapeFile):
         """Rows of the row groups that end before ``ordinal``."""
         if ordinal <= self.first_ordinal:
             return 0
-        with pq.ParquetFile(self.path) as file:
+        with CheckedFile(self.path) as file:
             return self._groups_from(file.metadata, ordinal)[1]
 
     def backwards(self, names: tuple[str, ...] = ALL) -> Iterator[TapeBatch]:
         """The row groups, the last one first."""
-        with _readable(self.path) as file:
-            for group in reversed(range(file.num_row_groups)):
-                for record in file.read_row_group(group, list(names)).combine_chunks().to_batches():
+        with CheckedFile(self.path, ["kind"]) as file:
+            for group in reversed(range(file.metadata.num_row_groups)):
+                for record in file.group(group, names).combine_chunks().to_batches():
                     yield columns_of(self.path, record, 0)
 
     def _groups_from(self, meta: Any, ordinal: int) -> tuple[list[int], int]:
@@ -125,16 +120,6 @@ class ParquetFile(TapeFile):
             i for i, rows in enumerate(sizes) if rows and _extent(self.path, meta.row_group(i), "ordinal")[1] >= ordinal
         ]
         return wanted, sum(sizes) - sum(sizes[i] for i in wanted)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[Any]:
-    """An open Parquet file; what goes wrong with it is one line."""
-    try:
-        with pq.ParquetFile(path, read_dictionary=["kind"]) as file:
-            yield file
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as e:
-        raise TickwaxError(f"{path}: cannot be read: {str(e).splitlines()[0]}") from None
 
 
 def _extent(path: Path, group: Any, name: str) -> tuple[int, int]:
@@ -157,7 +142,7 @@ def columns_of(place: Path | str, record: pa.RecordBatch, row: int) -> TapeBatch
         row: the number of its first row there.
 
     Raises:
-        TickwaxError: a value is null.
+        TickwaxError: a value is null, or a kind no text.
     """
     columns: dict[str, Any] = {name: np.empty(0, dtype) for name, dtype in DTYPES.items()}
     for name in record.schema.names:
@@ -166,16 +151,19 @@ def columns_of(place: Path | str, record: pa.RecordBatch, row: int) -> TapeBatch
             row += int(column.is_null().to_numpy(zero_copy_only=False).argmax())
             raise TickwaxError(f"{place}: row {row}: column {name!r} is null; a tape has no nulls")
         if name == "kind":
-            columns[name] = _kind_codes(column)
+            columns[name] = _kind_codes(place, column)
         else:
             columns[name] = from_arrow_array(column, DTYPES[name])
     return TapeBatch(**columns)
 
 
-def _kind_codes(column: Any) -> Int8s:
+def _kind_codes(place: Path | str, column: Any) -> Int8s:
     """Codes of `sources.events.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
     indices = from_arrow_array(column.indices, column.indices.type.to_pandas_dtype())
-    words = column.dictionary.to_pylist()
+    try:
+        words = column.dictionary.to_pylist()
+    except UnicodeDecodeError as e:
+        raise TickwaxError(f"{place}: cannot be read: {e}") from None
     if tuple(words) == KINDS[: len(words)]:  # as the tape's own writer has them
         return indices.astype(np.int8)
     codes = np.array([KINDS.index(w) if w in KINDS else NO_KIND for w in words], np.int8)
