@@ -20,11 +20,11 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from operators.blocks import Book, clear, grown, make_book
 from operators.book import apply_rows
 from operators.config import FeatureConfig
 from operators.engine import message_end
 from operators.features import FeatureEngine
+from operators.level_blocks import Book, clear, grown, make_book
 from sources.binance_futures import decode, sequence
 from sources.builder import TapeBuilder
 from sources.decimals import parse_levels

@@ -31,7 +31,7 @@ from rich.table import Table
 from dataflows.synthesis import START_NS
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows
-from operators.rows import RECEIVE_TS, ROW_ORDINAL, TS
+from operators.row import RECEIVE_TS, ROW_ORDINAL, TS
 from operators.schema import feature_columns
 from sinks.kafka.message import Encoding
 from sinks.kafka.publisher import Delivery, Publisher

@@ -14,7 +14,7 @@ from dataflows.text_table import TextTable
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows
 from operators.fractal import REGIMES
-from operators.rows import RECEIVE_TS, REGIME
+from operators.row import RECEIVE_TS, REGIME
 from operators.schema import feature_columns
 from sources.instrument import Instrument
 

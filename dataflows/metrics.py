@@ -18,7 +18,7 @@ from dataflows.startup import say
 from dataflows.summary import clock_word, signed
 from dataflows.terminal import literal
 from operators.features import FeatureRows
-from operators.rows import RECEIVE_TS
+from operators.row import RECEIVE_TS
 from sinks.compaction import Damage
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument

@@ -7,7 +7,7 @@ import numpy as np
 
 from dataflows.charts import Panel
 from dataflows.text_table import TextTable
-from operators.orders import FoundOrder
+from operators.fractional_order import FoundOrder
 
 _NS = 1_000_000_000
 

@@ -22,9 +22,9 @@ from dataflows.terminal import line, prose
 from dataflows.text_table import show
 from operators.config import SECOND
 from operators.fracdiff import MOST_ORDERS
+from operators.fractional_order import FoundOrder, OrderConfig, optimal_orders
 from operators.identity import feature_settings
-from operators.order_search import Trial
-from operators.orders import FoundOrder, OrderConfig, optimal_orders
+from operators.optimal_d import Trial
 from sinks.identity import Identity
 from sinks.orders import check_orders_path, write_orders
 from sources.errors import TickwaxError

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflows.settings import Settings
-from operators.snapshot import VERSION
+from operators.state_codec import VERSION
 from sources.instrument import Instrument
 
 _ELSEWHERE = ("path", "overwrite", "d_file")  # of the features' settings

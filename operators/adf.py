@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.lanes import dots
+from operators.ordered_dot import dots
 from sources.events import Float64s
 
 # Below these the moments do not carry enough digits, and statsmodels' own regressions are taken.

@@ -9,7 +9,8 @@ The book keeps every level that the venue sent, up to ``MAX_LEVELS`` a side; the
 
 import numpy as np
 
-from operators.blocks import (
+from operators.jit import kernel
+from operators.level_blocks import (
     BLOCK,
     LIVE,
     ORDER,
@@ -23,7 +24,6 @@ from operators.blocks import (
     insert,
     split,
 )
-from operators.jit import kernel
 from sources.events import Float64s, Int64s, TapeBatch
 
 MAX_LEVELS = 16_384

@@ -8,8 +8,8 @@ from operators.compensated import add_each, add_one
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.jit import kernel, short_kernel
 from operators.order_flow import depth_imbalance, ofi_cont
-from operators.packing import unpacker
-from operators.rows import Rows, difference_rows, emit_row
+from operators.packed_arguments import unpacker
+from operators.row import Rows, difference_rows, emit_row
 from operators.state import (
     BOOK_KNOWN,
     COVERED,

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from operators import blocks, engine, rolling_sum, snapshot
+from operators import engine, level_blocks, rolling_sum, state_codec
 from operators.config import BOOK_LEVELS, FeatureConfig
-from operators.packing import Packed
-from operators.rows import ROW_ORDINAL, Rows
+from operators.packed_arguments import Packed
+from operators.row import ROW_ORDINAL, Rows
 from operators.schema import value_count
 from operators.state import (
     CROSSED,
@@ -143,7 +143,7 @@ class FeatureEngine:
             if why == engine.DONE:
                 return
             if why == engine.BOOK_FULL:
-                self._packed = Packed(self._state._replace(book=blocks.grown(self._state.book)), self._packed)
+                self._packed = Packed(self._state._replace(book=level_blocks.grown(self._state.book)), self._packed)
             elif why == engine.RING_FULL:
                 rolling = rolling_sum.grown(self._state.rolling)
                 self._packed = Packed(self._state._replace(rolling=rolling), self._packed)
@@ -168,12 +168,12 @@ class FeatureEngine:
         del self._packed
 
     def snapshot(self) -> bytes:
-        """The whole state as bytes (`operators.snapshot`)."""
-        return snapshot.dump(self._state, self._config)
+        """The whole state as bytes (`operators.state_codec`)."""
+        return state_codec.dump(self._state, self._config)
 
     def snapshot_parts(self) -> list[StatePart]:
         """The same uncopied: the parts change with the next `process`."""
-        return snapshot.parts(self._state, self._config)
+        return state_codec.parts(self._state, self._config)
 
     def resume(self, data: bytes) -> None:
         """Take up a `snapshot`.
@@ -181,7 +181,7 @@ class FeatureEngine:
         Raises:
             ValueError: it is of another version or another configuration.
         """
-        self._packed = Packed(snapshot.load(data, self._state, self._config))
+        self._packed = Packed(state_codec.load(data, self._state, self._config))
 
     def _room(self, batch: TapeBatch, start: int) -> Rows:
         """Arrays for about as many feature rows as the rest of the batch can give; they are handed on, not reused."""

@@ -8,7 +8,7 @@ What notebooks use is in `operators.fracdiff`.
 import numpy as np
 
 from operators.jit import kernel
-from operators.lanes import dot, dots
+from operators.ordered_dot import dot, dots
 from sources.events import Float64s
 
 MAX_WEIGHTS = 10_000

@@ -18,8 +18,8 @@ import numpy as np
 
 from operators.arguments import as_array, as_count, as_number, as_order, as_threshold
 from operators.ffd import ffd_into, ffd_push, ffd_weights
-from operators.lanes import dots
-from operators.order_search import OptimalOrder, Trial, search
+from operators.optimal_d import OptimalOrder, Trial, search
+from operators.ordered_dot import dots
 from sources.events import Float64s
 
 __all__ = ["FractionalDifferentiator", "OptimalOrder", "find_optimal_d", "frac_diff_ffd", "get_weights_ffd"]

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Literal
 
 from operators.config import BOOK_LEVELS, FeatureConfig, depth_label
-from operators.rows import RECEIVE_TS, REGIME, ROW_ORDINAL, TRADE_COUNT, TS, WARM
+from operators.row import RECEIVE_TS, REGIME, ROW_ORDINAL, TRADE_COUNT, TS, WARM
 
 Type = Literal["timestamp", "int64", "float64", "regime", "uint8"]
 

@@ -1,6 +1,6 @@
 """Everything that the features of one instrument remember, as a few plain arrays; and what they are computed with.
 
-Kernels change these arrays in place. Arrays that grow are replaced as a whole (`operators.blocks.grown`,
+Kernels change these arrays in place. Arrays that grow are replaced as a whole (`operators.level_blocks.grown`,
 `operators.rolling_sum.grown`); no result depends on their room.
 """
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from operators import rolling_moments, rolling_sum
-from operators.blocks import Book, clear, make_book
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.ffd import ffd_weights
 from operators.fractal import METHODS, FractalWindow, fractal_window
 from operators.jit import kernel
+from operators.level_blocks import Book, clear, make_book
 from operators.rolling_moments import RollingMoments, rolling_moments_state
 from operators.rolling_sum import RollingShape, RollingSum, rolling_sum_state
 from sources.events import Float64s, Int64s

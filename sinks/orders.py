@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from operators.orders import FoundOrder
+from operators.fractional_order import FoundOrder
 from sinks.identity import Identity
 from sinks.parquet import CHECKSUMS, seal
 from sources.errors import TickwaxError

@@ -14,7 +14,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from operators.dictionary import describe
 from operators.features import FeatureRows, concat_rows
 from operators.fractal import REGIMES
-from operators.rows import TS
+from operators.row import TS
 from operators.schema import Column
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.form import Array, Form

@@ -13,7 +13,7 @@ import pytest
 from dataflows.importing import import_files
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, concat_rows
-from operators.rows import ROW_ORDINAL
+from operators.row import ROW_ORDINAL
 from operators.schema import feature_columns
 from sources.importers import hftbacktest
 from sources.instrument import Instrument

@@ -12,7 +12,7 @@ import numpy as np
 
 from operators.features import FeatureRows, concat_rows
 from operators.fractal import REGIMES
-from operators.rows import ROW_ORDINAL
+from operators.row import ROW_ORDINAL
 from operators.schema import Column
 from sinks.kafka.message import Headers, Message, ipc_stream, rows_at_once
 from sinks.rows import rows_schema, rows_to_arrow

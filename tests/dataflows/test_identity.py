@@ -137,7 +137,7 @@ def test_a_file_of_a_newer_version_is_refused(synthetic_tape_root, tmp_path):
 
 def test_orders_belong_to_the_samples_they_were_chosen_on(synthetic_tape_root, tmp_path):
     from dataflows.order_search import order_config, order_identity
-    from operators.orders import FoundOrder
+    from operators.fractional_order import FoundOrder
 
     path = tmp_path / "d.parquet"
     settings = load_settings({"features.sampling": "100ms"})

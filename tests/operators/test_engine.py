@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators import snapshot
-from operators.blocks import sides
+from operators import state_codec
 from operators.book import MAX_LEVELS
 from operators.config import MS, SECOND, FeatureConfig
 from operators.features import FeatureEngine, concat_rows
+from operators.level_blocks import sides
 from sources.events import DELTA, SNAPSHOT, TRADE, TapeBatch, tape_batch
 from tests import strategies
 from tests.operators.columns import agree, by_name, run, same_bits
@@ -118,8 +118,8 @@ def test_snapshot_is_refused_when_version_or_configuration_differ(monkeypatch: p
         FeatureEngine(config).resume(b"")
     with pytest.raises(ValueError, match="buffer"):
         FeatureEngine(config).resume(data[:-8])
-    version = snapshot.VERSION
-    monkeypatch.setattr(snapshot, "VERSION", 999)
+    version = state_codec.VERSION
+    monkeypatch.setattr(state_codec, "VERSION", 999)
     with pytest.raises(ValueError, match=f"version {version}; this build reads version 999"):
         FeatureEngine(config).resume(data)
 

@@ -11,10 +11,10 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 from hypothesis import given
 
-from operators.blocks import Book, sides
 from operators.config import SECOND, FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Memory, concat_rows, features
-from operators.rows import TS
+from operators.level_blocks import Book, sides
+from operators.row import TS
 from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
 from tests.operators.columns import run, same_bits

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.config import SECOND, FeatureConfig
-from operators.stretch import StretchSampler
+from operators.longest_segment import StretchSampler
 from sources.events import RESET, TRADE, TapeBatch
 from tests import strategies
 from tests.operators.columns import by_name, run

@@ -7,7 +7,7 @@ import numpy as np
 
 from operators.config import SECOND, FeatureConfig
 from operators.features import FeatureEngine
-from operators.rows import ROW_ORDINAL, TS
+from operators.row import ROW_ORDINAL, TS
 from operators.schema import feature_columns
 from sources.events import RESET, TRADE, Float64s, Int64s, TapeBatch
 

@@ -10,8 +10,8 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from operators.config import FeatureConfig
 from operators.fracdiff import find_optimal_d, frac_diff_ffd
-from operators.order_search import Trial
-from operators.stretch import Price, Stretch, StretchSampler
+from operators.longest_segment import Price, Stretch, StretchSampler
+from operators.optimal_d import Trial
 from sources.events import Float64s, InstrumentBatch, Int64s
 from sources.instrument import Instrument
 

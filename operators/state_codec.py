@@ -19,9 +19,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from operators.blocks import make_book, sides
 from operators.config import FeatureConfig
 from operators.fractal import FractalWindow
+from operators.level_blocks import make_book, sides
 from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
 from operators.state import ROWS, SAMPLES, TOP, State

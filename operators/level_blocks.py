@@ -3,7 +3,7 @@
 A side is sorted by ``key = side · price`` (side +1 or −1) in rising order, so that the best level is always the last
 one and one code serves both sides. Its levels lie in blocks of up to 31, the farthest block first; a block begins at
 its fence. Every eighth fence stands once more in a column of its own, so that three short searches without a branch
-find a level (`operators.sorted_runs`).
+find a level (`operators.sorted_block`).
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from operators.jit import kernel
-from operators.sorted_runs import counter, shifter
+from operators.sorted_block import counter, shifter
 from sources.events import Float64s, Int64s
 
 START_BLOCKS = 8  # of a new book, a side
