@@ -16,7 +16,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from dataflows.engine_options import Recovery, cluster
-from dataflows.identities import identity_of, own_orders, same_columns
+from dataflows.identities import identity_of, own_fractional_orders, same_columns
 from dataflows.interpreter import keep_freed_memory
 from dataflows.interruption import on_interruption
 from dataflows.progress import ReplayProgress
@@ -259,7 +259,7 @@ def engine_factory(
     settings: Settings, config: FeatureConfig, made: dict[Instrument, FeatureEngine]
 ) -> Callable[[Instrument], FeatureEngine]:
     """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``."""
-    orders = own_orders(settings, config)
+    orders = own_fractional_orders(settings, config)
     with_books = settings.books.path is not None
     memory: dict[FeatureConfig, Memory] = defaultdict(list)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dataflows.orders import read_orders
+from dataflows.orders import read_fractional_orders
 from dataflows.settings import Settings
 from operators.config import FeatureConfig
 from operators.identity import book_settings, feature_settings
@@ -14,26 +14,26 @@ from sources.parquet import read_schema
 from sources.tape.layout import data_files, instruments
 
 
-def own_orders(settings: Settings, config: FeatureConfig) -> dict[Instrument, dict[str, float]]:
+def own_fractional_orders(settings: Settings, config: FeatureConfig) -> dict[Instrument, dict[str, float]]:
     """Fractional orders by instrument and series, from the file if one is named.
 
     Raises:
         TickwaxError: it cannot be read, or was made from other samples.
     """
-    return read_orders(settings.features.d_file, config) if settings.features.d_file else {}
+    return read_fractional_orders(settings.features.d_file, config) if settings.features.d_file else {}
 
 
 def identity_of(name: str, settings: Settings, config: FeatureConfig) -> Identity:
     """What the files of a data set say of themselves: ``features`` or ``books``.
 
     Raises:
-        TickwaxError: as `own_orders`.
+        TickwaxError: as `own_fractional_orders`.
     """
     if name == "books":
         return Identity(name, book_settings(config))
     own = {
         str(instrument): {f"features.d_file.{series}_d": str(float(d)) for series, d in orders.items()}
-        for instrument, orders in own_orders(settings, config).items()
+        for instrument, orders in own_fractional_orders(settings, config).items()
     }
     return Identity(name, feature_settings(config), own)
 

@@ -10,11 +10,11 @@ from dataflows.terminal import ready_streams
 ready_streams()
 with quick_imports():
     from dataflows.kernels import ready_features
-    from dataflows.order_search import prepare_orders
+    from dataflows.order_search import prepare_optimal_d
     from dataflows.settings import load_settings
     from dataflows.startup import or_exit
 
-_run = or_exit(lambda: prepare_orders(load_settings()))
+_run = or_exit(lambda: prepare_optimal_d(load_settings()))
 _run.stop_on_signals()
 ready_features()
 _run.progress.start()

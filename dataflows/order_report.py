@@ -7,7 +7,7 @@ import numpy as np
 
 from dataflows.charts import Panel
 from dataflows.text_table import TextTable
-from operators.fractional_order import FoundOrder
+from operators.fractional_order import FractionalOrder
 
 _NS = 1_000_000_000
 
@@ -15,7 +15,7 @@ _NS = 1_000_000_000
 _TITLES = ("instrument", "series", "d", "stationary", "ADF", "p", "memory", "samples", "from (UTC)", "to (UTC)")
 
 
-def orders_table(orders: Sequence[FoundOrder]) -> TextTable:
+def fractional_order_table(orders: Sequence[FractionalOrder]) -> TextTable:
     """One line a series."""
     table = TextTable(_TITLES, keys=2, left=("stationary",))
     for o in orders:
@@ -26,12 +26,12 @@ def orders_table(orders: Sequence[FoundOrder]) -> TextTable:
     return table
 
 
-def order_notes(orders: Sequence[FoundOrder]) -> list[str]:
+def fractional_order_notes(orders: Sequence[FractionalOrder]) -> list[str]:
     """A line for each series of which there is something to know."""
     return [f"{o.exchange}:{o.symbol} {o.series}: {o.note}" for o in orders if o.note]
 
 
-def order_panels(orders: Sequence[FoundOrder]) -> list[list[Panel]]:
+def fractional_order_panels(orders: Sequence[FractionalOrder]) -> list[list[Panel]]:
     """A row a tested series: it at several orders, ADF statistic, p-value and correlation against the order."""
     rows = []
     for o in orders:

@@ -12,7 +12,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from dataflows.charts import check_chart_path, draw
 from dataflows.interruption import on_interruption
-from dataflows.order_report import order_notes, order_panels, orders_table
+from dataflows.order_report import fractional_order_notes, fractional_order_panels, fractional_order_table
 from dataflows.progress import progress_bar
 from dataflows.settings import Settings
 from dataflows.settings_bounds import check_hole
@@ -22,11 +22,11 @@ from dataflows.terminal import line, prose
 from dataflows.text_table import show
 from operators.config import SECOND
 from operators.fracdiff import MOST_ORDERS
-from operators.fractional_order import FoundOrder, OrderConfig, optimal_orders
+from operators.fractional_order import FractionalOrder, FractionalOrderConfig, optimal_d
 from operators.identity import feature_settings
 from operators.optimal_d import Trial
 from sinks.identity import Identity
-from sinks.orders import check_orders_path, write_orders
+from sinks.orders import check_optimal_d_path, write_fractional_orders
 from sources.errors import TickwaxError
 from sources.events import TapeBatch
 from sources.instrument import Instrument
@@ -80,7 +80,7 @@ class OrderRun:
         os._exit(code)
 
 
-def prepare_orders(settings: Settings) -> OrderRun:
+def prepare_optimal_d(settings: Settings) -> OrderRun:
     """Put the search together.
 
     Raises:
@@ -90,10 +90,10 @@ def prepare_orders(settings: Settings) -> OrderRun:
     root = settings.tape.path
     if root is None:
         raise TickwaxError("tape.path: empty; the orders are chosen from a tape")
-    check_orders_path(wanted.path)
+    check_optimal_d_path(wanted.path)
     if wanted.plot is not None:
         check_chart_path("optimal_d.plot", wanted.plot)
-    config = order_config(settings)
+    config = fractional_order_config(settings)
     start, end = wanted.start, wanted.train_until
     journals = open_journals(root)
     chosen = chosen_instruments(settings, root, journals)
@@ -107,14 +107,14 @@ def prepare_orders(settings: Settings) -> OrderRun:
     flow = Dataflow("tickwax_optimal_d")
     run = OrderRun(flow, progress)
     tape = op.input("tape", flow, TapeSource(readers, lambda item: progress.read(item.batch), run.stop_with_error))
-    found = optimal_orders("search", tape, config, lambda instrument: first[instrument], progress.tested)
+    found = optimal_d("search", tape, config, lambda instrument: first[instrument], progress.tested)
     together = op.map("together", found, lambda item: (_ALL, item[1]))
     rows = op.fold_final("collect", together, list, lambda rows, more: rows + more)
-    op.output("orders", rows, _OrdersSink(settings, config, chosen, run))
+    op.output("orders", rows, _OptimalDSink(settings, config, chosen, run))
     return run
 
 
-def order_config(settings: Settings) -> OrderConfig:
+def fractional_order_config(settings: Settings) -> FractionalOrderConfig:
     """How to search, from the settings.
 
     Raises:
@@ -134,7 +134,7 @@ def order_config(settings: Settings) -> OrderConfig:
             raise TickwaxError(f"optimal_d.{name}: {value} is not {allowed}")
     if 1 / wanted.step > MOST_ORDERS:
         raise TickwaxError(f"optimal_d.step: {wanted.step} makes {1 / wanted.step:.3g} orders; at most {MOST_ORDERS}")
-    return OrderConfig(
+    return FractionalOrderConfig(
         features=features,
         price=wanted.price,
         pvalue=wanted.pvalue,
@@ -144,7 +144,7 @@ def order_config(settings: Settings) -> OrderConfig:
     )
 
 
-def order_identity(settings: Settings, config: OrderConfig) -> Identity:
+def fractional_order_identity(settings: Settings, config: FractionalOrderConfig) -> Identity:
     """What decides an order: the settings of the search and those of the samples."""
     samples = feature_settings(config.features)
     names = ("features.sampling", "features.max_hold", "features.ffd_threshold")
@@ -156,10 +156,12 @@ def order_identity(settings: Settings, config: OrderConfig) -> Identity:
     )
 
 
-class _OrdersSink(DynamicSink[tuple[str, list[FoundOrder]]]):
+class _OptimalDSink(DynamicSink[tuple[str, list[FractionalOrder]]]):
     """Writes and tells the result; it comes once, at the end, to one worker of one process."""
 
-    def __init__(self, settings: Settings, config: OrderConfig, chosen: list[Instrument], run: OrderRun) -> None:
+    def __init__(
+        self, settings: Settings, config: FractionalOrderConfig, chosen: list[Instrument], run: OrderRun
+    ) -> None:
         self._settings = settings
         self._config = config
         self._chosen = chosen
@@ -169,30 +171,32 @@ class _OrdersSink(DynamicSink[tuple[str, list[FoundOrder]]]):
         """The part of one worker."""
         return _OrdersPartition(self)
 
-    def write(self, orders: list[FoundOrder]) -> None:
+    def write(self, orders: list[FractionalOrder]) -> None:
         """The file, the picture, the table."""
         wanted = self._settings.optimal_d
         orders = sorted(orders, key=lambda o: (o.exchange, o.symbol, o.series))
         try:
             sampling = (wanted.sampling or self._settings.features.sampling).text
-            write_orders(wanted.path, orders, sampling, order_identity(self._settings, self._config))
-            if wanted.plot is not None and (panels := order_panels(orders)):
+            write_fractional_orders(
+                wanted.path, orders, sampling, fractional_order_identity(self._settings, self._config)
+            )
+            if wanted.plot is not None and (panels := fractional_order_panels(orders)):
                 draw(wanted.plot, panels)
         except TickwaxError as e:
             self._run.stop_with_error(e)
         self._run.progress.stop()
-        show(orders_table(orders))
-        for note in order_notes(orders):
+        show(fractional_order_table(orders))
+        for note in fractional_order_notes(orders):
             prose(note)
         prose(f"written to {wanted.path}; use it with features.d_file={wanted.path}")
         if wanted.plot is not None:
             line(f"drawn: {wanted.plot}" if panels else "nothing to draw: no series was tested")
 
 
-class _OrdersPartition(StatelessSinkPartition[tuple[str, list[FoundOrder]]]):
-    def __init__(self, sink: _OrdersSink) -> None:
+class _OrdersPartition(StatelessSinkPartition[tuple[str, list[FractionalOrder]]]):
+    def __init__(self, sink: _OptimalDSink) -> None:
         self._sink = sink
 
-    def write_batch(self, items: list[tuple[str, list[FoundOrder]]]) -> None:
+    def write_batch(self, items: list[tuple[str, list[FractionalOrder]]]) -> None:
         for _, orders in items:
             self._sink.write(orders)

@@ -12,7 +12,7 @@ from sources.parquet import read_columns
 _SERIES = ("price", "volume")
 
 
-def read_orders(path: Path, config: FeatureConfig | None = None) -> dict[Instrument, dict[str, float]]:
+def read_fractional_orders(path: Path, config: FeatureConfig | None = None) -> dict[Instrument, dict[str, float]]:
     """Order d per instrument and series (``price`` or ``volume``).
 
     Args:

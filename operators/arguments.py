@@ -68,7 +68,7 @@ def as_count(name: str, value: Any, least: int, most: int | None = None) -> int:
     return int(number)
 
 
-def as_order(d: Any) -> float:
+def as_fractional_order(d: Any) -> float:
     """A fractional order, 0 to 2; 0 is the series itself.
 
     Raises:

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from operators.arguments import as_array, as_count, as_number, as_order, as_threshold
+from operators.arguments import as_array, as_count, as_fractional_order, as_number, as_threshold
 from operators.ffd import ffd_into, ffd_push, ffd_weights
-from operators.optimal_d import OptimalOrder, Trial, search
+from operators.optimal_d import OptimalD, Trial, search
 from operators.ordered_dot import dots
 from sources.events import Float64s
 
-__all__ = ["FractionalDifferentiator", "OptimalOrder", "find_optimal_d", "frac_diff_ffd", "get_weights_ffd"]
+__all__ = ["FractionalDifferentiator", "OptimalD", "find_optimal_d", "frac_diff_ffd", "get_weights_ffd"]
 
 _CHUNK = 65_536  # values of a long series that one thread takes at a time
 MOST_ORDERS = 10_000  # of a grid
@@ -37,7 +37,7 @@ def get_weights_ffd(d: float, threshold: float = 1e-5) -> Float64s:
     >>> len(get_weights_ffd(0.4))
     1458
     """
-    return ffd_weights(as_order(d), as_threshold(threshold))
+    return ffd_weights(as_fractional_order(d), as_threshold(threshold))
 
 
 def frac_diff_ffd(series: Any, d: float, threshold: float = 1e-5, *, threads: int | None = None) -> Float64s:
@@ -85,7 +85,7 @@ class FractionalDifferentiator:
         """Raises:
         ValueError: ``d`` is outside [0, 2], or ``threshold`` outside (0, 1].
         """
-        self.d, self.threshold = as_order(d), as_threshold(threshold)
+        self.d, self.threshold = as_fractional_order(d), as_threshold(threshold)
         self._weights = ffd_weights(self.d, self.threshold)[::-1].copy()
         self.window_size = len(self._weights)
         self._history = np.zeros(2 * self.window_size)
@@ -117,7 +117,7 @@ def find_optimal_d(
     tolerance: float = 0.001,
     threshold: float = 1e-5,
     progress: Callable[[Trial], None] = lambda trial: None,
-) -> OptimalOrder:
+) -> OptimalD:
     """The smallest order d whose fractional difference is stationary: a grid from 0, then bisection.
 
     Stationary is what the augmented Dickey–Fuller test with a constant and its lags chosen by AIC calls so

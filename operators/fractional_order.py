@@ -10,7 +10,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from operators.config import FeatureConfig
 from operators.fracdiff import find_optimal_d, frac_diff_ffd
-from operators.longest_segment import Price, Stretch, StretchSampler
+from operators.longest_segment import Price, Segment, SegmentSampler
 from operators.optimal_d import Trial
 from sources.events import Float64s, InstrumentBatch, Int64s
 from sources.instrument import Instrument
@@ -20,7 +20,7 @@ _POINTS = 1500  # of a drawn series
 
 
 @dataclass(frozen=True)
-class OrderConfig:
+class FractionalOrderConfig:
     """How orders are searched for.
 
     Attributes:
@@ -40,7 +40,7 @@ class OrderConfig:
 
 
 @dataclass(frozen=True)
-class FoundOrder:
+class FractionalOrder:
     """A row of the file, and what a table and a picture say beyond it."""
 
     exchange: str
@@ -60,13 +60,13 @@ class FoundOrder:
     curves: tuple[tuple[str, Int64s, Float64s], ...] = ()  # name, ts, values
 
 
-def find_orders(
-    instrument: Instrument, stretch: Stretch, config: OrderConfig, told: Callable[[str, Trial], None]
-) -> list[FoundOrder]:
+def find_fractional_orders(
+    instrument: Instrument, segment: Segment, config: FractionalOrderConfig, told: Callable[[str, Trial], None]
+) -> list[FractionalOrder]:
     """The order of each series. One too short or constant keeps its row, with the order of the configuration."""
     defaults = {"price": config.features.price_d, "volume": config.features.volume_d}
     return [
-        _find(instrument, name, getattr(stretch, name), stretch.ts, config, defaults[name], told) for name in SERIES
+        _find(instrument, name, getattr(segment, name), segment.ts, config, defaults[name], told) for name in SERIES
     ]
 
 
@@ -75,10 +75,10 @@ def _find(
     name: str,
     x: Float64s,
     ts: Int64s,
-    config: OrderConfig,
+    config: FractionalOrderConfig,
     default: float,
     told: Callable[[str, Trial], None],
-) -> FoundOrder:
+) -> FractionalOrder:
     row: dict[str, Any] = {"exchange": instrument.venue, "symbol": instrument.symbol, "series": name, "n": len(x)}
     row |= {"from_ts": int(ts[0]), "to_ts": int(ts[-1])} if len(ts) else {"from_ts": None, "to_ts": None}
     threshold = config.features.ffd_threshold
@@ -93,8 +93,8 @@ def _find(
         )
     except ValueError as e:
         note = f"{str(e).removeprefix('series: ')}; d is the default"
-        return FoundOrder(**row, d=default, note=note)
-    return FoundOrder(
+        return FractionalOrder(**row, d=default, note=note)
+    return FractionalOrder(
         **row,
         d=best.d,
         adf_stat=best.adf_stat,
@@ -118,35 +118,40 @@ def _curves(x: Float64s, ts: Int64s, d: float, threshold: float) -> Iterator[tup
             yield f"d = {order:.3g}", ts[chosen], values[chosen]
 
 
-class OrderLogic(StatefulBatchLogic[InstrumentBatch, list[FoundOrder], None]):
+class OrderLogic(StatefulBatchLogic[InstrumentBatch, list[FractionalOrder], None]):
     """The keyed step: one instrument's tape batches in, its orders out at the end."""
 
     def __init__(
-        self, config: OrderConfig, first_ordinal: Callable[[Instrument], int], told: Callable[[str, str, Trial], None]
+        self,
+        config: FractionalOrderConfig,
+        first_ordinal: Callable[[Instrument], int],
+        told: Callable[[str, str, Trial], None],
     ) -> None:
         self._config = config
         self._first_ordinal = first_ordinal
         self._told = told
         self._instrument: Instrument | None = None
-        self._sampler: StretchSampler | None = None
+        self._sampler: SegmentSampler | None = None
 
-    def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[list[FoundOrder]], bool]:
+    def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[list[FractionalOrder]], bool]:
         """Sample each batch in turn."""
         for instrument, batch, _ in values:
             if self._sampler is None:
                 self._instrument = instrument
                 first = self._first_ordinal(instrument)
-                self._sampler = StretchSampler(self._config.features, self._config.price, first)
+                self._sampler = SegmentSampler(self._config.features, self._config.price, first)
             self._sampler.add(batch)
         return [], StatefulBatchLogic.RETAIN
 
-    def on_eof(self) -> tuple[Iterable[list[FoundOrder]], bool]:
+    def on_eof(self) -> tuple[Iterable[list[FractionalOrder]], bool]:
         """The tape is over: search."""
         assert self._instrument is not None
         assert self._sampler is not None
         key = str(self._instrument)
-        stretch = self._sampler.longest()
-        found = find_orders(self._instrument, stretch, self._config, lambda name, trial: self._told(key, name, trial))
+        segment = self._sampler.longest()
+        found = find_fractional_orders(
+            self._instrument, segment, self._config, lambda name, trial: self._told(key, name, trial)
+        )
         return [found], StatefulBatchLogic.DISCARD
 
     def snapshot(self) -> None:
@@ -154,13 +159,13 @@ class OrderLogic(StatefulBatchLogic[InstrumentBatch, list[FoundOrder], None]):
         return None
 
 
-def optimal_orders(
+def optimal_d(
     step_id: str,
     up: KeyedStream[InstrumentBatch],
-    config: OrderConfig,
+    config: FractionalOrderConfig,
     first_ordinal: Callable[[Instrument], int] = lambda instrument: 0,
     told: Callable[[str, str, Trial], None] = lambda key, series, trial: None,
-) -> KeyedStream[list[FoundOrder]]:
+) -> KeyedStream[list[FractionalOrder]]:
     """Search the orders of every instrument whose tape flows in, keyed by ``venue:SYMBOL``; at its end, one list each.
 
     Args:

@@ -1,4 +1,4 @@
-"""One instrument's samples of price and traded volume, and the longest stretch of them without a restart."""
+"""One instrument's samples of price and traded volume, and the longest segment of them without a restart."""
 
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -14,7 +14,7 @@ from sources.events import RESET, TRADE, Float64s, Int64s, TapeBatch
 Price = Literal["mid", "trade"]
 
 
-class Stretch(NamedTuple):
+class Segment(NamedTuple):
     """Consecutive samples, every column of shape ``(n,)``."""
 
     ts: Int64s  # ns
@@ -27,10 +27,10 @@ class Stretch(NamedTuple):
         return len(self.ts)
 
 
-class StretchSampler:
-    """Samples one tape on the features' own clock (contract, 4.2) and keeps its longest stretch.
+class SegmentSampler:
+    """Samples one tape on the features' own clock (contract, 4.2) and keeps its longest segment.
 
-    A stretch ends where the features would restart: at a reset, and at a hole longer than ``max_hold``.
+    A segment ends where the features would restart: at a reset, and at a hole longer than ``max_hold``.
     """
 
     def __init__(self, config: FeatureConfig, price: Price = "mid", first_ordinal: int = 0) -> None:
@@ -53,9 +53,9 @@ class StretchSampler:
         self._clock: int | None = None
         self._restart = -1  # ordinal of the newest restart
         self._trade = (-1, np.nan)  # ordinal and price of the newest trade
-        self._parts: list[Stretch] = []  # of the stretch that is not over
+        self._parts: list[Segment] = []  # of the segment that is not over
         self._began = -1  # ordinal of the restart that it follows
-        self._longest = Stretch(np.empty(0, np.int64), np.empty(0), np.empty(0))
+        self._longest = Segment(np.empty(0, np.int64), np.empty(0), np.empty(0))
 
     def add(self, batch: TapeBatch) -> None:
         """Take the tape rows that follow those of the call before."""
@@ -76,25 +76,25 @@ class StretchSampler:
         else:
             last = np.searchsorted(trades, newest, "right") - 1
             price = np.where(trades[last] > began, prices[last], np.nan)
-        samples = Stretch(rows.integer[TS], np.log(price), np.log(1.0 + rows.value[self._traded]))
+        samples = Segment(rows.integer[TS], np.log(price), np.log(1.0 + rows.value[self._traded]))
         cuts = np.flatnonzero(began != np.append(self._began, began[:-1]))
         self._began = int(began[-1]) if rows.rows else self._began
         for start, stop in zip([0, *cuts], [*cuts, rows.rows], strict=True):
             if start in cuts:
                 self._end()
             if stop > start:
-                self._parts.append(Stretch._make(column[start:stop].copy() for column in samples))
+                self._parts.append(Segment._make(column[start:stop].copy() for column in samples))
 
-    def longest(self) -> Stretch:
-        """The stretch with the most samples, the first of equals; without those before its first trade."""
+    def longest(self) -> Segment:
+        """The segment with the most samples, the first of equals; without those before its first trade."""
         self._end()
         known = ~np.isnan(self._longest.price)
         first = int(known.argmax()) if known.any() else self._longest.rows
-        return Stretch._make(column[first:] for column in self._longest)
+        return Segment._make(column[first:] for column in self._longest)
 
     def _end(self) -> None:
         if sum(part.rows for part in self._parts) > self._longest.rows:
-            self._longest = Stretch._make(np.concatenate(columns) for columns in zip(*self._parts, strict=True))
+            self._longest = Segment._make(np.concatenate(columns) for columns in zip(*self._parts, strict=True))
         self._parts = []
 
     def _restarts(self, batch: TapeBatch) -> Int64s:

@@ -23,7 +23,7 @@ class Trial(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OptimalOrder:
+class OptimalD:
     """The order found and its series.
 
     Attributes:
@@ -100,7 +100,7 @@ def search(
     tolerance: float,
     weight_threshold: float,
     told: Callable[[Trial], None] = lambda trial: None,
-) -> OptimalOrder:
+) -> OptimalD:
     """Test every order of a grid, then bisect between the smallest that passes and the one before.
 
     Args:
@@ -143,7 +143,7 @@ def search(
     if run.untestable:
         notes.append(run.untested())
     result = run.confirmed(best)
-    return OptimalOrder(
+    return OptimalD(
         d=best,
         series=difference(x, best, weight_threshold),
         adf_stat=result.stat,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from operators.fractional_order import FoundOrder
+from operators.fractional_order import FractionalOrder
 from sinks.identity import Identity
 from sinks.parquet import CHECKSUMS, seal
 from sources.errors import TickwaxError
@@ -32,7 +32,7 @@ ORDERS_SCHEMA = pa.schema(
 )
 
 
-def check_orders_path(path: Path) -> None:
+def check_optimal_d_path(path: Path) -> None:
     """Refuse, before any work, what could not be written or should not be replaced.
 
     Raises:
@@ -49,7 +49,9 @@ def check_orders_path(path: Path) -> None:
             raise TickwaxError(f"optimal_d.path: {path} is there and holds something else; name another file")
 
 
-def write_orders(path: Path, orders: Sequence[FoundOrder], sampling: str, identity: Identity | None = None) -> None:
+def write_fractional_orders(
+    path: Path, orders: Sequence[FractionalOrder], sampling: str, identity: Identity | None = None
+) -> None:
     """Write the file, whole or not at all; one that is there is replaced. ``identity`` is written into it.
 
     Raises:

@@ -5,13 +5,13 @@ from typing import Any
 from bytewax.run import cli_main
 
 from dataflows.kernels import ready_features
-from dataflows.order_search import prepare_orders
+from dataflows.order_search import prepare_optimal_d
 from dataflows.settings import load_settings
 
 
 def optimal_d(flags: dict[str, Any], workers: int) -> None:
     """Search to the end with a progress bar; ``flags`` are settings."""
-    run = prepare_orders(load_settings(flags))
+    run = prepare_optimal_d(load_settings(flags))
     release = run.stop_on_signals()
     try:
         ready_features()

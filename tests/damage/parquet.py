@@ -7,12 +7,12 @@ from pathlib import Path
 from random import Random
 
 import pyarrow.parquet as pq
+from operators.orders import FractionalOrder
 
-from dataflows.orders import read_orders
+from dataflows.orders import read_fractional_orders
 from dataflows.synthesis import write_synthetic_tape
-from operators.orders import FoundOrder
 from sinks.identity import Identity, settings_in
-from sinks.orders import write_orders
+from sinks.orders import write_fractional_orders
 from sources.errors import DamagedError
 from sources.parquet import END, MARK
 from sources.tape.files import ParquetFile
@@ -59,7 +59,7 @@ def read_tape(root: Path) -> tuple[str, str]:
 
 def read_order_file(path: Path) -> tuple[str, str]:
     """The same of a file of fractional orders."""
-    return _told(lambda: repr((read_orders(path), settings_in(path))))
+    return _told(lambda: repr((read_fractional_orders(path), settings_in(path))))
 
 
 def _told(read: Callable[[], str]) -> tuple[str, str]:
@@ -90,7 +90,9 @@ class Files:
             self.files = data_files(self._root, INSTRUMENTS[0])
         else:
             self._root, self._read = folder / "orders.parquet", read_order_file
-            write_orders(self._root, list(_orders()), "100ms", Identity("optimal_d", {"features.sampling": "100ms"}))
+            write_fractional_orders(
+                self._root, list(_orders()), "100ms", Identity("optimal_d", {"features.sampling": "100ms"})
+            )
             self.files = [self._root]
         for path in self.files:
             WRITERS[written](path)
@@ -129,9 +131,9 @@ class Files:
         return Outcome.TRACEBACK
 
 
-def _orders() -> list[FoundOrder]:
+def _orders() -> list[FractionalOrder]:
     return [
-        FoundOrder(i.venue, i.symbol, series, 100, 0, MIDNIGHT, d, "", -3.0, 0.01, 0.9, True)
+        FractionalOrder(i.venue, i.symbol, series, 100, 0, MIDNIGHT, d, "", -3.0, 0.01, 0.9, True)
         for i in INSTRUMENTS
         for series, d in (("price", 0.35), ("volume", 0.5))
     ]

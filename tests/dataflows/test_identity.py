@@ -17,7 +17,7 @@ from operators.dictionary import describe
 from operators.identity import feature_settings
 from operators.schema import book_columns, feature_columns
 from sinks.identity import settings_in
-from sinks.orders import write_orders
+from sinks.orders import write_fractional_orders
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.layout import data_files
@@ -136,13 +136,15 @@ def test_a_file_of_a_newer_version_is_refused(synthetic_tape_root, tmp_path):
 
 
 def test_orders_belong_to_the_samples_they_were_chosen_on(synthetic_tape_root, tmp_path):
-    from dataflows.order_search import order_config, order_identity
-    from operators.fractional_order import FoundOrder
+    from dataflows.order_search import fractional_order_config, fractional_order_identity
+    from operators.fractional_order import FractionalOrder
 
     path = tmp_path / "d.parquet"
     settings = load_settings({"features.sampling": "100ms"})
-    order = FoundOrder("binance_futures", "BTCUSDT", "price", 500, 0, 1, 0.25, "")
-    write_orders(path, [order], "100ms", order_identity(settings, order_config(settings)))
+    order = FractionalOrder("binance_futures", "BTCUSDT", "price", 500, 0, 1, 0.25, "")
+    write_fractional_orders(
+        path, [order], "100ms", fractional_order_identity(settings, fractional_order_config(settings))
+    )
     with pytest.raises(TickwaxError, match=r"was made with features\.sampling 100ms, and it is 1s now"):
         replay(synthetic_tape_root, tmp_path / "f", features__d_file=str(path), features__sampling="1s")
     replay(synthetic_tape_root, tmp_path / "f", features__d_file=str(path), symbols=[str(BTC)])

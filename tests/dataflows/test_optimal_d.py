@@ -16,8 +16,8 @@ from statsmodels.tsa.stattools import adfuller
 from typer.testing import CliRunner
 
 from dataflows.flows import prepare_replay
-from dataflows.order_search import prepare_orders
-from dataflows.orders import read_orders
+from dataflows.order_search import prepare_optimal_d
+from dataflows.orders import read_fractional_orders
 from dataflows.settings import load_settings
 from dataflows.verbs import app
 from operators.fracdiff import find_optimal_d
@@ -45,7 +45,7 @@ def search(tape: Path, out: Path, workers: int = 1, **flags: object) -> list[dic
     """In this process; a keyword's double underscore is the dot of the key."""
     flags = {"tape__path": str(tape), "optimal_d__path": str(out), "features__ffd_threshold": 0.001, **flags}
     settings = load_settings({key.replace("__", "."): value for key, value in flags.items()})
-    cli_main(prepare_orders(settings).flow, workers_per_process=workers)
+    cli_main(prepare_optimal_d(settings).flow, workers_per_process=workers)
     return pq.read_table(out).to_pylist()
 
 
@@ -103,7 +103,7 @@ def test_every_row_is_what_the_library_finds_in_the_replays_features(found, synt
 
 def test_features_take_the_file(found, synthetic_tape_root, tmp_path):
     path, rows = found
-    orders = read_orders(path)
+    orders = read_fractional_orders(path)
     assert orders == {i: {r["series"]: r["d"] for r in rows if (r["exchange"], r["symbol"]) == i} for i in INSTRUMENTS}
     replay = prepare_replay(
         load_settings(
@@ -164,7 +164,7 @@ def test_a_series_that_cannot_be_tested_keeps_its_row(synthetic_tape_root, tmp_p
         assert (row["d"], row["is_stationary"], row["n"]) == (d, False, 10 if row["from_ts"] else 0)
         assert np.isnan([row["adf_stat"], row["adf_pvalue"], row["memory_retained"]]).all()
     assert "10 values; a test needs 100; d is the default" in re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert read_orders(tmp_path / "o.parquet") == {BTC: {"price": 0.35, "volume": 0.5}}
+    assert read_fractional_orders(tmp_path / "o.parquet") == {BTC: {"price": 0.35, "volume": 0.5}}
 
 
 def test_trade_prices_on_request(synthetic_tape_root, tmp_path):
@@ -217,7 +217,7 @@ def test_pictures(synthetic_tape_root, tmp_path):
 )
 def test_what_cannot_be_is_one_line(synthetic_tape_root, flags, says):
     with pytest.raises(TickwaxError, match=says) as caught:
-        prepare_orders(load_settings({"tape.path": str(synthetic_tape_root), **flags}))
+        prepare_optimal_d(load_settings({"tape.path": str(synthetic_tape_root), **flags}))
     assert "\n" not in str(caught.value)
 
 

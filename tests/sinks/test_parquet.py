@@ -10,7 +10,7 @@ import pytest
 
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.imports import SourceFile, appearing, imported
-from sinks.orders import write_orders
+from sinks.orders import write_fractional_orders
 from sinks.parquet import seal
 from sources.errors import DamagedError, TickwaxError
 from sources.instrument import Instrument
@@ -148,7 +148,7 @@ def test_sealed_once(path):
 
 
 def test_orders_and_markers_have_them(tmp_path):
-    write_orders(tmp_path / "orders.parquet", [], "100ms")
+    write_fractional_orders(tmp_path / "orders.parquet", [], "100ms")
     tape = tmp_path / "tape"
     folder = tape / "exchange=binance_futures" / "symbol=BTCUSDT" / "date=1970-01-01"
     folder.mkdir(parents=True)

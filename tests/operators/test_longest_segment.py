@@ -1,4 +1,4 @@
-"""The longest stretch of samples, against the feature rows and a walk over the tape in plain Python."""
+"""The longest segment of samples, against the feature rows and a walk over the tape in plain Python."""
 
 import math
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.config import SECOND, FeatureConfig
-from operators.longest_segment import StretchSampler
+from operators.longest_segment import SegmentSampler
 from sources.events import RESET, TRADE, TapeBatch
 from tests import strategies
 from tests.operators.columns import by_name, run
@@ -46,7 +46,7 @@ def test_the_longest_stretch_of_feature_rows(data: st.DataObject, price: str) ->
     longest = max(stretches.values(), key=len, default=[])
     longest = longest[next((i for i, row in enumerate(longest) if not math.isnan(row[1])), len(longest)) :]
 
-    sampler = StretchSampler(config, price)
+    sampler = SegmentSampler(config, price)
     for part in strategies.split(batch, data.draw(strategies.splits(batch.rows))):
         sampler.add(part)
     got = sampler.longest()
@@ -60,6 +60,6 @@ def test_rows_before_the_range_only_make_the_book_known() -> None:
     script.snapshot(10 * SECOND, bids=[(9.0, 1.0)], asks=[(11.0, 1.0)])
     for i in range(1, 8):
         script.delta((10 + i) * SECOND, bids=[(9.0 + i / 10, 1.0)])
-    sampler = StretchSampler(FeatureConfig(sampling_ns=SECOND), first_ordinal=4)
+    sampler = SegmentSampler(FeatureConfig(sampling_ns=SECOND), first_ordinal=4)
     sampler.add(script.batch())
     assert (sampler.longest().ts // SECOND).tolist() == [13, 14, 15, 16]
