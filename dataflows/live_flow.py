@@ -31,10 +31,11 @@ from dataflows.settings_types import DIRECT, check_proxy
 from dataflows.startup import say
 from dataflows.summary import latency_lines
 from operators.features import FeatureEngine, FeatureRows, features
-from operators.schema import book_columns, feature_columns
+from operators.schema import Column, book_columns, feature_columns
 from sinks.form import Form
-from sinks.identity import check_folder
+from sinks.identity import Identity, check_folder
 from sinks.lock import DataSetLock
+from sinks.quarantine import without_damaged
 from sinks.recording import RecordingSink
 from sinks.rows import rows_form
 from sinks.segments import Rotation
@@ -116,7 +117,7 @@ class Live:
     def closing_lines(self) -> list[str]:
         """What there is to say at the end of the run, but for data sets."""
         self.telemetry.tell_counts()
-        return latency_lines(self.telemetry.latencies)
+        return [*self.telemetry.quarantined(), *latency_lines(self.telemetry.latencies)]
 
     def _interrupted(self, number: int) -> None:
         self._signals += 1
@@ -159,7 +160,7 @@ def prepare_live(
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
     live = Live(flow, threading.Event(), {} if engines is None else engines, {}, LiveTelemetry())
-    past = Past(root) if root else None
+    past = Past(root, live.telemetry.set_aside) if root else None
     new_engine = engine_factory(settings, config, live.engines)
 
     def make_engine(instrument: Instrument) -> FeatureEngine:
@@ -171,6 +172,7 @@ def prepare_live(
     def sink(name: str, path: Path, form: Form[Any], count: Callable[[Any], None]) -> RecordingSink[Any]:
         live.locks.append(DataSetLock(path, cluster(), say))
         count_damage(name, live.locks[-1].damage)
+        live.telemetry.journals_set_aside(live.locks[-1].damage.journals)
         rotation = Rotation(settings.journal.rotate_after.ns / 1e9, settings.journal.rotate_mb * 1_000_000,
                             settings.journal.sync_after.ns / 1e9)  # fmt: skip
         live.sinks[name] = RecordingSink(
@@ -216,9 +218,9 @@ def prepare_live(
             )
             for name, path, columns in wanted_sets:
                 if path is not None:
-                    same_columns(name, path, columns, [])
                     marks = identity_of(name, settings, config)
-                    check_folder(path, marks, set(), appended=True)
+                    check = partial(_check_folder, name, path, columns, marks)
+                    without_damaged(path, check, live.telemetry.set_aside)
                     count = count_features if name == "features" else lambda item: None
                     form = rows_form(columns, settings.tape.compression, marks)
                     op.output(f"{name}_parquet", rows, sink(name, path, form, count))
@@ -234,6 +236,11 @@ def prepare_live(
         live.release()
         raise
     return live
+
+
+def _check_folder(name: str, path: Path, columns: list[Column], marks: Identity) -> None:
+    same_columns(name, path, columns, [])
+    check_folder(path, marks, set(), appended=True)
 
 
 def stop_with_error(error: Exception, code: int) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from dataflows.terminal import literal
 from operators.features import FeatureRows
 from operators.row import RECEIVE_TS
 from sinks.compaction import Damage
+from sources.errors import DamagedError
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.latency import Latencies
@@ -50,6 +52,9 @@ OFF_BOOK = Counter("tickwax_off_book_prints", "Prints that are not from the book
 IGNORED = Counter("tickwax_ignored_frames", "Frames that are neither book nor trade.", ("venue", "kind"))
 LEFT_OUT = Counter(
     "tickwax_listings_left_out", "Entries of a venue's list that were left out, when first met.", ("venue", "field")
+)
+QUARANTINED = Counter(
+    "tickwax_quarantined", "Damaged files and journals that were set aside, and instruments left out.", ("kind",)
 )
 REPEATED = Counter("tickwax_repeated_trades", "Trades that came twice and were dropped.", _VENUE)
 BUFFERED = Gauge("tickwax_buffered_rows", "Tape rows that waited when the buffer was last drained.")
@@ -83,9 +88,13 @@ class LiveTelemetry(Telemetry):
         self._lock = threading.Lock()  # workers may be threads
         self._words: set[tuple[str, str, str]] = set()
         self._counted_at = time()
+        self._left_out: list[str] = []  # instruments, and why
+        self._set_aside = 0  # files
 
     def why_nothing(self) -> str:
         """What is known of why no row could be recorded."""
+        if self._left_out:
+            return self._left_out[0]
         if self._bad:
             return f"{self._bad:,} of {self.heard:,} frames could not be used, the last for: {self._reason}"
         return f"{self.heard:,} frames came, of no book that became known" if self.heard else "no frame came"
@@ -211,6 +220,27 @@ class LiveTelemetry(Telemetry):
         if now - self._counted_at >= _COUNTING:
             self._counted_at = now
             self.tell_counts(due_only=True)
+
+    def left_out(self, instrument: Instrument, reason: str) -> None:
+        QUARANTINED.labels("instrument").inc()
+        self._left_out.append(f"{instrument} is left out: {reason}")
+        self._log.error("instrument left out", instrument=str(instrument), reason=reason)
+
+    def set_aside(self, error: DamagedError, now_at: Path) -> None:
+        """A damaged file was moved out of the way of the others."""
+        QUARANTINED.labels("file").inc()
+        self._set_aside += 1
+        self._log.error("damaged file set aside", reason=str(error), now_at=str(now_at))
+
+    def journals_set_aside(self, count: int) -> None:
+        """So many journals were damaged; whoever recovered them has said so."""
+        QUARANTINED.labels("journal").inc(count)
+        self._set_aside += count
+
+    def quarantined(self) -> list[str]:
+        """What was done to record on in spite of damage, in a line each, for the end."""
+        files = f"{self._set_aside} damaged file{'s' if self._set_aside > 1 else ''} set aside"
+        return [*self._left_out, *([files] if self._set_aside else [])]
 
     def listed(self, instrument: Instrument) -> None:
         self._say("listed", str(instrument), write="info", instrument=str(instrument))

@@ -13,7 +13,7 @@ from sources.balance import BY_HASH, Placement
 from sources.errors import TickwaxError
 from sources.instrument import Instrument, twins
 from sources.tape.journal import TapeJournals
-from sources.tape.layout import data_files, instruments
+from sources.tape.layout import data_files, instruments, set_aside_of
 from sources.tape.reader import TapeReader
 
 _RECENT_DAYS = 7
@@ -36,6 +36,7 @@ def open_tape(
     chosen = chosen_instruments(settings, root, journals)
     start, end = settings.replay.start, settings.replay.end
     bounds = (start.ns if start else None, end.ns if end else None)
+    _tell_of_damage(root, [i for i in chosen if wanted(i)])
     return chosen, [TapeReader(root, i, *bounds, journals, say, tell_hole) for i in chosen if wanted(i)]
 
 
@@ -62,6 +63,15 @@ def first_few(say: Callable[[str], None], last: str) -> Callable[[str], None]:
             say(line if number < _LINES else last)
 
     return tell
+
+
+def _tell_of_damage(root: Path, chosen: Sequence[Instrument]) -> None:
+    """Say what a tape has lost to damage: rows of files that were set aside are not read."""
+    tell = first_few(say, "more instruments have damaged files")
+    for instrument in chosen:
+        if aside := set_aside_of(root, instrument):
+            files = "1 damaged file was" if len(aside) == 1 else f"{len(aside)} damaged files were"
+            tell(f"{instrument}: {files} set aside in {aside[0].parent.parent}; the rows are not read")
 
 
 def check_range(

@@ -9,6 +9,7 @@ a ``reset`` in every hole. For that the rows behind a hole must be known, which 
 when nobody writes.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from functools import partial
@@ -24,10 +25,11 @@ from sinks.rows import rows_form
 from sinks.salvage import stage_around_holes
 from sinks.tape import tape_form
 from sources.errors import TickwaxError
-from sources.instrument import Instrument
+from sources.instrument import Instrument, is_instrument, shown
 from sources.journal import Journal, NoJournalError
+from sources.parquet import read_schema
 from sources.tape.journal import TapeJournals
-from sources.tape.layout import data_files, instruments, journal_files
+from sources.tape.layout import DAMAGED, data_files, free_name, instruments, journal_files
 
 
 class Damage(NamedTuple):
@@ -72,11 +74,15 @@ def form_of(description: dict[str, Any]) -> Form[Any]:
 def stage(writer: DatasetWriter, journal: Journal, form: Form[Any], stop: Callable[[], bool] = lambda: False) -> int:
     """Hand a journal's rows to a writer; returns how many. Ends early when told to ``stop``.
 
+    Rows of names that no folder can have are passed over.
+
     Raises:
         TickwaxError: the disk is full, or the folder cannot be written to.
     """
     rows = 0
     for key, items in journal.by_key():
+        if not is_instrument(key):
+            continue
         instrument = Instrument.parse(key)
         for part in journal.parts(items, form.file.row_group_rows):
             if stop():
@@ -102,6 +108,8 @@ def compact(
         TickwaxError: the disk is full, the folder cannot be written to, or the file is a journal of another version.
     """
     try:
+        if not path.is_file():  # a pipe would keep the reader waiting for ever
+            return _kept(path, at_rest, NOTHING, Damage(1), f"{path}: is no file")
         # A power cut must not leave less of the journal than of the files that are made from it.
         sync(path)
         try:
@@ -115,6 +123,9 @@ def compact(
         done = NOTHING
         if journal.description is not None and (at_rest or not journal.damage):
             form = form_of(journal.description)
+            if at_rest and _is_of_another(root, form):
+                line = f"{path}: is the journal of another data set: its rows are of {form.data_set}"
+                return _kept(path, at_rest, NOTHING, Damage(1), line)
             writer = DatasetWriter(root, form.file, path.stem, durable=True)
             try:
                 if broken and form.data_set == "tape":
@@ -130,10 +141,21 @@ def compact(
             _remove_former(root, path, done.files)
         if journal.damage:
             return _kept(path, at_rest, done, damage, f"{path}: is damaged: {journal.damage}")
+        if strangers := [key for key in journal.keys if not is_instrument(key)]:
+            names = f"rows of {shown(strangers[0])}" + (f" and {len(strangers) - 1} more" if strangers[1:] else "")
+            return _kept(path, at_rest, done, Damage(1), f"{path}: has {names}, which can be no folder")
         path.unlink()
         return done
     except OSError as e:
         raise cannot_write(root, e) from e
+
+
+def _is_of_another(root: Path, form: Form[Any]) -> bool:
+    """Whether the data set at ``root`` has files of another kind than these rows."""
+    for instrument in instruments(root):
+        with contextlib.suppress(TickwaxError):
+            return ("kind" in read_schema(data_files(root, instrument)[0]).names) != (form.data_set == "tape")
+    return False
 
 
 def _remove_former(root: Path, path: Path, files: list[Path]) -> None:
@@ -147,9 +169,10 @@ def _remove_former(root: Path, path: Path, files: list[Path]) -> None:
 def _kept(path: Path, at_rest: bool, done: Compacted, damage: Damage, line: str) -> Compacted:
     """Set a damaged journal aside, where nothing reads it; one of a running writer waits for the next start."""
     if at_rest:
-        os.replace(path, path.with_name(f"{path.name}.damaged"))
+        aside = free_name(path.with_name(f"{path.name}{DAMAGED}"))
+        os.replace(path, aside)
         sync(path.parent)
-        line += f"; all else is in the data set, and the file is kept as {path.name}.damaged"
+        line += f"; all else is in the data set, and the file is kept as {aside.name}"
     else:
         line += "; all else will be in the data set after the next start"
     return done._replace(damage=damage, line=line)
@@ -165,7 +188,7 @@ def recover(root: Path, say: Callable[[str], None] = lambda line: None) -> Recov
         TickwaxError: as `compact`.
     """
     left = journal_files(root)
-    megabytes = sum(path.stat().st_size for path in left) / 1e6
+    megabytes = sum(path.stat().st_size for path in left if path.is_file()) / 1e6
     if megabytes > _WORTH_A_WORD:
         say(f"{root}: recovering {megabytes:,.0f} MB of journals …")
     broken = _broken_tape(root)

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from sinks.dataset import DatasetWriter
+from sources.instrument import is_instrument
 from sources.journal import Journal
 from sources.tape.holes import HolePart
 from sources.tape.journal import TapeJournals
@@ -24,6 +25,8 @@ def stage_around_holes(root: Path, writer: DatasetWriter, journal: Journal, row_
     journals = TapeJournals(root)
     rows = 0
     for instrument in sorted(journals.instruments.union(instruments(root))):
+        if not is_instrument(str(instrument)):
+            continue
         for file in tape_files(root, instrument, journals, but=f"{journal.path.stem}-"):
             if file.path != journal.path and not isinstance(file, HolePart):
                 writer.end_file(instrument)  # the rows of a file lie in no other's range

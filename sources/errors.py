@@ -1,5 +1,7 @@
 """The exceptions that a user is meant to read."""
 
+from pathlib import Path
+
 
 class TickwaxError(Exception):
     """Bad input or an impossible request; its text is one line that names what is wrong and what is allowed."""
@@ -11,3 +13,8 @@ class BadName(TickwaxError):
 
 class DamagedError(TickwaxError):
     """A file is not what was written; the text names it, and what of it is damaged."""
+
+    def __init__(self, text: str, path: Path | None = None) -> None:
+        """``path``: of a file whose content is to blame, so that to read it again is of no use."""
+        super().__init__(text)
+        self.path = path

@@ -41,6 +41,15 @@ class Instrument(NamedTuple):
         return cls(venue, symbol)
 
 
+def is_instrument(text: str) -> bool:
+    """Whether `Instrument.parse` takes the text."""
+    try:
+        Instrument.parse(text)
+    except BadName:
+        return False
+    return True
+
+
 def shown(name: str) -> str:
     """A name that may hold anything, for a line of text: quoted, signs that do not print written out, cut."""
     cut = f"… ({len(name):,} characters)" if len(name) > _SHOWN else ""

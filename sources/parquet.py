@@ -13,6 +13,7 @@ have.
 
 import errno
 import os
+import stat
 import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -94,8 +95,10 @@ class CheckedFile:
         self.path = path
         self._room = memoryview(bytearray(BLOCK))
         with _named(path, "not a Parquet file"):
-            self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for ever
         try:
+            if not stat.S_ISREG(os.fstat(self._handle).st_mode):
+                raise DamagedError(f"{path}: not a Parquet file: it is no file", path)
             with _named(path, "not a Parquet file"):
                 covered = _sealed_footer(path, self._handle)
                 # A chunk's checksum holds its pages, too: to sum them twice would cost a replay another hundredth.
@@ -143,7 +146,7 @@ class CheckedFile:
             taken += batch.num_rows
             yield batch
         if taken != rows:
-            raise DamagedError(f"{self.path}: damaged: {taken:,} rows, and its footer tells of {rows:,}")
+            raise DamagedError(f"{self.path}: damaged: {taken:,} rows, and its footer tells of {rows:,}", self.path)
 
     def group(self, group: int, names: Sequence[str]) -> pa.Table:
         """Columns of a row group.
@@ -156,7 +159,9 @@ class CheckedFile:
             table = self._file.read_row_group(group, list(names), use_threads=False)
         rows = self.metadata.row_group(group).num_rows
         if table.num_rows != rows:
-            raise DamagedError(f"{self.path}: row group {group}: damaged: {table.num_rows:,} rows of {rows:,}")
+            raise DamagedError(
+                f"{self.path}: row group {group}: damaged: {table.num_rows:,} rows of {rows:,}", self.path
+            )
         return table
 
     def _check(self, group: int, names: Sequence[str]) -> None:
@@ -173,7 +178,9 @@ class CheckedFile:
             with _named(self.path, place):
                 expected = self._sums[group * found.num_columns + column]
                 if checksum(self._handle, chunk(each), self._room) != expected:
-                    raise DamagedError(f"{self.path}: {place}: damaged: its bytes do not have their checksum")
+                    raise DamagedError(
+                        f"{self.path}: {place}: damaged: its bytes do not have their checksum", self.path
+                    )
 
     def _check_extents(self) -> None:
         """Whether the footer agrees with itself: the least that can be said of one without a checksum.
@@ -184,12 +191,14 @@ class CheckedFile:
         meta = self.metadata
         groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
         if sum(g.num_rows for g in groups) != meta.num_rows or any(g.num_rows < 0 for g in groups):
-            raise DamagedError(f"{self.path}: damaged: its footer tells of two numbers of rows")
+            raise DamagedError(f"{self.path}: damaged: its footer tells of two numbers of rows", self.path)
         size = os.fstat(self._handle).st_size
         for n, g in () if self._sums is not None else enumerate(groups):
             for part in (chunk(g.column(column)) for column in range(g.num_columns)):
                 if g.num_rows and not len(MAGIC) <= part.start <= part.start + part.size <= size:
-                    raise DamagedError(f"{self.path}: row group {n}: damaged: its footer points outside the file")
+                    raise DamagedError(
+                        f"{self.path}: row group {n}: damaged: its footer points outside the file", self.path
+                    )
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -236,7 +245,7 @@ def _sealed_footer(path: Path, handle: int) -> bytes | None:
     """What a footer's checksum covers, once it has been compared; None in a file that has no checksum there."""
     size = os.fstat(handle).st_size
     if size < len(MAGIC) + _SEALED + END.size:
-        raise DamagedError(f"{path}: not a Parquet file: it has {size} bytes")
+        raise DamagedError(f"{path}: not a Parquet file: it has {size} bytes", path)
     tail = os.pread(handle, _SEALED + END.size, size - _SEALED - END.size)
     length, magic = END.unpack(tail[-END.size :])
     mark = tail[CRC.size : CRC.size + len(MARK)]
@@ -247,10 +256,10 @@ def _sealed_footer(path: Path, handle: int) -> bytes | None:
     alike = sum(a == b for a, b in zip(mark, MARK, strict=True))
     if alike < _ENOUGH and not tail.startswith(own):
         if not whole or not any(mark):
-            raise DamagedError(f"{path}: not a Parquet file: its beginning or its end is not one of Parquet")
+            raise DamagedError(f"{path}: not a Parquet file: its beginning or its end is not one of Parquet", path)
         return None
     if not whole or tail[:_SEALED] != own + MARK + STOP:
-        raise DamagedError(f"{path}: damaged: its footer does not have its checksum")
+        raise DamagedError(f"{path}: damaged: its footer does not have its checksum", path)
     return covered
 
 
@@ -259,7 +268,7 @@ def _chunk_sums(path: Path, covered: bytes, chunks: int) -> Sequence[int]:
     sums = covered[-CRC.size * chunks :] if chunks else b""
     header = EXTENSION + uleb128(len(sums) + CRC.size + len(MARK))
     if not covered.endswith(header + sums):
-        raise DamagedError(f"{path}: damaged: its footer does not have the checksums of {chunks} column chunks")
+        raise DamagedError(f"{path}: damaged: its footer does not have the checksums of {chunks} column chunks", path)
     return [number for (number,) in CRC.iter_unpack(sums)]
 
 
@@ -269,8 +278,15 @@ def _named(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except EOFError:
-        raise DamagedError(f"{path}: {what}: damaged: the file ends before it") from None
+        raise DamagedError(f"{path}: {what}: damaged: the file ends before it", path) from None
     except _ODD as e:
         text = f"{path}: {what}: {(str(e).splitlines() or [type(e).__name__])[0]}"
         here = isinstance(e, OSError) and e.errno not in (None, errno.EIO)  # says where it is, not what is in it
-        raise (TickwaxError if here else DamagedError)(text) from None
+        if here:
+            raise TickwaxError(text) from None
+        raise DamagedError(text, path if _content(e) else None) from None
+
+
+def _content(error: Exception) -> bool:
+    """Whether the bytes of a file are to blame for what a library raised, and neither the disk nor the memory."""
+    return isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno is None)

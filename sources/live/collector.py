@@ -170,6 +170,8 @@ class Collector:
         except TimeoutError:
             late = next(connector for connector in self._connectors if not connector.listed)
             raise TickwaxError(f"venues.{late.venue}.rest: {late.rest.last_error or _silent(late.rest.url)}") from None
+        if self._context.left_out and self._share == 1 and not any(c.lanes for c in self._connectors):
+            raise next(iter(self._context.left_out.values()))  # nothing is left that could be recorded
         await self._until_open(deadline)
 
     async def _follow(self, connector: Connector, deadline: float) -> None:
@@ -241,7 +243,7 @@ class Collector:
             self._telemetry.refused(connector.venue, "universe", str(e))
             return
         wanted = [i for i in self._wanted if i.venue == connector.venue]
-        now = {i for i in choose(wanted, listed) if self._mine(i)}
+        now = {i for i in choose(wanted, listed) if self._mine(i)} - self._context.left_out.keys()
         before = {lane.instrument for lane in connector.lanes.values()}
         for instrument in sorted(now - before):
             self._telemetry.listed(instrument)

@@ -83,11 +83,11 @@ class Connector(Recorder):
     def add(self, instruments: Iterable[Instrument]) -> None:
         """Follow instruments from now on."""
         new: list[Stream] = []
-        for instrument in instruments:
+        for instrument, tail in self.context.tails(instruments):
             book_name, trade_name = self.stream_names(instrument.symbol)
             book = Stream("book", book_name, self.config.book_silence)
             trade = Stream("trade", trade_name, self.config.trade_silence)
-            feed = Feed(self.make_sequencer(), TapeBuilder(self.context.find_tail(instrument)))
+            feed = Feed(self.make_sequencer(), TapeBuilder(tail))
             lane = self.make_lane(instrument, feed, book, trade)
             self.lanes[instrument.symbol] = lane
             for stream in lane.streams:

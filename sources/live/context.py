@@ -1,10 +1,11 @@
 """What the connectors of one worker share."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
 from sources.builder import TapeTail
+from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.outbox import Outbox
@@ -32,9 +33,20 @@ class Context:
         self.telemetry = telemetry
         self.clock = clock
         self.outbox = outbox
-        self.find_tail = find_tail
+        self._find_tail = find_tail
+        self.left_out: dict[Instrument, TickwaxError] = {}  # instruments that are not followed, and why
         self.fail = fail
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def tails(self, instruments: Iterable[Instrument]) -> Iterator[tuple[Instrument, TapeTail]]:
+        """What the rows of each instrument are appended to; one whose tape cannot be gone on with is left out, told of,
+        and costs no other."""
+        for instrument in instruments:
+            try:
+                yield instrument, self._find_tail(instrument)
+            except TickwaxError as e:
+                self.left_out[instrument] = e
+                self.telemetry.left_out(instrument, str(e))
 
     def spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a job on the loop; an exception in it ends the run."""

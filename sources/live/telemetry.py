@@ -75,6 +75,9 @@ class Telemetry:
     def buffered(self, rows: int) -> None:
         """``rows`` tape rows waited when the buffer was drained."""
 
+    def left_out(self, instrument: Instrument, reason: str) -> None:
+        """An instrument is not followed in this run, because of what was recorded of it before."""
+
     def listed(self, instrument: Instrument) -> None:
         """An instrument began to trade and is followed from now on."""
 

@@ -77,6 +77,8 @@ class TapeJournals:
         self.broken = False
         cut: set[str] = set()  # writers
         for path in journal_files(root):
+            if path.exists() and not path.is_file():  # a pipe would keep the reader waiting for ever
+                raise TickwaxError(f"{path}: is no file")
             try:
                 journal = Journal(path)
             except FileNotFoundError:  # compacted since: its rows are in files now
@@ -93,7 +95,7 @@ class TapeJournals:
                 cut.add(writer)
             if journal.description is None:
                 continue
-            if journal.description["data_set"] != "tape":
+            if journal.description.get("data_set") != "tape":
                 raise TickwaxError(f"{path}: is the journal of something else than a tape")
             for key, items in journal.by_key():
                 self._items.setdefault(key, []).append((journal, items))

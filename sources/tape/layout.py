@@ -1,14 +1,17 @@
 """Where data sets lie: ``<root>/exchange=<venue>/symbol=<SYMBOL>/date=<YYYY-MM-DD>/*.parquet`` (Hive)."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sources.errors import TickwaxError
 from sources.instrument import Instrument
 
 NS_PER_DAY = 86_400_000_000_000
 JOURNALS = "journal"  # the folder beside a data set
+DAMAGED = ".damaged"  # ends the name of a file that was set aside
 
 
 def instrument_dir(root: Path, instrument: Instrument) -> Path:
@@ -30,21 +33,29 @@ def instruments(root: Path) -> Iterator[Instrument]:
     """Every instrument that has a data file under ``root``, sorted."""
     for venue in _values(str(root), "exchange"):
         for symbol in _values(f"{root}/exchange={venue}", "symbol"):
-            if any(True for _ in _data_names(f"{root}/exchange={venue}/symbol={symbol}")):
+            try:
+                there = any(True for _ in _data_names(f"{root}/exchange={venue}/symbol={symbol}"))
+            except TickwaxError:  # whoever opens it is told why
+                there = True
+            if there:
                 yield Instrument(venue, symbol)
 
 
 def data_files(root: Path, instrument: Instrument) -> list[Path]:
-    """The data files of one instrument, by date and name."""
+    """The data files of one instrument, by date and name.
+
+    Raises:
+        TickwaxError: a folder cannot be read: what it holds must not pass for nothing.
+    """
     folder = f"{root}/exchange={instrument.venue}/symbol={instrument.symbol}"
     return [Path(f"{folder}/{date}/{name}") for date, name in sorted(_data_names(folder))]
 
 
 def _data_names(folder: str) -> Iterator[tuple[str, str]]:
     """Date's folder and name of every data file of an instrument; in no order. A pattern takes many times as long."""
-    for date in _names(folder):
+    for date in _all_names(folder):
         if date.startswith("date="):
-            yield from ((date, name) for name in _names(f"{folder}/{date}") if is_data(name))
+            yield from ((date, name) for name in _all_names(f"{folder}/{date}") if is_data(name))
 
 
 def _values(folder: str, key: str) -> list[str]:
@@ -57,6 +68,27 @@ def _names(folder: str) -> list[str]:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
+
+
+def _all_names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as e:
+        raise TickwaxError(f"{folder}: cannot be read: {e.strerror}") from e
+
+
+def free_name(path: Path) -> Path:
+    """The path, with a number behind it if there is such a file."""
+    numbered = (path.with_name(f"{path.name}{n or ''}") for n in itertools.count())
+    return next(free for free in numbered if not os.path.lexists(free))
+
+
+def set_aside_of(root: Path, instrument: Instrument) -> list[Path]:
+    """Damaged files of an instrument that were moved out of the data set at ``root``."""
+    folders = (instrument_dir(folder, instrument) for folder in _besides(root, DAMAGED.removeprefix(".")))
+    return sorted(path for folder in folders for path in folder.glob(f"date=*/*{DAMAGED}*"))
 
 
 def beside(root: Path, name: str) -> Path:
