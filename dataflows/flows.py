@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -22,7 +21,7 @@ from dataflows.interruption import on_interruption
 from dataflows.progress import ReplayProgress
 from dataflows.resumption import identity
 from dataflows.settings import Settings
-from dataflows.startup import say
+from dataflows.startup import exit_code, in_a_line, say
 from dataflows.tapes import check_range, open_tape, weighed
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Memory, Quality, features
@@ -95,13 +94,9 @@ class Replay:
         self._unlock()
 
     def stop_with_error(self, error: Exception, code: int = 1) -> None:
-        """End the process with one line, for Bytewax would print a Rust and a Python traceback, if it is one that a
-        user is meant to read. With other errors Bytewax ends the process; in a cluster it would not say why."""
-        if isinstance(error, TickwaxError):
-            self._end(str(error), code)
-        elif cluster():
-            sys.excepthook(type(error), error, error.__traceback__)
-            self._end("", 1)
+        """End the process with one line: Bytewax would print a Rust and a Python traceback, and in a cluster
+        nothing."""
+        self._end(in_a_line(error), exit_code(error, code))
 
     def stop_on_signals(self) -> None:
         """From now on an interruption ends the process at once and leaves nothing, whatever its threads are at; one
@@ -136,8 +131,7 @@ class Replay:
             if self.committed:
                 return
             self.abort()
-            if line:
-                say(line)
+            say(line)
             os._exit(code)
 
     @property

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dataflows.startup import say
+from sinks.disk import cannot_write
 from sinks.imports import SourceFile, appearing, import_name, imported, remove_leftovers
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
@@ -54,7 +55,10 @@ def import_files(
         TickwaxError: a file is bad or has nothing to import, or the tape cannot be written.
     """
     with only_writer(tape, say):
-        remove_leftovers(tape)
+        try:
+            remove_leftovers(tape)
+        except OSError as e:
+            raise cannot_write(tape, e) from e
         files, skipped = _new(paths, imported(tape, instrument), reader, kind)
         stats = ImportStats()
         if files:

@@ -3,7 +3,6 @@
 import math
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from dataflows.live_past import Past
 from dataflows.metrics import LiveTelemetry, count_damage, count_features, count_tape, tell_damage
 from dataflows.settings import Settings
 from dataflows.settings_types import DIRECT, check_proxy
-from dataflows.startup import say
+from dataflows.startup import exit_code, in_a_line, say
 from dataflows.summary import latency_lines
 from operators.features import FeatureEngine, FeatureRows, features
 from operators.schema import Column, book_columns, feature_columns
@@ -198,6 +197,7 @@ def prepare_live(
         past.tail if past else lambda instrument: TapeTail(),
         lambda error: stop_with_error(error, 2),
         placement,
+        on_failure=lambda error: stop_with_error(error, 1),
     )
     try:
         routed = op.input("live", flow, source)
@@ -244,15 +244,10 @@ def _check_folder(name: str, path: Path, columns: list[Column], marks: Identity)
 
 
 def stop_with_error(error: Exception, code: int) -> None:
-    """End the process with one line, for Bytewax would print a Rust and a Python traceback of an exception that leaves
-    a callback, if it is one that a user is meant to read. With other errors Bytewax ends the process; in a cluster it
-    would not say why."""
-    if isinstance(error, TickwaxError):
-        say(str(error))
-        os._exit(code)
-    elif cluster():
-        sys.excepthook(type(error), error, error.__traceback__)
-        os._exit(1)
+    """End the process with one line: of an exception that leaves a callback Bytewax would print a Rust and a Python
+    traceback, and in a cluster nothing. What has been recorded is in journals."""
+    say(in_a_line(error))
+    os._exit(exit_code(error, code))
 
 
 def named(item: tuple[str, Any]) -> tuple[str, Any]:

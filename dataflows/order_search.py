@@ -16,7 +16,7 @@ from dataflows.order_report import fractional_order_notes, fractional_order_pane
 from dataflows.progress import progress_bar
 from dataflows.settings import Settings
 from dataflows.settings_bounds import check_hole
-from dataflows.startup import say
+from dataflows.startup import in_a_line, say
 from dataflows.tapes import check_range, chosen_instruments, first_few, open_journals
 from dataflows.terminal import line, prose
 from dataflows.text_table import show
@@ -69,9 +69,8 @@ class OrderRun:
         return on_interruption(lambda number: self.end("interrupted; nothing was written", 128 + number))
 
     def stop_with_error(self, error: Exception) -> None:
-        """End the process with one line if a user is meant to read it: Bytewax would print two tracebacks."""
-        if isinstance(error, TickwaxError):
-            self.end(str(error), 1)
+        """End the process with one line: Bytewax would print two tracebacks."""
+        self.end(in_a_line(error), 1)
 
     def end(self, text: str, code: int) -> None:
         """Tell a line and leave."""
@@ -182,7 +181,7 @@ class _OptimalDSink(DynamicSink[tuple[str, list[FractionalOrder]]]):
             )
             if wanted.plot is not None and (panels := fractional_order_panels(orders)):
                 draw(wanted.plot, panels)
-        except TickwaxError as e:
+        except Exception as e:
             self._run.stop_with_error(e)
         self._run.progress.stop()
         show(fractional_order_table(orders))

@@ -1,12 +1,14 @@
 """The start and the end of every verb and dataflow module: what it needs, or one line and an exit code."""
 
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from dataflows.flags import as_written
 from dataflows.terminal import literal, output_error
-from sources.errors import DamagedError, TickwaxError
+from sources.errors import DamagedError, DiskFailure, TickwaxError
 from sources.redaction import redacted
 
 T = TypeVar("T")
@@ -25,9 +27,22 @@ def or_exit(prepare: Callable[[], T]) -> T:
         sys.exit(exit_code(e))
 
 
-def exit_code(error: TickwaxError) -> int:
-    """1 where a file is damaged, 2 where what was asked for is wrong."""
-    return 1 if isinstance(error, DamagedError) else 2
+def exit_code(error: BaseException, of_bad_input: int = 2) -> int:
+    """2 where what was asked for is wrong; 1 where a file is damaged, or something failed half-way."""
+    bad_input = isinstance(error, TickwaxError) and not isinstance(error, DamagedError | DiskFailure)
+    return of_bad_input if bad_input else 1
+
+
+def in_a_line(error: BaseException) -> str:
+    """What went wrong; of an error that no user is meant to meet also where, so that it can be reported."""
+    if isinstance(error, TickwaxError):
+        return str(error)
+    while error.__cause__ is not None:
+        error = error.__cause__
+    what = " ".join(str(error).split())
+    steps = traceback.extract_tb(error.__traceback__)
+    at = f" ({Path(steps[-1].filename).name}:{steps[-1].lineno})" if steps else ""
+    return f"ended by an error: {type(error).__name__}{': ' if what else ''}{what}{at}"
 
 
 def must_be_shown() -> None:

@@ -273,7 +273,11 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
             return b""
         if self._engine is None:
             return self._resume or b""
-        return self._keeper.keep(self._key, self._engine.snapshot_parts())
+        try:
+            return self._keeper.keep(self._key, self._engine.snapshot_parts())
+        except Exception as e:
+            self._on_error(e)
+            raise
 
 
 def features(

@@ -6,13 +6,21 @@ import shutil
 import socket
 from pathlib import Path
 
-from sources.errors import TickwaxError
+from sources.errors import DiskFailure, TickwaxError
 from sources.tape.layout import beside
 
+_NO_MISTAKE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # of whoever named the folder
 
-def cannot_write(root: Path, error: OSError) -> TickwaxError:
+
+def cannot_write(root: Path, error: OSError) -> DiskFailure:
     """The line that says so."""
-    return TickwaxError(f"cannot write to {root}: {error.strerror or str(error).splitlines()[0]}")
+    return DiskFailure(f"cannot write to {root}: {error.strerror or str(error).splitlines()[0]}")
+
+
+def cannot_begin(root: Path, error: OSError) -> TickwaxError:
+    """The line that says so of a folder that was not written to yet: bad input, unless the disk is full or broken."""
+    refusal = cannot_write(root, error)
+    return refusal if error.errno in _NO_MISTAKE else TickwaxError(str(refusal))
 
 
 def sync(path: Path) -> None:

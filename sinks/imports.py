@@ -6,6 +6,7 @@ because readers of a whole folder, such as Polars, accept nothing but Parquet th
 beside the tape; a note that is found by a later import tells what a killed one left behind. Nothing else is removed.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
+from sinks.disk import cannot_write
 from sinks.parquet import CHECKSUMS, seal
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -76,17 +78,38 @@ def remove_leftovers(root: Path) -> None:
 def appearing(
     root: Path, name: str, files: Sequence[SourceFile], rows: dict[Instrument, int], kind: str
 ) -> Iterator[None]:
-    """Inside, the rows of an import appear; afterwards its markers do.
+    """Inside, the rows of an import appear; afterwards its markers do. After an error nothing is there.
 
     Args:
         rows: how many each instrument got.
         kind: as what the files were read.
+
+    Raises:
+        TickwaxError: the disk is full, or the folder cannot be written to.
     """
     note = beside(root, f"{_NOTE}{name}.json")
     staged = note.with_suffix(".part")
-    staged.write_text(json.dumps({"name": name, "instruments": [str(instrument) for instrument in rows]}))
-    os.replace(staged, note)
-    yield
+    try:
+        staged.write_text(json.dumps({"name": name, "instruments": [str(instrument) for instrument in rows]}))
+        os.replace(staged, note)
+        yield
+        _mark(root, name, files, rows, kind)
+        note.unlink()
+    except OSError as e:
+        _undo(root, staged)
+        raise cannot_write(root, e) from e
+    except BaseException:
+        _undo(root, staged)
+        raise
+
+
+def _undo(root: Path, staged: Path) -> None:
+    with contextlib.suppress(OSError):  # then the next import does it
+        staged.unlink(missing_ok=True)
+        remove_leftovers(root)
+
+
+def _mark(root: Path, name: str, files: Sequence[SourceFile], rows: dict[Instrument, int], kind: str) -> None:
     sources = [{"name": file.path.name, "bytes": file.bytes, "sha256": file.sha256} for file in files]
     for instrument, count in rows.items():
         first = min(instrument_dir(root, instrument).glob(f"date=*/{name}-*.parquet"))
@@ -96,7 +119,6 @@ def appearing(
         pq.write_table(TAPE_SCHEMA.empty_table().replace_schema_metadata({_KEY: text}), staged, **CHECKSUMS)
         seal(staged)
         os.replace(staged, path)
-    note.unlink()
 
 
 def _markers(folder: Path) -> Iterator[dict[str, Any]]:

@@ -114,6 +114,15 @@ class JournalWriter:
                     sync(self.path.parent)  # its name, too
                 self.synced = position
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file still has its name.
+
+        Raises:
+            FileNotFoundError: there is none of that name.
+        """
+        return os.path.samestat(os.fstat(self._file), os.stat(self.path))
+
     def close(self) -> None:
         """Let go of the file; may come more than once."""
         with self._closing:

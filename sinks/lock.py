@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from sinks.compaction import Damage, recover
-from sinks.disk import cannot_write
+from sinks.disk import cannot_begin
 from sources.errors import TickwaxError
 from sources.tape.layout import beside
 
@@ -52,7 +52,7 @@ class DataSetLock:
                 self.damage = recover(root, say).damage
         except OSError as e:
             self.release()
-            raise cannot_write(root, e) from e
+            raise cannot_begin(root, e) from e
         except BaseException:
             self.release()
             raise
@@ -128,7 +128,7 @@ def check_writable(root: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=there).close()  # without a name where the file system can
     except OSError as e:
-        raise cannot_write(root, e) from e
+        raise cannot_begin(root, e) from e
 
 
 def _locked(handle: int, how: int) -> bool:

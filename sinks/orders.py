@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from operators.fractional_order import FractionalOrder
 from sinks.identity import Identity
 from sinks.parquet import CHECKSUMS, seal
-from sources.errors import TickwaxError
+from sources.errors import DiskFailure, TickwaxError
 from sources.parquet import read_schema
 from sources.tape.schema import TIMESTAMP
 
@@ -55,7 +55,7 @@ def write_fractional_orders(
     """Write the file, whole or not at all; one that is there is replaced. ``identity`` is written into it.
 
     Raises:
-        TickwaxError: the folder cannot be written to.
+        DiskFailure: the folder cannot be written to.
     """
     rows = [
         {name: sampling if name == "sampling" else getattr(order, name) for name in ORDERS_SCHEMA.names}
@@ -70,4 +70,4 @@ def write_fractional_orders(
         os.replace(part, path)
     except OSError as e:
         part.unlink(missing_ok=True)
-        raise TickwaxError(f"optimal_d.path: cannot write {path}: {e.strerror or e}") from None
+        raise DiskFailure(f"optimal_d.path: cannot write {path}: {e.strerror or e}") from None

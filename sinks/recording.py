@@ -10,6 +10,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from sinks.compaction import Compacted, Damage
 from sinks.form import Form
 from sinks.segments import Rotation, Segments
+from sinks.watched import watched
 
 T = TypeVar("T")
 
@@ -62,7 +63,9 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RecordingPartition[T]":
         """The part of one worker."""
         name = f"{self.name}-{worker_index}"
-        return _RecordingPartition(self, Segments(self.root, self.form, name, self.rotation, self.clock, self.appeared))
+        with watched(self.on_error):
+            segments = Segments(self.root, self.form, name, self.rotation, self.clock, self.appeared)
+        return _RecordingPartition(self, segments)
 
 
 class _RecordingPartition(StatelessSinkPartition[tuple[str, T]], Generic[T]):
@@ -73,19 +76,13 @@ class _RecordingPartition(StatelessSinkPartition[tuple[str, T]], Generic[T]):
     def write_batch(self, items: list[tuple[str, T]]) -> None:
         """Append rows."""
         sink = self._sink
-        try:
+        with watched(sink.on_error):
             for _, batch in items:
                 sink.on_rows(batch)
             self._segments.append((key, sink.form.arrays(batch)) for key, batch in items)
-        except Exception as e:
-            sink.on_error(e)
-            raise
 
     def close(self) -> None:
         """Everything that came appears, if there is time."""
-        try:
+        with watched(self._sink.on_error):
             if not self._segments.close(self._sink.patience()):
                 self._sink.all_appeared = False
-        except Exception as e:
-            self._sink.on_error(e)
-            raise

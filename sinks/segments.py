@@ -1,6 +1,8 @@
 """The journals of one worker: one that is written to, and full ones that become Parquet in the background."""
 
 import contextlib
+import errno
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +18,7 @@ from sinks.journal import JournalWriter
 from sources.tape.layout import JOURNALS, beside
 
 _NICE = 10  # compaction gives way to the dataflow
+_LOOK = 1.0  # seconds between two looks at whether the files are still in their place
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Segments:
         self._compacting: list[Future[None]] = []
         self._kept = False  # a journal is damaged, and waits for the next start
         self._disk: threading.Thread | None = None
-        self._disk_error: OSError | None = None
+        self._disk_error: Exception | None = None
+        self._place: os.stat_result | None = None  # the folder, as it was when the first row came
+        self._looked = -math.inf
 
     def append(self, items: Iterable[tuple[str, Sequence[Array]]]) -> None:
         """Append rows: instruments, and one array a field of the form.
@@ -70,9 +75,12 @@ class Segments:
         try:
             journal = self._journal or self._begin()
             journal.append(items)
+            now = self._clock()
+            if now - self._looked >= _LOOK:
+                self._looked = now
+                self._look(journal)
         except OSError as e:
             raise cannot_write(self._root, e) from e
-        now = self._clock()
         if journal.position >= self._rotation.bytes or now - self._began >= self._rotation.seconds:
             self._rotate()
 
@@ -112,8 +120,19 @@ class Segments:
             try:
                 if journal is not None:
                     journal.sync()
-            except OSError as e:
+            except Exception as e:
                 self._disk_error = e
+
+    def _look(self, journal: JournalWriter) -> None:
+        """Whether folder and journal are still where they were: what is written to a file that has no name is lost."""
+        try:
+            place = os.stat(self._root)
+            self._place = self._place or place
+            there = os.path.samestat(place, self._place) and journal.in_place
+        except FileNotFoundError:
+            there = False
+        if not there:
+            raise OSError(errno.ENOENT, "the folder was removed or replaced while it was written to")
 
     def _rotate(self) -> None:
         journal, self._journal = self._journal, None
@@ -130,11 +149,15 @@ class Segments:
 
     def _raise(self) -> None:
         if self._disk_error is not None:
-            raise cannot_write(self._root, self._disk_error) from self._disk_error
+            raise self._in_words(self._disk_error) from self._disk_error
         done = [future for future in self._compacting if future.done() and not future.cancelled()]
         self._compacting = [future for future in self._compacting if future not in done]
         for future in done:
-            future.result()
+            if (error := future.exception()) is not None:
+                raise self._in_words(error) from error
+
+    def _in_words(self, error: BaseException) -> BaseException:
+        return cannot_write(self._root, error) if isinstance(error, OSError) else error
 
 
 def _give_way() -> None:

@@ -7,6 +7,10 @@ class TickwaxError(Exception):
     """Bad input or an impossible request; its text is one line that names what is wrong and what is allowed."""
 
 
+class DiskFailure(TickwaxError):
+    """Something could not be written that was begun: work half-way, and no mistake of whoever asked for it."""
+
+
 class BadName(TickwaxError):
     """A name that no folder, key or terminal is given: in a list it is left out, from a user it is refused."""
 

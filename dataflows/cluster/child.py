@@ -81,7 +81,7 @@ def main() -> int:
     # Imports take seconds: signals are heard already, and the supervisor finds out meanwhile what to order.
     with quick_imports():
         import dataflows.flows  # noqa: F401
-    from dataflows.startup import say
+    from dataflows.startup import exit_code, say
     from sources.errors import TickwaxError
 
     order = channel.order()
@@ -92,7 +92,7 @@ def main() -> int:
         (_replay if order.verb == "replay" else _live)(order, channel)
     except TickwaxError as e:
         say(str(e))
-        return 2
+        return exit_code(e)
     except BaseException as e:
         if _PEER_DIED_TEXT in str(e):
             return PEER_DIED

@@ -116,7 +116,9 @@ class _TopicPartition(StatefulSourcePartition[Item, bytes]):
             if not records and finished:
                 raise StopIteration
             items = [item for record in records for item in self._items(record)]
-        except TickwaxError as e:
+        except StopIteration:
+            raise
+        except Exception as e:
             source.on_error(e)
             raise
         self._awake = None if records else datetime.now(UTC) + _POLL

@@ -37,6 +37,7 @@ class LiveSource(DynamicSource[Item]):
         on_error: Callable[[Exception], None] = lambda error: None,
         placement: Placement = BY_HASH,
         elapsed: Callable[[], int] = time.monotonic_ns,
+        on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         """Args:
         wanted: as in `Collector`.
@@ -44,9 +45,10 @@ class LiveSource(DynamicSource[Item]):
         stop: set to end the source once what has come is handed out.
         duration_ns: end after this long, counted from when every address has answered.
         find_tail: what an instrument's rows are appended to.
-        on_error: told of what stops the source, before Bytewax is.
+        on_error: told why the source cannot begin, before Bytewax is.
         placement: which worker connects to, and computes, an instrument.
         elapsed: ns of a clock that nobody sets; the duration and all pauses go by it.
+        on_failure: told of what stops the source later, before Bytewax is.
         """
         self._wanted = wanted
         self._config = config
@@ -58,6 +60,7 @@ class LiveSource(DynamicSource[Item]):
         self._on_error = on_error
         self._placement = placement
         self._elapsed = elapsed
+        self._on_failure = on_failure
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_LivePartition":
         """The part of one worker; connects before it returns."""
@@ -80,7 +83,7 @@ class LiveSource(DynamicSource[Item]):
         def route(instrument: Instrument) -> str:
             return self._placement.route(instrument, worker_count)
 
-        return _LivePartition(collector, self._elapsed, self._stop, end, self._on_error, route)
+        return _LivePartition(collector, self._elapsed, self._stop, end, self._on_failure, route)
 
 
 class _LivePartition(StatelessSourcePartition[Item]):
@@ -92,14 +95,14 @@ class _LivePartition(StatelessSourcePartition[Item]):
         elapsed: Callable[[], int],
         stop: threading.Event,
         end: int | None,
-        on_error: Callable[[Exception], None],
+        on_failure: Callable[[Exception], None],
         route: Callable[[Instrument], str],
     ) -> None:
         self._collector = collector
         self._elapsed = elapsed
         self._stop = stop
         self._end = end
-        self._on_error = on_error
+        self._on_failure = on_failure
         self._route = route
         self._awake: datetime | None = None
         self._drained: int | None = None  # when rows were handed out that the dataflow may still be busy with
@@ -112,17 +115,22 @@ class _LivePartition(StatelessSourcePartition[Item]):
         connections' thread has the interpreter for itself, and rows gather: the cost is in batches, so a run that is
         late makes fewer and larger ones.
         """
+        try:
+            return self._next_batch()
+        except StopIteration:
+            raise
+        except Exception as e:
+            self._on_failure(e)
+            raise
+
+    def _next_batch(self) -> list[Item]:
         if not self._closed and (self._stop.is_set() or (self._end is not None and self._elapsed() >= self._end)):
             self._collector.stop(_STOP_TIMEOUT)
             self._closed = True
         if self._drained is not None and not self._closed:
             self._pause((self._elapsed() - self._drained) // 2)
             return []
-        try:
-            batches = self._collector.drain()
-        except Exception as e:
-            self._on_error(e)
-            raise
+        batches = self._collector.drain()
         if not batches and self._closed:
             raise StopIteration
         if batches:

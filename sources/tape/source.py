@@ -62,12 +62,13 @@ class _TapePartition(StatelessSourcePartition[Item]):
         """The next batch of rows, as soon as it is decoded."""
         try:
             item = self._ahead.next()
+            if item is not None:
+                self._on_rows(item[1])
         except Exception as e:
             self._on_error(e)
             raise
         if item is None:
             raise StopIteration
-        self._on_rows(item[1])
         return [item]
 
     def close(self) -> None:

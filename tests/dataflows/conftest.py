@@ -9,6 +9,7 @@ import pytest
 
 from dataflows.synthesis import write_synthetic_tape
 from sources.instrument import Instrument
+from tests.disks import shim, shim_library  # noqa: F401
 
 SECOND = 1_000_000_000
 MIDNIGHT = 1_767_571_200 * SECOND  # 2026-01-05
