@@ -7,10 +7,10 @@ from pathlib import Path
 from random import Random
 
 import pyarrow.parquet as pq
-from operators.orders import FractionalOrder
 
 from dataflows.orders import read_fractional_orders
 from dataflows.synthesis import write_synthetic_tape
+from operators.fractional_order import FractionalOrder
 from sinks.identity import Identity, settings_in
 from sinks.orders import write_fractional_orders
 from sources.errors import DamagedError
