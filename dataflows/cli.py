@@ -25,9 +25,7 @@ def main() -> None:
         sys.exit(app(prog_name="tickwax", standalone_mode=False))
     except UsageError as e:
         line = e.format_message()
-        if "\n" in line:  # the help of a group that was given no verb
-            e.show()
-        else:
+        if line and "\n" not in line:  # else the help of a group that was given no verb, which has been shown
             say(f"{line.rstrip('.')}; see {e.ctx.command_path if e.ctx else 'tickwax'} --help")
         sys.exit(e.exit_code)
     except TickwaxError as e:

@@ -83,7 +83,7 @@ class LiveTelemetry(Telemetry):
         self._time = time
         self.latencies = Latencies()
         self.heard = 0  # frames
-        self._bad = 0  # of them
+        self._bad = 0  # messages in them; a frame may have several
         self._reason = ""  # why the last one was
         self._lock = threading.Lock()  # workers may be threads
         self._words: set[tuple[str, str, str]] = set()
@@ -96,7 +96,7 @@ class LiveTelemetry(Telemetry):
         if self._left_out:
             return self._left_out[0]
         if self._bad:
-            return f"{self._bad:,} of {self.heard:,} frames could not be used, the last for: {self._reason}"
+            return f"{self._bad:,} messages in {self.heard:,} frames could not be used, the last for: {self._reason}"
         return f"{self.heard:,} frames came, of no book that became known" if self.heard else "no frame came"
 
     def tell_counts(self, due_only: bool = False) -> None:

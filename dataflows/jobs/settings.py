@@ -20,7 +20,8 @@ def effective(settings: Settings) -> Iterator[str]:
         group, _, name = key.rpartition(".")
         if group != table:
             table = group
-            yield f"\n[{table}]"
+            yield ""
+            yield f"[{table}]"
         value: Any = settings
         for part in key.split("."):
             value = getattr(value, part)

@@ -104,3 +104,21 @@ def test_no_verb_shows_the_help(tmp_path: Path) -> None:
     done = subprocess.run([*TICKWAX, "import"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "Usage: tickwax import" in done.stdout + done.stderr
+    assert "tickwax: " not in done.stderr
+
+
+def test_settings_that_are_saved_are_settings_again(tmp_path: Path) -> None:
+    """What the verb prints is a file of settings, on a terminal's own terms too."""
+    given = {"TICKWAX_FEATURES__SAMPLING": "1s", "TICKWAX_VENUES__BYBIT_LINEAR__DEPTH": "50"}
+
+    def settings(*words: str, **environment: str) -> list[str]:
+        around = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment}
+        done = subprocess.run([*TICKWAX, "settings", *words], capture_output=True, text=True, env=around, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines()
+
+    first = settings(**given)
+    (tmp_path / "saved.toml").write_text("\n".join(first))
+    again = settings("--config", "saved.toml")
+    assert again == [line.replace("# environment", "# file") for line in first]
+    assert 'sampling = "1s"  # file' in again
