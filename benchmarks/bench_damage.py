@@ -17,14 +17,21 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+import msgspec
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from operators.config import FeatureConfig
+from operators.schema import feature_columns
+from sinks.counted import CountedRows, counted, newest_rows
+from sinks.journal import JournalWriter
+from sinks.rows import rows_form
 from tests.damage.child import Child
 from tests.damage.journals import RowsJournalDamage, TapeJournalDamage
 from tests.damage.parquet import WRITERS, Files
-from tests.damage.resumption import Resumption
+from tests.damage.resumption import KINDS, Resumption
 from tests.damage.wounds import GOOD, Outcome, Subject
 
 CHILD = Child()  # reads what may end a process
@@ -32,7 +39,7 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "tape-journals": TapeJournalDamage,
     "tape-journals-3": partial(TapeJournalDamage, wounds=3),
     "feature-journals": RowsJournalDamage,
-    **{f"resumed-{kind}": partial(Resumption, kind=kind) for kind in ("journal", "state", "store")},
+    **{f"resumed-{kind}": partial(Resumption, kind=kind) for kind in KINDS},
     **{f"tape-{written}": partial(Files, child=CHILD, written=written) for written in WRITERS},
     "orders": partial(Files, child=CHILD, what="orders"),
 }
@@ -67,7 +74,29 @@ def main() -> None:
             name, str(total), *(str(found_here[outcome]) for outcome in Outcome), f"{seconds[name] / total:.2f}"
         )
     Console(width=160).print(table)
+    if not chosen.only:
+        with tempfile.TemporaryDirectory() as folder:
+            best = min(verification(Path(folder)) for _ in range(3))
+        print(f"verification of journals when a replay is resumed: {best:.2f} s a GB, best of 3")
     sys.exit(1 if bad else 0)
+
+
+def verification(folder: Path, megabytes: int = 512) -> float:
+    """Seconds a GB of journals that a resumption takes to check them: before the run, and again in the sink."""
+    (folder / "features").mkdir(exist_ok=True)
+    form = rows_form(feature_columns(FeatureConfig()))
+    rows = 4096
+    arrays = [np.ones((field.columns, rows), field.dtype) for field in form.fields]
+    path = folder / ".features.resume" / "00.journal"
+    writer = JournalWriter(path, form.description)
+    while writer.position < megabytes * 1_000_000:
+        writer.append([("bybit_linear:BTCUSDT", arrays)])
+    writer.close()
+    state = CountedRows(writer.position, writer.rows)
+    began = time.perf_counter()
+    newest_rows(folder / "features", "00", msgspec.json.encode(state))
+    counted(path, state)
+    return (time.perf_counter() - began) / writer.position * 1e9
 
 
 if __name__ == "__main__":

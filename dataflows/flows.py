@@ -234,9 +234,13 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
     if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     if recovery and replay.states:
-        from dataflows.recovery_store import take_up  # needs SQLite, which most runs do not
+        from dataflows.recovery_check import Resumed  # needs SQLite, which most runs do not
+        from dataflows.recovery_store import take_up
 
-        take_up(recovery.directory, replay.states)
+        sets = {f"{name}_parquet": sink.root for name, sink in replay.sinks.items()}
+        first = {str(r.instrument): r.first_ordinal for r in readers}
+        run_of_tape = None if settings.tape.topic else identity(settings, chosen)
+        take_up(recovery.directory, replay.states, Resumed(flow.flow_id, run_of_tape, sets, first), not cluster())
     return replay
 
 

@@ -12,8 +12,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from dataflows.recovery_check import Resumed, check_epochs, check_form, check_states, newest_states
 from sinks.states import Reference, StateFiles, find_reference
-from sources.errors import TickwaxError
+from sources.errors import DamagedError, TickwaxError
 
 _EXECUTIONS = "SELECT ex_num, worker_count, resume_epoch FROM exs"
 _FRONTS = "SELECT worker_index, worker_frontier FROM fronts WHERE ex_num = ?"
@@ -21,15 +22,24 @@ _PARTS = "SELECT part_index, part_count FROM parts"
 _SHORT = "SELECT ser_change FROM snaps WHERE length(ser_change) < 256"  # a reference is, an engine's state is not
 
 
-def take_up(store: Path, states: StateFiles) -> None:
+def take_up(store: Path, states: StateFiles, resumed: Resumed, alone: bool = True) -> None:
     """Ready the store, and the states beside it, for a run that goes on from them.
 
+    Args:
+        resumed: what is to go on.
+        alone: no other process has parts of the store.
+
     Raises:
-        TickwaxError: a file of either is missing, or cannot be read; another user could have written it.
+        TickwaxError: a file of either is missing, damaged or of another moment; another user could have written it.
     """
     make_private(store)
+    files = sorted(store.glob("*.sqlite3"))
+    check_form(files, alone)
     forget_uncommitted(store)
-    states.begin(*kept_states(store))
+    references, shared = kept_states(store)
+    states.begin(references, shared)
+    if shared:
+        check_states(store, newest_states(files, resumed.flow), states, resumed)
 
 
 def make_private(store: Path) -> None:
@@ -68,9 +78,11 @@ def forget_uncommitted(store: Path) -> int:
         for file in files:
             for worker, epoch in _rows(file, _FRONTS, number):
                 reached[worker] = max(reached[worker], epoch)
-        return sum(_forget(file, min(reached.values())) for file in files)
+        epoch = min(reached.values())
+        check_epochs(files, epoch)
+        return sum(_forget(file, epoch) for file in files)
     except sqlite3.Error as e:
-        raise TickwaxError(f"-r: {store}: the recovery store cannot be read: {e}") from e
+        raise DamagedError(f"-r: {store}: the recovery store cannot be read: {e}") from e
 
 
 def kept_states(store: Path) -> tuple[list[Reference], bool]:
@@ -84,7 +96,7 @@ def kept_states(store: Path) -> tuple[list[Reference], bool]:
         parts = {row for file in files for row in _rows(file, _PARTS)}
         held = [row for file in files for row in _rows(file, _SHORT)]
     except sqlite3.Error as e:
-        raise TickwaxError(f"-r: {store}: the recovery store cannot be read: {e}") from e
+        raise DamagedError(f"-r: {store}: the recovery store cannot be read: {e}") from e
     found = (find_reference(data) for (data,) in held)
     return [reference for reference in found if reference], any(len(parts) == count for _, count in parts)
 

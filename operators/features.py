@@ -11,6 +11,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from operators import engine, level_blocks, rolling_sum, state_codec
 from operators.config import BOOK_LEVELS, FeatureConfig
+from operators.mark import MARK_BYTES, Mark
 from operators.packed_arguments import Packed
 from operators.row import ROW_ORDINAL, Rows
 from operators.schema import value_count
@@ -239,6 +240,7 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
         self._on_error = on_error
         self._key = ""  # Bytewax does not tell a new logic its key: the first batch does
         self._engine: FeatureEngine | None = None
+        self._mark = Mark()
 
     def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[FeatureRows], bool]:
         """Process each batch in turn. After the last of a tape, `NO_MORE_ROWS` and the end of the state, unless it is
@@ -259,9 +261,13 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
             self._key = str(values[0].instrument)
             self._engine = self._make_engine(values[0].instrument)
             if self._resume is not None and self._keeper is not None:
-                self._engine.resume(self._keeper.load(self._key, self._resume))
-                self._resume = None
-        return [rows for value in values for rows in self._engine.parts(value.batch)]
+                data, self._resume = self._keeper.load(self._key, self._resume), None
+                self._mark = Mark.of(data)
+                self._engine.resume(data[MARK_BYTES:])
+        rows = [rows for value in values for rows in self._engine.parts(value.batch)]
+        if self._keeper is not None:
+            self._mark = self._mark.after(values[-1].batch, [part.integer for part in rows])
+        return rows
 
     def on_eof(self) -> tuple[Iterable[FeatureRows], bool]:
         """Nothing more: a row that is not complete is never emitted."""
@@ -274,7 +280,7 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
         if self._engine is None:
             return self._resume or b""
         try:
-            return self._keeper.keep(self._key, self._engine.snapshot_parts())
+            return self._keeper.keep(self._key, [self._mark.pack(), *self._engine.snapshot_parts()])
         except Exception as e:
             self._on_error(e)
             raise

@@ -26,7 +26,7 @@ from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
 from operators.state import ROWS, SAMPLES, TOP, State
 
-VERSION = 6  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+VERSION = 7  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
 
 Array = npt.NDArray[Any]
 _SIZE = struct.Struct("<I")  # of the header

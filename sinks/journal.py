@@ -14,8 +14,7 @@ import numpy as np
 
 from sinks.disk import sync
 from sinks.form import Array
-from sources.errors import TickwaxError
-from sources.journal import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, Journal, checksum
+from sources.journal import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, checksum
 
 _PADDING = [bytes(n) for n in range(8)]
 _ROOM = bytes(FRAME.size)
@@ -26,32 +25,25 @@ _REPEAT = 8  # description and names come again at 8 KiB and at each multiple of
 class JournalWriter:
     """One journal that is written to."""
 
-    def __init__(self, path: Path, description: dict[str, Any], position: int = 0) -> None:
+    def __init__(self, path: Path, description: dict[str, Any], position: int = 0, keys: Sequence[str] = ()) -> None:
         """Begin a journal, or go on with one.
 
         Args:
             position: what is written begins here; what the file holds beyond it is cut off. 0: begin anew.
+            keys: what instruments were named up to there, by code.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written to.
-            TickwaxError: the file is no journal of this version, or damaged before ``position``.
         """
         self.path = path
         self.rows = 0  # written by this object
-        self.rows_before = 0  # found when it went on
         self._fields: Sequence[Field] = description["fields"]
         self._closing = threading.Lock()
         self._broken = False
         self._row_bytes = sum(field.row_bytes for field in self._fields)
-        self._codes: dict[str, int] = {}
+        self._codes = {key: code for code, key in enumerate(keys)}
         self._description = description
         self._repeat_at = 1 << 13
-        if position:
-            before = Journal(path, position)
-            if before.holes or before.end != position:
-                raise TickwaxError(f"{path}: is damaged")
-            self._codes = {key: code for code, key in enumerate(before.keys)}
-            self.rows_before = int(before.rows.sum())
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:

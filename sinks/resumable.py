@@ -17,6 +17,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from operators.schema import Column
 from sinks.compaction import stage
+from sinks.counted import FOLDER, CountedRows, counted, read_counted
 from sinks.dataset import DatasetWriter
 from sinks.disk import cannot_write, sync
 from sinks.identity import Identity
@@ -29,14 +30,8 @@ from sources.journal import Journal
 from sources.placement import shard, shard_names
 from sources.tape.layout import beside, data_files
 
-FOLDER = "resume"  # beside the data set
 _AHEAD = 32 << 20  # bytes in all journals that the disk is given before the epoch ends
 _SYNCS = 8  # files at a time: the file system writes its own journal once for all of them
-
-
-class _State(msgspec.Struct):
-    position: int  # bytes of the journal that count
-    rows: int
 
 
 class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
@@ -88,7 +83,7 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
                 must not add to.
         """
         with self.watched():
-            state = msgspec.json.decode(resume_state, type=_State) if resume_state else None
+            state = read_counted(resume_state) if resume_state else None
             mine = [instrument for instrument in self.chosen if shard(str(instrument)) == int(for_part)]
             partition = _Partition(self, for_part, mine, state)
         with self._lock:
@@ -142,7 +137,9 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
 
 
 class _Partition(StatefulSinkPartition[Item, bytes]):
-    def __init__(self, sink: ResumableRowsSink, part: str, mine: Sequence[Instrument], state: _State | None) -> None:
+    def __init__(
+        self, sink: ResumableRowsSink, part: str, mine: Sequence[Instrument], state: CountedRows | None
+    ) -> None:
         self._sink = sink
         self._mine = mine
         self._name = f"{sink.name}-{part}"
@@ -158,19 +155,16 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
         if state is None or not state.position:
             self._check_new()
         elif self._mark.exists():
-            if int(self._mark.read_text()) != state.position:
+            if self._mark.read_text(errors="replace") != str(state.position):
                 raise TickwaxError(
-                    f"{sink.root}: was completed beyond what the recovery directory knows; "
-                    "start anew with an empty one and features.overwrite=true"
+                    f"{self._mark}: is damaged, or the data set was completed beyond what the recovery directory "
+                    "knows; start anew with an empty one and features.overwrite=true"
                 )
             self._done = True
             self._path.unlink(missing_ok=True)
-        elif not self._path.exists() or self._path.stat().st_size < state.position:
-            raise TickwaxError(
-                f"{self._path}: rows are missing that the recovery directory counts on; start anew with an empty one"
-            )
         else:
-            self._writer = JournalWriter(self._path, sink.form.description, state.position)
+            codes = counted(self._path, state).keys
+            self._writer = JournalWriter(self._path, sink.form.description, state.position, codes)
 
     @property
     def rows(self) -> int:
@@ -201,7 +195,7 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
         """What was written is on the disk; up to here it counts."""
         with self._sink.watched():
             self._sync()
-        return msgspec.json.encode(_State(self._position, self.rows))
+        return msgspec.json.encode(CountedRows(self._position, self.rows))
 
     def close(self) -> None:
         """The input has ended, or something failed: the files are written, still unseen."""

@@ -31,7 +31,7 @@ from operators.features import StatePart
 from sinks.disk import cannot_write, sync
 from sinks.extents import Extents, pages
 from sinks.watched import watched
-from sources.errors import TickwaxError
+from sources.errors import DamagedError, TickwaxError
 
 _MAGIC = b"TWSTATE\x01"
 _FORM = struct.Struct("<8sIIQQ")
@@ -137,9 +137,9 @@ class StateFiles:
         for number, found in self._found.items():
             path = self._path(number)
             if not path.exists():
-                raise _lost(f"{path}: is missing")
+                raise _missing(f"{path}: is missing")
             if path.stat().st_size < max(place + length for place, length in found):
-                raise _lost(f"{path}: its end is missing")
+                raise _missing(f"{path}: its end is missing")
         for path in self._folder.glob("state-*.bin"):
             if path not in map(self._path, self._found):
                 path.unlink(missing_ok=True)
@@ -172,7 +172,7 @@ class StateFiles:
         """Read a state back.
 
         Raises:
-            TickwaxError: it is not there any more, or damaged.
+            DamagedError: it is not there any more, or damaged.
         """
         r = find_reference(kept)
         if r is None:  # the state itself
@@ -253,5 +253,9 @@ def _write(file: int, parts: Sequence[StatePart], length: int, place: int) -> No
             rest = rest[done:]
 
 
-def _lost(what: str) -> TickwaxError:
+def _missing(what: str) -> TickwaxError:
     return TickwaxError(f"-r: {what}; start anew with an empty recovery directory")
+
+
+def _lost(what: str) -> DamagedError:
+    return DamagedError(f"-r: {what}; start anew with an empty recovery directory")

@@ -25,6 +25,15 @@ class _State(msgspec.Struct):
     next: dict[str, int]  # by instrument: the ordinal to go on with
 
 
+def read_state(data: bytes, run: dict[str, str]) -> dict[str, int]:
+    """With which ordinal each instrument goes on that a partition has begun to read, by ``venue:SYMBOL``.
+
+    Raises:
+        TickwaxError: the state is of another version, or of a run with other settings.
+    """
+    return resumed(data, _State, _VERSION, run).next
+
+
 class TapeShards(FixedPartitionedSource[Item, bytes]):
     """Hands out the tapes of many instruments as `TapeSource` does; how far it has come is part of the recovery state.
 
@@ -64,7 +73,7 @@ class TapeShards(FixedPartitionedSource[Item, bytes]):
             TickwaxError: the state is of another version, or of a run with other settings.
         """
         try:
-            begin = resumed(resume_state, _State, _VERSION, self._run).next if resume_state else {}
+            begin = read_state(resume_state, self._run) if resume_state else {}
         except TickwaxError as e:
             self._on_refusal(e)
             raise

@@ -1,6 +1,8 @@
 """A replay that was broken off, and damage to what it is resumed from: journals, saved states, Bytewax's store."""
 
+import contextlib
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,8 +41,12 @@ KINDS = {
     "journal": (".features.resume/*.journal", ".books.resume/*.journal"),
     "state": ("store/state-*.bin",),
     "store": ("store/*.sqlite3*",),
+    "store-at-rest": ("store/*.sqlite3",),  # its log has been taken into the database
+    "complete": (".*.resume/*.done", "store/*"),  # a run that has ended
     "any": (".*.resume/*", "store/*"),
 }
+
+KINDS_AFTER = {"complete": 1 << 30}
 
 
 class Resumption:
@@ -53,7 +59,6 @@ class Resumption:
         """
         self.name = f"resumed replay: {kind}"
         self._kind = kind
-        self._after = after
         self._folder = folder
         self._tape = folder / "tape"
         self._expected = folder / "expected"
@@ -62,7 +67,11 @@ class Resumption:
         replay = prepare_replay(load_settings({k: str(v) for k, v in self._settings(self._expected).items()}))
         cli_main(replay.flow)
         replay.commit()
-        self._break_off()
+        self._break_off(KINDS_AFTER.get(kind, after))
+        if kind == "store-at-rest":
+            for part in (folder / "run" / "store").glob("*.sqlite3"):
+                with contextlib.closing(sqlite3.connect(part)) as db:
+                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def hurt(self, random: Random) -> Finding:
         """Damage one file of the broken-off run and resume it."""
@@ -101,15 +110,15 @@ class Resumption:
     def _flags(self, run: Path) -> list[str]:
         return ["-r", str(run / "store"), "-s", "0", "-b", "0"]
 
-    def _break_off(self) -> None:
+    def _break_off(self, after: int) -> None:
         run = self._folder / "run"
         (run / "store").mkdir(parents=True)
         init_db_dir(run / "store", 2)
-        script = _BREAKING.format(after=self._after, arguments=self._flags(run))
+        script = _BREAKING.format(after=after, arguments=self._flags(run))
         with processes() as start:
             process = start(self._settings(run), "-c", script)
             _, stderr = process.communicate(timeout=_SECONDS)
-            assert process.returncode == 77, stderr
+            assert process.returncode in (0, 77), stderr
 
     @contextmanager
     def _copy(self) -> Iterator[Path]:

@@ -197,7 +197,9 @@ class TestReadingBack:
         written = Written(folder / "a.journal", appends)
         kept = data.draw(st.integers(0, len(appends)))
         whole = Written(folder / "b.journal", appends[:kept] + more)
-        writer = JournalWriter(written.path, FORM.description, written.positions[kept])
+        position = written.positions[kept]
+        keys = Journal(written.path, position).keys
+        writer = JournalWriter(written.path, FORM.description, position, keys)
         have = {key: batch.rows for key, batch in written.contents[kept].items()}
         for items in more:
             batches = []

@@ -1,0 +1,71 @@
+"""What the recovery state of a resumable sink counts, held against the journals that it counts on."""
+
+from pathlib import Path
+
+import msgspec
+
+from operators.row import ROW_ORDINAL, TS
+from sources.errors import DamagedError
+from sources.journal import Journal
+from sources.tape.layout import beside
+
+FOLDER = "resume"  # beside the data set
+
+
+class CountedRows(msgspec.Struct):
+    """State of one partition."""
+
+    position: int  # bytes of the journal that count
+    rows: int
+
+
+def counted(path: Path, state: CountedRows) -> Journal:
+    """What a state counts of a partition's journal.
+
+    Raises:
+        DamagedError: not all of it can be read.
+    """
+    if not path.exists() or path.stat().st_size < state.position:
+        raise DamagedError(
+            f"{path}: rows are missing that the recovery directory counts on; start anew with an empty one"
+        )
+    journal = Journal(path, state.position)
+    found = int(journal.rows.sum())
+    if journal.damage or journal.end != state.position or found != state.rows:
+        raise DamagedError(
+            f"{path}: {found:,} rows can be read of the {state.rows:,} that the recovery directory counts: it is "
+            "damaged; start anew with an empty recovery directory and features.overwrite=true"
+        )
+    return journal
+
+
+def newest_rows(root: Path, part: str, data: bytes) -> dict[str, tuple[int, int]] | None:
+    """Time and ordinal of the newest row of each instrument that a partition's state counts; None: it is complete.
+
+    Raises:
+        DamagedError: the state or the journal is damaged.
+    """
+    state = read_counted(data)
+    folder = beside(root, FOLDER)
+    if (folder / f"{part}.done").exists():
+        return None
+    if not state.position:
+        return {}
+    journal = counted(folder / f"{part}.journal", state)
+    newest = ((key, journal.read(items[-1:], "integer")[:, -1]) for key, items in journal.by_key())
+    return {key: (int(integer[TS]), int(integer[ROW_ORDINAL])) for key, integer in newest}
+
+
+def read_counted(data: bytes) -> CountedRows:
+    """A partition's state.
+
+    Raises:
+        DamagedError: it is none.
+    """
+    try:
+        state = msgspec.json.decode(data, type=CountedRows)
+    except msgspec.DecodeError:
+        state = CountedRows(-1, -1)
+    if state.position < 0 or state.rows < 0 or (state.position == 0) != (state.rows == 0):
+        raise DamagedError("-r: the recovery store holds something else than the state of rows")
+    return state
