@@ -17,6 +17,7 @@ import stamina
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink
 
+from dataflows.damage_metrics import count_damage, tell_damage
 from dataflows.engine_options import cluster
 from dataflows.flows import engine_factory
 from dataflows.identities import identity_of, same_columns
@@ -24,7 +25,8 @@ from dataflows.interpreter import ready_interpreter
 from dataflows.interruption import on_interruption
 from dataflows.kernels import ready_features
 from dataflows.live_past import Past
-from dataflows.metrics import LiveTelemetry, count_damage, count_features, count_tape, tell_damage
+from dataflows.liveness_metrics import watch_sync
+from dataflows.metrics import LiveTelemetry, count_features, count_tape
 from dataflows.settings import Settings
 from dataflows.settings_types import DIRECT, check_proxy
 from dataflows.startup import exit_code, in_a_line, say
@@ -42,6 +44,7 @@ from sinks.tape import tape_form
 from sources.balance import BY_HASH, Placement, plain
 from sources.builder import TapeTail
 from sources.errors import TickwaxError
+from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.journal_kernels import compile_kernels
 from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
@@ -79,6 +82,7 @@ class Live:
         ready_features()
         compile_kernels()
         ready_interpreter()
+        self.telemetry.liveness.watch()
 
     def stop_on_signals(self) -> Callable[[], None]:
         """SIGINT or SIGTERM ends the run in order: sockets, buffers, files; a second one, or 5 s, at once."""
@@ -86,6 +90,7 @@ class Live:
 
     def release(self) -> None:
         """Let others write to the data sets; for after the flow."""
+        self.telemetry.liveness.end()
         for lock in self.locks:
             lock.release()
 
@@ -158,7 +163,8 @@ def prepare_live(
     run = f"live-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
-    live = Live(flow, threading.Event(), {} if engines is None else engines, {}, LiveTelemetry())
+    telemetry = LiveTelemetry(stalled_after=settings.stalled_after.ns / 1e9)
+    live = Live(flow, threading.Event(), {} if engines is None else engines, {}, telemetry)
     past = Past(root, live.telemetry.set_aside) if root else None
     new_engine = engine_factory(settings, config, live.engines)
 
@@ -174,7 +180,7 @@ def prepare_live(
         live.telemetry.journals_set_aside(live.locks[-1].damage.journals)
         rotation = Rotation(settings.journal.rotate_after.ns / 1e9, settings.journal.rotate_mb * 1_000_000,
                             settings.journal.sync_after.ns / 1e9)  # fmt: skip
-        live.sinks[name] = RecordingSink(
+        made = live.sinks[name] = RecordingSink(
             path,
             form,
             run,
@@ -185,7 +191,12 @@ def prepare_live(
             live.patience,
             partial(tell_damage, name),
         )
-        return live.sinks[name]
+        watch_sync(telemetry.liveness, name, made.unsynced, rotation.sync_seconds)
+        return made
+
+    def tape_rows(item: InstrumentBatch) -> None:
+        telemetry.liveness.row()
+        count_tape(item)
 
     source = LiveSource(
         wanted,
@@ -207,7 +218,7 @@ def prepare_live(
 
             live.publishers += publish_tape(tape, settings, lambda error: stop_with_error(error, 2))
         if root:
-            op.output("tape_parquet", tape, sink("tape", root, tape_form(settings.tape.compression), count_tape))
+            op.output("tape_parquet", tape, sink("tape", root, tape_form(settings.tape.compression), tape_rows))
         if with_features:
             rows = features("features", routed, make_engine, on_error=partial(stop_with_error, code=1))
             if placement.weights:

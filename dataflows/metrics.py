@@ -15,12 +15,13 @@ import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from dataflows.startup import say
+from dataflows.damage_metrics import QUARANTINED
+from dataflows.liveness import Liveness
+from dataflows.liveness_metrics import show_liveness
 from dataflows.summary import clock_word, signed
 from dataflows.terminal import literal
 from operators.features import FeatureRows
 from operators.row import RECEIVE_TS
-from sinks.compaction import Damage
 from sources.errors import DamagedError
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
@@ -53,14 +54,9 @@ IGNORED = Counter("tickwax_ignored_frames", "Frames that are neither book nor tr
 LEFT_OUT = Counter(
     "tickwax_listings_left_out", "Entries of a venue's list that were left out, when first met.", ("venue", "field")
 )
-QUARANTINED = Counter(
-    "tickwax_quarantined", "Damaged files and journals that were set aside, and instruments left out.", ("kind",)
-)
 REPEATED = Counter("tickwax_repeated_trades", "Trades that came twice and were dropped.", _VENUE)
-BUFFERED = Gauge("tickwax_buffered_rows", "Tape rows that waited when the buffer was last drained.")
+BUFFERED = Gauge("tickwax_buffered_rows", "Tape rows that wait for the dataflow.")
 ROWS = Counter("tickwax_rows", "Rows handed to a sink.", ("sink",))
-DAMAGED = Counter("tickwax_damaged_bytes", "Bytes of journals that could not be read.", ("sink",))
-DAMAGED_ROWS = Counter("tickwax_damaged_rows", "Rows that they held, at the most.", ("sink",))
 LATENCY = Histogram(
     "tickwax_wire_to_feature_seconds", "From a frame to the feature row that it completed.", (), buckets=_SECONDS
 )
@@ -75,8 +71,8 @@ def _fit_to_print(logger: object, method: str, event: MutableMapping[str, Any]) 
 class LiveTelemetry(Telemetry):
     """Counts, and logs what changes; what repeats itself is told of once and then counted."""
 
-    def __init__(self, time: Callable[[], float] = time.monotonic) -> None:
-        """``time``: seconds of a clock that never steps back."""
+    def __init__(self, time: Callable[[], float] = time.monotonic, stalled_after: float = 30.0) -> None:
+        """``time``: seconds of a clock that never steps back; ``stalled_after``: as of `Liveness`."""
         processors = [_fit_to_print, *structlog.get_config()["processors"]]
         self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors)
         self._limiter = LogLimiter(time)
@@ -88,6 +84,10 @@ class LiveTelemetry(Telemetry):
         self._lock = threading.Lock()  # workers may be threads
         self._words: set[tuple[str, str, str]] = set()
         self._counted_at = time()
+        self._buffers: list[Callable[[], int]] = []
+        self.liveness = Liveness(stalled_after, self._behind, self._caught_up, time)
+        BUFFERED.set_function(self._waiting)
+        show_liveness(self.liveness)
         self._left_out: list[str] = []  # instruments, and why
         self._set_aside = 0  # files
 
@@ -214,8 +214,24 @@ class LiveTelemetry(Telemetry):
         OVERFLOWS.labels(instrument.venue).inc()
         self._say("buffer full", str(instrument), write="error", instrument=str(instrument))
 
+    def _waiting(self) -> int:
+        return sum(rows() for rows in self._buffers)
+
+    def _behind(self, seconds: float) -> None:
+        rows = self._waiting()
+        self._log.error("behind: the dataflow stands still", seconds=round(seconds, 1), rows_waiting=rows)
+
+    def _caught_up(self, seconds: float) -> None:
+        self._log.warning("the dataflow goes on", stood_still=round(seconds, 1), rows_waiting=self._waiting())
+
+    def buffer(self, rows: Callable[[], int]) -> None:
+        self._buffers.append(rows)
+
+    def stopped(self) -> None:
+        self.liveness.end()
+
     def buffered(self, rows: int) -> None:
-        BUFFERED.set(rows)
+        self.liveness.turn()
         now = self._time()
         if now - self._counted_at >= _COUNTING:
             self._counted_at = now
@@ -259,18 +275,6 @@ def count_tape(item: InstrumentBatch) -> None:
     _TAPE_ROWS.inc(item.batch.rows)
     delay = int(item.batch.receive_ts[-1]) - int(item.batch.exchange_ts[-1])
     _delay_of(item.instrument.venue).set(delay / _NS)
-
-
-def count_damage(sink: str, damage: Damage) -> None:
-    """What could not be read of a sink's journals."""
-    DAMAGED.labels(sink).inc(damage.bytes)
-    DAMAGED_ROWS.labels(sink).inc(damage.rows)
-
-
-def tell_damage(sink: str, damage: Damage, line: str) -> None:
-    """Count it and say it."""
-    count_damage(sink, damage)
-    say(line)
 
 
 def count_features(rows: FeatureRows) -> None:

@@ -184,11 +184,11 @@ class OptimalDSettings(_Group):
 
 
 class Settings(_Group):
-    """Every setting. Whether the user set a key is told by ``model_fields_set``: a replay of a tape takes all of the
-    tape's instruments unless ``symbols`` is in it."""
+    """Every setting. A replay takes all of a tape's instruments unless ``symbols`` is in ``model_fields_set``."""
 
     symbols: Symbols = ("binance_futures:BTCUSDT", "bybit_linear:BTCUSDT")
     duration: OptionalLength = None
+    stalled_after: Length = Duration.parse("30s")
     venues: VenueSettings = VenueSettings()
     network: NetworkSettings = NetworkSettings()
     tape: TapeSettings = TapeSettings()

@@ -50,6 +50,7 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         self.rows_written = 0  # rows, and the files that have appeared
         self.files: list[Path] = []
         self.all_appeared = True
+        self._segments: list[Segments] = []
         self._lock = threading.Lock()  # workers may be threads
 
     def appeared(self, done: Compacted) -> None:
@@ -65,7 +66,12 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         name = f"{self.name}-{worker_index}"
         with watched(self.on_error):
             segments = Segments(self.root, self.form, name, self.rotation, self.clock, self.appeared)
+        self._segments.append(segments)
         return _RecordingPartition(self, segments)
+
+    def unsynced(self) -> float:
+        """For how many seconds the oldest row has waited for the disk; may be asked from any thread."""
+        return max((segments.unsynced() for segments in list(self._segments)), default=0.0)
 
 
 class _RecordingPartition(StatelessSinkPartition[tuple[str, T]], Generic[T]):

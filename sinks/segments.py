@@ -62,6 +62,7 @@ class Segments:
         self._kept = False  # a journal is damaged, and waits for the next start
         self._disk: threading.Thread | None = None
         self._disk_error: Exception | None = None
+        self._unsynced: dict[JournalWriter, float] = {}  # since when a journal has rows that the disk has not
         self._place: os.stat_result | None = None  # the folder, as it was when the first row came
         self._looked = -math.inf
 
@@ -76,6 +77,7 @@ class Segments:
             journal = self._journal or self._begin()
             journal.append(items)
             now = self._clock()
+            self._unsynced.setdefault(journal, now)
             if now - self._looked >= _LOOK:
                 self._looked = now
                 self._look(journal)
@@ -83,6 +85,10 @@ class Segments:
             raise cannot_write(self._root, e) from e
         if journal.position >= self._rotation.bytes or now - self._began >= self._rotation.seconds:
             self._rotate()
+
+    def unsynced(self) -> float:
+        """For how many seconds the oldest row has waited for the disk; may be asked from any thread."""
+        return max((self._clock() - since for since in list(self._unsynced.values())), default=0.0)
 
     def close(self, timeout: float | None = None) -> bool:
         """Let all rows appear. False if that would take longer than ``timeout`` seconds, or a journal is damaged: what
@@ -119,9 +125,18 @@ class Segments:
             journal = self._journal
             try:
                 if journal is not None:
-                    journal.sync()
+                    self._give_to_disk(journal)
             except Exception as e:
                 self._disk_error = e
+
+    def _give_to_disk(self, journal: JournalWriter) -> None:
+        """Sync; rows that come meanwhile wait from now on."""
+        begun = self._clock()
+        journal.sync()
+        if journal.synced == journal.position:
+            self._unsynced.pop(journal, None)
+        else:
+            self._unsynced[journal] = begun
 
     def _look(self, journal: JournalWriter) -> None:
         """Whether folder and journal are still where they were: what is written to a file that has no name is lost."""
@@ -139,7 +154,7 @@ class Segments:
         assert journal is not None
 
         def finish() -> None:
-            journal.sync()  # others may wait before it to become files
+            self._give_to_disk(journal)  # others may wait before it to become files
             journal.close()
             done = compact(self._root, journal.path, self._stop.is_set)
             self._kept |= bool(done.damage.journals)

@@ -60,6 +60,7 @@ class Collector:
         self._share = share
         self._outbox = Outbox(config.buffer_rows)
         self._telemetry = telemetry
+        telemetry.buffer(lambda: self._outbox.rows)
         self._context = Context(config, self._telemetry, clock, self._outbox, find_tail, self._fail)
         self._connectors: list[Connector] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,6 +100,7 @@ class Collector:
     def stop(self, timeout: float) -> bool:
         """Close the connections; rows may be drained afterwards. False when that takes longer than ``timeout`` s."""
         self._stopped = True
+        self._telemetry.stopped()
         if self._loop is not None and self._main is not None and not self._loop.is_closed():
             with contextlib.suppress(RuntimeError):  # it has just ended by itself
                 self._loop.call_soon_threadsafe(self._end)

@@ -1,6 +1,6 @@
 """What the live connectors tell about themselves: state changes and counts, never a line a message."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sources.instrument import Instrument
 
@@ -72,8 +72,14 @@ class Telemetry:
     def overflowed(self, instrument: Instrument) -> None:
         """The buffer is full: the instrument's messages are dropped until there is room."""
 
+    def buffer(self, rows: Callable[[], int]) -> None:
+        """There is a buffer; ``rows`` tells how many tape rows wait in it, at any time, from any thread."""
+
+    def stopped(self) -> None:
+        """The feeds of a worker are being closed: it takes what has come, and no more."""
+
     def buffered(self, rows: int) -> None:
-        """``rows`` tape rows waited when the buffer was drained."""
+        """``rows`` tape rows wait in the buffer, which is about to be drained; called on the dataflow's thread."""
 
     def left_out(self, instrument: Instrument, reason: str) -> None:
         """An instrument is not followed in this run, because of what was recorded of it before."""

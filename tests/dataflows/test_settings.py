@@ -45,6 +45,7 @@ def test_every_key_and_its_default():
     assert shown == {
         "symbols": ["binance_futures:BTCUSDT", "bybit_linear:BTCUSDT"],
         "duration": "",
+        "stalled_after": "30s",
         "venues": {
             "binance_futures": {
                 "public_ws": "wss://fstream.binance.com/public",

@@ -116,7 +116,7 @@ class Machine:
         if test is None:
             found = re.search(r"HEALTHCHECK .*?CMD (\[.*?\])$", (DOCKER / "Dockerfile").read_text(), re.S | re.M)
             test = ["CMD", *json.loads(found[1])]
-        test = [word.replace(":3030", f":{self.api.get(name, 0)}") for word in test[1:]]
+        test = [re.sub(r"\b3030\b", str(self.api.get(name, 0)), word) for word in test[1:]]
         return subprocess.run(self.command(test), capture_output=True).returncode == 0
 
     def wait_until_healthy(self, name: str) -> None:
