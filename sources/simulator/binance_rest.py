@@ -14,7 +14,7 @@ from aiohttp import web
 
 from sources.instrument import Instrument
 from sources.simulator.config import BINANCE, Limits
-from sources.simulator.damage import PAGE
+from sources.simulator.damage import PAGE, damaged_body
 from sources.simulator.faults import REST_KINDS, Fault
 from sources.simulator.feed import Feed
 from sources.simulator.topic import Outlet
@@ -24,7 +24,7 @@ _DEPTH_PATH, _INFO_PATH = "/fapi/v1/depth", "/fapi/v1/exchangeInfo"
 _WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 _DEFAULT_LEVELS = 500
 _TRADIFI = ("XAU", "XAG", "CL", "TSLA", "NVDA")
-_BUT_STALE = ("rest_status", "rest_delay", "rest_truncate")
+_OF_A_LIST = ("rest_status", "rest_delay", "rest_truncate", "rest_huge", "rest_loop")
 
 
 class Budget:
@@ -104,10 +104,10 @@ class BinanceRest:
         body = feed.rest_book(levels)
         if fault is not None and fault.kind == "rest_delay":
             await asyncio.sleep(fault.delay)
-        return self._reply(body[: len(body) // 2] if fault is not None and fault.kind == "rest_truncate" else body)
+        return self._reply(damaged_body(fault, body))
 
     async def _info(self, request: web.Request) -> web.Response:
-        fault, refusal = self._enter(request, None, 1, _BUT_STALE)
+        fault, refusal = self._enter(request, None, 1, _OF_A_LIST)
         if refusal is not None:
             return refusal
         if fault is not None and fault.kind == "rest_delay":
@@ -132,7 +132,7 @@ class BinanceRest:
             "symbols": symbols,
         }
         body = msgspec.json.encode(info)
-        return self._reply(body[: len(body) // 2] if fault is not None and fault.kind == "rest_truncate" else body)
+        return self._reply(damaged_body(fault, body))
 
     async def _ping(self, request: web.Request) -> web.Response:
         _, refusal = self._enter(request, None, 1, ("rest_status",))
@@ -158,6 +158,8 @@ class BinanceRest:
             if fault.page:
                 return fault, web.Response(status=fault.status, text=PAGE, content_type="text/html")
             return fault, self._refuse(fault.status, wait)
+        if fault is not None and fault.kind == "rest_loop":
+            return fault, web.Response(status=302, headers={"Location": request.path_qs})
         return fault, None
 
     def _refuse(self, status: int, wait: int) -> web.Response:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from sources.instrument import Instrument
 from sources.simulator.config import BYBIT, Limits
-from sources.simulator.damage import PAGE
+from sources.simulator.damage import PAGE, damaged_body
 from sources.simulator.faults import REST_KINDS
 from sources.simulator.feed import Feed
 from sources.simulator.limits import Window
@@ -67,13 +67,10 @@ class BybitRest:
             return web.Response(status=fault.status, headers=headers, text="error")
         if fault is not None and fault.kind == "rest_delay":
             await asyncio.sleep(fault.delay)
-        body = self._page(request)
-        return web.Response(
-            body=body[: len(body) // 2] if fault is not None and fault.kind == "rest_truncate" else body,
-            content_type="application/json",
-        )
+        body = self._page(request, fault is not None and fault.kind == "rest_loop")
+        return web.Response(body=damaged_body(fault, body), content_type="application/json")
 
-    def _page(self, request: web.Request) -> bytes:
+    def _page(self, request: web.Request, loops: bool) -> bytes:
         query = request.query
         if query.get("category") != "linear":
             return self._reply(_BAD_REQUEST, "params error: Category is invalid", {})
@@ -91,6 +88,8 @@ class BybitRest:
         begin, end = int(first[6:]), int(first[6:]) + int(limit)
         # Percent signs and all: a client has to quote it once more.
         cursor = quote(f"first={end}") if end < len(entries) else ""
+        if loops:  # two pages that name each other
+            cursor = quote("first=0" if begin else "first=1")
         result = {"category": "linear", "list": entries[begin:end], "nextPageCursor": cursor}
         return self._reply(0, "OK", result)
 

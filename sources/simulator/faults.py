@@ -7,11 +7,11 @@ import msgspec
 
 from sources.errors import TickwaxError
 
-# Done to messages as they are sent. `drop` and `silent` send nothing, the next six send something else in the
+# Done to messages as they are sent. `drop` and `silent` send nothing, the next eight send something else in the
 # message's place, `duplicate` sends it twice, and `unknown` sends another one before it.
 FRAME_KINDS = (
     *("drop", "silent"),
-    *("truncate", "garbage", "bad_utf8", "oversize", "future", "retype"),
+    *("truncate", "garbage", "bad_utf8", "oversize", "future", "zero", "renumber", "retype"),
     *("duplicate", "unknown"),
 )
 # Done to connections that are open: TCP reset, close frame, frames held back and then sent at once.
@@ -21,7 +21,10 @@ CONNECTION_KINDS = ("reset", "close", "burst", "shutdown")
 CONNECT_KINDS = ("refuse",)
 SUBSCRIBE_KINDS = ("ignore_subscribe", "reject_subscribe", "repeat_trades")
 # Done to REST replies.
-REST_KINDS = ("rest_status", "rest_delay", "rest_stale", "rest_truncate")
+REST_KINDS = (
+    *("rest_status", "rest_delay", "rest_stale", "rest_truncate"),
+    *("rest_future", "rest_renumber", "rest_huge", "rest_loop"),
+)
 # Done to the market or its service: a real event, so the true book knows it.
 MARKET_KINDS = ("cross", "restart", "resnapshot")
 KINDS = FRAME_KINDS + CONNECTION_KINDS + CONNECT_KINDS + SUBSCRIBE_KINDS + REST_KINDS + MARKET_KINDS
@@ -32,8 +35,8 @@ Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """One fault: what, where, how often.
 
-    Without ``count`` and ``seconds`` it happens once; with ``seconds`` alone, every time until then. The fields after
-    ``seconds`` belong to single kinds.
+    Without ``count`` and ``seconds`` it happens once; with ``seconds`` alone, every time until then, or every n-th time
+    with ``every``. The fields after ``every`` belong to single kinds.
     """
 
     kind: str
@@ -42,14 +45,16 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     stream: str | None = None  # pattern of stream names: `*@depth*`, `orderbook.*`; `*` may stand for a REST path too
     count: Annotated[int, msgspec.Meta(gt=0)] | None = None
     seconds: Positive | None = None
+    every: Annotated[int, msgspec.Meta(gt=0)] = 1
     code: Annotated[int, msgspec.Meta(ge=1000, le=4999)] = 1001  # close
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 500  # rest_status; refuse with how="status"
     retry_after: Annotated[int, msgspec.Meta(ge=0)] | None = None  # s; rest_status
     delay: Positive = 1.0  # s; rest_delay, burst, shutdown; how long a `cross` stands
-    ahead: Positive = 61.0  # s; future: further than any clock is wrong
+    ahead: Positive = 61.0  # s; future, rest_future: further than any clock is wrong
+    back: Annotated[int, msgspec.Meta(gt=0)] = 1_000_000  # renumber, rest_renumber: how much smaller numbers get
     form: Literal["combined", "bare", "event"] = "combined"  # shutdown; how Binance words it
     age: Positive = 5.0  # s; rest_stale
-    size: Annotated[int, msgspec.Meta(gt=0, le=1 << 28)] = 8 << 20  # bytes; oversize
+    size: Annotated[int, msgspec.Meta(gt=0, le=1 << 28)] = 8 << 20  # bytes; oversize, rest_huge
     how: Literal["reset", "status", "closed", "mute"] = "reset"  # refuse: "closed" stops listening, for both venues
     page: bool = False  # rest_status, refuse with how="status": the body is a page that says why
     as_delta: bool = False  # restart: whether the frame with u = 1 says `delta`
@@ -89,12 +94,18 @@ class Active:
         self.fault = fault
         self.applied = 0
         self.since_ns = now_ns
+        self._met = 0
         self._until = None if fault.seconds is None else now_ns + int(fault.seconds * 1e9)
         self._left = fault.count if fault.count or fault.seconds else 1
 
     def over(self, now_ns: int) -> bool:
         """Whether it has run out."""
         return self._left == 0 or (self._until is not None and now_ns >= self._until)
+
+    def due(self) -> bool:
+        """It has met an occasion: whether it takes this one."""
+        self._met += 1
+        return self._met % self.fault.every == 0
 
     def apply(self) -> Fault:
         """Use it once."""
@@ -135,7 +146,8 @@ class Faults:
         """The oldest fault of ``kinds`` meant for that stream, used once; or None."""
         for active in self._active:
             fault = active.fault
-            if fault.kind in kinds and not active.over(now_ns) and fault.matches(venue, symbol, stream):
+            meets = fault.kind in kinds and not active.over(now_ns) and fault.matches(venue, symbol, stream)
+            if meets and active.due():
                 return active.apply()
         return None
 

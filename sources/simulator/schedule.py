@@ -14,6 +14,8 @@ _OF_AN_INSTRUMENT = {
     **{"drop": 8, "silent": 3, "truncate": 3, "garbage": 2, "oversize": 1, "future": 2, "duplicate": 1, "unknown": 2},
     **{
         "retype": 1,
+        "zero": 1,
+        "renumber": 1,
         "cross": 2,
         "restart": 2,
         "resnapshot": 2,
@@ -25,6 +27,7 @@ _OF_AN_INSTRUMENT = {
 _OF_A_VENUE = {
     **{"bad_utf8": 1, "reset": 2, "close": 2, "burst": 2, "refuse": 1, "shutdown": 1},
     **{"rest_status": 2, "rest_delay": 2, "rest_stale": 2, "rest_truncate": 1},
+    **{"rest_future": 1, "rest_renumber": 1, "rest_huge": 1, "rest_loop": 1},
 }
 _BYBIT_ONLY = ("restart", "resnapshot")
 _BINANCE_ONLY = ("shutdown",)
@@ -62,7 +65,8 @@ class FaultSchedule:
         fields: dict[str, object] = {"kind": kind, "venue": instrument.venue}
         if kind in _OF_AN_INSTRUMENT:
             fields["symbol"] = instrument.symbol
-            book = r.random() < 0.8 and kind != "repeat_trades"
+            # Prints with wrong numbers are recorded as they come: nobody could tell which ones are missing.
+            book = (r.random() < 0.8 or kind == "renumber") and kind != "repeat_trades"
             fields["stream"] = (_BOOKS if book else _TRADES)[instrument.venue]
         if kind in ("drop", "truncate", "garbage", "duplicate"):
             fields["count"] = r.randint(1, 3)

@@ -183,7 +183,7 @@ class Rig:
         if instrument.venue == "binance_futures":
             assert names == sorted(set(names))
         # A damaged print is counted and costs nothing; without numbers, one that never comes cannot be missed.
-        excepted = {"truncate", "bad_utf8", "garbage", "future"}
+        excepted = {"truncate", "bad_utf8", "garbage", "future", "zero"}
         if instrument.venue == "bybit_linear":
             excepted |= {"drop", "silent"}
         trades = [entry for entry in sent if entry.kind == "trade" and entry.fate not in excepted]

@@ -5,6 +5,7 @@ import pytest
 from sources.events import RESET, SNAPSHOT, TRADE
 from sources.instrument import Instrument
 from sources.simulator.thread import SimulatorThread
+from tests.importers.captures import check_invariants
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
 BOOK = {BINANCE: "*@depth*", BYBIT: "orderbook.*"}
@@ -26,7 +27,7 @@ def test_start_syncs_both_venues_and_loses_nothing(sim: SimulatorThread) -> None
 
 
 @pytest.mark.parametrize("instrument", BOTH)
-@pytest.mark.parametrize("kind", ["drop", "truncate", "bad_utf8", "future"])
+@pytest.mark.parametrize("kind", ["drop", "truncate", "bad_utf8", "future", "zero", "renumber"])
 def test_a_message_that_is_lost_costs_one_reset_of_its_instrument(
     sim: SimulatorThread, instrument: Instrument, kind: str
 ) -> None:
@@ -216,3 +217,46 @@ def test_trades_that_come_again_after_a_reconnect(sim: SimulatorThread) -> None:
     for i in BOTH:
         rig.check(i)
     assert rig.heard.counts["repeated"] > 0
+
+
+def test_numbers_that_begin_anew_everywhere(sim: SimulatorThread) -> None:
+    """As after the relisting of an instrument: books join by the new numbers, and prints are not taken for old ones."""
+    with Rig([BINANCE], config(sim.addresses), sim) as rig:
+        rig.synced(BINANCE)
+        rig.until(lambda: TRADE in rig.tape(BINANCE).kind)
+        anew = {"venue": BINANCE.venue, "back": 10**6, "seconds": 600.0}
+        sim.fault("rest_renumber", **anew)
+        sim.fault("renumber", **anew)
+        rig.synced(BINANCE, 2)
+        rows = rig.tape(BINANCE).rows
+        rig.until(lambda: (rig.tape(BINANCE).kind[rows:] == TRADE).sum() > 5)
+    tape = rig.tape(BINANCE)
+    check_invariants(tape)
+    first, last = (tape.sequence[tape.kind == TRADE][n] for n in (0, -1))
+    assert last < first - 10**5
+    assert rig.heard.counts["repeated"] < 5
+
+
+def test_a_snapshot_of_the_future_is_asked_for_again(sim: SimulatorThread) -> None:
+    with Rig([BINANCE], config(sim.addresses), sim) as rig:
+        rig.synced(BINANCE)
+        sim.fault("rest_future")
+        sim.fault("drop", stream=BOOK[BINANCE])
+        rig.synced(BINANCE, 2)
+    rig.check(BINANCE)
+    assert rig.kinds(BINANCE) == [SNAPSHOT, RESET, SNAPSHOT]
+    assert rig.heard.counts["bad_frame"] == 1
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("instrument", BOTH)
+def test_garbage_at_any_rate(sim: SimulatorThread, instrument: Instrument, every: int) -> None:
+    with Rig([instrument], config(sim.addresses), sim) as rig:
+        rig.synced(instrument)
+        fault = sim.fault("garbage", venue=instrument.venue, stream=BOOK[instrument], seconds=1.5, every=every)
+        rig.wait(1.7)
+        lost = rig.heard.count("lost", instrument)
+        rig.synced(instrument, lost + 1)
+    rig.check(instrument)
+    assert fault.applied >= 3
+    assert rig.heard.counts["bad_frame"] >= fault.applied

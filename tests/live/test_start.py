@@ -192,6 +192,18 @@ def test_pages_without_end_are_refused(sim: SimulatorThread) -> None:
     assert "instruments-info does not end" in rest_refusal(sim, loop)
 
 
+@pytest.mark.parametrize(("kind", "instrument", "says"), [
+    ("rest_huge", BINANCE, "a reply of more than 32 MiB"), ("rest_huge", BYBIT, "a reply of more than 32 MiB"),
+    ("rest_loop", BINANCE, "which is not followed"), ("rest_loop", BYBIT, "instruments-info does not end"),
+])  # fmt: skip
+def test_a_list_that_is_huge_or_loops_is_refused(
+    sim: SimulatorThread, kind: str, instrument: object, says: str
+) -> None:
+    sim.fault(kind, size=33 << 20, **FOREVER)
+    line, _ = refusal(Rig([instrument], config(sim.addresses, start_timeout=PATIENCE)))
+    assert says in line
+
+
 def test_a_redirect_is_not_followed(sim: SimulatorThread) -> None:
     async def away(request: web.Request) -> web.Response:
         raise web.HTTPFound("http://elsewhere.invalid/x")

@@ -63,11 +63,13 @@ def test_a_stream_falls_silent_on_a_live_socket() -> None:
     simulate(body)
 
 
-@pytest.mark.parametrize("kind", ["truncate", "garbage", "oversize", "future", "duplicate", "unknown"])
+@pytest.mark.parametrize(
+    "kind", ["truncate", "garbage", "oversize", "future", "zero", "renumber", "duplicate", "unknown"]
+)
 def test_damaged_frames(kind: str) -> None:
     async def body(s: Simulator) -> None:
         async with connect(s, "public", f"/ws/{DEPTH}") as c:
-            await c.next()
+            first = await c.next()
             fault = s.fault(kind, stream="*@depth*", size=300_000)
             raw = await c.raw()
             if kind in ("truncate", "garbage"):
@@ -78,6 +80,10 @@ def test_damaged_frames(kind: str) -> None:
                 assert json.loads(raw)["e"] == "depthUpdate"
             elif kind == "future":
                 assert min(json.loads(raw)["E"], json.loads(raw)["T"]) > time.time() * 1000 + 60_000
+            elif kind == "zero":
+                assert (json.loads(raw)["E"], json.loads(raw)["T"]) == (0, 0)
+            elif kind == "renumber":
+                assert first["u"] - 1_000_000 < json.loads(raw)["u"] < first["u"] - 900_000
             elif kind == "duplicate":
                 assert raw == await c.raw()
             else:
@@ -228,6 +234,39 @@ def test_a_crossed_book_is_part_of_the_truth(instrument) -> None:  # type: ignor
         depth_shown = None if binance else 200
         for (_, book), (_, true) in zip(books, s.true_books(instrument, [n for n, _ in books]), strict=True):
             assert book == true.cut(depth_shown)
+
+    simulate(body)
+
+
+def test_every_third_message() -> None:
+    async def body(s: Simulator) -> None:
+        async with connect(s, "public", f"/ws/{DEPTH}") as c:
+            await c.next()
+            s.fault("garbage", stream="*@depth*", seconds=60.0, every=3)
+            bad = []
+            for _ in range(12):
+                try:
+                    json.loads(await c.raw())
+                    bad.append(False)
+                except ValueError:
+                    bad.append(True)
+            at = bad.index(True)
+            assert bad[at:] == [n % 3 == 0 for n in range(12 - at)]
+
+    simulate(body)
+
+
+def test_a_snapshot_of_the_future_and_one_that_is_numbered_anew() -> None:
+    async def body(s: Simulator) -> None:
+        sound = await depth(s)
+        s.fault("rest_future", ahead=100.0)
+        assert (await depth(s))["T"] > sound["T"] + 99_000
+        s.fault("rest_renumber", back=1_000)
+        assert (await depth(s))["lastUpdateId"] < sound["lastUpdateId"]
+        s.fault("rest_huge", size=300_000)
+        huge = await get(s, "/fapi/v1/depth", symbol="BTCUSDT", limit=5)
+        assert huge[0] == 200
+        assert set(huge[1]) == set(sound)
 
     simulate(body)
 
