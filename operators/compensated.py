@@ -5,23 +5,21 @@ pile up and a window that is empty again is not 0. Here ``hi`` stays the correct
 within about 30 decimal digits of one another, which sizes and prices do; beyond that the error is about 1e-32 of the
 largest term.
 
-Every kernel here takes doubles, or vectors of them (`operators.vectors`).
-
 Sources: Knuth, TAOCP vol. 2, 4.2.2 (two_sum); Dekker 1971 (fast_two_sum, two_product); Joldes, Muller & Popescu 2017,
 "Tight and rigorous error bounds for basic building blocks of double-word arithmetic", algorithms 4, 6 and 12.
 """
 
 import numba
 
+from operators.intrinsics import fused
 from operators.jit import kernel
-from operators.vectors import WIDTH, Real, fused, load, store
 from sources.events import Float64s
 
 _SPLITTER = 134217729.0  # 2**27 + 1: cuts a double into two halves of 26 bits
 
 
 @kernel
-def two_sum(a: Real, b: Real) -> tuple[Real, Real]:
+def two_sum(a: float, b: float) -> tuple[float, float]:
     """``a + b`` as its rounded value and the exact error."""
     s = a + b
     t = s - a
@@ -29,13 +27,13 @@ def two_sum(a: Real, b: Real) -> tuple[Real, Real]:
 
 
 @kernel
-def fast_two_sum(a: Real, b: Real) -> tuple[Real, Real]:
+def fast_two_sum(a: float, b: float) -> tuple[float, float]:
     """The same for ``|a| ≥ |b|``."""
     s = a + b
     return s, b - (s - a)
 
 
-def _two_product_in_python(a: Real, b: Real) -> tuple[Real, Real]:
+def _two_product_in_python(a: float, b: float) -> tuple[float, float]:
     """Dekker's, for a run without compilation: the same below 2**996, from where on its halves overflow."""
     p = a * b
     c = _SPLITTER * a
@@ -48,7 +46,7 @@ def _two_product_in_python(a: Real, b: Real) -> tuple[Real, Real]:
 
 
 @kernel
-def _two_product_in_llvm(a: Real, b: Real) -> tuple[Real, Real]:
+def _two_product_in_llvm(a: float, b: float) -> tuple[float, float]:
     """``a · b`` as its rounded value and the error, exact unless that is below 2**-1074 or the product overflows."""
     p = a * b
     return p, fused(a, b, -p)
@@ -58,14 +56,14 @@ two_product = _two_product_in_python if numba.config.DISABLE_JIT else _two_produ
 
 
 @kernel
-def add(hi: Real, lo: Real, x: Real) -> tuple[Real, Real]:
+def add(hi: float, lo: float, x: float) -> tuple[float, float]:
     """Pair plus double."""
     s, e = two_sum(hi, x)
     return fast_two_sum(s, e + lo)
 
 
 @kernel
-def add_pair(hi: Real, lo: Real, x_hi: Real, x_lo: Real) -> tuple[Real, Real]:
+def add_pair(hi: float, lo: float, x_hi: float, x_lo: float) -> tuple[float, float]:
     """Pair plus pair."""
     s, e = two_sum(hi, x_hi)
     t, f = two_sum(lo, x_lo)
@@ -74,7 +72,7 @@ def add_pair(hi: Real, lo: Real, x_hi: Real, x_lo: Real) -> tuple[Real, Real]:
 
 
 @kernel
-def multiply_pair(hi: Real, lo: Real, x_hi: Real, x_lo: Real) -> tuple[Real, Real]:
+def multiply_pair(hi: float, lo: float, x_hi: float, x_lo: float) -> tuple[float, float]:
     """Pair times pair."""
     p, e = two_product(hi, x_hi)
     return fast_two_sum(p, e + (hi * x_lo + lo * x_hi))
@@ -84,14 +82,7 @@ def multiply_pair(hi: Real, lo: Real, x_hi: Real, x_lo: Real) -> tuple[Real, Rea
 def add_each(pairs: Float64s, first: int, values: Float64s) -> None:
     """Add each value to its pair, from pair ``first`` on; ``pairs`` has shape ``(2, pairs)``: hi, lo."""
     hi, lo = pairs[0], pairs[1]
-    n = len(values)
-    vectors = n // WIDTH * WIDTH
-    for i in range(0, vectors, WIDTH):
-        at = first + i
-        h, e = add(load(hi, at), load(lo, at), load(values, i))
-        store(hi, at, h)
-        store(lo, at, e)
-    for i in range(vectors, n):
+    for i in range(len(values)):
         hi[first + i], lo[first + i] = add(hi[first + i], lo[first + i], values[i])
 
 
@@ -99,13 +90,7 @@ def add_each(pairs: Float64s, first: int, values: Float64s) -> None:
 def take_each(pairs: Float64s, others: Float64s) -> None:
     """Take each of the other pairs from its pair; both of shape ``(2, pairs)``."""
     hi, lo, x_hi, x_lo = pairs[0], pairs[1], others[0], others[1]
-    n = len(hi)
-    vectors = n // WIDTH * WIDTH
-    for i in range(0, vectors, WIDTH):
-        h, e = add_pair(load(hi, i), load(lo, i), -load(x_hi, i), -load(x_lo, i))
-        store(hi, i, h)
-        store(lo, i, e)
-    for i in range(vectors, n):
+    for i in range(len(hi)):
         hi[i], lo[i] = add_pair(hi[i], lo[i], -x_hi[i], -x_lo[i])
 
 

@@ -4,15 +4,15 @@ Sources: Cont, Kukanov & Stoikov 2014, "The price impact of order book events", 
 Xu, Gould & Howison 2018, "Multi-level order-flow imbalance in a limit order book", section 3 (each level m).
 """
 
+from operators.intrinsics import where
 from operators.jit import kernel
-from operators.vectors import WIDTH, Real, load, store, where
 from sources.events import Float64s, Int64s
 
 
 @kernel
-def level_flow(bid: Real, bid_size: Real, bid0: Real, bid_size0: Real,
-               ask: Real, ask_size: Real, ask0: Real, ask_size0: Real) -> Real:  # fmt: skip
-    """``e_m = b_m − a_m``: flow at a level, or at each of four, from the book before (suffix 0) to the book now."""
+def level_flow(bid: float, bid_size: float, bid0: float, bid_size0: float,
+               ask: float, ask_size: float, ask0: float, ask_size0: float) -> float:  # fmt: skip
+    """``e_m = b_m − a_m``: flow at a level from the book before (suffix 0) to the book now."""
     b = where(bid > bid0, bid_size, where(bid == bid0, bid_size - bid_size0, -bid_size0))
     a = where(ask > ask0, -ask_size0, where(ask == ask0, ask_size - ask_size0, ask_size))
     return b - a
@@ -32,14 +32,7 @@ def ofi_cont(
     bid, bid_size, bid0, bid_size0 = price[0], size[0], price0[0], size0[0]
     ask, ask_size, ask0, ask_size0 = price[1], size[1], price0[1], size0[1]
     levels = depths[len(depths) - 1]
-    vectors = levels // WIDTH * WIDTH
-    for m in range(0, vectors, WIDTH):
-        flow = level_flow(
-            load(bid, m), load(bid_size, m), load(bid0, m), load(bid_size0, m),
-            load(ask, m), load(ask_size, m), load(ask0, m), load(ask_size0, m),
-        )  # fmt: skip
-        store(scratch, m, flow)
-    for m in range(vectors, levels):
+    for m in range(levels):
         scratch[m] = level_flow(bid[m], bid_size[m], bid0[m], bid_size0[m], ask[m], ask_size[m], ask0[m], ask_size0[m])
     total = 0.0
     m = 0

@@ -5,13 +5,14 @@ The variance is formed as ``(n·Σx² − (Σx)²)/n²`` in pairs, so that cance
 where the deviation is 1e-9 of the mean, below which the z-score is defined as 0.
 """
 
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
 import numpy as np
 
 from operators.compensated import add, add_pair, multiply_pair, two_product, two_sum
+from operators.intrinsics import where
 from operators.jit import kernel
-from operators.vectors import WIDTH, Real, any_true, load, magnitude, root, store, where
 from sources.events import Float64s, Int64s
 
 # When what leaves held all but a millionth of Σx², its rounding errors are large beside what stays: sum anew.
@@ -59,7 +60,7 @@ def sum_collapsed_again(state: RollingMoments, leaving: int) -> None:
 
 
 @kernel
-def left(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, x: Real) -> tuple[Real, Real, Real, Real, Any]:
+def left(hi: float, lo: float, sq_hi: float, sq_lo: float, x: float) -> tuple[float, float, float, float, bool]:
     """The sums of a column without ``x``, and whether Σx² has collapsed."""
     p, e = two_product(x, x)
     hi, lo = add(hi, lo, -x)
@@ -68,7 +69,7 @@ def left(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, x: Real) -> tuple[Real, R
 
 
 @kernel
-def entered(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, x: Real) -> tuple[Real, Real, Real, Real]:
+def entered(hi: float, lo: float, sq_hi: float, sq_lo: float, x: float) -> tuple[float, float, float, float]:
     """The sums of a column with ``x``."""
     p, e = two_product(x, x)
     hi, lo = add(hi, lo, x)
@@ -81,18 +82,10 @@ def take_away(state: RollingMoments, slot: int) -> None:
     """Take the row at ``slot`` from the sums."""
     row = state.ring[slot]
     hi, lo, sq_hi, sq_lo = state.sums[_HI], state.sums[_LO], state.sums[_SQ_HI], state.sums[_SQ_LO]
-    vectors = len(row) // WIDTH * WIDTH
     collapsed = False
-    for c in range(0, vectors, WIDTH):
-        h, e, sh, se, bad = left(load(hi, c), load(lo, c), load(sq_hi, c), load(sq_lo, c), load(row, c))
-        store(hi, c, h)
-        store(lo, c, e)
-        store(sq_hi, c, sh)
-        store(sq_lo, c, se)
-        collapsed |= any_true(bad)
-    for c in range(vectors, len(row)):
-        hi[c], lo[c], sq_hi[c], sq_lo[c], bad_one = left(hi[c], lo[c], sq_hi[c], sq_lo[c], row[c])
-        collapsed |= bad_one
+    for c in range(len(row)):
+        hi[c], lo[c], sq_hi[c], sq_lo[c], bad = left(hi[c], lo[c], sq_hi[c], sq_lo[c], row[c])
+        collapsed |= bad
     if collapsed:
         sum_collapsed_again(state, slot)
 
@@ -105,28 +98,19 @@ def push(state: RollingMoments, row: Float64s) -> None:
         take_away(state, slot)
     hi, lo, sq_hi, sq_lo = state.sums[_HI], state.sums[_LO], state.sums[_SQ_HI], state.sums[_SQ_LO]
     held = state.ring[slot]
-    vectors = len(row) // WIDTH * WIDTH
-    for c in range(0, vectors, WIDTH):
-        x = load(row, c)
-        h, e, sh, se = entered(load(hi, c), load(lo, c), load(sq_hi, c), load(sq_lo, c), x)
-        store(hi, c, h)
-        store(lo, c, e)
-        store(sq_hi, c, sh)
-        store(sq_lo, c, se)
-        store(held, c, x)
-    for c in range(vectors, len(row)):
+    for c in range(len(row)):
         hi[c], lo[c], sq_hi[c], sq_lo[c] = entered(hi[c], lo[c], sq_hi[c], sq_lo[c], row[c])
         held[c] = row[c]
     state.seen[0] += 1
 
 
 @kernel
-def deviation_of(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, count: float) -> Real:
+def deviation_of(hi: float, lo: float, sq_hi: float, sq_lo: float, count: float) -> float:
     """Population standard deviation from the two pairs."""
     square_hi, square_lo = multiply_pair(hi, lo, hi, lo)
     n_hi, n_lo = multiply_pair(sq_hi, sq_lo, count, 0.0)
     spread, _ = add_pair(n_hi, n_lo, -square_hi, -square_lo)
-    return root(where(spread < 0.0, 0.0, spread)) / count
+    return math.sqrt(where(spread < 0.0, 0.0, spread)) / count
 
 
 @kernel
@@ -144,7 +128,7 @@ def mean_and_deviation(state: RollingMoments, c: int) -> tuple[float, float]:
 
 
 @kernel
-def zscore(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, count: float, x: Real) -> Real:
+def zscore(hi: float, lo: float, sq_hi: float, sq_lo: float, count: float, x: float) -> float:
     """``(x − mean)/max(deviation, 1e-8)``; 0.0 where the deviation is at most 1e-9·|mean|."""
     deviation = deviation_of(hi, lo, sq_hi, sq_lo, count)
     mean = hi / count
@@ -152,7 +136,7 @@ def zscore(hi: Real, lo: Real, sq_hi: Real, sq_lo: Real, count: float, x: Real) 
     p, e = two_product(count, x)
     s, f = two_sum(p, -hi)
     z = (s + (f + (e - lo))) / count / where(deviation < 1e-8, 1e-8, deviation)
-    return where(deviation <= magnitude(mean) * 1e-9, 0.0, z)
+    return where(deviation <= abs(mean) * 1e-9, 0.0, z)
 
 
 @kernel
@@ -164,8 +148,5 @@ def zscores(state: RollingMoments, row: Float64s, out: Float64s) -> None:
         return
     count = float(held)
     hi, lo, sq_hi, sq_lo = state.sums[_HI], state.sums[_LO], state.sums[_SQ_HI], state.sums[_SQ_LO]
-    vectors = len(row) // WIDTH * WIDTH
-    for c in range(0, vectors, WIDTH):
-        store(out, c, zscore(load(hi, c), load(lo, c), load(sq_hi, c), load(sq_lo, c), count, load(row, c)))
-    for c in range(vectors, len(row)):
+    for c in range(len(row)):
         out[c] = zscore(hi[c], lo[c], sq_hi[c], sq_lo[c], count, row[c])

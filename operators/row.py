@@ -30,7 +30,6 @@ from operators.state import (
     Params,
     State,
 )
-from operators.vectors import WIDTH, load, magnitude, store
 from sources.events import Float64s, Int64s
 
 # Bits of `warm` (contract, 4.8).
@@ -83,9 +82,8 @@ def distance_weighted_volume(price: Float64s, size: Float64s, mid: float, scratc
     """
     for s in range(2):
         prices, sizes, weighted = price[s], size[s], scratch[s]
-        for m in range(0, BOOK_LEVELS, WIDTH):
-            distance = magnitude(load(prices, m) - mid)
-            store(weighted, m, 1.0 / (distance * 100.0 / mid + 1.0) * load(sizes, m))
+        for m in range(BOOK_LEVELS):
+            weighted[m] = 1.0 / (abs(prices[m] - mid) * 100.0 / mid + 1.0) * sizes[m]
     bids = asks = 0.0
     for m in range(BOOK_LEVELS):
         bids += scratch[0, m]
