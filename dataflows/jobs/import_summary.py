@@ -24,6 +24,13 @@ def print_summary(result: ImportResult) -> None:
         prose(text)
     if stats.ignored:
         prose("ignored: " + ", ".join(f"{name} {n:,}" for name, n in stats.ignored.most_common()))
+    if stats.notes:
+        prose("noted: " + ", ".join(f"{name} {n:,}" for name, n in stats.notes.most_common()))
+    for instrument, of in stats.instruments.items():
+        if of.back:
+            seconds = of.farthest_back / 1e9
+            prose(f"times run back: {of.back:,} messages of {instrument} were received before the one before them, "
+                  f"by up to {seconds:,.6g} s")  # fmt: skip
     if stats.bad:
         line(f"bad: {stats.bad:,}, the first:")
         for excerpt in stats.excerpts:

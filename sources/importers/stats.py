@@ -3,7 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sources.events import TapeBatch
+import numpy as np
+
+from sources.events import DELTA, SNAPSHOT, TapeBatch
 from sources.instrument import Instrument
 from sources.latency import Latencies
 
@@ -30,6 +32,9 @@ class InstrumentStats:
     dropped: int = 0  # book messages that no book could be joined with
     first_receive_ts: int | None = None
     last_receive_ts: int | None = None
+    back: int = 0  # messages that were received before the one before them, but for deltas that waited for a snapshot
+    farthest_back: int = 0  # ns, of these
+    _end: tuple[int, int] = (0, -1)  # receive time and kind of the last row
 
     def report_bad(self, excerpt: str, may_be_book: bool) -> None:
         """Count a bad frame."""
@@ -47,6 +52,13 @@ class InstrumentStats:
         first, last = int(batch.receive_ts.min()), int(batch.receive_ts.max())
         self.first_receive_ts = first if self.first_receive_ts is None else min(first, self.first_receive_ts)
         self.last_receive_ts = last if self.last_receive_ts is None else max(last, self.last_receive_ts)
+        times = np.append(self._end[0], batch.receive_ts)
+        for row in np.flatnonzero(times[1:] < times[:-1]).tolist():
+            before = batch.kind[row - 1] if row else self._end[1]
+            if before != SNAPSHOT or batch.kind[row] != DELTA:
+                self.back += 1
+                self.farthest_back = max(self.farthest_back, int(times[row] - times[row + 1]))
+        self._end = int(batch.receive_ts[-1]), int(batch.kind[-1])
 
 
 @dataclass
@@ -57,6 +69,7 @@ class ImportStats:
     bad: int = 0
     excerpts: list[str] = field(default_factory=list)  # the first few bad ones: file, line, reason, beginning
     ignored: Counter[str] = field(default_factory=Counter)  # by kind of stream
+    notes: Counter[str] = field(default_factory=Counter)  # what was recorded otherwise than it stands in the files
     salvaged: list[str] = field(default_factory=list)  # damaged files of which a part was taken: what was lost
     hint: str = ""  # a venue that bad frames fit
     latencies: Latencies = field(default_factory=Latencies)  # of the rows, by venue

@@ -2,7 +2,8 @@
 
 There are no sequence numbers in these files: a running message number stands for them, and a hole in the recording
 shows only as a new snapshot behind deltas, which a ``reset`` precedes. Rows of a snapshot that share the exchange's
-time are one message, though they may have arrived apart. In ``book_snapshot_N`` files every row is a snapshot.
+time are one message, though they may have arrived apart. In ``book_snapshot_N`` files every row is a snapshot. Times
+that run back are recorded as they are: the order of a file's rows is that of arrival.
 """
 
 from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def _peek(path: Path) -> _File:
 class _Part(NamedTuple):
     path: Path
     block: Block
-    key: Int64s  # arrival, never falling within a series
+    key: Int64s  # latest arrival so far of the row's instrument; never falls from ``start`` to ``stop``
     start: int
     stop: int
 
@@ -87,7 +88,9 @@ class _Series:
         """``damages``: filled with what is wrong with files of which only a part could be read."""
         self._blocks = ((file.path, block) for file in files for block in intact_blocks(file.path, progress, damages))
         self._pending: list[_Part] = []
+        self._newest: Block | None = None
         self._last = 0
+        self._latest: dict[tuple[str, str], int] = {}  # by instrument
         self._advance()
 
     @property
@@ -105,7 +108,7 @@ class _Series:
         out: list[_Part] = []
         keep: list[_Part] = []
         for part in self._pending:
-            middle = max(part.start, int(np.searchsorted(part.key, cut)))
+            middle = part.start + int(np.searchsorted(part.key[part.start : part.stop], cut))
             while part.start < middle < part.stop and part.block.continues[middle]:
                 middle -= 1  # not inside of a snapshot
             if middle > part.start:
@@ -123,15 +126,37 @@ class _Series:
             self._last = np.iinfo(np.int64).max
             return
         path, block = item
-        for part in self._pending:
+        key = self._arrivals(block)
+        self._last = max(self._last, int(block.receive_ts.max(initial=0)))
+        if self._pending and self._pending[-1].path == path and self._pending[-1].block is self._newest:
             # What stayed behind may be the first half of a message whose second half comes now.
-            if part.path == path:
-                block = join(part.block.slice(part.start, part.stop), block)
-                self._pending.remove(part)
-                break
-        key = np.maximum.accumulate(np.maximum(block.receive_ts, self._last))
-        self._last = int(key[-1])
-        self._pending.append(_Part(path, block, key, 0, block.rows))
+            part = self._pending.pop()
+            block = join(part.block.slice(part.start, part.stop), block)
+            key = np.concatenate([part.key[part.start : part.stop], key])
+        self._newest = block
+        starts = [0, *(np.flatnonzero(np.diff(key) < 0) + 1).tolist()]  # the next of several instruments
+        stops = [*starts[1:], block.rows]
+        self._pending += [_Part(path, block, key, a, b) for a, b in zip(starts, stops, strict=True)]
+
+    def _arrivals(self, block: Block) -> Int64s:
+        """Latest arrival so far of each row's instrument: a file may hold several, one after the other."""
+        key = np.empty(block.rows, np.int64)
+        numbers = _numbers(block.exchange, block.symbol)
+        for number in range(int(numbers.max(initial=0)) + 1):
+            rows = np.flatnonzero(numbers == number)
+            name = block.exchange[rows[0]], block.symbol[rows[0]]
+            arrivals = np.maximum.accumulate(np.maximum(block.receive_ts[rows], self._latest.get(name, 0)))
+            key[rows], self._latest[name] = arrivals, int(arrivals[-1])
+        return key
+
+
+def _numbers(exchange: Sequence[str], symbol: Sequence[str]) -> Int64s:
+    """Instruments of rows, numbered from 0."""
+    if len(set(exchange)) == len(set(symbol)) == 1:
+        return np.zeros(len(exchange), np.int64)
+    places: dict[tuple[str, str], int] = {}
+    pairs = zip(exchange, symbol, strict=True)
+    return np.array([places.setdefault(pair, len(places)) for pair in pairs], np.int64)
 
 
 def _record(
@@ -143,7 +168,7 @@ def _record(
     """Record rows, merged by arrival; parts come books first."""
     runs = [run for part in parts for run in _runs(part)]
     runs.sort(key=lambda run: run[0])
-    for _, part, start, stop in runs:
+    for arrival, part, start, stop in runs:
         stats.frames += 1
         key = part.block.exchange[start], part.block.symbol[start]
         if key not in recorders:
@@ -159,22 +184,27 @@ def _record(
         elif recorder is None:
             stats.ignored["repeated headers" if key[0] == "exchange" else f"exchange {key[0]}"] += 1
         else:
-            recorder.add(part, start, stop)
+            recorder.add(part, start, stop, arrival)
     for recorder in recorders.values():
         if isinstance(recorder, _Recorder):
             yield from recorder.take()
 
 
 def _runs(part: _Part) -> list[tuple[int, _Part, int, int]]:
-    """Messages of a part: rows of the same arrival, instrument and snapshot flag; a trade is one by itself."""
+    """Messages of a part, each with its arrival; a trade is one by itself.
+
+    Rows of a message have the same instrument, snapshot flag and both times; a snapshot's have one of the times in
+    common.
+    """
     block, rows = part.block, slice(part.start, part.stop)
     change = np.ones(part.stop - part.start, np.bool_)
     if not block.trade[part.start]:
-        key, snapshot = part.key[rows], block.snapshot[rows]
-        names = [f"{e}:{s}" for e, s in zip(block.exchange[rows], block.symbol[rows], strict=True)]
-        name = np.unique(names, return_inverse=True)[1]
-        later = (np.diff(key) != 0) & ~block.continues[rows][1:]
-        torn = block.snapshot[rows][1:] & (block.fault[rows][1:] == TORN)
+        snapshot, good = block.snapshot[rows], block.fault[rows] == 0
+        name = _numbers(block.exchange[rows], block.symbol[rows])
+        arrived = np.diff(block.receive_ts[rows]) != 0
+        matched = (np.diff(block.exchange_ts[rows]) != 0) & good[1:] & good[:-1]  # at another time
+        later = np.where(snapshot[1:], arrived & ~block.continues[rows][1:], arrived | matched)
+        torn = snapshot[1:] & (block.fault[rows][1:] == TORN)
         change[1:] = later | torn | (snapshot[1:] != snapshot[:-1]) | (np.diff(name) != 0)
     starts = (np.flatnonzero(change) + part.start).tolist()
     return [(int(part.key[a]), part, a, b) for a, b in zip(starts, [*starts[1:], part.stop], strict=True)]
@@ -189,12 +219,23 @@ class _Recorder:
         self._known = False  # a snapshot has come in these files
         self._changed = False  # and a delta behind it: in files of snapshots alone each one replaces the one before
         self._number = tail.book_sequence
+        self._arrival = 0  # of the last message, as it is merged
         self._all = stats
         self._stats = stats.of(instrument)
 
-    def add(self, part: _Part, start: int, stop: int) -> None:
-        """Record one message; a bad row costs its whole message, and the book if it is of one."""
+    def add(self, part: _Part, start: int, stop: int, arrival: int) -> None:
+        """Record one message; a bad row costs its whole message, and the book if it is of one.
+
+        Raises:
+            TickwaxError: a later message of the instrument has been recorded from another file.
+        """
         block = part.block
+        if arrival < self._arrival:
+            raise TickwaxError(
+                f"{part.path}:{block.number[start]}: {self._instrument} of another file is merged beyond this row's "
+                f"local_timestamp; sort the file by it, or split it by instrument"
+            )
+        self._arrival = arrival
         self._stats.frames += 1
         if block.fault[start:stop].any():
             self._bad(part, start, stop)
@@ -229,6 +270,8 @@ class _Recorder:
     def _book(self, block: Block, start: int, stop: int) -> None:
         receive_ts = int(block.receive_ts[start:stop].max())
         exchange_ts = int(block.exchange_ts[start:stop].max())
+        if (earlier := int((block.exchange_ts[start:stop] != exchange_ts).sum())) > 0:
+            self._all.notes["rows with the latest exchange time of their snapshot, not their own"] += earlier
         levels = Levels(block.side[start:stop], block.price[start:stop], block.size[start:stop])
         self._number += 1
         self._stats.books += 1

@@ -148,6 +148,9 @@ def test_times_that_run_back_keep_the_order_of_arrival(cases: Path) -> None:
     assert [row[3:] for row in got if row[0] == "trade"] == [(101, 1), (100, 2), (101, 3)]
     assert [row[3:] for row in got if row[0] == "delta"] == [(100, 3), (99, 4), (101, 2)]
     assert (batch.rows, stats.bad) == (8, 0)
+    times = (batch.exchange_ts[batch.kind == 1] // 1_000_000 - 1_700_000_000_000).tolist()
+    assert times == [98, 58, 198]  # each its own
+    assert stats.instruments[BYBIT].back == 2  # a print and a delta
 
 
 def test_a_market_that_is_not_known_is_said_plainly(cases: Path, tmp_path: Path) -> None:

@@ -117,6 +117,57 @@ def test_instruments_of_one_file_are_told_apart(tmp_path: Path) -> None:
     }
 
 
+def test_files_of_several_instruments_one_behind_the_other(tmp_path: Path) -> None:
+    """The times of one are no times of another: every message keeps its own, and its place beside its prints."""
+    btc = [*START, *(book(20 + n, "98", str(n)) for n in range(5))]
+    eth = [row.replace("BTCUSDT", "ETHUSDT") for row in btc]
+    prints = [trade(22).replace("BTCUSDT", "ETHUSDT")]
+    path = write(tmp_path / "both.csv.gz", BOOK, *btc, BOOK, *eth)
+    rows = rows_of(tardis.read, [path, write(tmp_path / "t.csv", TRADES, *prints)])
+    alone = rows_of(tardis.read, [write(tmp_path / "eth.csv", BOOK, *eth)])
+    eth_rows = rows[Instrument("binance_futures", "ETHUSDT")]
+    assert kinds(eth_rows) == ["snapshot"] + ["delta"] * 3 + ["trade"] + ["delta"] * 2
+    deltas = [batch.exchange_ts[batch.kind == 1].tolist() for batch in (eth_rows, *alone.values(), rows[BTC])]
+    assert deltas[0] == deltas[1] == deltas[2] == [(T + 19 + n) * 1000 for n in range(5)]
+
+
+def test_an_instrument_that_cannot_be_merged_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its book lies behind all of another one's, its prints in a file of their own have been taken by then."""
+    monkeypatch.setattr(tardis_csv, "_BLOCK_BYTES", 400)
+    btc = [*START, *(book(20 + n, "98", "1") for n in range(50))]
+    eth = [row.replace("BTCUSDT", "ETHUSDT") for row in btc]
+    prints = [trade(20 + n).replace("BTCUSDT", "ETHUSDT") for n in range(60)]
+    paths = [write(tmp_path / "b.csv", BOOK, *btc, *eth), write(tmp_path / "t.csv", TRADES, *prints)]
+    with pytest.raises(TickwaxError, match=r"b\.csv:5\d: binance_futures:ETHUSDT of another file is merged beyond"):
+        rows_of(tardis.read, paths)
+
+
+def test_times_that_run_back_are_kept_and_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "b.csv", BOOK, *START, book(100, "99", "3"), book(60, "98", "4"), book(200, "99", "5"))
+    stats = ImportStats()
+    batch = rows_of(tardis.read, [path], stats)[BTC]
+    assert kinds(batch) == ["snapshot", "delta", "delta", "delta"]
+    assert (batch.receive_ts[2:] // 1000 - T).tolist() == [100, 60, 200]
+    assert (batch.exchange_ts[2:] // 1000 - T).tolist() == [99, 59, 199]
+    assert (stats.of(BTC).back, stats.of(BTC).farthest_back) == (1, 40_000)
+
+
+def test_messages_that_arrived_at_once_keep_their_exchange_times(tmp_path: Path) -> None:
+    early = book(20, "98", "1").replace(f"{T + 19}", f"{T + 15}")
+    path = write(tmp_path / "b.csv", BOOK, *START, early, book(20, "98", "2"), book(20, "97", "2"))
+    batch = rows_of(tardis.read, [path])[BTC]
+    assert kinds(batch) == ["snapshot", "delta", "delta"]
+    assert (batch.exchange_ts[2:] // 1000 - T).tolist() == [15, 19, 19]
+
+
+def test_exchange_times_of_a_snapshot_that_differ_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "b.csv", BOOK, START[0].replace(f"{T + 9}", f"{T + 5}"), START[1])
+    stats = ImportStats()
+    batch = rows_of(tardis.read, [path], stats)[BTC]
+    assert (batch.exchange_ts // 1000 - T).tolist() == [9, 9]
+    assert stats.notes.total() == 1
+
+
 def test_exchanges(tmp_path: Path) -> None:
     rows = [row.replace("binance-futures", name) for name in ("binance", "bybit", "ftx") for row in START]
     stats = ImportStats()
