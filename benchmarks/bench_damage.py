@@ -30,6 +30,7 @@ from sinks.journal import JournalWriter
 from sinks.rows import rows_form
 from tests.damage.child import Child
 from tests.damage.journals import RowsJournalDamage, TapeJournalDamage
+from tests.damage.messages import PACKED, Messages
 from tests.damage.parquet import WRITERS, Files
 from tests.damage.resumption import KINDS, Resumption
 from tests.damage.wounds import GOOD, Outcome, Subject
@@ -41,6 +42,7 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "feature-journals": RowsJournalDamage,
     **{f"resumed-{kind}": partial(Resumption, kind=kind) for kind in KINDS},
     **{f"tape-{written}": partial(Files, child=CHILD, written=written) for written in WRITERS},
+    **{f"messages-{what}": partial(Messages, child=CHILD, what=what) for what in ("ours", "others", *PACKED)},
     "orders": partial(Files, child=CHILD, what="orders"),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
-from dataflows.kafka_metrics import LiveKafkaTelemetry, count_dropped
+from dataflows.kafka_metrics import ForeignMessages, LiveKafkaTelemetry, count_dropped
 from dataflows.resumption import identity
 from dataflows.settings import KafkaSecuritySettings, Settings
 from dataflows.startup import say
@@ -155,6 +155,7 @@ def topic_source(
     def on_skipped(key: str, rows: int) -> None:
         say(f"topic {topic}: it begins inside the tape of {key}: {rows:,} rows before the book could be known, skipped")
 
+    foreign = ForeignMessages(topic, time.monotonic, say)
     return KafkaTapeSource(
         connection,
         topic,
@@ -166,6 +167,8 @@ def topic_source(
         on_rows=on_rows,
         on_skipped=on_skipped,
         on_unknown_book=say,
+        on_foreign=foreign.add if settings.tape.foreign == "skip" else None,
+        on_close=foreign.tell,
         on_error=on_error,
         on_refusal=on_refusal,
         longest_ns=longest_ns,

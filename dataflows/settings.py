@@ -81,12 +81,14 @@ class TapeSettings(_Group):
     """The recorded market data; no ``path`` means that nothing is recorded.
 
     ``topic``: of Kafka, to which a live run publishes the tape, too, and from which a replay reads in place of files;
-    with ``follow`` a replay does not end where the topic does.
+    with ``follow`` a replay does not end where the topic does. ``foreign``: what becomes of messages of it
+    that are none of a tape.
     """
 
     path: OptionalPath = Path("data/tape")
     topic: OptionalTopic = ""
     follow: bool = False
+    foreign: Literal["skip", "stop"] = "skip"
     compression: Codec = "snappy"
 
 

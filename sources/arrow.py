@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+# What PyArrow raises where bytes are not what they should be; MemoryError for a size that nobody has written.
+ODD = (pa.ArrowException, OSError, MemoryError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError)
+
 
 def to_arrow_array(values: npt.NDArray[Any], kind: pa.DataType, valid: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     """The array of a ``kind`` whose items lie in memory as those of ``values`` do.

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from isal import isal_zlib
 
+from sources.arrow import ODD
 from sources.errors import DamagedError, TickwaxError
 
 MAGIC = b"PAR1"
@@ -38,9 +39,6 @@ END = struct.Struct("<I4s")  # length of the footer, and the magic
 _SEALED = CRC.size + len(MARK) + len(STOP)  # bytes of the footer after what its checksum covers
 _ENOUGH = 5  # bytes of a mark that make it one: by chance, one foreign file in 10⁸ has as many
 BLOCK = 1 << 17  # bytes read at a time: they are summed where they are, in the processor's cache
-
-# What PyArrow raises where bytes are not what they should be; MemoryError for a size that nobody has written.
-_ODD = (pa.ArrowException, OSError, MemoryError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError)
 
 
 class Chunk(NamedTuple):
@@ -279,7 +277,7 @@ def _named(path: Path, what: str) -> Iterator[None]:
         yield
     except EOFError:
         raise DamagedError(f"{path}: {what}: damaged: the file ends before it", path) from None
-    except _ODD as e:
+    except ODD as e:
         text = f"{path}: {what}: {(str(e).splitlines() or [type(e).__name__])[0]}"
         here = isinstance(e, OSError) and e.errno not in (None, errno.EIO)  # says where it is, not what is in it
         if here:

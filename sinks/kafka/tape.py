@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from sinks.kafka.message import Message, ipc_stream, rows_at_once
 from sources.events import InstrumentBatch, concat
-from sources.kafka.tape import SCHEMA
+from sources.kafka.tape import SCHEMA, message_sum
 from sources.tape.schema import to_arrow
 
 
 class TapeMessages:
-    """One Arrow IPC stream a batch; header ``ordinal`` is that of the last row, ``rows`` their number."""
+    """One Arrow IPC stream a batch. Headers: ``ordinal`` of the last row; ``rows``, how many; ``crc32``, a checksum."""
 
     def rows(self, batch: InstrumentBatch) -> int:
         """Number of rows in a batch."""
@@ -29,5 +29,7 @@ class TapeMessages:
         for start in range(0, joined.rows, most):
             part = record.slice(start, most)
             last = int(joined.ordinal[start + part.num_rows - 1])
+            raw, value = key.encode(), ipc_stream(part)
             headers = [("schema", SCHEMA), ("ordinal", b"%d" % last), ("rows", b"%d" % part.num_rows)]
-            yield Message(key.encode(), ipc_stream(part), headers, part.num_rows)
+            headers.append(("crc32", message_sum(raw, value)))
+            yield Message(raw, value, headers, part.num_rows)

@@ -2,15 +2,18 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition, errors
 
 from sources.errors import TickwaxError
+from sources.kafka.batches import bound_batches
 from sources.kafka.connection import KafkaConnection, reason
 
 _POLL_MS = 50
 _AT_ONCE = 16  # messages handed out together: what they complete must be bounded
+_RECORD = 512  # bytes of a record without what it holds
 _ROOM = 16 << 20  # bytes of a partition that may wait; then it is paused
 
 
@@ -37,11 +40,21 @@ class TopicConsumer:
     Offsets are the reader's own: no consumer group, nothing is committed to the brokers.
     """
 
-    def __init__(self, connection: KafkaConnection, topic: str, follow: bool) -> None:
-        """``follow``: go on for ever; else up to where the topic ends when reading begins."""
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topic: str,
+        follow: bool,
+        on_foreign: Callable[[str], None] | None = None,
+    ) -> None:
+        """Args:
+        follow: go on for ever; else up to where the topic ends when reading begins.
+        on_foreign: told, from another thread, of each batch of records that is skipped; None: it is an error.
+        """
         self._connection = connection
         self._topic = topic
         self._follow = follow
+        self._on_foreign = on_foreign
         self._lock = threading.Lock()
         self._inboxes: dict[int, Inbox] = {}
         self._new = False
@@ -68,7 +81,7 @@ class TopicConsumer:
                 self._thread = threading.Thread(target=self._run, name=f"kafka-{self._topic}", daemon=True)
                 self._thread.start()
             records = [inbox.records.popleft() for _ in range(min(_AT_ONCE, len(inbox.records)))]
-            inbox.bytes -= sum(len(r.value or b"") for r in records)
+            inbox.bytes -= sum(map(_bytes, records))
         if not records and self._error is not None:
             raise self._error
         return records
@@ -91,6 +104,7 @@ class TopicConsumer:
                 fetch_max_wait_ms=_POLL_MS,
                 metrics_enabled=False,
             )
+            bound_batches(consumer._fetcher, self._on_foreign)
             try:
                 while not self._stop.is_set():
                     self._step(consumer)
@@ -127,7 +141,7 @@ class TopicConsumer:
                 inbox = mine[tp]
                 kept = [r for r in records if inbox.end is None or r.offset < inbox.end]
                 inbox.records.extend(kept)
-                inbox.bytes += sum(len(r.value or b"") for r in kept)
+                inbox.bytes += sum(map(_bytes, kept))
             for tp, inbox in mine.items():
                 inbox.offset = consumer.position(tp)
                 inbox.finished = inbox.end is not None and inbox.offset >= inbox.end
@@ -144,6 +158,12 @@ class TopicConsumer:
                 inbox.end = ends[tp]
             inbox.finished = inbox.end is not None and inbox.offset >= inbox.end
             consumer.seek(tp, inbox.offset)
+
+
+def _bytes(record: Any) -> int:
+    """About what a record takes in memory."""
+    sizes = (record.serialized_key_size, record.serialized_value_size, record.serialized_header_size)
+    return _RECORD + sum(size for size in sizes if size > 0)
 
 
 def partition_name(partition: int) -> str:

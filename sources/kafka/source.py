@@ -16,7 +16,7 @@ from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.kafka.connection import KafkaConnection
 from sources.kafka.consumer import TopicConsumer, partition_name
-from sources.kafka.tape import Continuity, decode
+from sources.kafka.tape import Continuity, ForeignMessageError, decode
 from sources.resumed import resumed
 from sources.tape.check import UNKNOWN_BOOK
 from sources.tape.source import cut
@@ -50,6 +50,8 @@ class KafkaTapeSource(FixedPartitionedSource[Item, bytes]):
         on_rows: Callable[[InstrumentBatch], None] = lambda item: None,
         on_skipped: Callable[[str, int], None] = lambda key, rows: None,
         on_unknown_book: Callable[[str], None] = lambda line: None,
+        on_foreign: Callable[[str], None] | None = None,
+        on_close: Callable[[], None] = lambda: None,
         on_error: Callable[[Exception], None] = lambda error: None,
         on_refusal: Callable[[Exception], None] = lambda error: None,
         longest_ns: int = 0,
@@ -61,6 +63,8 @@ class KafkaTapeSource(FixedPartitionedSource[Item, bytes]):
         on_rows: told of each batch that is handed out; workers may be threads.
         on_skipped: told once an instrument of rows at the topic's beginning from which no book can be known.
         on_unknown_book: as of `sources.tape.reader.TapeReader`, with the place of the message.
+        on_foreign: told of each message that is none of a tape, before it is skipped; None: it ends the source.
+        on_close: told of the end of each partition.
         on_error: told of what stops the source, before Bytewax is.
         on_refusal: told that the recovery state is of another version or another run, before Bytewax is.
         longest_ns: as in `sources.tape.source.TapeSource`.
@@ -71,12 +75,14 @@ class KafkaTapeSource(FixedPartitionedSource[Item, bytes]):
         self.on_rows = on_rows
         self.on_skipped = on_skipped
         self.on_unknown_book = on_unknown_book
+        self.on_foreign = on_foreign
+        self.on_close = on_close
         self.on_error = on_error
         self.run = run
         self._on_refusal = on_refusal
         self.longest_ns = longest_ns
         self._partitions = partitions
-        self.consumer = TopicConsumer(connection, topic, follow)
+        self.consumer = TopicConsumer(connection, topic, follow, on_foreign)
 
     def list_parts(self) -> list[str]:
         """The topic's partitions: each worker has access to all."""
@@ -136,12 +142,20 @@ class _TopicPartition(StatefulSourcePartition[Item, bytes]):
     def close(self) -> None:
         """Fetch no more."""
         self._source.consumer.close(self._partition)
+        self._source.on_close()
 
     def _items(self, record: object) -> list[Item]:
         source = self._source
         offset: int = record.offset  # type: ignore[attr-defined]
         place = f"topic {source.topic}: partition {self._partition}: offset {offset}"
-        instrument, batch, _ = decode(record, place)
+        try:
+            instrument, batch, _ = decode(record, place)
+        except ForeignMessageError as e:
+            if source.on_foreign is None:
+                raise
+            source.on_foreign(str(e))
+            self._offset = offset + 1
+            return []
         self._offset = offset + 1
         key = str(instrument)
         if not source.wanted(key):

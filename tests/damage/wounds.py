@@ -20,7 +20,7 @@ class Outcome(Enum):
     REFUSED = "refused in a line"  # that names the file; exit code 1 or 2
     WRONG = "other rows"
     SILENT = "rows missing without a word"
-    UNKNOWABLE = "other rows, of a file without checksums"  # older ones, and those of others
+    UNKNOWABLE = "other rows, without a checksum"  # of older files and other producers
     TRACEBACK = "traceback or unclear line"
     SIGNAL = "died of a signal"
 

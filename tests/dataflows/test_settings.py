@@ -59,7 +59,7 @@ def test_every_key_and_its_default():
             },
         },
         "network": {"proxy": ""},
-        "tape": {"path": "data/tape", "topic": "", "follow": False, "compression": "snappy"},
+        "tape": {"path": "data/tape", "topic": "", "follow": False, "foreign": "skip", "compression": "snappy"},
         "journal": {"rotate_after": "1h", "rotate_mb": 1024, "sync_after": "10s"},
         "features": {
             "path": "data/features",
