@@ -119,7 +119,7 @@ def check_states(store: Path, found: Snaps, states: StateFiles, resumed: Resumed
         DamagedError: they have not come equally far, or one of them is damaged.
     """
     parts = set(shard_names())
-    for step in ("tape", *resumed.sets):
+    for step in resumed.sets if resumed.run is None else ("tape", *resumed.sets):
         if strange := set(found.get(step, ())) - parts:
             raise _apart(store, f"{step} has a state of {min(strange)!r}")
     marks = {key: _mark(store, key, kept, states) for key, kept in found.get("features", {}).items()}
