@@ -91,4 +91,4 @@ def root(
     ] = False,
     config: Config = None,
 ) -> None:
-    GIVEN.names, GIVEN.config = {}, config  # not those of an earlier command line in this process
+    GIVEN.names, GIVEN.offered, GIVEN.config = {}, {}, config  # not those of an earlier command line in this process

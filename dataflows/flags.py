@@ -5,7 +5,8 @@ One command line a process, so this is the process's own.
 
 import json
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any
 
 FLAGS_VARIABLE = "_TICKWAX_FLAGS"  # tells the processes of a cluster; without the prefix of settings
@@ -16,11 +17,14 @@ class _Given:
     """The command line."""
 
     names: dict[str, str]  # of flags, by the dotted key that they set
+    offered: dict[str, str] = field(default_factory=dict)  # the same of all that the verb has, given or not
     config: str | None = None  # the file of settings that `CONFIG_FLAG` names; None: not given
 
 
 CONFIG_FLAG = "--config"
-GIVEN = _Given(json.loads(os.environ.get(FLAGS_VARIABLE) or "{}"))
+GIVEN = _Given(*json.loads(os.environ.get(FLAGS_VARIABLE) or "[{}]"))
+_ADVICE = re.compile(r"(?<![\w./-])([a-z_]+(?:\.[a-z_]+)+)=([\w.]+)")  # `features.overwrite=true`
+_KEY = re.compile(r"(?<![\w./-])[a-z_]+(?:\.[a-z_]+)+(?![\w/=-]|\.\w)")
 
 
 def settings_of(flags: dict[str, tuple[str, Any]]) -> dict[str, Any]:
@@ -32,6 +36,7 @@ def settings_of(flags: dict[str, tuple[str, Any]]) -> dict[str, Any]:
     '--tape: t holds no tape'
     """
     GIVEN.names = {key: flag for flag, (key, value) in flags.items() if value is not None}
+    GIVEN.offered = {key: flag for flag, (key, _) in flags.items()}
     return dict(flags.values())
 
 
@@ -42,14 +47,33 @@ def flag_of(key: str) -> str | None:
 
 def flags_as_text() -> str:
     """For `FLAGS_VARIABLE`."""
-    return json.dumps(GIVEN.names)
+    return json.dumps([GIVEN.names, GIVEN.offered])
 
 
 def as_written(message: str) -> str:
-    """The message, which may begin with the key of a setting, with the flag in its place if there was one."""
+    """The message with flags in place of the keys of settings, where the user gave one or is told to give one.
+
+    >>> flags = {"--start": ("replay.start", "B"), "--end": ("replay.end", "A"), "--overwrite": ("x.overwrite", None)}
+    >>> _ = settings_of(flags)
+    >>> as_written("replay.start: 'B' is not before replay.end, 'A'")
+    "--start: 'B' is not before --end, 'A'"
+    >>> as_written("x.path: f/x.overwrite holds rows; set x.overwrite=true, or x.overwrite in a file")
+    'x.path: f/x.overwrite holds rows; set --overwrite, or x.overwrite in a file'
+    """
     key, colon, rest = message.partition(": ")
-    flag = flag_of(key)
-    return f"{flag}{colon}{rest}" if flag else message
+    if flag := flag_of(key):  # also one that is no more than a word, `symbols`
+        return f"{flag}{colon}{_inside(rest)}"
+    return _inside(message)
+
+
+def _inside(text: str) -> str:
+    def advised(match: re.Match[str]) -> str:
+        flag = GIVEN.offered.get(match[1])
+        if flag is None:
+            return match[0]
+        return flag if match[2] == "true" else f"{flag} {match[2]}"
+
+    return _KEY.sub(lambda match: flag_of(match[0]) or match[0], _ADVICE.sub(advised, text))
 
 
 def listed(text: str | None) -> list[str] | None:

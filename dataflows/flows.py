@@ -18,11 +18,12 @@ from dataflows.engine_options import Recovery, cluster
 from dataflows.identities import identity_of, own_fractional_orders, same_columns
 from dataflows.interpreter import keep_freed_memory
 from dataflows.interruption import on_interruption
+from dataflows.orders import lacking
 from dataflows.progress import ReplayProgress
 from dataflows.resumption import identity
 from dataflows.settings import Settings
 from dataflows.startup import exit_code, in_a_line, say
-from dataflows.tapes import check_range, open_tape, weighed
+from dataflows.tapes import check_range, first_few, open_tape, weighed
 from operators.config import FeatureConfig
 from operators.features import FeatureEngine, FeatureRows, Memory, Quality, features
 from operators.schema import Column, book_columns, feature_columns
@@ -256,13 +257,18 @@ def _already_there(settings: Settings) -> list[Instrument]:
 def engine_factory(
     settings: Settings, config: FeatureConfig, made: dict[Instrument, FeatureEngine]
 ) -> Callable[[Instrument], FeatureEngine]:
-    """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``."""
+    """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``.
+
+    Says which instruments the file of orders lacks.
+    """
     orders = own_fractional_orders(settings, config)
+    tell_lack = lacking(settings.features.d_file, config, first_few(say, "more instruments lack an order"))
     with_books = settings.books.path is not None
     memory: dict[FeatureConfig, Memory] = defaultdict(list)
 
     def make(instrument: Instrument) -> FeatureEngine:
         own = orders.get(instrument, {})
+        tell_lack(instrument, own)
         mine = replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
         full = has_full_depth(instrument.venue)
         try:

@@ -1,5 +1,6 @@
 """Fractional orders per instrument, from the file that `optimal_d` writes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from operators.config import FeatureConfig
@@ -22,6 +23,9 @@ def read_fractional_orders(path: Path, config: FeatureConfig | None = None) -> d
         TickwaxError: the file cannot be read, lacks a column, holds another series or a d outside 0 to 2, or was made
             from other samples than those of ``config``.
     """
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "missing"
+        raise TickwaxError(f"features.d_file: {path}: is {what}; a Parquet file is needed, as optimal_d writes it")
     try:
         table = read_columns(path, ["exchange", "symbol", "series", "d"])
     except TickwaxError as e:
@@ -37,6 +41,26 @@ def read_fractional_orders(path: Path, config: FeatureConfig | None = None) -> d
             raise TickwaxError(f"features.d_file: {path}: row {n}: d {d!r} is not a number from 0 to 2")
         orders.setdefault(Instrument(row["exchange"], row["symbol"]), {})[series] = d
     return orders
+
+
+def lacking(
+    path: Path | None, config: FeatureConfig, tell: Callable[[str], None]
+) -> Callable[[Instrument, dict[str, float]], None]:
+    """What tells, given an instrument and its orders in the file, that it has none there; once an instrument.
+
+    Args:
+        path: of the file; without one nothing is told.
+        config: has the orders that are taken then.
+    """
+    told: set[Instrument] = set()
+    taken = f"price_d {config.price_d:g} and volume_d {config.volume_d:g} are taken"
+
+    def check(instrument: Instrument, own: dict[str, float]) -> None:
+        if path is not None and not own and instrument not in told:
+            told.add(instrument)
+            tell(f"features.d_file: {path}: no order of {instrument}; {taken}")
+
+    return check
 
 
 def _check_samples(path: Path, config: FeatureConfig) -> None:

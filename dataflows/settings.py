@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from dataflows.durations import Duration
-from dataflows.settings_bounds import check_hole
+from dataflows.settings_bounds import check_hole, check_multiple
 from dataflows.settings_errors import one_line, origin
 from dataflows.settings_layers import config_file, dotted_layer, environment_layer, file_layer, merged, variables
 from dataflows.settings_types import (
@@ -238,6 +238,7 @@ class Settings(_Group):
             TickwaxError: a value is outside its range, or two do not fit.
         """
         f = self.features
+        check_multiple(f.sampling, f.fdi_interval, "fdi_interval" in f.model_fields_set)
         try:
             return FeatureConfig(
                 sampling_ns=f.sampling.ns,
@@ -292,7 +293,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     else:
         return settings
     # Outside of the handlers: what pydantic says of itself holds values that are not to be read.
-    set_by = set(overrides or {})
+    set_by = {key for key, value in (overrides or {}).items() if value is not None}
     raise TickwaxError(line + ("" if line.partition(":")[0] in set_by else origin(line, variables(), file, from_file)))
 
 

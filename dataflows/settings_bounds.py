@@ -1,10 +1,30 @@
-"""Settings that would need more memory than a machine has, told by their computed size."""
+"""Settings that do not fit together, or need more memory than a machine has, told as the user wrote them."""
 
+from dataflows.durations import Duration
 from operators.config import BOOK_LEVELS, FeatureConfig
 from sources.errors import TickwaxError
 
 _MOST = 1_000_000_000  # bytes of the rows of one hole, which come at once
 _FEW_ROWS = 100_000  # are within it, whatever their columns
+
+
+def check_multiple(sampling: Duration, interval: Duration, interval_set: bool) -> None:
+    """Refuse samples of `fdi` that are not among the rows.
+
+    Args:
+        interval_set: by the user; it is named then, and otherwise the sampling.
+
+    Raises:
+        TickwaxError: that is so.
+    """
+    if not sampling.ns or interval.ns % sampling.ns == 0:
+        return
+    out = f"set features.fdi_interval to a multiple of {sampling}, such as {sampling} itself"
+    if interval_set:
+        raise TickwaxError(
+            f"features.fdi_interval: '{interval}' is no multiple of features.sampling, '{sampling}'; {out}"
+        )
+    raise TickwaxError(f"features.sampling: features.fdi_interval, '{interval}', is no multiple of '{sampling}'; {out}")
 
 
 def check_hole(key: str, sampling: str, max_hold: str, config: FeatureConfig, with_books: bool = False) -> None:

@@ -135,7 +135,7 @@ def file_layer() -> Layer:
         return {}
     prefix = f"{file.named_by}: " if file.named_by else ""
     try:
-        return tomllib.loads(file.path.read_text("utf-8"))
+        return tomllib.loads(file.path.read_text("utf-8-sig"))
     except OSError as e:
         raise TickwaxError(f"{prefix}cannot read {file.name}: {e.strerror}") from None
     except UnicodeDecodeError:

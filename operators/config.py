@@ -49,7 +49,9 @@ class FeatureConfig:
         for text, ns in self.windows:
             need(ns > 0, f"windows: {text!r} is not positive")
             need(ns <= LONGEST_NS, f"windows: {text!r} is longer than a century")
-        need(len({ns for _, ns in self.windows}) == len(self.windows), "windows: one stands twice")
+        same = {ns: text for text, ns in reversed(self.windows)}
+        for text, ns in self.windows:
+            need(same[ns] is text, f"windows: {same[ns]!r} and {text!r} are one length; name it once")
         need(len(self.depths) > 0, "depths: at least one is needed")
         need(all(1 <= d <= 1000 for d in self.depths), f"depths: {list(self.depths)} has one outside 1 to 1000")
         need(list(self.depths) == sorted(set(self.depths)), f"depths: {list(self.depths)} must rise strictly")

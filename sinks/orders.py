@@ -36,7 +36,7 @@ def check_optimal_d_path(path: Path) -> None:
     """Refuse, before any work, what could not be written or should not be replaced.
 
     Raises:
-        TickwaxError: the path is a folder, or a file of something else.
+        TickwaxError: the path is a folder, or a file of something else, or has the suffix of one.
     """
     if path.is_dir():
         raise TickwaxError(f"optimal_d.path: {path} is a folder; a file such as optimal_d.parquet is needed")
@@ -47,6 +47,8 @@ def check_optimal_d_path(path: Path) -> None:
             same = False
         if not same:
             raise TickwaxError(f"optimal_d.path: {path} is there and holds something else; name another file")
+    if path.suffix not in ("", ".parquet"):
+        raise TickwaxError(f"optimal_d.path: {path}: what is written is Parquet; name a file that ends in .parquet")
 
 
 def write_fractional_orders(

@@ -197,6 +197,7 @@ def test_pictures(synthetic_tape_root, tmp_path):
     [
         ({"optimal_d.path": "."}, r"optimal_d.path: \. is a folder"),
         ({"optimal_d.path": __file__}, "optimal_d.path: .* is there and holds something else"),
+        ({"optimal_d.path": "d.csv"}, "optimal_d.path: d.csv: what is written is Parquet"),
         ({"optimal_d.plot": "a.jpg"}, "optimal_d.plot: 'a.jpg' does not end with one of .html, .png, .svg"),
         ({"optimal_d.pvalue": 1.0}, "optimal_d.pvalue: 1.0 is not between 0 and 1"),
         ({"optimal_d.step": 0.0}, "optimal_d.step: 0.0 is not above 0 and up to 1"),

@@ -327,7 +327,7 @@ class TestChoices:
         run(tape__path=str(synthetic_tape_root), features__path="", books__path=str(books), symbols=[str(SOL)])
         assert_same(table(books, SOL), table(alone / "books", SOL))
 
-    def test_orders_per_instrument(self, synthetic_tape_root, alone, tmp_path):
+    def test_orders_per_instrument(self, synthetic_tape_root, alone, tmp_path, capsys):
         orders = {"exchange": ["binance_futures"] * 2 + ["bybit_linear"], "symbol": ["BTCUSDT", "BTCUSDT", "NOTHERE"]}
         pq.write_table(
             pa.table({**orders, "series": ["price", "volume", "price"], "d": [0.7, 1.0, 0.1]}), tmp_path / "d"
@@ -338,6 +338,9 @@ class TestChoices:
             "features__ffd_threshold": 0.01,
         }
         run(**self.paths(synthetic_tape_root, tmp_path), **flags)
+        lack = f"{tmp_path / 'd'}: no order of {ETH}; price_d 0.4 and volume_d 0.5 are taken"
+        said = [line for line in capsys.readouterr().err.splitlines() if "d_file" in line]
+        assert said == [f"tickwax: features.d_file: {lack}"]
         config = FeatureConfig(ffd_threshold=0.01)
         for instrument, own in ((BTC, replace(config, price_d=0.7, volume_d=1.0)), (ETH, config)):
             expected = direct(whole_tape(synthetic_tape_root, instrument), instrument, own)

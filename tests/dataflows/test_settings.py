@@ -15,6 +15,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from dataflows.durations import Duration
+from dataflows.flags import as_written, settings_of
 from dataflows.instants import Instant
 from dataflows.jobs.settings import effective
 from dataflows.settings import Settings, load_settings
@@ -217,11 +218,20 @@ def test_what_is_no_time(value):
         ("features.ofi", "x", "features.ofi: 'x' is not one of cont, depth"),
         ("features.fdi_method", "x", "features.fdi_method: 'x' is not one of variogram, madogram, sevcik, chord"),
         ("features.windows", '["1x"]', "features.windows: '1x' is not a duration: a count and a unit of "),
-        ("features.windows", '["1s","1000ms"]', "features.windows: one stands twice"),
+        ("features.windows", '["1s","1000ms"]', "features.windows: '1s' and '1000ms' are one length; name it once"),
         ("features.windows", "1s", "features.windows: '1s' is not a JSON list"),
         ("features.depths", "[1.5]", "features.depths: 1.5 is not a whole number"),
         ("features.depths", "[5,1]", "features.depths: [5, 1] must rise strictly"),
-        ("features.fdi_interval", "150ms", "features.fdi_interval: 150000000 ns is no multiple of the sampling step"),
+        (
+            "features.fdi_interval",
+            "150ms",
+            "features.fdi_interval: '150ms' is no multiple of features.sampling, '100ms'",
+        ),
+        (
+            "features.sampling",
+            "2s",
+            "features.sampling: features.fdi_interval, '1s', is no multiple of '2s'; set features.fdi_interval to",
+        ),
         ("features.windows", '["36501d"]', "features.windows: '36501d' is not a duration above 0 and up to 36500d"),
         (
             "features.sampling",
@@ -324,6 +334,11 @@ def test_a_bad_file(monkeypatch, tmp_path, text, words):
     with pytest.raises(TickwaxError, match=words) as caught:
         load_settings()
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(monkeypatch, tmp_path):
+    config(monkeypatch, tmp_path, "\ufeff[features]\nfdi_window = 12\n")
+    assert load_settings().features.fdi_window == 12
 
 
 def test_a_file_that_cannot_be_read_is_named(monkeypatch, tmp_path):
@@ -556,14 +571,31 @@ class TestCommandLine:
         code, _, err = self.run("replay", "--config", "none.toml")
         assert (code, err) == (2, "tickwax: --config: cannot read none.toml: No such file or directory\n")
 
+    def test_a_flag_that_was_not_given_takes_no_blame(self, monkeypatch):
+        monkeypatch.setenv("TICKWAX_FEATURES__SAMPLING", "often")
+        _, _, err = self.run("replay", "--depths", "1")
+        assert err.startswith("tickwax: features.sampling: 'often' is not a duration")
+        assert err.endswith(" (TICKWAX_FEATURES__SAMPLING)\n")
+
+    def test_advice_is_a_flag_where_there_is_one(self):
+        settings_of({"--overwrite": ("features.overwrite", None), "--d-file": ("features.d_file", "d")})
+        assert as_written("features.path: f holds rows; set features.overwrite=true") == (
+            "features.path: f holds rows; set --overwrite"
+        )
+        settings_of({})
+        assert as_written("set features.overwrite=true") == "set features.overwrite=true"
+
     @pytest.mark.parametrize(
         ("words", "line"),
         [
             (["replay", "--windows", "1s,5q"], "--windows: '5q' is not a duration"),
             (["replay", "--depths", "5,1"], "--depths: [5, 1] must rise strictly"),
+            (["replay", "--sampling", "300ms"], "--sampling: features.fdi_interval, '1s', is no multiple of '300ms'; "),
+            (["replay", "--start", "2026-01-02", "--end", "2026-01-01"], "--start: '2026-01-02' is not before --end, "),
+            (["features", "--d-file", "."], "--d-file: .: is a folder; a Parquet file is needed"),
             (["live", "--depths", "1,x"], "--depths: 'x' is not a whole number"),
             (["features", "--windows", ""], "--windows: '' is not a duration"),
-            (["features", "--d-file", "none.parquet"], "--d-file: none.parquet: "),
+            (["features", "--d-file", "none.parquet"], "--d-file: none.parquet: is missing; "),
             (["replay", "--tape", "none"], "--tape: none holds no tape"),
             (["replay", "--processes", "2", "--tape", "none"], "--tape: none holds no tape"),
             (["optimal-d", "--sampling", "often"], "--sampling: 'often' is not a duration"),
