@@ -118,7 +118,7 @@ def compact(
             return _kept(path, at_rest, NOTHING, Damage(1, path.stat().st_size), str(e))
         if journal.description is None and not journal.damage:
             path.unlink()
-            return NOTHING
+            return NOTHING._replace(cut_off=journal.cut_off)
         damage = Damage(1, journal.damaged_bytes, journal.lost_rows) if journal.damage else Damage()
         done = NOTHING
         if journal.description is not None and (at_rest or not journal.damage):

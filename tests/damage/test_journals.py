@@ -3,7 +3,12 @@
 from random import Random
 
 import pytest
+from prometheus_client import REGISTRY
 
+from dataflows.damage_metrics import tell_damage
+from dataflows.settings import load_settings
+from dataflows.tapes import open_tape
+from sinks.compaction import Damage
 from sinks.journal import JournalWriter
 from sinks.lock import DataSetLock
 from sinks.segments import Segments
@@ -129,3 +134,32 @@ def test_one_of_a_run_that_goes_on_waits_for_the_next_start(tmp_path):
         pass
     assert journal_files(root) == []
     assert tape(root, BTC).ordinal[-1] == 299
+
+
+def test_it_is_counted_in_metrics(capsys):
+    def counts():
+        names = ("tickwax_damaged_bytes_total", "tickwax_damaged_rows_total")
+        return [REGISTRY.get_sample_value(name, {"sink": "tape"}) or 0.0 for name in names]
+
+    before = counts()
+    tell_damage("tape", Damage(1, 4096, 80), "a.journal: is damaged")
+    assert [now - then for now, then in zip(counts(), before, strict=True)] == [4096, 80]
+    assert capsys.readouterr().err == "tickwax: a.journal: is damaged\n"
+
+
+def test_a_replay_names_journals_and_holes_but_not_without_end(tmp_path, capsys):
+    root = tmp_path / "tape"
+    path = journal(root, count=1000)
+    for n in range(15):
+        hurt(path, (n + 2) / 20)
+    settings = load_settings({"tape.path": str(root)})
+    _, (reader,) = open_tape(settings)
+    found = [batch.ordinal for batch in reader.batches()]
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{path}: is damaged: " in lines[0]
+    holes = [line for line in lines if "rows from ordinal" in line]
+    assert len(holes) == 10
+    assert all("are missing; a reset stands for them" in line for line in holes)
+    assert lines[-1] == "tickwax: more holes of the tape are not named here"
+    assert len(lines) == 13  # and one of the deltas behind the first hole, which have no snapshot
+    assert sum(map(len, found)) == 1000 - 15 * 10 + 15

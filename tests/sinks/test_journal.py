@@ -360,4 +360,7 @@ class TestCompaction:
         assert list(instruments(root)) == []
         said: list[str] = []
         assert recover(root, said.append).rows == 0
-        assert (said, journal_files(root)) == ([], [])
+        # A file that was cut so short later looks the same, so there is a word.
+        (line,) = said
+        assert line.endswith(f"a write that it was at is not whole: 22 bytes at the end of {path}")
+        assert journal_files(root) == []
