@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from dataflows.startup import say
@@ -13,9 +12,10 @@ from sinks.tape import TapeWriter
 from sources.builder import TapeTail
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
+from sources.importers.content import content_of
 from sources.importers.files import DamagedFile, Progress, sha256
 from sources.importers.run import FindTail
-from sources.importers.stats import ImportStats, InstrumentStats
+from sources.importers.stats import ImportStats, InstrumentStats, utc_text
 from sources.instrument import Instrument
 from sources.tape.tail import find_tail
 
@@ -77,15 +77,16 @@ def _new(
     files: list[SourceFile] = []
     skipped: list[Path] = []
     for path in paths:
-        fingerprint = sha256(path)
-        if fingerprint in known:
-            if known[fingerprint] != kind:
+        fingerprint, content = sha256(path), content_of(path)
+        match = next((of for of in (fingerprint, content) if of in known), None)
+        if match is not None:
+            if known[match] != kind:
                 for _ in reader([path], lambda _: TapeTail(), ImportStats(), lambda _: None):
                     pass  # whatever is wrong with it for this reader is raised
             skipped.append(path)
             continue
-        known[fingerprint] = kind
-        files.append(SourceFile(path, path.stat().st_size, fingerprint))
+        known |= {of: kind for of in (fingerprint, content) if of}
+        files.append(SourceFile(path, path.stat().st_size, fingerprint, content))
     return files, skipped
 
 
@@ -99,10 +100,18 @@ def _append(
     kind: str,
 ) -> None:
     name = import_name(files)
+    ends: dict[Instrument, int | None] = {}  # of the tape as it is, by instrument, ns
+
+    def tail_of(instrument: Instrument) -> TapeTail:
+        tail = find_tail(tape, instrument)
+        ends[instrument] = tail.receive_ts
+        return tail
+
     with TapeWriter(tape, name, compression) as writer:
         try:
             paths = [file.path for file in files]
-            for item in reader(paths, lambda of: find_tail(tape, of), stats, progress):
+            for item in reader(paths, tail_of, stats, progress):
+                _refuse_the_past(paths[0], item, ends)
                 writer.write(item.instrument, item.batch)
                 stats.latencies.add_tape(item)
         except DamagedFile as e:
@@ -113,12 +122,27 @@ def _append(
             writer.commit()
 
 
+def _refuse_the_past(first: Path, item: InstrumentBatch, ends: dict[Instrument, int | None]) -> None:
+    """Rows that were received before the last ones of the tape: a range of it would hold what it names no longer.
+
+    Raises:
+        TickwaxError: that is so of the first rows of an instrument.
+    """
+    end = ends.pop(item.instrument, None)
+    begin = int(item.batch.receive_ts[0])
+    if end is not None and begin < end:
+        raise TickwaxError(
+            f"{first}: {item.instrument} begins at {utc_text(begin)}, before the end of its tape, {utc_text(end)}; "
+            f"import in the order of time, overlapping files in one command, or into another tape (--tape)"
+        )
+
+
 def _intact(stats: ImportStats) -> str:
     """What a damaged file has before the damage, and how to take it."""
     times = [of.last_receive_ts for of in stats.instruments.values() if of.last_receive_ts is not None]
     if not times:
         return f"{stats.frames:,} frames before that are intact, and give no row"
-    last = datetime.fromtimestamp(max(times) // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    last = utc_text(max(times))
     return f"{stats.frames:,} frames before that are intact, the last of {last} UTC: --salvage takes them"
 
 

@@ -37,6 +37,7 @@ class SourceFile(NamedTuple):
     path: Path
     bytes: int
     sha256: str
+    content: str = ""  # of what is packed in it; empty where that is not known
 
 
 def import_name(files: Sequence[SourceFile]) -> str:
@@ -48,14 +49,17 @@ def import_name(files: Sequence[SourceFile]) -> str:
 
 
 def imported(root: Path, instrument: Instrument | None) -> dict[str, str]:
-    """Fingerprints of the files that are in the tape of ``instrument``, or of any one, and as what kind they were read
-    (empty where that was not noted)."""
+    """Fingerprints of the files that are in the tape of ``instrument``, or of any one, and of what is packed in them.
+
+    Each with the kind as which it was read (empty where that was not noted)."""
     folders = root.glob("exchange=*/symbol=*") if instrument is None else [instrument_dir(root, instrument)]
     return {
-        file["sha256"]: marker.get("kind", "")
+        fingerprint: marker.get("kind", "")
         for folder in folders
         for marker in _markers(folder)
         for file in marker["files"]
+        for fingerprint in (file["sha256"], file.get("content", ""))
+        if fingerprint
     }
 
 
@@ -110,7 +114,9 @@ def _undo(root: Path, staged: Path) -> None:
 
 
 def _mark(root: Path, name: str, files: Sequence[SourceFile], rows: dict[Instrument, int], kind: str) -> None:
-    sources = [{"name": file.path.name, "bytes": file.bytes, "sha256": file.sha256} for file in files]
+    sources = [
+        {"name": file.path.name, "bytes": file.bytes, "sha256": file.sha256, "content": file.content} for file in files
+    ]
     for instrument, count in rows.items():
         first = min(instrument_dir(root, instrument).glob(f"date=*/{name}-*.parquet"))
         path = first.with_name(f"_{name}.parquet")

@@ -1,7 +1,7 @@
 """From checked messages to tape rows: ordinals, contiguous messages, and the rules for ``reset``."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ class TapeTail:
     book_sequence: int = 0  # the last known one
     book_known: bool = False  # a snapshot has come since the last reset
     torn: bool = False  # the last row does not close its message
+    receive_ts: int | None = field(default=None, compare=False)  # the latest, as the tape was found; ns
 
 
 NO_LEVELS = Levels(np.zeros(0, np.int8), np.zeros(0), np.zeros(0))

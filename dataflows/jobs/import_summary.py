@@ -1,11 +1,10 @@
 """What an import tells at its end."""
 
-from datetime import UTC, datetime
-
 from dataflows.importing import ImportResult
 from dataflows.summary import latency_lines
 from dataflows.terminal import line, prose
 from dataflows.text_table import TextTable, show
+from sources.importers.stats import utc_text
 
 _COUNTS = ("frames", "rows", "trades", "snapshots", "gaps", "resets", "bad", "dropped")
 
@@ -17,7 +16,7 @@ def print_summary(result: ImportResult) -> None:
         table = TextTable(("instrument", *_COUNTS, "first received", "last received"))
         for instrument, of in stats.instruments.items():
             counts = (getattr(of, name) for name in _COUNTS)
-            times = (_time(of.first_receive_ts), _time(of.last_receive_ts))
+            times = ("" if ts is None else utc_text(ts) for ts in (of.first_receive_ts, of.last_receive_ts))
             table.add(str(instrument), *(f"{count:,}" for count in counts), *times)
         show(table)
     for text in latency_lines(stats.latencies):
@@ -39,9 +38,3 @@ def print_summary(result: ImportResult) -> None:
         line(f"salvaged: {damage}; a reset stands where the intact part ends")
     for path in result.skipped:
         line(f"already imported: {path}")
-
-
-def _time(ns: int | None) -> str:
-    if ns is None:
-        return ""
-    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -132,6 +132,9 @@ class _Capture:
 
     def add(self, lines: Lines) -> None:
         """Record the wanted frames of a block."""
+        good = np.flatnonzero(lines.receive_ts >= 0)
+        if len(good):
+            self._run.begin(int(lines.receive_ts[good[0]]))
         what = self._what()[lines.stream]
         unwanted = what == _UNWANTED
         torn = unwanted & ~lines.closed
@@ -139,7 +142,6 @@ class _Capture:
         rows = np.flatnonzero(~unwanted | torn)
         what[torn | (lines.receive_ts < 0)] = OTHER
         self._frames(lines, rows, what[rows])
-        good = np.flatnonzero(lines.receive_ts >= 0)
         if len(good):
             self._time = int(lines.receive_ts[good[-1]])
         self._first_line += lines.lines

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sources.builder import TapeBuilder, TapeTail
-from sources.errors import BadName
+from sources.errors import BadName, TickwaxError
 from sources.events import InstrumentBatch
 from sources.feed import Feed
 from sources.importers.files import DamagedFile
 from sources.importers.sniff import other_venue
-from sources.importers.stats import ImportStats
+from sources.importers.stats import ImportStats, utc_text
 from sources.instrument import Instrument
 from sources.messages import BadFrame, Decoder, Frame, Message, TradeMessage, tally
 from sources.venues import Venue
@@ -47,10 +47,14 @@ class ImportRun:
         self.met: Counter[str] = Counter()  # messages by symbol, those not imported too
         self.venue = venue.name
         self._books: Counter[str] = Counter()  # of these, those of the book
+        self._unbegun: Path | None = None  # the file that is read, until its first time is known
+        self._begun: tuple[int, Path] | None = None  # when the file before begins, and its name
 
     def add(self, frames: Sequence[Frame], where: Callable[[int], str]) -> None:
         """Decode and record frames; ``where`` gives the file and line of the one at a place among them."""
         self.stats.frames += len(frames)
+        if frames:
+            self.begin(frames[0][0])
         messages = self._decoder.decode(frames)
         if not self.stats.hint:
             self._look_elsewhere(frames, messages)
@@ -59,6 +63,7 @@ class ImportRun:
     @contextmanager
     def reading(self, path: Path) -> Iterator[None]:
         """Inside, a file is read. Salvaging, a damaged one ends there, and every book is unknown from then on."""
+        self._unbegun = path
         try:
             yield
         except DamagedFile as e:
@@ -69,6 +74,23 @@ class ImportRun:
                 last = self.stats.of(self._instruments[symbol]).last_receive_ts
                 if last is not None:
                     feed.lost(last)
+
+    def begin(self, receive_ts: int) -> None:
+        """Tell the first receive time of the file that is read; later calls say nothing.
+
+        Raises:
+            TickwaxError: the file before begins later.
+        """
+        path, self._unbegun = self._unbegun, None
+        if path is None:
+            return
+        if self._begun is not None and receive_ts < self._begun[0]:
+            when, before = self._begun
+            raise TickwaxError(
+                f"{path}: begins at {utc_text(receive_ts)}, before {before}, which begins at {utc_text(when)} and is "
+                f"named first; name files in the order of time"
+            )
+        self._begun = receive_ts, path
 
     def feed(self, symbol: str) -> Feed | None:
         """The feed of a symbol; None when it is not to be imported."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -86,3 +87,12 @@ class ImportStats:
     def of(self, instrument: Instrument) -> InstrumentStats:
         """Counts of one instrument."""
         return self.instruments.setdefault(instrument, InstrumentStats())
+
+
+def utc_text(ns: int) -> str:
+    """A time as it is told, to the second.
+
+    >>> utc_text(1_700_000_000_000_000_000)
+    '2023-11-14 22:13:20'
+    """
+    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -25,8 +25,9 @@ def find_tail(root: Path, instrument: Instrument, journals: TapeJournals | None 
     Raises:
         TickwaxError: a file is no tape file.
     """
-    tail = TapeTail()
-    for file in reversed(tape_files(root, instrument, journals)):
+    files = tape_files(root, instrument, journals)
+    tail = TapeTail(receive_ts=max((file.last_receive_ts for file in files), default=None))
+    for file in reversed(files):
         for rows in file.backwards(_NAMES):
             if tail.exchange_ts is None:
                 tail.next_ordinal = int(rows.ordinal[-1]) + 1

@@ -1,7 +1,9 @@
 """Imports onto a tape on disk: whole or not at all, once, and with a reset where a known book is left behind."""
 
+import gzip
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from sources.builder import Levels, TapeBuilder, TapeTail
 from sources.errors import TickwaxError
 from sources.events import DTYPES, KINDS, TapeBatch, tape_batch
 from sources.importers import hftbacktest
+from sources.importers.content import content_of
 from sources.tape.layout import data_files
 from sources.tape.tail import find_tail
 from tests.importers.captures import BTC, Capture, check_invariants, kinds, run
@@ -83,6 +86,61 @@ def test_same_content_is_imported_once(tmp_path: Path, first: Path, second: Path
     check_invariants(on_disk(tape))
 
 
+def test_an_import_from_before_the_end_of_the_tape_is_refused(tmp_path: Path, first: Path, second: Path) -> None:
+    """Ranges of a tape rely on its order; other instruments have tapes of their own."""
+    tape = tmp_path / "tape"
+    run(tape, [second], read_btc, BTC)
+    before = files(tape)
+    with pytest.raises(TickwaxError) as e:
+        run(tape, [first], read_btc, BTC)
+    times = "begins at 2023-11-14 22:13:20, before the end of its tape, 2023-11-14 22:13:21"
+    assert str(e.value).startswith(f"{first}: binance_futures:BTCUSDT {times}; import in the order of time")
+    assert files(tape) == before
+
+
+def test_files_in_another_order_than_that_of_time_are_refused(tmp_path: Path, first: Path, second: Path) -> None:
+    with pytest.raises(TickwaxError) as e:
+        run(tmp_path / "tape", [second, first], read_btc, BTC)
+    assert str(e.value).startswith(f"{first}: begins at 2023-11-14 22:13:20, before {second}, which begins at ")
+    assert "\n" not in str(e.value)
+    assert files(tmp_path / "tape") == []
+
+
+def packed(path: Path, text: bytes) -> Path:
+    """The text in a file, packed as its name says."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.txt", text)
+    elif path.suffix == ".gz":
+        half = len(text) // 2 if "members" in path.name else len(text)
+        members = [gzip.compress(part) for part in (text[:half], text[half:]) if part]
+        path.write_bytes(b"".join(members) + (b"\0" * 600 if "padded" in path.name else b""))
+    else:
+        path.write_bytes(text)
+    return path
+
+
+PACKINGS = ("a.txt", "a.gz", "members.gz", "padded.gz", "a.zip")
+
+
+def test_the_same_content_in_another_packing_is_the_same(tmp_path: Path) -> None:
+    text = b"1700000000001000000 {}\n" * 50
+    (content,) = {content_of(packed(tmp_path / name, text)) for name in PACKINGS}
+    assert content_of(packed(tmp_path / "b.gz", text + b"\n")) != content != content_of(packed(tmp_path / "b", b"x"))
+    damaged = packed(tmp_path / "members2.gz", text).read_bytes()[:-20]
+    (tmp_path / "c.gz").write_bytes(damaged)
+    (tmp_path / "empty").touch()
+    assert content_of(tmp_path / "c.gz") == content_of(tmp_path / "empty") == ""
+
+
+@pytest.mark.parametrize("name", ["a.txt", "members.gz", "padded.gz"])
+def test_the_same_content_in_another_packing_is_imported_once(tmp_path: Path, first: Path, name: str) -> None:
+    again = packed(tmp_path / name, gzip.decompress(first.read_bytes()))
+    assert run(tmp_path / "tape", [again, first], read_btc, BTC).skipped == [first]
+    assert run(tmp_path / "other", [first], read_btc, BTC).imported == [first]
+    assert run(tmp_path / "other", [again], read_btc, BTC).skipped == [again]
+
+
 def test_the_marker_of_an_import_does_not_disturb_readers_of_the_folder(tmp_path: Path, first: Path) -> None:
     tape = tmp_path / "tape"
     run(tape, [first], read_btc, BTC)
@@ -106,14 +164,16 @@ def test_leftovers_of_a_killed_import_are_removed(tmp_path: Path, first: Path) -
     check_invariants(rows)
 
 
-def test_rows_that_another_brought_without_a_marker_are_never_removed(tmp_path: Path, first: Path) -> None:
+def test_rows_that_another_brought_without_a_marker_are_never_removed(
+    tmp_path: Path, first: Path, second: Path
+) -> None:
     tape, other = tmp_path / "tape", tmp_path / "other"
     run(other, [first], read_btc, BTC)
     (rows,) = data_files(other, BTC)
     copied = tape / rows.relative_to(other)
     copied.parent.mkdir(parents=True)
     shutil.copy(rows, copied.with_name("import-copied-000000.parquet"))
-    run(tape, [first], read_btc, BTC)
+    run(tape, [second], read_btc, BTC)
     assert len(data_files(tape, BTC)) == 2
     check_invariants(on_disk(tape))
 
