@@ -289,6 +289,8 @@ def _depth(text: Bytes, spot: bool, value: Int64s, frames: Frames, frame: int) -
     frames.final[frame] = final
     frames.previous[frame] = previous
     numbered = is_sequence(first) and is_sequence(final) and (spot or is_sequence(previous))
+    if not spot and time >= 0 and value[_TIME, 1] - value[_TIME, 0] > 13:
+        return False  # futures have no microseconds there
     return numbered and value[_A, 0] >= 0 and not _other_market(text, spot, value)
 
 
