@@ -115,7 +115,7 @@ def _append(
                 writer.write(item.instrument, item.batch)
                 stats.latencies.add_tape(item)
         except DamagedFile as e:
-            raise TickwaxError(f"{e}; {_intact(stats)}") from e
+            raise TickwaxError(f"{e}; {_salvageable(e, stats)}") from e
         rows = {instrument: counts.rows for instrument, counts in stats.instruments.items() if counts.rows}
         _refuse_what_is_lost(files[0].path, stats)
         with appearing(tape, name, files, rows, kind):
@@ -137,13 +137,21 @@ def _refuse_the_past(first: Path, item: InstrumentBatch, ends: dict[Instrument, 
         )
 
 
-def _intact(stats: ImportStats) -> str:
-    """What a damaged file has before the damage, and how to take it."""
+def _salvageable(damage: DamagedFile, stats: ImportStats) -> str:
+    """What a damaged file has before the damage, how far that is proved, and how to take it."""
+    if damage.altered:
+        if damage.salvageable:
+            return "--salvage takes what stands before it"
+        return "--salvage takes nothing of it (gzip -dc and unzip -p unpack it as it is)"
+    if not damage.salvageable:
+        return "no whole line stands before that"
+    frames = stats.frames - stats.bad
     times = [of.last_receive_ts for of in stats.instruments.values() if of.last_receive_ts is not None]
     if not times:
-        return f"{stats.frames:,} frames before that are intact, and give no row"
+        return f"{frames:,} frames stand before that, and give no row"
     last = utc_text(max(times))
-    return f"{stats.frames:,} frames before that are intact, the last of {last} UTC: --salvage takes them"
+    proved = "can be read, though no checksum proves the last of them" if damage.cut else "are intact"
+    return f"{frames:,} frames before that {proved}; the last is of {last} UTC: --salvage takes them"
 
 
 def _refuse_what_is_lost(first: Path, stats: ImportStats) -> None:

@@ -35,6 +35,6 @@ def print_summary(result: ImportResult) -> None:
         for excerpt in stats.excerpts:
             line(f"  {excerpt}")
     for damage in stats.salvaged:
-        line(f"salvaged: {damage}; a reset stands where the intact part ends")
+        line(f"salvaged: {damage}; {damage.taken}; a reset stands where it ends")
     for path in result.skipped:
         line(f"already imported: {path}")

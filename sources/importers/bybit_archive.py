@@ -49,7 +49,7 @@ def read(
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
-        salvage: take the intact part of a damaged file.
+        salvage: take what stands before the damage of a damaged file.
         category: the market that the files are of; None lets the frames tell, as far as they can.
 
     Raises:
@@ -64,7 +64,7 @@ def read(
         number = 0
         judged = False
         with run.reading(path):
-            for block in archive_blocks(path, progress, stats, "frames", _begins_like_a_frame):
+            for block in archive_blocks(path, progress, stats, "frames", _begins_like_a_frame, salvage):
                 frames: list[Frame] = []
                 places: list[int] = []
                 for line in block.splitlines():

@@ -40,7 +40,7 @@ def read(
     for path in paths:
         before = run.met[symbol]
         first_line = 1
-        with run.reading(path), closing(read_ahead(line_blocks(path, progress))) as blocks:
+        with run.reading(path), closing(read_ahead(line_blocks(path, progress, salvage))) as blocks:
             for block in blocks:
                 lines = index_lines(block, stream_table())
                 _add(run, path, first_line, lines)

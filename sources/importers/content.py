@@ -8,10 +8,12 @@ from pathlib import Path
 from isal import isal_zlib
 
 from sources.errors import TickwaxError
-from sources.importers.files import BLOCK_BYTES, UNPACKING, Members, opened
+from sources.importers.files import BLOCK_BYTES, opened
+from sources.importers.unpacking import UNPACKING, Members
 
 _GZIP_MEMBER = b"\x1f\x8b\x08"
 _ZIP_MAGIC = b"PK"
+_DAMAGES: tuple[type[Exception], ...] = (*UNPACKING, RuntimeError, OverflowError)  # the last two: of a zip's directory
 _TRAILER = 8  # bytes that end a gzip member: CRC-32 and size of its content (RFC 1952, section 2.3.1)
 
 
@@ -36,7 +38,7 @@ def content_of(path: Path) -> str:
             return _unpacked(Members(raw))  # several members, or padded
         except OSError as e:
             raise TickwaxError(f"{path}: cannot be read: {e.strerror}") from e
-        except UNPACKING:  # a file without bytes, too
+        except _DAMAGES:  # a file without bytes, too
             return ""
 
 

@@ -51,7 +51,7 @@ def read(
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
         venue: whose frames they are.
-        salvage: take the intact part of a damaged file.
+        salvage: take what stands before the damage of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read or is empty; no file has a book or trade.
@@ -59,7 +59,7 @@ def read(
     if venue.name not in VENUES:
         raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(VENUES)}")
     run = ImportRun(venue, venue.decoder(), find_tail, stats, salvage=salvage)
-    entries = heapq.merge(*(_entries(path, stats, progress) for path in paths), key=lambda e: e.receive_ts)
+    entries = heapq.merge(*(_entries(path, stats, progress, salvage) for path in paths), key=lambda e: e.receive_ts)
     frames: list[Frame] = []
     places: list[str] = []
 
@@ -86,7 +86,7 @@ def read(
     yield from flush()
     run.finish()
     if stats.salvaged and not salvage:
-        raise DamagedFile(stats.salvaged[0])
+        raise stats.salvaged[0]
     if not run.met:
         raise TickwaxError(f"{paths[0]}: nothing to import: no depth and no trades")
 
@@ -102,12 +102,12 @@ def _rest(entry: _Entry, run: ImportRun) -> None:
         run.stats.ignored[f"REST {kind}"] += 1
 
 
-def _entries(path: Path, stats: ImportStats, progress: Progress) -> Iterator[_Entry]:
+def _entries(path: Path, stats: ImportStats, progress: Progress, salvage: bool) -> Iterator[_Entry]:
     """The lines of one file; one without a time gets that of the line before."""
     number = 0
     receive_ts = 0
     try:
-        for block in line_blocks(path, progress):
+        for block in line_blocks(path, progress, salvage):
             for line in block.splitlines():
                 number += 1
                 if not line:
@@ -123,7 +123,9 @@ def _entries(path: Path, stats: ImportStats, progress: Progress) -> Iterator[_En
                 reason = "a line without a receive time" if time is None else ""
                 yield _Entry(receive_ts, address.decode("utf-8", "replace"), json, f"{path}:{number}", reason)
     except DamagedFile as e:
-        stats.salvaged.append(str(e))
+        if number == 0 or (salvage and not e.salvageable):
+            raise
+        stats.salvaged.append(e)
         yield _Entry(receive_ts, "", b"", f"{path}:{number}", "the file is damaged behind this line")
     if number == 0:
         raise TickwaxError(f"{path}: is empty")

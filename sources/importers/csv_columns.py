@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from sources.decimals import parse_column
 from sources.events import Bools, Float64s, Int64s
-from sources.importers.files import UNPACKING
+from sources.importers.unpacking import UNPACKING
 
 
 class Readable(Protocol):

@@ -3,33 +3,43 @@
 import hashlib
 import io
 import threading
-import zipfile
-import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Full, Queue
-from typing import IO, Any, NamedTuple, TypeVar
-
-from isal import isal_zlib
+from typing import Any, NamedTuple, TypeVar
 
 from sources.errors import TickwaxError
+from sources.importers.unpacking import GZIP_MAGIC, UNPACKING, Altered, Members, first_alteration, packing
 
 BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 26  # the longest real line, a full book, is about 100 kB
 _AHEAD = 4  # items that the thread may be ahead of the caller
-_GZIP_MAGIC = b"\x1f\x8b"
 _POLL_S = 0.05
-
-_PACKED_BYTES = 1 << 12
-_STEP_BYTES = 1 << 14
-_ISAL: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub takes it for an instance
-# What unpacking may raise.
-UNPACKING: tuple[type[Exception], ...] = (EOFError, ValueError, zlib.error, _ISAL, zipfile.BadZipFile)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class DamagedFile(TickwaxError):
     """A file ends, or becomes unreadable, inside its content; whatever came before has been read."""
+
+    def __init__(self, text: str, error: Exception, given: bool) -> None:
+        """Args:
+        error: one of `UNPACKING`.
+        given: whether whole lines of the file have been read.
+        """
+        super().__init__(text)
+        self.altered = isinstance(error, Altered)  # some byte is wrong, and nothing tells which
+        self.cut = isinstance(error, EOFError)  # the file ends too soon; nothing speaks against what is there
+        self.salvageable = given and (not isinstance(error, Altered) or error.before > 0)
+
+    @property
+    def taken(self) -> str:
+        """What of the file is taken if it is salvaged."""
+        return (
+            "taken is what stands before that, and no checksum proves the last of it"
+            if self.cut
+            else "taken is what stands before that, which is proved"
+        )
 
 
 T = TypeVar("T")
@@ -61,125 +71,51 @@ def opened(path: Path) -> Iterator[io.FileIO]:
         yield file
 
 
-def line_blocks(path: Path, progress: Progress) -> Generator[bytes, None, None]:
+def line_blocks(path: Path, progress: Progress, salvage: bool = False) -> Generator[bytes, None, None]:
     """A file's content, unpacked if it is gzip, cut at line ends; the last block may lack its own.
+
+    Args:
+        path: the file.
+        progress: told about every part of the file that was read, in bytes.
+        salvage: give nothing of a member that is damaged; without, what can be read of it.
 
     Raises:
         DamagedFile: its compressed data is truncated or damaged; every whole line before has been given.
-        TickwaxError: the file cannot be read, or has a line without end.
+        TickwaxError: the file cannot be read, is packed otherwise, or has a line without end.
     """
     with opened(path) as raw:
-        packed = raw.read(2) == _GZIP_MAGIC
-        raw.seek(0)
-        stream: Any = Members(raw) if packed else raw
+        stream: Any = gzip_members(raw, salvage) or raw
         yield from cut_lines(path, stream, raw.tell, progress)
 
 
-class InSteps:
-    """A stream that is read in small steps, so that all there is before a damage is given before it is told."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._error: Exception | None = None
-
-    def read(self, size: int) -> bytes:
-        """As of any stream.
-
-        Raises:
-            Exception: one of `UNPACKING`.
-        """
-        out: list[bytes] = []
-        left = size
-        while left > 0 and self._error is None:
-            try:
-                part = self._stream.read(min(left, _STEP_BYTES))
-            except UNPACKING as e:
-                self._error = e
-                break
-            if not part:
-                break
-            out.append(part)
-            left -= len(part)
-        if self._error is not None and left == size:
-            raise self._error
-        return b"".join(out)
+def gzip_members(raw: io.FileIO, salvage: bool) -> Members | None:
+    """The content of a gzip file, which is at its beginning; None of another. ``salvage``: as in `line_blocks`."""
+    head = raw.read(len(GZIP_MAGIC))
+    raw.seek(0)
+    if not head or not GZIP_MAGIC.startswith(head):
+        return None
+    return Members(raw, first_alteration(raw) if salvage else None)
 
 
-class Members:
-    """The unpacked content of a gzip file of one member or several, padded with zeros or not (RFC 1952, section 2.2).
-
-    A member is unpacked in small steps, so that all there is before a damage is given before it is told.
-    """
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-        self._member: Any = None  # the one being unpacked
-        self._packed = b""  # read, not yet unpacked
-        self._begun = self._ended = False
-        self._error: Exception | None = None  # to be raised once what came before it has been given
-
-    def read(self, size: int) -> bytes:
-        """At least a byte and about ``size`` bytes at the most; empty at the end.
-
-        Raises:
-            EOFError: the file ends inside a member.
-            ValueError: what follows a member is not one.
-            isal.isal_zlib.error: a member is damaged.
-        """
-        out: list[bytes] = []
-        left = size
-        while left > 0 and not self._ended and self._error is None:
-            try:
-                part = self._step(left)
-            except UNPACKING as e:
-                self._error = e
-                break
-            out.append(part)
-            left -= len(part)
-        if self._error is not None and left == size:
-            raise self._error
-        return b"".join(out)
-
-    def _step(self, most: int) -> bytes:
-        if self._member is None:
-            if not self._begin():
-                self._ended = True
-                return b""
-        elif not self._packed and not self._member.unconsumed_tail:
-            self._packed = self._raw.read(_PACKED_BYTES)
-            if not self._packed:
-                raise EOFError
-        packed, self._packed = self._member.unconsumed_tail + self._packed, b""
-        part: bytes = self._member.decompress(packed, most)
-        if self._member.eof:
-            self._packed = self._member.unused_data
-            self._member = None
-        return part
-
-    def _begin(self) -> bool:
-        """Find the next member behind zeros; False at the end of the file."""
-        while True:
-            self._packed = self._packed.lstrip(b"\0") if self._begun else self._packed
-            if len(self._packed) >= len(_GZIP_MAGIC):
-                break
-            more = self._raw.read(_PACKED_BYTES)
-            if not more and not self._packed:
-                return False
-            if not more:
-                break
-            self._packed += more
-        if not self._packed.startswith(_GZIP_MAGIC):
-            raise ValueError("other bytes follow the last whole gzip member")
-        self._member = isal_zlib.decompressobj(wbits=31)
-        self._begun = True
-        return True
-
-
-def damaged(path: Path, error: Exception) -> DamagedFile:
-    """The line that says what is wrong with compressed data; ``error`` is one of `UNPACKING`."""
+def damaged(path: Path, error: Exception, given: bool = True) -> DamagedFile:
+    """The line that says what is wrong with packed data; arguments as in `DamagedFile`."""
     if isinstance(error, EOFError):
-        return DamagedFile(f"{path}: is truncated: the compressed data has no end")
-    return DamagedFile(f"{path}: is damaged: {error}")
+        return DamagedFile(f"{path}: is truncated: the compressed data has no end", error, given)
+    if isinstance(error, Altered):
+        text = f"{path}: is damaged: {error}, so nothing of that member is proved"
+        return DamagedFile(text, error, given)
+    return DamagedFile(f"{path}: is damaged: {error}", error, given)
+
+
+def begun(path: Path, content: bytes) -> bytes:
+    """The first bytes of a text, without a byte order mark.
+
+    Raises:
+        TickwaxError: they are of no text.
+    """
+    if what := packing(content):
+        raise TickwaxError(f"{path}: is {what}")
+    return content.removeprefix(_BYTE_ORDER_MARK)
 
 
 def cut_lines(path: Path, stream: Any, position: Callable[[], int], progress: Progress) -> Generator[bytes, None, None]:
@@ -193,11 +129,12 @@ def cut_lines(path: Path, stream: Any, position: Callable[[], int], progress: Pr
     """
     told = 0
     rest = b""
+    first, given = True, False
     while True:
         try:
             block = stream.read(BLOCK_BYTES)
         except UNPACKING as e:
-            raise damaged(path, e) from e
+            raise damaged(path, e, given) from e
         except OSError as e:
             raise TickwaxError(f"{path}: cannot be read: {e.strerror}") from e
         at = position()
@@ -205,8 +142,11 @@ def cut_lines(path: Path, stream: Any, position: Callable[[], int], progress: Pr
         told = at
         if not block:
             break
+        if first:
+            block, first = begun(path, block), False
         end = block.rfind(b"\n") + 1
         if end:
+            given = True
             yield rest + block[:end]
             rest = block[end:]
         else:

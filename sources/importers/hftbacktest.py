@@ -59,7 +59,7 @@ def read(
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
         instrument: what to import; a capture may hold other symbols too.
-        salvage: take the intact part of a damaged file.
+        salvage: take what stands before the damage of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is empty, or has nothing for the instrument; the venue is none of Binance.
@@ -127,7 +127,7 @@ class _Capture:
 
     def indexed(self, progress: Progress) -> Generator[Lines, None, None]:
         """The blocks of the file with their lines found."""
-        for block in line_blocks(self._path, progress):
+        for block in line_blocks(self._path, progress, self._run.salvage):
             yield index_lines(block, self._table)
 
     def add(self, lines: Lines) -> None:

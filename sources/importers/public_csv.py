@@ -113,7 +113,7 @@ def _entries(path: Path, open_file: Opener, run: ImportRun, stats: ImportStats, 
         return time, f"{path}:{number}", message
 
     with run.reading(path):
-        for block in archive_blocks(path, progress, stats, "rows", lambda head: b"," in head):
+        for block in archive_blocks(path, progress, stats, "rows", lambda head: b"," in head, run.salvage):
             for line in block.splitlines():
                 number += 1
                 if not line:

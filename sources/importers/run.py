@@ -34,14 +34,14 @@ class ImportRun:
         """Args:
         find_tail: what an instrument's rows are appended to.
         symbol: import no other.
-        salvage: take the intact part of a damaged file.
+        salvage: take what stands before the damage of a damaged file.
         """
         self.stats = stats
         self._venue = venue
         self._decoder = decoder
         self._find_tail = find_tail
         self._symbol = symbol
-        self._salvage = salvage
+        self.salvage = salvage
         self._feeds: dict[str, Feed] = {}
         self._instruments: dict[str, Instrument] = {}
         self.met: Counter[str] = Counter()  # messages by symbol, those not imported too
@@ -67,9 +67,9 @@ class ImportRun:
         try:
             yield
         except DamagedFile as e:
-            if not self._salvage:
+            if not self.salvage or not e.salvageable:
                 raise
-            self.stats.salvaged.append(str(e))
+            self.stats.salvaged.append(e)
             for symbol, feed in self._feeds.items():
                 last = self.stats.of(self._instruments[symbol]).last_receive_ts
                 if last is not None:

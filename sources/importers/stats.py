@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from sources.events import DELTA, SNAPSHOT, TapeBatch
+from sources.importers.files import DamagedFile
 from sources.instrument import Instrument
 from sources.latency import Latencies
 
@@ -71,7 +72,7 @@ class ImportStats:
     excerpts: list[str] = field(default_factory=list)  # the first few bad ones: file, line, reason, beginning
     ignored: Counter[str] = field(default_factory=Counter)  # by kind of stream
     notes: Counter[str] = field(default_factory=Counter)  # what was recorded otherwise than it stands in the files
-    salvaged: list[str] = field(default_factory=list)  # damaged files of which a part was taken: what was lost
+    salvaged: list[DamagedFile] = field(default_factory=list)  # damaged files of which a part was taken
     hint: str = ""  # a venue that bad frames fit
     latencies: Latencies = field(default_factory=Latencies)  # of the rows, by venue
     instruments: dict[Instrument, InstrumentStats] = field(default_factory=dict)

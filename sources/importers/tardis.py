@@ -43,7 +43,7 @@ def read(
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
-        salvage: take the intact part of a damaged file.
+        salvage: take what stands before the damage of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is empty or has another header; no row is of a known exchange.
@@ -53,7 +53,7 @@ def read(
     for file in sorted(files, key=lambda f: (f.first_ts, f.path)):
         series.setdefault(file.series, []).append(file)
     # Books sort before trades: on a tie of times the first series comes first.
-    readers = [_Series(series[key], progress, stats.salvaged) for key in sorted(series)]
+    readers = [_Series(series[key], progress, stats.salvaged, salvage) for key in sorted(series)]
     recorders: dict[tuple[str, str], _Recorder | BadName | None] = {}
     while readers:
         cut = min(reader.known_until for reader in readers)
@@ -61,7 +61,7 @@ def read(
         readers = [reader for reader in readers if not reader.done]
         yield from _record(parts, recorders, find_tail, stats)
     if stats.salvaged and not salvage:
-        raise DamagedFile(stats.salvaged[0])
+        raise stats.salvaged[0]
     if not any(recorders.values()):
         there = ", ".join(sorted({exchange for exchange, _ in recorders} - {"exchange"}))
         raise TickwaxError(f"{paths[0]}: exchange {there}: expected one of {', '.join(EXCHANGES)}")
@@ -84,9 +84,11 @@ class _Part(NamedTuple):
 class _Series:
     """The files of one kind and instrument, read a block ahead."""
 
-    def __init__(self, files: list[_File], progress: Progress, damages: list[str]) -> None:
+    def __init__(self, files: list[_File], progress: Progress, damages: list[DamagedFile], salvage: bool) -> None:
         """``damages``: filled with what is wrong with files of which only a part could be read."""
-        self._blocks = ((file.path, block) for file in files for block in intact_blocks(file.path, progress, damages))
+        self._blocks = (
+            (file.path, block) for file in files for block in intact_blocks(file.path, progress, damages, salvage)
+        )
         self._pending: list[_Part] = []
         self._newest: Block | None = None
         self._last = 0

@@ -21,7 +21,8 @@ from sources.clock import MAX_AHEAD_NS
 from sources.errors import TickwaxError
 from sources.events import Bools, Float64s, Int8s, Int64s
 from sources.importers.csv_columns import WholeLines, decimals, equals, integers
-from sources.importers.files import UNPACKING, DamagedFile, Members, Progress, damaged, opened
+from sources.importers.files import DamagedFile, Progress, begun, damaged, gzip_members, opened
+from sources.importers.unpacking import UNPACKING, Members
 
 BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
 TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
@@ -30,6 +31,7 @@ _SIDES = ("bids", "asks")
 _UNREADABLE: tuple[type[Exception], ...] = (pa.ArrowInvalid, OSError, *UNPACKING)
 _BLOCK_BYTES = 1 << 20
 _HEADER_BYTES = 1 << 16
+_FIRST_LINE = 2  # of a row; the header is line 1
 _NS_PER_US = 1000
 _MICROSECONDS = r"^[0-9]{16}$"
 _INTEGER = r"^[0-9]{1,18}$"
@@ -90,21 +92,28 @@ def join(first: Block, second: Block) -> Block:
     return Block._make(a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in pairs)
 
 
-def intact_blocks(path: Path, progress: Progress, damages: list[str]) -> Iterator[Block]:
-    """As `read_blocks`, but a damaged file ends with a bad row that costs the book, and what is wrong is noted."""
+def intact_blocks(path: Path, progress: Progress, damages: list[DamagedFile], salvage: bool) -> Iterator[Block]:
+    """As `read_blocks`, but a damaged file ends with a bad row that costs the book, and what is wrong is noted.
+
+    Raises:
+        DamagedFile: there is nothing before the damage, or nothing that may be salvaged.
+    """
     last: Block | None = None
     try:
-        for block in read_blocks(path, progress):
+        for block in read_blocks(path, progress, salvage):
             last = block.slice(block.rows - 1, block.rows) if block.rows else last
             yield block
     except DamagedFile as e:
-        damages.append(str(e))
-        if last is not None:
-            yield last._replace(number=last.number + 1, trade=np.array([False]), fault=np.array([_DAMAGED]))
+        if last is None or (salvage and not e.salvageable):
+            raise
+        damages.append(e)
+        yield last._replace(number=last.number + 1, trade=np.array([False]), fault=np.array([_DAMAGED]))
 
 
-def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
+def read_blocks(path: Path, progress: Progress, salvage: bool = False) -> Iterator[Block]:
     """Rows of a file, plain or gzip; a row with another number of columns comes as a bad one.
+
+    ``salvage``: as of `files.line_blocks`.
 
     Raises:
         DamagedFile: its compressed data is truncated or damaged; every whole row before has been given.
@@ -117,17 +126,18 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
         return "skip"
 
     with opened(path) as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
+        packed = gzip_members(raw, salvage)
+        known = packed.known if packed else None
         told = 0
-        line = 2
+        line = _FIRST_LINE
         lines: WholeLines | None = None
         try:
             # Not Arrow's reading of it: its threads read on while an exception leaves this function.
-            names = _header(raw, packed)
+            names = _header(path, raw, packed)
             levels = _levels(names)
             trades = not levels and _is_trades(path, names)
             raw.seek(0)
-            lines = WholeLines(Members(raw)) if packed else None
+            lines = WholeLines(Members(raw, known)) if packed else None
             reader = csv.open_csv(
                 lines or raw,
                 csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
@@ -145,18 +155,18 @@ def read_blocks(path: Path, progress: Progress) -> Iterator[Block]:
                 torn_rows = np.isin(numbers, lost)
                 yield _wide(batch, levels, numbers, torn_rows) if levels else _block(batch, trades, numbers, torn_rows)
         except _UNREADABLE as e:
-            damage = lines.damage if lines else None
+            damage = lines.damage if lines else e if packed else None
             if damage is not None:  # before the first row, too
-                raise damaged(path, damage) from e
+                raise damaged(path, damage, line > _FIRST_LINE) from e
             empty = "Empty CSV" in str(e)
             raise TickwaxError(f"{path}: {'is empty' if empty else f'cannot be read: {e}'}") from e
         if lines is not None and lines.damage is not None:
-            raise damaged(path, lines.damage)
+            raise damaged(path, lines.damage, line > _FIRST_LINE)
 
 
-def _header(raw: BinaryIO, packed: bool) -> list[str]:
-    raw.seek(0)
-    line = Members(raw).read(_HEADER_BYTES).partition(b"\n")[0] if packed else raw.readline(_HEADER_BYTES)
+def _header(path: Path, raw: BinaryIO, packed: Members | None) -> list[str]:
+    line = packed.read(_HEADER_BYTES).partition(b"\n")[0] if packed else raw.readline(_HEADER_BYTES)
+    line = begun(path, line)
     return line.decode("ascii", "replace").strip().split(",") if line else []
 
 

@@ -44,7 +44,7 @@ def read(
     for path in paths:
         before, bad = run.met[symbol], stats.bad
         number = 0
-        with run.reading(path), closing(read_ahead(line_blocks(path, progress))) as blocks:
+        with run.reading(path), closing(read_ahead(line_blocks(path, progress, salvage))) as blocks:
             for block in blocks:
                 frames: list[Frame] = []
                 places: list[str] = []

@@ -83,26 +83,52 @@ def test_frames_of_spot_are_refused_whatever_is_said(tmp_path: Path) -> None:
             run(tmp_path / "tape", [path], partial(bybit_archive.read, category=category))
 
 
-def test_a_zip_that_is_damaged_is_salvaged(tmp_path: Path) -> None:
+def zipped(path: Path, method: int, members: int = 2) -> tuple[Path, bytearray]:
     frames = [
         f'{{"topic":"orderbook.500.BTCUSDT","type":"{"delta" if n else "snapshot"}","ts":{START + n},'
         f'"data":{{"s":"BTCUSDT","b":[["100","{n * 7919 % 1000 + 1}"]],"a":[["101","1"]],"u":{100 + n},"seq":{n}}},'
         f'"cts":{START + n}}}\n'
         for n in range(4000)
     ]
-    path = tmp_path / "x.data.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x.data", "".join(frames))
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    each = len(frames) // members
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for n in range(members):
+            archive.writestr(f"{n}.data", "".join(frames[n * each : (n + 1) * each]))
+    return path, bytearray(path.read_bytes())
+
+
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_members_of_a_zip_before_an_altered_one_are_salvaged(tmp_path: Path, method: int) -> None:
+    path, content = zipped(tmp_path / "x.data.zip", method)
+    content[len(content) * 3 // 4] ^= 1
     path.write_bytes(content)
-    with pytest.raises(TickwaxError, match=r"--salvage takes them$"):
+    with pytest.raises(TickwaxError, match=r"zip member '1.data': it.* --salvage takes what stands before it$"):
         run(tmp_path / "tape", [path], bybit_archive.read)
     stats = ImportStats()
     (batch,) = rows_of(partial(bybit_archive.read, salvage=True), [path], stats).values()
     check_invariants(batch)
-    assert kinds(batch)[-1] == "reset"
-    assert len(stats.salvaged) == 1
+    assert (kinds(batch)[-1], stats.instruments[BYBIT].frames, len(stats.salvaged)) == ("reset", 2000, 1)
+
+
+@pytest.mark.parametrize("salvage", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_a_zip_of_one_altered_member_is_a_line(tmp_path: Path, method: int, place: float, salvage: bool) -> None:
+    path, content = zipped(tmp_path / "x.data.zip", method, 1)
+    content[int(len(content) * place)] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(TickwaxError, match=r"zip member '0.data': it.* --salvage takes nothing of it"):
+        run(tmp_path / "tape", [path], partial(bybit_archive.read, salvage=salvage))
+
+
+def test_a_zip_without_its_end_is_truncated(tmp_path: Path) -> None:
+    path, content = zipped(tmp_path / "x.data.zip", zipfile.ZIP_DEFLATED)
+    path.write_bytes(content[:-500])
+    with pytest.raises(TickwaxError, match=r"x.data.zip: is no readable zip archive: truncated, or not a zip$"):
+        run(tmp_path / "tape", [path], bybit_archive.read)
 
 
 def test_rows_of_snapshots_alone_are_books_without_resets(cases: Path) -> None:
