@@ -22,9 +22,9 @@ from rich.table import Table
 
 from operators.book import apply_rows
 from operators.config import FeatureConfig
-from operators.engine import message_end
-from operators.features import FeatureEngine
+from operators.feature_engine import FeatureEngine
 from operators.level_blocks import Book, clear, grown, make_book
+from operators.tape_loop import message_end
 from sources.binance_futures import decode, sequence
 from sources.builder import TapeBuilder
 from sources.decimals import parse_levels

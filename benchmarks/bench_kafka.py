@@ -30,7 +30,7 @@ from rich.table import Table
 
 from dataflows.synthesis import START_NS
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.row import RECEIVE_TS, ROW_ORDINAL, TS
 from operators.schema import feature_columns
 from sinks.kafka.message import Encoding

@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine, FeatureRows, features
+from operators.feature_engine import FeatureEngine, FeatureRows, features
 from operators.schema import feature_columns
 from sinks.form import Form
 from sinks.journal import JournalWriter

@@ -27,7 +27,7 @@ from dataflows.flows import Replay
 from dataflows.jobs.replay import run_replay
 from dataflows.settings import load_settings
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import feature_columns
 from sinks.rows import rows_schema, rows_to_arrow
 from sinks.tape import TapeWriter

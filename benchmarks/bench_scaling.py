@@ -25,7 +25,7 @@ from rich.table import Table
 
 from dataflows.synthesis import write_synthetic_tape
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine
+from operators.feature_engine import FeatureEngine
 from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
 from sources.tape.reader import TapeReader

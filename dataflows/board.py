@@ -12,7 +12,7 @@ from rich.text import Text
 from dataflows import terminal
 from dataflows.text_table import TextTable
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.fractal import REGIMES
 from operators.row import RECEIVE_TS, REGIME
 from operators.schema import feature_columns

@@ -25,7 +25,7 @@ from dataflows.settings import Settings
 from dataflows.startup import exit_code, in_a_line, say
 from dataflows.tapes import check_range, first_few, open_tape, weighed
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine, FeatureRows, Memory, Quality, features
+from operators.feature_engine import FeatureEngine, FeatureRows, Memory, Quality, features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.identity import Identity, check_folder
 from sinks.lock import DataSetLock, check_writable, only_writer

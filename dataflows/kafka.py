@@ -15,7 +15,7 @@ from dataflows.resumption import identity
 from dataflows.settings import KafkaSecuritySettings, Settings
 from dataflows.startup import say
 from operators.config import FeatureConfig
-from operators.features import FeatureRows
+from operators.feature_engine import FeatureRows
 from operators.schema import feature_columns
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS

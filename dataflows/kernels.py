@@ -2,7 +2,7 @@
 
 from dataflows.startup import say
 from operators.config import FeatureConfig
-from operators.features import FEW_ROWS, FeatureEngine
+from operators.feature_engine import FEW_ROWS, FeatureEngine
 from operators.jit import CACHE as OPERATORS
 from sources.events import SNAPSHOT, tape_batch
 from sources.jit import KernelCache

@@ -31,7 +31,7 @@ from dataflows.settings import Settings
 from dataflows.settings_types import DIRECT, check_proxy
 from dataflows.startup import exit_code, in_a_line, say
 from dataflows.summary import latency_lines
-from operators.features import FeatureEngine, FeatureRows, features
+from operators.feature_engine import FeatureEngine, FeatureRows, features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.form import Form
 from sinks.identity import Identity, check_folder

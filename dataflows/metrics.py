@@ -20,7 +20,7 @@ from dataflows.liveness import Liveness
 from dataflows.liveness_metrics import show_liveness
 from dataflows.summary import clock_word, signed
 from dataflows.terminal import literal
-from operators.features import FeatureRows
+from operators.feature_engine import FeatureRows
 from operators.row import RECEIVE_TS
 from sources.errors import DamagedError
 from sources.events import InstrumentBatch

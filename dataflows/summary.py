@@ -8,7 +8,7 @@ from typing import Protocol
 
 from dataflows.progress import ReplayProgress
 from dataflows.text_table import TextTable
-from operators.features import Quality
+from operators.feature_engine import Quality
 from sources.latency import Latencies
 from sources.parquet import CheckedFile
 from sources.tape.layout import data_files, instruments

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from operators.config import SECOND, FeatureConfig
-from operators.features import FeatureEngine
+from operators.feature_engine import FeatureEngine
 from operators.row import ROW_ORDINAL, TS
 from operators.schema import feature_columns
 from sources.events import RESET, TRADE, Float64s, Int64s, TapeBatch

@@ -1,6 +1,6 @@
 """Order flow imbalance for notebooks: books go in as arrays of levels, one at a time or many at once.
 
-The operator inside is the dataflow's (`operators.features`), with a row for every update and each book given as a
+The operator inside is the dataflow's (`operators.feature_engine`), with a row for every update and each book given as a
 snapshot, so that the same books give the same bits.
 
     >>> ofi = OrderFlowImbalance(timeframes_ms=[1000])
@@ -22,7 +22,7 @@ import numpy as np
 from operators.arguments import as_array, as_count, as_number
 from operators.book_arrays import nanoseconds, refuse_crossed, side, snapshots
 from operators.config import LONGEST_NS, MS, FeatureConfig, depth_label
-from operators.features import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import feature_columns
 from sources.bounds import LARGEST
 from sources.events import Float64s

@@ -12,7 +12,7 @@ import pyarrow as pa
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from operators.dictionary import describe
-from operators.features import FeatureRows, concat_rows
+from operators.feature_engine import FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.row import TS
 from operators.schema import Column

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from isal import isal_zlib
 
-from operators.features import StatePart
+from operators.feature_engine import StatePart
 from sinks.disk import cannot_write, sync
 from sinks.extents import Extents, pages
 from sinks.watched import watched

@@ -12,7 +12,7 @@ import pytest
 
 from dataflows.importing import import_files
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine, concat_rows
+from operators.feature_engine import FeatureEngine, concat_rows
 from operators.row import ROW_ORDINAL
 from operators.schema import feature_columns
 from sources.importers import hftbacktest

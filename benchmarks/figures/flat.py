@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.bench_replay import one_level_updates, process, replay, write_repeated
 from benchmarks.figures.table import Section, Spent, fastest, flatness, rate
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine
+from operators.feature_engine import FeatureEngine
 from operators.schema import value_count
 from sources.events import TapeBatch
 from sources.instrument import Instrument

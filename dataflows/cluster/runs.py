@@ -13,7 +13,7 @@ from dataflows.settings import Settings
 from dataflows.startup import say
 from dataflows.summary import latency_lines
 from dataflows.tapes import check_range, open_tape, recorded, weighed
-from operators.features import Quality
+from operators.feature_engine import Quality
 from operators.jit import CACHE as OPERATORS
 from sinks.disk import sweep
 from sources.errors import TickwaxError

@@ -18,7 +18,7 @@ from dataflows.summary import data_set_table, try_line
 from dataflows.tapes import recorded
 from dataflows.terminal import line, prose
 from dataflows.text_table import show
-from operators.features import FeatureEngine
+from operators.feature_engine import FeatureEngine
 from sources.balance import BY_HASH
 from sources.instrument import Instrument
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from operators.features import FeatureRows, concat_rows
+from operators.feature_engine import FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.row import ROW_ORDINAL
 from operators.schema import Column

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dataflows.synthesis import write_synthetic_tape
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine
+from operators.feature_engine import FeatureEngine
 from operators.schema import feature_columns
 from sinks.dataset import DatasetWriter
 from sinks.journal import JournalWriter

@@ -43,7 +43,7 @@ if notes:
 if os.environ.get("ASTRAY"):
     balance.Placement.route = lambda self, instrument, workers: str(instrument)
 if os.environ.get("BROKEN"):
-    from operators.features import FeatureEngine
+    from operators.feature_engine import FeatureEngine
     def broken(self, batch):
         raise ZeroDivisionError("broken on purpose")
     parts = FeatureEngine.parts

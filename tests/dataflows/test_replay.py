@@ -24,7 +24,7 @@ from dataflows.flows import Replay, prepare_replay
 from dataflows.settings import load_settings
 from dataflows.synthesis import START_NS
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import book_columns, feature_columns
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError

@@ -25,7 +25,7 @@ from dataflows.jobs.import_summary import print_summary
 from dataflows.synthesis import write_synthetic_tape
 from dataflows.text_table import TextTable
 from operators.config import FeatureConfig
-from operators.features import FeatureRows
+from operators.feature_engine import FeatureRows
 from operators.schema import value_count
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument

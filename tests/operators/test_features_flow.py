@@ -12,7 +12,7 @@ from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 from hypothesis import given
 
 from operators.config import SECOND, FeatureConfig
-from operators.features import FeatureEngine, FeatureRows, Memory, concat_rows, features
+from operators.feature_engine import FeatureEngine, FeatureRows, Memory, concat_rows, features
 from operators.level_blocks import Book, sides
 from operators.row import TS
 from sources.events import InstrumentBatch, TapeBatch

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from operators.config import FeatureConfig
-from operators.features import FeatureEngine
+from operators.feature_engine import FeatureEngine
 from operators.schema import feature_columns
 from sinks.journal import JournalWriter
 from sinks.rows import rows_form

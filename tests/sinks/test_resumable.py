@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from operators.config import FeatureConfig
-from operators.features import FeatureRows
+from operators.feature_engine import FeatureRows
 from operators.schema import feature_columns, value_count
 from sinks import resumable
 from sinks.resumable import ResumableRowsSink

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.config import FeatureConfig
-from operators.features import NO_MORE_ROWS, FeatureRows
+from operators.feature_engine import NO_MORE_ROWS, FeatureRows
 from operators.schema import feature_columns
 from sinks import rows as module
 from sinks.rows import RowsSink, rows_schema, rows_to_arrow

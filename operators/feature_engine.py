@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from operators import engine, level_blocks, rolling_sum, state_codec
+from operators import level_blocks, rolling_sum, state_codec, tape_loop
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.mark import MARK_BYTES, Mark
 from operators.packed_arguments import Packed
@@ -133,7 +133,7 @@ class FeatureEngine:
         """The same rows in parts of at most 6000, as they are completed: nothing is copied. Take all of them."""
         start = 0
         batch = _read_only(batch)
-        run = engine.run_packed if batch.rows > FEW_ROWS else engine.run_packed_short
+        run = tape_loop.run_packed if batch.rows > FEW_ROWS else tape_loop.run_packed_short
         while True:
             rows = self._room(batch, start)
             start, n, why = run(batch, start, self._packed.handle, self._params.handle, rows)
@@ -141,11 +141,11 @@ class FeatureEngine:
             if n:
                 yield FeatureRows._make(column[:, : n if column.size else 0] for column in rows)
             del rows  # so that the next part has the room of this one, if nobody keeps it
-            if why == engine.DONE:
+            if why == tape_loop.DONE:
                 return
-            if why == engine.BOOK_FULL:
+            if why == tape_loop.BOOK_FULL:
                 self._packed = Packed(self._state._replace(book=level_blocks.grown(self._state.book)), self._packed)
-            elif why == engine.RING_FULL:
+            elif why == tape_loop.RING_FULL:
                 rolling = rolling_sum.grown(self._state.rolling)
                 self._packed = Packed(self._state._replace(rolling=rolling), self._packed)
 
