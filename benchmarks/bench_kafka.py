@@ -31,8 +31,7 @@ from rich.table import Table
 from dataflows.synthesis import START_NS
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows
-from operators.row import RECEIVE_TS, ROW_ORDINAL, TS
-from operators.schema import feature_columns
+from operators.schema import RECEIVE_TS, ROW_ORDINAL, TS, feature_columns
 from sinks.kafka.message import Encoding
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS

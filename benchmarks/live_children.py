@@ -27,7 +27,7 @@ from prometheus_client import Counter, Histogram
 from dataflows import live_flow, metrics
 from dataflows.settings import Settings, load_settings
 from operators.feature_engine import FeatureRows
-from operators.row import RECEIVE_TS
+from operators.schema import RECEIVE_TS
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig

@@ -14,8 +14,7 @@ from dataflows.text_table import TextTable
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.fractal import REGIMES
-from operators.row import RECEIVE_TS, REGIME
-from operators.schema import feature_columns
+from operators.schema import RECEIVE_TS, column_row, feature_columns
 from sources.instrument import Instrument
 
 _NS_PER_MS = 1e6
@@ -34,6 +33,7 @@ class Board(DynamicSink[tuple[str, FeatureRows]]):
         z = zscores[min(1, len(zscores) - 1)]
         names = {"mid": "mid", "spread": "spread", z.removeprefix("ofi_"): z, "ffd": "price_ffd", "fdi": "fdi"}
         self._columns = {title: rows[name] for title, name in names.items()}
+        self._regime = column_row(config, "regime")
         self._newest: dict[str, tuple[list[float], int, int]] = {}
         self._lock = threading.Lock()
 
@@ -44,7 +44,7 @@ class Board(DynamicSink[tuple[str, FeatureRows]]):
     def put(self, key: str, rows: FeatureRows) -> None:
         """Take the newest of these rows."""
         values = [float(rows.value[row, -1]) for row in self._columns.values()]
-        newest = (values, int(rows.code[REGIME, -1]), int(rows.integer[RECEIVE_TS, -1]))
+        newest = (values, int(rows.code[self._regime, -1]), int(rows.integer[RECEIVE_TS, -1]))
         with self._lock:
             self._newest[key] = newest
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from dataflows.startup import exit_code, say
-from dataflows.terminal import literal, output_error, ready_streams
+from dataflows.terminal import UNKNOWN_SIGNS, literal, output_error, ready_streams
 from dataflows.verbs import app
 from sources.errors import TickwaxError
 
@@ -33,7 +33,7 @@ def main() -> None:
         sys.exit(exit_code(e))
     except UnicodeEncodeError as e:
         name = literal(e.object[e.start : e.end])
-        say(f"{name}: signs that the encoding of this locale does not know; LC_ALL=C.UTF-8 sets one that does")
+        say(f"{name}: {UNKNOWN_SIGNS}")
         sys.exit(2)
     finally:
         if error := output_error():

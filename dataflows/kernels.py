@@ -22,7 +22,7 @@ def announce(cache: KernelCache, kernel: str, seconds: int) -> None:
 
 def ready_features() -> None:
     """Compile the kernels of the features before the first tape row comes."""
-    announce(OPERATORS, "engine.run_packed", 25)
+    announce(OPERATORS, "tape_loop.run_packed", 25)
     row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
     row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
     for rows in (1, FEW_ROWS + 1):

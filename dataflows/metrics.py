@@ -21,7 +21,7 @@ from dataflows.liveness_metrics import show_liveness
 from dataflows.summary import clock_word, signed
 from dataflows.terminal import literal
 from operators.feature_engine import FeatureRows
-from operators.row import RECEIVE_TS
+from operators.schema import RECEIVE_TS
 from sources.errors import DamagedError
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from dataflows.durations import Duration
 from dataflows.instants import Instant
 from dataflows.local_paths import local_path
+from dataflows.terminal import UNKNOWN_SIGNS
 from sources.errors import TickwaxError
 from sources.instrument import MOST_BYTES, Instrument, shown, twins
 from sources.live.proxies import SCHEMES
@@ -109,6 +110,8 @@ def _instrument_or_venue(text: str) -> str:
     try:
         Instrument.parse(f"{venue}:ANY" if symbol == "*" else text)
     except TickwaxError:
+        if any("\udc80" <= sign <= "\udcff" for sign in text):  # a byte that Python could not decode
+            raise ValueError(f"{shown(text)}: {UNKNOWN_SIGNS}") from None
         raise ValueError(
             f"{shown(text)} is not an instrument: venue:SYMBOL or venue:*, such as binance_futures:BTCUSDT; a symbol "
             f"has up to {MOST_BYTES} bytes, no blanks, no invisible signs and none of / \\ = : % * ? [ ]"

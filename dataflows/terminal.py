@@ -82,6 +82,9 @@ def output_error() -> OSError | None:
     return None if error is None or error.errno == errno.EPIPE else error
 
 
+UNKNOWN_SIGNS = "signs that the encoding of this locale does not know; LC_ALL=C.UTF-8 sets one that does"
+
+
 def literal(text: str) -> str:
     """The text with signs that would do something to a terminal written out."""
     return text.translate(_CONTROL)

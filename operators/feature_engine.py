@@ -11,10 +11,10 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from operators import level_blocks, rolling_sum, state_codec, tape_loop
 from operators.config import BOOK_LEVELS, FeatureConfig
+from operators.features.feature import Rows
 from operators.mark import MARK_BYTES, Mark
 from operators.packed_arguments import Packed
-from operators.row import ROW_ORDINAL, Rows
-from operators.schema import value_count
+from operators.schema import ROW_ORDINAL, array_rows
 from operators.state import (
     CROSSED,
     DROPPED_LEVELS,
@@ -113,10 +113,10 @@ class FeatureEngine:
         try:
             self._packed = self._memory.pop()
         except IndexError:
-            self._packed = Packed(make_state(config, self._params.value))
+            self._packed = Packed(make_state(config))
         else:
             clear_state(self._packed.value)
-        self._values = value_count(config)
+        self._integers, self._codes, self._values = array_rows(config)
         self._books = 4 * BOOK_LEVELS if with_books else 0
         self._spare: Rows | None = None  # room that the last batch gave no row for
         self._ended: Quality | None = None
@@ -198,7 +198,8 @@ class FeatureEngine:
         if self._spare is not None and self._spare.value.shape[1] >= n:
             return self._spare
         book_rows = np.empty((self._books, n if self._books else 0))
-        return Rows(np.empty((4, n), np.int64), np.empty((2, n), np.int8), np.empty((self._values, n)), book_rows)
+        integer, code = np.empty((self._integers, n), np.int64), np.empty((self._codes, n), np.int8)
+        return Rows(integer, code, np.empty((self._values, n)), book_rows)
 
 
 @lru_cache(maxsize=64)

@@ -7,8 +7,7 @@ import numpy as np
 
 from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.row import ROW_ORDINAL, TS
-from operators.schema import feature_columns
+from operators.schema import ROW_ORDINAL, TS, feature_columns
 from sources.events import RESET, TRADE, Float64s, Int64s, TapeBatch
 
 Price = Literal["mid", "trade"]

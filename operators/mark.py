@@ -5,7 +5,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
-from operators.row import ROW_ORDINAL, TS
+from operators.schema import ROW_ORDINAL, TS
 from sources.events import Int64s, TapeBatch
 
 _FORM = struct.Struct("<qqq40x")  # a cache line, so that what follows stays aligned

@@ -1,13 +1,23 @@
 """The feature columns: one row a column, in the order of the data set and of the kernels that fill it."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
-from operators.config import BOOK_LEVELS, FeatureConfig, depth_label
-from operators.row import RECEIVE_TS, REGIME, ROW_ORDINAL, TRADE_COUNT, TS, WARM
+from operators.config import BOOK_LEVELS, FeatureConfig
+from operators.features import FEATURES, Places
+from operators.features.feature import Place, Type
 
-Type = Literal["timestamp", "int64", "float64", "regime", "uint8"]
+Array = Literal["integer", "code", "value", "book"]
+_ARRAYS: dict[Type, Array] = {
+    "timestamp": "integer", "int64": "integer", "float64": "value", "regime": "code", "uint8": "code",
+}  # fmt: skip
+
+# The first columns of every row, and their rows in the array ``integer``.
+_HEAD: tuple[tuple[str, Type], ...] = (("ts", "timestamp"), ("receive_ts", "timestamp"), ("ordinal", "int64"))
+TS, RECEIVE_TS, ROW_ORDINAL = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -16,9 +26,38 @@ class Column:
 
     name: str
     type: Type
-    array: Literal["integer", "code", "value", "book"]
+    array: Array
     row: int
     section: str  # of the contract, with the definition
+
+
+class _Layout:
+    """Columns, as they are declared one after the other."""
+
+    def __init__(self) -> None:
+        self.columns: list[Column] = []
+        self.rows: Counter[Array] = Counter()  # of each array
+
+    def place(self) -> Place:
+        """Where the next columns go."""
+        return Place(self.rows["value"], self.rows["integer"], self.rows["code"])
+
+    def add(self, section: str, columns: Sequence[tuple[str, Type]]) -> None:
+        for name, type_ in columns:
+            array = _ARRAYS[type_]
+            self.columns.append(Column(name, type_, array, self.rows[array], section))
+            self.rows[array] += 1
+
+
+@lru_cache(maxsize=64)
+def _layout(config: FeatureConfig) -> tuple[_Layout, Any]:
+    layout, places = _Layout(), []
+    layout.add("4.2", _HEAD)
+    for feature in FEATURES.values():
+        places.append(layout.place())
+        layout.add(feature.section, feature.columns(config))
+    layout.add("4.8", [("warm", "uint8")])
+    return layout, Places(*places)
 
 
 def feature_columns(config: FeatureConfig) -> list[Column]:
@@ -27,38 +66,21 @@ def feature_columns(config: FeatureConfig) -> list[Column]:
     >>> [c.name for c in feature_columns(FeatureConfig())][:5]
     ['ts', 'receive_ts', 'ordinal', 'bid_price', 'bid_size']
     """
-    depths = [depth_label(d) for d in config.depths]
-    windows = [text for text, _ in config.windows]
-    columns: list[Column] = []
-    values = 0
+    return list(_layout(config)[0].columns)
 
-    def value(section: str, *names: str) -> None:
-        nonlocal values
-        for name in names:
-            columns.append(Column(name, "float64", "value", values, section))
-            values += 1
 
-    columns.append(Column("ts", "timestamp", "integer", TS, "4.2"))
-    columns.append(Column("receive_ts", "timestamp", "integer", RECEIVE_TS, "4.2"))
-    columns.append(Column("ordinal", "int64", "integer", ROW_ORDINAL, "4.2"))
-    value("4.3", "bid_price", "bid_size", "ask_price", "ask_size", "mid", "spread", "microprice")
-    value("4.3", *(f"depth_imbalance_{d}" for d in depths))
-    value("4.3", "vw_ofi")
-    value("4.4", *(f"ofi_{d}" for d in depths))
-    value("4.4", *(f"ofi_{d}_{w}" for d in depths for w in windows))
-    value("4.4", *(f"ofi_z_{d}_{w}" for d in depths for w in windows))
-    if config.depths[0] == 1:
-        value("4.4", "ofi_momentum", "ofi_acceleration")
-    value("4.5", *(f"trade_imbalance_{w}" for w in windows))
-    value("4.5", "trade_volume")
-    columns.append(Column("trade_count", "int64", "integer", TRADE_COUNT, "4.5"))
-    value("4.5", "vwap")
-    value("4.6", "price_ffd", "volume_ffd")
-    value("4.7", "fdi")
-    columns.append(Column("regime", "regime", "code", REGIME, "4.7"))
-    value("4.7", "volatility")
-    columns.append(Column("warm", "uint8", "code", WARM, "4.8"))
-    return columns
+def places(config: FeatureConfig) -> Any:
+    """Where each feature's columns begin: `operators.features.Places`."""
+    return _layout(config)[1]
+
+
+def column_row(config: FeatureConfig, name: str) -> int:
+    """The row of a column in its array.
+
+    Raises:
+        KeyError: there is no such column.
+    """
+    return {column.name: column.row for column in feature_columns(config)}[name]
 
 
 def book_columns() -> list[Column]:
@@ -73,7 +95,12 @@ def book_columns() -> list[Column]:
     return columns
 
 
-@lru_cache(maxsize=64)
+def array_rows(config: FeatureConfig) -> tuple[int, int, int]:
+    """Number of columns in the arrays ``integer``, ``code`` and ``value`` of `FeatureRows`."""
+    rows = _layout(config)[0].rows
+    return rows["integer"], rows["code"], rows["value"]
+
+
 def value_count(config: FeatureConfig) -> int:
     """Number of float64 columns."""
-    return sum(c.type == "float64" for c in feature_columns(config))
+    return array_rows(config)[2]

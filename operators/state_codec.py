@@ -11,7 +11,7 @@ depth, window and row: 128 kB at the default settings, where they have filled up
 import hashlib
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from operators.config import FeatureConfig
-from operators.fractal import FractalWindow
-from operators.level_blocks import make_book, sides
+from operators.features.feature import Scratch
+from operators.features.fractional_difference import Histories
+from operators.level_blocks import Book, make_book, sides
 from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
-from operators.state import ROWS, SAMPLES, TOP, State
+from operators.state import ROWS, State
 
-VERSION = 7  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+VERSION = 8  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
 
 Array = npt.NDArray[Any]
 _SIZE = struct.Struct("<I")  # of the header
@@ -81,47 +82,55 @@ def load(data: bytes, like: State, config: FeatureConfig) -> State:
     return _rebuilt(arrays, like)
 
 
+class _Reader:
+    """The arrays of a snapshot, one after the other."""
+
+    def __init__(self, arrays: Iterable[Array]) -> None:
+        self._arrays = iter(arrays)
+
+    def next(self) -> Array:
+        return next(self._arrays)
+
+    def like(self, array: Array) -> Array:
+        """The next array, which was kept whole."""
+        return self.next().reshape(array.shape).copy()
+
+
 def _kept(state: State) -> list[Array]:
-    (bids, bid_sizes), (asks, ask_sizes) = sides(state.book)
-    top = int(state.clock[TOP])
-    rolling = state.rolling
-    held = _held(rolling.position)
-    return [
-        state.clock, state.value, state.book.levels, bids, asks, bid_sizes, ask_sizes,
-        state.top_price[top], state.top_size[top], state.top_count[top],
-        state.last_imbalance, state.row_ofi, state.row_trades, state.row_trade_count,
-        rolling.position, *(_of_ring(a, held) for a in (rolling.bucket_key, rolling.bucket_count, rolling.bucket_sum)),
-        rolling.window_count, rolling.window_sum,
-        *_kept_moments(state.zscores), *_kept_moments(state.returns),
-        state.fractal.square, state.fractal.begun, state.fractal.equal,
-        *(history[:n] for history, n in _histories(state)),
-    ]  # fmt: skip
+    return [array for part in state for array in _of(part, state)]
+
+
+def _of(part: Any, state: State) -> Iterator[Array]:
+    if isinstance(part, np.ndarray):
+        yield part
+    elif (form := _FORMS.get(type(part))) is not None:
+        yield from form[0](part, state)
+    else:
+        for item in part:
+            yield from _of(item, state)
 
 
 def _rebuilt(arrays: Sequence[Array], like: State) -> State:
-    part = iter(arrays)
+    reader = _Reader(arrays)
+    return State._make(_again(part, reader) for part in like)
 
-    def same(array: Array) -> Array:
-        """The next array, which was kept whole."""
-        return next(part).reshape(array.shape).copy()
 
-    clock, value, _ = same(like.clock), same(like.value), next(part)
-    bids, asks, bid_sizes, ask_sizes = (next(part) for _ in range(4))
-    tops: list[Array] = [np.zeros_like(a) for a in (like.top_price, like.top_size, like.top_count)]
-    for buffer in tops:  # the other one is written before it is read
-        buffer[clock[TOP]] = next(part)
-    state = like._replace(
-        clock=clock, value=value, book=make_book((bids, bid_sizes), (asks, ask_sizes)),
-        top_price=tops[0], top_size=tops[1], top_count=tops[2],
-        last_imbalance=same(like.last_imbalance), row_ofi=same(like.row_ofi), row_trades=same(like.row_trades),
-        row_trade_count=same(like.row_trade_count), rolling=_rebuilt_rolling(like.rolling, part),
-        zscores=_rebuilt_moments(like.zscores, part), returns=_rebuilt_moments(like.returns, part),
-        fractal=FractalWindow(np.zeros_like(like.fractal.history), *(same(array) for array in like.fractal[1:])),
-        **{name: np.zeros_like(getattr(like, name)) for name in ("price_history", "volume_history")},
-    )  # fmt: skip
-    for history, n in _histories(state):
-        history[:n] = history[len(history) // 2 :][:n] = next(part)
-    return state
+def _again(like: Any, reader: _Reader) -> Any:
+    if isinstance(like, np.ndarray):
+        return reader.like(like)
+    if (form := _FORMS.get(type(like))) is not None:
+        return form[1](like, reader)
+    return like._make([_again(item, reader) for item in like])
+
+
+def _kept_book(book: Book, state: State) -> list[Array]:
+    (bids, bid_sizes), (asks, ask_sizes) = sides(book)
+    return [bids, asks, bid_sizes, ask_sizes]
+
+
+def _rebuilt_book(like: Book, reader: _Reader) -> Book:
+    bids, asks, bid_sizes, ask_sizes = (reader.next() for _ in range(4))
+    return make_book((bids, bid_sizes), (asks, ask_sizes))
 
 
 def _held(position: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -138,41 +147,58 @@ def _of_ring(ring: Array, numbers: npt.NDArray[np.int64]) -> Array:
     return ring[first : last + 1] if first <= last else np.concatenate([ring[first:], ring[: last + 1]])
 
 
-def _rebuilt_rolling(like: RollingSum, part: Any) -> RollingSum:
-    position = next(part).copy()
+def _kept_rolling(rolling: RollingSum, state: State) -> list[Array]:
+    held = _held(rolling.position)
+    rings = (rolling.bucket_key, rolling.bucket_count, rolling.bucket_sum)
+    return [rolling.position, *(_of_ring(a, held) for a in rings), rolling.window_count, rolling.window_sum]
+
+
+def _rebuilt_rolling(like: RollingSum, reader: _Reader) -> RollingSum:
+    position = reader.next().copy()
     held = _held(position)
     buckets = START_BUCKETS
     while buckets < len(held):
         buckets *= 2
     out = rolling_sum_state(len(like.window_sum), like.bucket_sum.shape[2], like.bucket_count.shape[1], buckets)
     for column in (out.bucket_key, out.bucket_count, out.bucket_sum):
-        column[held & (buckets - 1)] = next(part)
-    return out._replace(
-        position=position,
-        window_count=next(part).reshape(like.window_count.shape).copy(),
-        window_sum=next(part).reshape(like.window_sum.shape).copy(),
-    )
+        column[held & (buckets - 1)] = reader.next()
+    window_count, window_sum = reader.like(like.window_count), reader.like(like.window_sum)
+    return out._replace(position=position, window_count=window_count, window_sum=window_sum)
 
 
-def _kept_moments(moments: RollingMoments) -> tuple[Array, Array, Array]:
-    return moments.seen, moments.ring[: int(moments.seen[0])], moments.sums
+def _kept_moments(moments: RollingMoments, state: State) -> list[Array]:
+    return [moments.seen, moments.ring[: int(moments.seen[0])], moments.sums]
 
 
-def _rebuilt_moments(like: RollingMoments, part: Any) -> RollingMoments:
-    seen = next(part).copy()
+def _rebuilt_moments(like: RollingMoments, reader: _Reader) -> RollingMoments:
+    seen = reader.next().copy()
     ring = np.zeros_like(like.ring)
-    ring[: int(seen[0])] = next(part)
-    return RollingMoments(seen, ring, next(part).reshape(like.sums.shape).copy())
+    ring[: int(seen[0])] = reader.next()
+    return RollingMoments(seen, ring, reader.like(like.sums))
 
 
-def _histories(state: State) -> list[tuple[Array, int]]:
-    """Histories in which every value stands twice, and how many values there are."""
-    rows, samples = int(state.clock[ROWS]), int(state.clock[SAMPLES])
-    return [
-        (history, min(count, len(history) // 2))
-        for history, count in (
-            (state.price_history, rows),
-            (state.volume_history, rows),
-            (state.fractal.history, samples),
-        )
-    ]
+def _kept_histories(histories: Histories, state: State) -> list[Array]:
+    """Once what stands twice."""
+    return [history[: min(int(state.clock[ROWS]), len(history) // 2)] for history in histories]
+
+
+def _rebuilt_histories(like: Histories, reader: _Reader) -> Histories:
+    again = Histories(*(np.zeros_like(history) for history in like))
+    for history in again:
+        values = reader.next()
+        history[: len(values)] = history[len(history) // 2 :][: len(values)] = values
+    return again
+
+
+def _rebuilt_scratch(like: Scratch, reader: _Reader) -> Scratch:
+    return Scratch(*(np.zeros_like(array) for array in like))
+
+
+# By type: what is kept of it, and how it is rebuilt. Every other part is kept whole.
+_FORMS: dict[type, tuple[Callable[[Any, State], Iterable[Array]], Callable[[Any, _Reader], Any]]] = {
+    Book: (_kept_book, _rebuilt_book),
+    RollingSum: (_kept_rolling, _rebuilt_rolling),
+    RollingMoments: (_kept_moments, _rebuilt_moments),
+    Histories: (_kept_histories, _rebuilt_histories),
+    Scratch: (lambda scratch, state: (), _rebuilt_scratch),
+}

@@ -4,36 +4,32 @@ from typing import Any
 
 from operators import rolling_sum
 from operators.book import apply_rows, copy_top
-from operators.compensated import add_each, add_one
 from operators.config import BOOK_LEVELS, FeatureConfig
+from operators.features import fractional_difference, order_flow, trades
+from operators.features.feature import Rows
 from operators.jit import kernel, short_kernel
-from operators.order_flow import depth_imbalance, ofi_cont
 from operators.packed_arguments import unpacker
-from operators.row import Rows, difference_rows, emit_row
+from operators.row import emit_row
 from operators.state import (
     BOOK_KNOWN,
     COVERED,
     CROSSED,
     DROPPED_LEVELS,
     FIRST_UPDATE,
+    HIGH,
     HOLDS,
     KNOWN,
+    LOW,
     NEXT_ROW,
-    NOTIONAL,
     NOW,
     ONE_SIDED,
     OPEN_MESSAGE,
     ORDINAL,
     RECEIVE,
     RESETS,
-    SNAPSHOT_HIGH,
-    SNAPSHOT_LOW,
     TOP,
-    TRADE_EVENT,
     UNKNOWN_DELTAS,
-    UPDATE_EVENT,
     UPDATED,
-    VOLUME,
     Params,
     State,
     empty_book,
@@ -53,14 +49,15 @@ def start_row_clock(state: State, p: Params) -> None:
     now = state.clock[NOW]
     state.clock[UPDATED] = 1
     state.clock[FIRST_UPDATE] = now
-    if p.sampling > 0:
-        state.clock[NEXT_ROW] = -((-now) // p.sampling) * p.sampling
+    sampling = p.common.sampling
+    if sampling > 0:
+        state.clock[NEXT_ROW] = -((-now) // sampling) * sampling
 
 
 @kernel
 def covered(state: State, price: Float64s, count: Int64s) -> bool:
     """Whether the 20 best levels of both sides lie inside the price range of the last snapshot (contract, 4.8)."""
-    low, high = state.value[SNAPSHOT_LOW], state.value[SNAPSHOT_HIGH]
+    low, high = state.covered[LOW], state.covered[HIGH]
     bids, asks = min(count[0], BOOK_LEVELS), min(count[1], BOOK_LEVELS)
     return low <= price[0, bids - 1] and price[0, 0] <= high and low <= price[1, 0] and price[1, asks - 1] <= high
 
@@ -80,33 +77,16 @@ def update(state: State, p: Params) -> bool:
     if price[0, 0] >= price[1, 0]:
         state.clock[CROSSED] += 1
         return False
-    flow = state.flow
-    if p.use_depth_ofi:
-        depth_imbalance(size, p.depths, flow)
-        for d in range(len(flow)):
-            imbalance = flow[d]
-            flow[d] = imbalance - state.last_imbalance[d]
-            state.last_imbalance[d] = imbalance
-    else:
-        ofi_cont(price, size, state.top_price[old], state.top_size[old], p.depths, state.level[0], flow)
     state.clock[TOP] = new
     state.clock[COVERED] = covered(state, price, state.top_count[new])
-    if not state.clock[UPDATED]:
+    first = not state.clock[UPDATED]
+    if first:
         start_row_clock(state, p)
-        flow[:] = 0.0  # there is no book before it to compare with
-    rolling_sum.add_events(state.rolling, p.shape, state.clock[NOW], UPDATE_EVENT, 0, flow)
-    add_each(state.row_ofi, 0, flow)
+    order_flow.take_update(
+        state.features.order_flow, p.common, state.clock[NOW], first, p.use_depth_ofi,
+        price, size, state.top_price[old], state.top_size[old], state.rolling, state.scratch,
+    )  # fmt: skip
     return True
-
-
-@kernel
-def add_trade(state: State, p: Params, side: int, price: float, size: float) -> None:
-    """One print."""
-    state.single[0] = side * size
-    rolling_sum.add_events(state.rolling, p.shape, state.clock[NOW], TRADE_EVENT, len(p.depths), state.single)
-    add_one(state.row_trades, VOLUME, size)
-    add_one(state.row_trades, NOTIONAL, price * size)
-    state.row_trade_count[0] += 1
 
 
 @kernel
@@ -123,10 +103,10 @@ def message_end(batch: TapeBatch, start: int) -> int:
 @kernel
 def cover(state: State, batch: TapeBatch, start: int, end: int) -> None:
     """Rows ``start … end − 1`` are of a snapshot: widen the price range that it covers."""
-    low, high = state.value[SNAPSHOT_LOW], state.value[SNAPSHOT_HIGH]
+    low, high = state.covered[LOW], state.covered[HIGH]
     for i in range(start, end):
         low, high = min(low, batch.price[i]), max(high, batch.price[i])
-    state.value[SNAPSHOT_LOW], state.value[SNAPSHOT_HIGH] = low, high
+    state.covered[LOW], state.covered[HIGH] = low, high
 
 
 @kernel
@@ -138,6 +118,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
         loop ended: `DONE`, `ROWS_FULL` (empty ``out``), `BOOK_FULL` or `RING_FULL` (grow that part of the state).
     """
     clock = state.clock
+    sampling, shape = p.common.sampling, p.common.shape
     room = out.value.shape[1]
     r = 0
     i = start
@@ -162,12 +143,12 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
                 restart(state)
                 clock[HOLDS] += 1
                 clock[KNOWN] = 1
-            elif p.sampling > 0 and clock[UPDATED]:
+            elif sampling > 0 and clock[UPDATED]:
                 while clock[NEXT_ROW] < ts:
                     if r == room:
                         return i, r, ROWS_FULL
                     emit_row(state, p, clock[NEXT_ROW], out, r)
-                    clock[NEXT_ROW] += p.sampling
+                    clock[NEXT_ROW] += sampling
                     r += 1
             clock[NOW] = ts
 
@@ -182,13 +163,16 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             continue
         complete = kind == TRADE or batch.last[end - 1]
         if complete:
-            if p.sampling == 0 and r == room:
+            if sampling == 0 and r == room:
                 return i, r, ROWS_FULL
-            if not rolling_sum.has_room(state.rolling, p.shape, clock[NOW]):
+            if not rolling_sum.has_room(state.rolling, shape, clock[NOW]):
                 return i, r, RING_FULL
 
         if kind == TRADE:
-            add_trade(state, p, batch.side[i], batch.price[i], batch.size[i])
+            trades.take_trade(
+                state.features.trades, p.common, clock[NOW], batch.side[i], batch.price[i], batch.size[i],
+                state.rolling, state.scratch,
+            )  # fmt: skip
             clock[OPEN_MESSAGE] = -1
             clock[ORDINAL] = batch.ordinal[i]
             clock[RECEIVE] = batch.receive_ts[i]
@@ -209,7 +193,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             return done, r, BOOK_FULL
         if complete and kind == SNAPSHOT:
             clock[BOOK_KNOWN] = 1
-        if complete and update(state, p) and p.sampling == 0:
+        if complete and update(state, p) and sampling == 0:
             emit_row(state, p, clock[NOW], out, r)
             r += 1
         i = end
@@ -220,12 +204,13 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
 def process(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tuple[int, int, int]:
     """`run`, and what is computed of many rows at once."""
     end, rows, why = run(batch, start, state, p, out)
-    difference_rows(state, p, out, rows)
+    own, weights = state.features.fractional_difference, p.features.fractional_difference
+    fractional_difference.difference(own, weights, p.places.fractional_difference, p.traded, out, rows)
     return end, rows, why
 
 
 _EXAMPLE = make_params(FeatureConfig(), full_depth=False)
-unpack_state = unpacker(make_state(FeatureConfig(), _EXAMPLE))
+unpack_state = unpacker(make_state(FeatureConfig()))
 unpack_params = unpacker(_EXAMPLE)
 
 

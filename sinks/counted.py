@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from operators.row import ROW_ORDINAL, TS
+from operators.schema import ROW_ORDINAL, TS
 from sources.errors import DamagedError
 from sources.journal import Journal
 from sources.tape.layout import beside

@@ -14,8 +14,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from operators.dictionary import describe
 from operators.feature_engine import FeatureRows, concat_rows
 from operators.fractal import REGIMES
-from operators.row import TS
-from operators.schema import Column
+from operators.schema import TS, Column
 from sinks.dataset import DatasetWriter, FileFormat
 from sinks.form import Array, Form
 from sinks.identity import Identity

@@ -13,8 +13,7 @@ import pytest
 from dataflows.importing import import_files
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, concat_rows
-from operators.row import ROW_ORDINAL
-from operators.schema import feature_columns
+from operators.schema import ROW_ORDINAL, feature_columns
 from sources.importers import hftbacktest
 from sources.instrument import Instrument
 from sources.simulator.config import SimulatorConfig

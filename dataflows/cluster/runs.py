@@ -115,7 +115,7 @@ def live_together(settings: Settings, supervisor: Supervisor, workers: int) -> L
 
 def _compile_once() -> None:
     """Not in every process at the same time."""
-    if not OPERATORS.holds("engine.run_packed"):
+    if not OPERATORS.holds("tape_loop.run_packed"):
         ready_features()
 
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from operators.feature_engine import FeatureRows, concat_rows
 from operators.fractal import REGIMES
-from operators.row import ROW_ORDINAL
-from operators.schema import Column
+from operators.schema import ROW_ORDINAL, Column
 from sinks.kafka.message import Headers, Message, ipc_stream, rows_at_once
 from sinks.rows import rows_schema, rows_to_arrow
 from sources.instrument import Instrument

@@ -14,7 +14,7 @@ from hypothesis import given
 from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows, Memory, concat_rows, features
 from operators.level_blocks import Book, sides
-from operators.row import TS
+from operators.schema import TS
 from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
 from tests.operators.columns import run, same_bits

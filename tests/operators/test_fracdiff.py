@@ -251,7 +251,10 @@ def test_what_is_found_is_taken_by_what_uses_it(shape: str, most: float) -> None
     assert_array_equal(frac_diff_ffd(x, result.d, 1e-3), result.series)
     assert_array_equal(online(x, result.d, 1e-3), result.series)
     config = FeatureConfig(price_d=result.d, volume_d=result.d, ffd_threshold=1e-3)
-    assert make_params(config, full_depth=True).price_weights.tolist() == get_weights_ffd(result.d, 1e-3)[::-1].tolist()
+    assert (
+        make_params(config, full_depth=True).features.fractional_difference.price.tolist()
+        == get_weights_ffd(result.d, 1e-3)[::-1].tolist()
+    )
 
 
 NOT_RANDOM = {

@@ -12,8 +12,9 @@ from numpy.testing import assert_array_equal
 from scipy.stats import zscore as scipy_zscore
 
 from operators import compensated, ffd, fractal, rolling_moments, rolling_sum
+from operators.features.order_flow import UPDATE_EVENT
+from operators.features.trades import TRADE_EVENT
 from operators.ordered_dot import GROUP, LANES, dot, dots
-from operators.state import TRADE_EVENT, UPDATE_EVENT
 
 pytestmark = pytest.mark.jit_off
 

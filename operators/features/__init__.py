@@ -1,0 +1,93 @@
+"""The features, one a module, in the order of the data set.
+
+A module declares its columns (`Feature`), its state and parameters (named tuples of arrays and numbers), what clears
+the state, and the kernel that writes its columns of a row. What it has of these stands once in each part of this table.
+"""
+
+from collections import namedtuple
+from typing import Any, NamedTuple
+
+from operators.config import FeatureConfig
+from operators.features import (
+    best_level,
+    depth_imbalance,
+    fractal_dimension,
+    fractional_difference,
+    order_flow,
+    trades,
+    volatility,
+    weighted_depth,
+)
+from operators.features.feature import Common, Feature, Moment, Rows
+from operators.jit import kernel
+
+FEATURES: dict[str, Feature] = {
+    "best_level": best_level.FEATURE,
+    "depth_imbalance": depth_imbalance.FEATURE,
+    "weighted_depth": weighted_depth.FEATURE,
+    "order_flow": order_flow.FEATURE,
+    "trades": trades.FEATURE,
+    "fractional_difference": fractional_difference.FEATURE,
+    "fractal_dimension": fractal_dimension.FEATURE,
+    "volatility": volatility.FEATURE,
+}
+
+Places: Any = namedtuple("Places", FEATURES)  # type: ignore[misc]  # a `Place` of each
+
+
+class States(NamedTuple):
+    """What the features remember."""
+
+    order_flow: order_flow.OrderFlow
+    trades: trades.Trades
+    fractional_difference: fractional_difference.Histories
+    fractal_dimension: fractal_dimension.FractalDimension
+    volatility: volatility.Volatility
+
+
+class Parameters(NamedTuple):
+    """What they are computed with, beside `Common`."""
+
+    fractional_difference: fractional_difference.Weights
+    fractal_dimension: fractal_dimension.Sampling
+
+
+def parameters(config: FeatureConfig) -> Parameters:
+    """The parameters of every feature."""
+    return Parameters(fractional_difference.weights(config), fractal_dimension.sampling(config))
+
+
+def states(config: FeatureConfig) -> States:
+    """The states before the first row of a tape."""
+    return States(*(module.state(config) for module in _WITH_STATE))
+
+
+_WITH_STATE: tuple[Any, ...] = (order_flow, trades, fractional_difference, fractal_dimension, volatility)
+
+
+@kernel
+def clear(own: States) -> None:
+    """As before the first row of a tape."""
+    order_flow.clear(own.order_flow)
+    trades.clear(own.trades)
+    fractal_dimension.clear(own.fractal_dimension)
+    volatility.clear(own.volatility)
+
+
+@kernel
+def emit(own: States, p: Parameters, common: Common, row: Moment, at: Any, out: Rows, r: int) -> int:
+    """Write every feature's columns of row ``r``; the bits of `warm` that are set.
+
+    Args:
+        at: `Places`.
+    """
+    best_level.emit(row, at.best_level, out, r)
+    depth_imbalance.emit(common, row, at.depth_imbalance, out, r)
+    weighted_depth.emit(row, at.weighted_depth, out, r)
+    warm = order_flow.emit(own.order_flow, common, row, at.order_flow, out, r)
+    trades.emit(own.trades, common, row, at.trades, out, r)
+    warm |= fractional_difference.emit(p.fractional_difference, row, at.fractional_difference, out, r)
+    warm |= fractal_dimension.emit(
+        own.fractal_dimension, p.fractal_dimension, common, row, at.fractal_dimension, out, r
+    )
+    return warm | volatility.emit(own.volatility, row, at.volatility, out, r)

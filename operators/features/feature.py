@@ -1,0 +1,88 @@
+"""What a feature declares, and what its kernels are handed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from operators.config import FeatureConfig
+from operators.rolling_sum import RollingShape, RollingSum
+from sources.events import Float64s, Int64s
+
+Type = Literal["timestamp", "int64", "float64", "regime", "uint8"]
+Described = tuple[str, str, str]  # a pattern of column names; their unit; their definition
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature, or a few that are computed together.
+
+    Attributes:
+        section: of the contract, with the definition.
+        columns: names and types, in the order of the data set; of one type they stand in consecutive rows.
+        described: unit and definition of every column (`operators.dictionary`).
+    """
+
+    section: str
+    columns: Callable[[FeatureConfig], Sequence[tuple[str, Type]]]
+    described: Sequence[Described]
+
+
+def floats(*names: str) -> list[tuple[str, Type]]:
+    """Columns of float64."""
+    return [(name, "float64") for name in names]
+
+
+class Place(NamedTuple):
+    """Where a feature's columns begin: the first row of each array of `Rows`."""
+
+    value: int
+    integer: int
+    code: int
+
+
+class Rows(NamedTuple):
+    """Room for feature rows, one array row a column, so that each column is contiguous."""
+
+    integer: Int64s  # (columns, room), in the schema's order, as are all
+    code: npt.NDArray[np.int8]  # (columns, room)
+    value: Float64s  # (columns, room)
+    book: Float64s  # (80, room), or (0, 0) when the books data set is off
+
+
+class Common(NamedTuple):
+    """Parameters that many features read."""
+
+    sampling: int  # ns; 0: update
+    depths: Int64s
+    shape: RollingShape
+    longest_window: int  # ns
+
+
+class Scratch(NamedTuple):
+    """Room for intermediate results, so that no event allocates; nothing in it outlives a call."""
+
+    level: Float64s  # (2, L)
+    depth: Float64s  # (D,)
+    window: Float64s  # (D · windows,)
+    window_zscore: Float64s  # (D · windows,)
+    single: Float64s  # (1,)
+
+
+class Moment(NamedTuple):
+    """What a row is about: the book at the last update, and the windows that end now."""
+
+    t: int  # ns: time of the row
+    rows: int  # before this one, since the restart
+    first_update: int  # ns: the clock at it
+    price: Float64s  # (2, L): best levels, bids first; ∓∞ where there is none
+    size: Float64s  # (2, L)
+    mid: float
+    log_mid: float
+    rolling: RollingSum
+    scratch: Scratch
+
+
+Array = npt.NDArray[Any]

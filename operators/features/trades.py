@@ -1,0 +1,90 @@
+"""Prints: signed volume by window; volume, count and mean price since the row before (contract, 4.5)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from operators import rolling_sum
+from operators.compensated import add_one
+from operators.config import FeatureConfig
+from operators.features.feature import Common, Feature, Moment, Place, Rows, Scratch, Type, floats
+from operators.jit import kernel
+from operators.rolling_sum import RollingSum
+from sources.events import Float64s, Int64s
+
+TRADE_EVENT = 1  # the kind of event in the rolling sums
+
+_SIZE = "base currency"
+_VOLUME, _NOTIONAL = 0, 1  # pairs of `Trades.since_row`
+
+
+def _columns(config: FeatureConfig) -> Sequence[tuple[str, Type]]:
+    windows = [text for text, _ in config.windows]
+    return [
+        *floats(*(f"trade_imbalance_{w}" for w in windows), "trade_volume"),
+        ("trade_count", "int64"),
+        *floats("vwap"),
+    ]
+
+
+FEATURE = Feature(
+    section="4.5",
+    columns=_columns,
+    described=(
+        (r"trade_imbalance_(.+)", _SIZE, "bought less sold by aggressors in the last {0}"),
+        (r"trade_volume", _SIZE, "size of the prints since the row before"),
+        (r"trade_count", "prints", "prints since the row before"),
+        (r"vwap", "quote currency", "mean price of these prints by size; NaN when there is none"),
+    ),
+)
+
+
+class Trades(NamedTuple):
+    """State."""
+
+    since_row: Float64s  # (2, 2): pairs, hi and lo, of volume and notional
+    prints: Int64s  # (1,): since the row before
+
+
+def state(config: FeatureConfig) -> Trades:
+    """The state before the first print."""
+    return Trades(np.zeros((2, 2)), np.zeros(1, np.int64))
+
+
+@kernel
+def clear(own: Trades) -> None:
+    """As before the first print."""
+    own.since_row[:] = 0.0
+    own.prints[0] = 0
+
+
+@kernel
+def take_trade(
+    own: Trades, p: Common, now: int, side: int, price: float, size: float, rolling: RollingSum, scratch: Scratch
+) -> None:
+    """Add a print to the windows and to what has come since the row before.
+
+    Args:
+        now: the clock, ns.
+        side: +1 if the buyer was the aggressor, else −1.
+    """
+    scratch.single[0] = side * size
+    rolling_sum.add_events(rolling, p.shape, now, TRADE_EVENT, len(p.depths), scratch.single)
+    add_one(own.since_row, _VOLUME, size)
+    add_one(own.since_row, _NOTIONAL, price * size)
+    own.prints[0] += 1
+
+
+@kernel
+def emit(own: Trades, p: Common, row: Moment, at: Place, out: Rows, r: int) -> None:
+    """``trade_imbalance_{w} = Σ side·size``; volume, count, ``vwap = Σ price·size / Σ size`` since the row before."""
+    value, c = out.value, at.value
+    windows, quantity = len(p.shape.window), len(p.depths)
+    for w in range(windows):
+        value[c + w, r] = row.rolling.window_sum[w, 0, quantity]
+    volume = own.since_row[0, _VOLUME]
+    value[c + windows, r] = volume
+    value[c + windows + 1, r] = own.since_row[0, _NOTIONAL] / volume if own.prints[0] > 0 else np.nan
+    out.integer[at.integer, r] = own.prints[0]
+    clear(own)
