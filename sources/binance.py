@@ -234,6 +234,8 @@ class BinanceDecoder:
             kind = "depth" if event == "depthUpdate" else event
             symbol = probe.s if isinstance(probe.s, str) else self._capture_of
             return self._chosen(symbol, kind, f"{event} without a stream's name", bare=True)
+        if isinstance(probe.topic, str):
+            return _Route("", "", "topics of another venue")
         return _Route("", "", event or "control")
 
     def _route(self, stream: str) -> _Route:

@@ -79,6 +79,7 @@ class Probe(msgspec.Struct, rename={"number": "lastUpdateId"}):
     """Enough of any object to tell what it is."""
 
     stream: Any = None
+    topic: Any = None  # Bybit's frames have one
     number: Any = None
     e: Any = None
     s: Any = None

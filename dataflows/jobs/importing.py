@@ -21,6 +21,7 @@ from sources.importers import (
     tardis,
     tardis_raw,
 )
+from sources.importers.venues import named_instrument
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
 from sources.venues import venue
@@ -32,11 +33,12 @@ _COMPILED = {
     "bybit-trades": ("builder._fill", 2),
     "binance-vision": ("builder._fill", 2),
 }
+_NO_FILE = "is no regular file; only those are read, because they are read twice"
 
 
 def import_hftbacktest(files: list[Path], name: str, tape: str | None, compression: str | None, salvage: bool) -> None:
     """Raw captures of the instrument ``name``."""
-    instrument = Instrument.parse(name)
+    instrument = named_instrument(name)
     _run(
         "hftbacktest",
         tape,
@@ -86,7 +88,7 @@ def import_tardis(files: list[Path], tape: str | None, compression: str | None, 
 
 def import_tardis_raw(files: list[Path], name: str, tape: str | None, compression: str | None, salvage: bool) -> None:
     """Raw replay of Tardis.dev, of the instrument ``name``."""
-    instrument = Instrument.parse(name)
+    instrument = named_instrument(name)
     reader = partial(tardis_raw.read, instrument=instrument, salvage=salvage)
     _run("tardis-raw", tape, files, reader, instrument, compression)
 
@@ -107,7 +109,8 @@ def _run(
         raise TickwaxError("tape.path: '' is no folder to write to; name one with --tape")
     for path in files:
         if not path.is_file():
-            raise TickwaxError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+            what = "is a folder" if path.is_dir() else _NO_FILE if path.exists() else "no such file"
+            raise TickwaxError(f"{path}: {what}")
     announce(SOURCES, *_COMPILED.get(kind, ("decimals._books", 3)))
     with progress_bar("importing", DownloadColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=sum(path.stat().st_size for path in files))

@@ -86,6 +86,8 @@ class _TradeFrame(msgspec.Struct, gc=False):
 class _Probe(msgspec.Struct):
     topic: Any = None
     op: Any = None
+    stream: Any = None  # Binance's frames have one, or an event's name
+    e: Any = None
 
 
 class _Route(NamedTuple):
@@ -186,6 +188,8 @@ class BybitDecoder:
             probe = _Probe()
         if isinstance(probe.topic, str):
             return self._route(probe.topic)
+        if isinstance(probe.stream, str) or isinstance(probe.e, str):
+            return _Route("", "", "streams of another venue")
         foreign = isinstance(probe.op, str) and probe.op not in _OPERATIONS
         return _Route("", "", f"op {probe.op}" if foreign else "control")
 

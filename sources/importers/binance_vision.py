@@ -19,6 +19,7 @@ from sources.importers.files import Progress
 from sources.importers.public_csv import Opened, Row, decimal, natural, read_rows, word
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
+from sources.importers.venues import named_instrument
 from sources.instrument import Instrument
 from sources.messages import BookMessage, TradeMessage
 from sources.venues import venue
@@ -89,9 +90,7 @@ def instrument_of(symbol: str, market: str) -> Instrument:
     """
     if market not in MARKETS:
         raise TickwaxError(f"--market: {market!r} is not imported, only {' and '.join(MARKETS)} are")
-    if "USD_" in symbol:
-        raise TickwaxError(f"--symbol: {symbol} is a coin-margined contract; only {' and '.join(MARKETS)} are imported")
-    return Instrument.parse(f"{MARKETS[market]}:{symbol}")
+    return named_instrument(f"{MARKETS[market]}:{symbol}")
 
 
 def _open(path: Path, first: Row, symbol: str, market: str) -> Opened:

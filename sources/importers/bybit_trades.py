@@ -55,8 +55,6 @@ def _open(path: Path, header: Row) -> Opened:
         if len(row) != len(header):
             raise ValueError("another number of columns")
         symbol = row[name]
-        if not symbol.endswith("USDT"):
-            raise TickwaxError(f"{path}: {symbol[:40]} is of another market; only USDT perpetuals are imported")
         at = _seconds(row[time])
         aggressor = word(row[side], "side", _SIDES)
         return TradeMessage(

@@ -30,7 +30,7 @@ from sources.importers.run import FindTail, ImportRun
 from sources.importers.sniff import venue_of
 from sources.importers.stats import ImportStats
 from sources.importers.venues import CAPTURED, VENUES
-from sources.instrument import Instrument
+from sources.instrument import Instrument, shown
 from sources.messages import bad_frame
 from sources.sequencer import DiffSequencer, SnapshotSequencer
 from sources.venues import venue
@@ -151,14 +151,16 @@ class _Capture:
         if self._first_line == 1:
             raise TickwaxError(f"{self._path}: is empty")
         names = [self._table.name(i) for i in range(int(self._table.used[0]))]
-        symbols = sorted({name.partition("@")[0].upper() for name in names if "@" in name})
+        symbols = sorted({name.partition("@")[0].upper() for name in names if "@" in name and name[0] != "!"})
         only_book = not symbols and self._run.met[self._symbol] > 0
         # Frames that are bad are judged, and told of, when all files are read.
         if self._streamed() > self._before or only_book or self._run.stats.bad > self._bad_before:
             return
         there = ", ".join(symbols[:_NAMED]) + (", …" if len(symbols) > _NAMED else "")
+        others = sorted(symbol for symbol in self._run.met if symbol not in symbols)
         if self._symbol in symbols:
             there += f", but of {self._symbol} no depth and no trades"
+            there += f": their frames name {', '.join(map(shown, others[:_NAMED]))}" if others else ""
         if not symbols and (other := venue_of(self._path, self._run.venue)):
             there = f"frames of {other}: --venue {other}"
         raise TickwaxError(f"{self._path}: nothing to import for {self._symbol}; it holds {there or 'no streams'}")
@@ -173,7 +175,8 @@ class _Capture:
             name = self._table.name(place)
             symbol, _, kind = name.partition("@")
             ours = symbol.upper() == self._symbol or not kind  # of no symbol: an event of the connection
-            label = self._decoder.ignores(name) if ours else "other symbols"
+            of_all = kind and name.startswith("!")  # `!ticker@arr`
+            label = name[1:] if of_all else self._decoder.ignores(name) if ours else "other symbols"
             self._labels.append(label)
             what = OTHER if _PARTIAL.fullmatch(kind) else _PRINTS.get(kind, DEPTH)
             self._whats.append(_UNWANTED if label is not None else what)

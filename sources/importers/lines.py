@@ -96,7 +96,7 @@ def _index(
             start[row] = at
             stop[row] = end
             stream[row] = _stream(text, at, end, table) if time >= 0 else UNKNOWN
-            closed[row] = end - begin > 1 and text[end - 1] == 125 and text[end - 2] == 125
+            closed[row] = end - begin > 1 and text[end - 1] == 125 and text[end - 2] in (93, 125)  # `]}` or `}}`
             row += 1
         begin = ends[line] + 1
     return row

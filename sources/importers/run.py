@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sources.builder import TapeBuilder, TapeTail
+from sources.contracts import NoContract, check_contract
 from sources.errors import BadName, TickwaxError
 from sources.events import InstrumentBatch
 from sources.feed import Feed
@@ -93,11 +94,16 @@ class ImportRun:
         self._begun = receive_ts, path
 
     def feed(self, symbol: str) -> Feed | None:
-        """The feed of a symbol; None when it is not to be imported."""
+        """The feed of a symbol; None when it is not to be imported.
+
+        Raises:
+            BadName: it cannot name an instrument, or is no contract of the venue.
+        """
         if self._symbol not in (None, symbol):
             return None
         if symbol not in self._feeds:
             instrument = Instrument.parse(f"{self._venue.name}:{symbol}")
+            check_contract(instrument)
             self._feeds[symbol] = Feed(self._venue.sequencer(), TapeBuilder(self._find_tail(instrument)))
             self._instruments[symbol] = instrument
         return self._feeds[symbol]
@@ -150,7 +156,11 @@ class ImportRun:
                 continue
             try:
                 feed = self.feed(message.symbol)
-            except BadName as e:  # costs no other instrument
+            except NoContract as e:  # costs no other instrument
+                self.met[message.symbol] += 1
+                self.stats.leave_out(message.symbol, e)
+                continue
+            except BadName as e:
                 self.stats.report_bad("a frame", str(e), "")
                 continue
             if feed is not None and isinstance(message, TradeMessage) and message.off_book:

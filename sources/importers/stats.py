@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from sources.contracts import NoContract
 from sources.events import DELTA, SNAPSHOT, TapeBatch
 from sources.importers.files import DamagedFile
 from sources.instrument import Instrument
 from sources.latency import Latencies
+from sources.messages import tally
 
 _EXCERPTS = 5
 
@@ -73,6 +75,7 @@ class ImportStats:
     ignored: Counter[str] = field(default_factory=Counter)  # by kind of stream
     notes: Counter[str] = field(default_factory=Counter)  # what was recorded otherwise than it stands in the files
     salvaged: list[DamagedFile] = field(default_factory=list)  # damaged files of which a part was taken
+    no_contract: str = ""  # why symbols were left out, of the first one
     hint: str = ""  # a venue that bad frames fit
     latencies: Latencies = field(default_factory=Latencies)  # of the rows, by venue
     instruments: dict[Instrument, InstrumentStats] = field(default_factory=dict)
@@ -84,6 +87,11 @@ class ImportStats:
         if len(self.excerpts) < _EXCERPTS:
             self.excerpts.append(text)
         return text
+
+    def leave_out(self, symbol: str, reason: NoContract) -> None:
+        """Count a message of a symbol that is no contract of the venue."""
+        self.no_contract = self.no_contract or str(reason)
+        tally(self.ignored, f"{symbol}, of another market")
 
     def of(self, instrument: Instrument) -> InstrumentStats:
         """Counts of one instrument."""

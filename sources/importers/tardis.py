@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sources.builder import Levels, TapeBuilder, TapeTail
+from sources.contracts import NoContract, check_contract
 from sources.errors import BadName, TickwaxError
 from sources.events import InstrumentBatch, Int64s
 from sources.importers.files import DamagedFile, Progress
@@ -177,11 +178,15 @@ def _record(
             venue = EXCHANGES.get(key[0])
             try:
                 instrument = Instrument.parse(f"{venue}:{key[1].upper()}") if venue else None
+                if instrument:
+                    check_contract(instrument)
                 recorders[key] = _Recorder(instrument, find_tail(instrument), stats) if instrument else None
             except BadName as e:  # costs no other instrument
                 recorders[key] = e
         recorder = recorders[key]
-        if isinstance(recorder, BadName):
+        if isinstance(recorder, NoContract):
+            stats.leave_out(key[1].upper(), recorder)
+        elif isinstance(recorder, BadName):
             stats.report_bad(f"{part.path}:{part.block.number[start]}", str(recorder), "")
         elif recorder is None:
             stats.ignored["repeated headers" if key[0] == "exchange" else f"exchange {key[0]}"] += 1

@@ -1,4 +1,22 @@
-"""Names of venues, for whoever needs no more than these."""
+"""Names of venues and of their contracts, for whoever needs no more than these."""
+
+from sources.contracts import NoContract, check_contract
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
 
 VENUES = ("binance_futures", "binance_spot")  # whose frames cryptofeed captures hold, as far as is read
 CAPTURED = (*VENUES, "bybit_linear")  # the same of hftbacktest's collector
+
+
+def named_instrument(name: str) -> Instrument:
+    """The instrument ``venue:SYMBOL`` that the user asked for.
+
+    Raises:
+        TickwaxError: there cannot be one of that name.
+    """
+    instrument = Instrument.parse(name)
+    try:
+        check_contract(instrument)
+    except NoContract as e:
+        raise TickwaxError(f"--symbol: {e}") from None
+    return instrument

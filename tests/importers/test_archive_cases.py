@@ -124,6 +124,15 @@ def test_a_zip_of_one_altered_member_is_a_line(tmp_path: Path, method: int, plac
         run(tmp_path / "tape", [path], partial(bybit_archive.read, salvage=salvage))
 
 
+def test_folders_of_a_zip_are_not_counted(tmp_path: Path) -> None:
+    path, _ = zipped(tmp_path / "x.data.zip", zipfile.ZIP_DEFLATED, 1)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("folder/", "")
+    stats = ImportStats()
+    rows_of(bybit_archive.read, [path], stats)
+    assert dict(stats.ignored) == {}
+
+
 def test_a_zip_without_its_end_is_truncated(tmp_path: Path) -> None:
     path, content = zipped(tmp_path / "x.data.zip", zipfile.ZIP_DEFLATED)
     path.write_bytes(content[:-500])

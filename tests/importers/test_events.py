@@ -19,6 +19,8 @@ from tests.importers.test_import_files import read_btc
         ({"stream": "btcusdt@depth@0ms", "data": {"e": "newThing"}}, "newThing"),
         ({"e": "newThing"}, "newThing"),
         ({"result": None, "id": 1}, "control"),
+        ({"stream": "!ticker@arr", "data": []}, "ticker@arr"),
+        ({"topic": "orderbook.50.BTCUSDT", "type": "delta", "ts": 1, "data": {}}, "topics of another venue"),
     ],
 )
 def test_event_costs_no_book(tmp_path: Path, frame: dict[str, Any], label: str) -> None:

@@ -26,6 +26,28 @@ def test_blocks_hold_whole_lines(tmp_path: Path, text: bytes, packed: bool, monk
     assert sum(told) == path.stat().st_size
 
 
+@pytest.mark.parametrize(("content", "says"), [
+    (gzip.compress(gzip.compress(b"a", mtime=0), mtime=0), "is gzip data inside of gzip; unpack it once"),
+    (b"PK\3\4....", "is a zip archive; bybit-archive and binance-vision take zips"),
+    (b"\x28\xb5\x2f\xfd....", "is Zstandard data"),
+    (gzip.compress(b"BZh91AY", mtime=0), "is bzip2 data"),
+    ("1700".encode("utf-16"), "is text in UTF-16"),
+])  # fmt: skip
+def test_what_is_packed_otherwise_is_named(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    with pytest.raises(TickwaxError, match=f"{path}: {says}"):
+        list(line_blocks(path, lambda _: None))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_byte_order_mark_is_no_text(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / "x"
+    text = b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"
+    path.write_bytes(gzip.compress(text) if packed else text)
+    assert b"".join(line_blocks(path, lambda _: None)) == b"a\n\xef\xbb\xbfb\n"
+
+
 def test_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "BLOCK_BYTES", 10)
     monkeypatch.setattr(files, "MAX_LINE_BYTES", 100)

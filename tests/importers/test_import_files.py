@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -248,6 +249,21 @@ def test_command_tells_what_it_did(tmp_path: Path, first: Path) -> None:
     assert told.exit_code == 0
     assert "binance_futures:BTCUSDT" in told.stdout
     assert "already imported" in command(*args).stdout
+
+
+def test_what_is_no_regular_file_is_not_called_missing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        done = command("hftbacktest", path, "--symbol", "BTCUSDT", "--tape", tmp_path / "tape")
+        assert str(done.exception) == f"{path}: is no regular file; only those are read, because they are read twice"
+
+
+def test_frames_that_name_their_symbol_otherwise_are_told(tmp_path: Path) -> None:
+    capture = Capture()
+    capture.delta(s="btcusdt")
+    path = capture.write(tmp_path / "a.gz")
+    with pytest.raises(TickwaxError, match=r"of BTCUSDT no depth and no trades: their frames name 'btcusdt'$"):
+        run(tmp_path / "tape", [path], read_btc, BTC)
 
 
 @pytest.mark.parametrize(("name", "error"), [("none.gz", "no such file"), (".", "is a folder"), ("empty", "is empty")])

@@ -230,6 +230,8 @@ def test_names_of_unknown_events_are_bounded() -> None:
         (b'{"op":"shutdown"}', "op shutdown"),
         (b'{"op":"pong"}', "control"),
         (b"[1]", "control"),
+        (b'{"stream":"btcusdt@trade","data":{}}', "streams of another venue"),
+        (b'{"e":"depthUpdate"}', "streams of another venue"),
     ],
 )
 def test_bybit_unknown_topic_or_operation_costs_no_book(raw: bytes, label: str) -> None:
