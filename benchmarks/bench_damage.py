@@ -27,7 +27,7 @@ from operators.config import FeatureConfig
 from operators.schema import feature_columns
 from sinks.counted import CountedRows, counted, newest_rows
 from sinks.journal import JournalWriter
-from sinks.rows import rows_form
+from sinks.replay_sink import rows_form
 from tests.damage.child import Child
 from tests.damage.journals import RowsJournalDamage, TapeJournalDamage
 from tests.damage.messages import PACKED, Messages

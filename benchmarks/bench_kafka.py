@@ -40,7 +40,7 @@ from sinks.kafka.telemetry import KafkaTelemetry
 from sources.events import concat
 from sources.instrument import Instrument
 from sources.kafka.connection import KafkaConnection
-from sources.synthetic.market import SyntheticMarket, synthetic_tape
+from synthetic.market import SyntheticMarket, synthetic_tape
 from tests.kafka.broker import Process, broker, header
 
 CONFIG = FeatureConfig(sampling_ns=0)

@@ -23,8 +23,8 @@ from rich.table import Table
 from dataflows.flows import prepare_replay
 from dataflows.settings import load_settings
 from dataflows.synthesis import write_synthetic_tape
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import simulator_thread
+from simulator.config import SimulatorConfig
+from simulator.thread import simulator_thread
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND
 from tests.kills import Found, LiveKills, ReplayKills
 

@@ -34,15 +34,15 @@ from rich.table import Table
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows, features
 from operators.schema import feature_columns
-from sinks.form import Form
+from sinks.format import Form
 from sinks.journal import JournalWriter
+from sinks.live_sink import RecordingSink
 from sinks.lock import DataSetLock
-from sinks.recording import RecordingSink
-from sinks.resumable import ResumableRowsSink
-from sinks.rows import rows_form
-from sinks.segments import Rotation, Segments
-from sinks.states import StateFiles
+from sinks.replay_sink import rows_form
+from sinks.resumable_sink import ResumableRowsSink
+from sinks.state_files import StateFiles
 from sinks.tape import TapeWriter, tape_form
+from sinks.write_ahead_log import Rotation, Segments
 from sources.events import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument
 from sources.tape.reader import TapeReader

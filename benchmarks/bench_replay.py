@@ -29,7 +29,7 @@ from dataflows.settings import load_settings
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import feature_columns
-from sinks.rows import rows_schema, rows_to_arrow
+from sinks.replay_sink import rows_schema, rows_to_arrow
 from sinks.tape import TapeWriter
 from sources.events import DELTA, RESET, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument

@@ -12,9 +12,9 @@ import time
 
 import websockets
 
+from simulator.config import SimulatorConfig
+from simulator.simulator import Simulator
 from sources.instrument import Instrument
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.simulator import Simulator
 
 TARGET = 20_000
 _WARM_UP_S = 3.0

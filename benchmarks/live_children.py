@@ -28,14 +28,14 @@ from dataflows import live_flow, metrics
 from dataflows.settings import Settings, load_settings
 from operators.feature_engine import FeatureRows
 from operators.schema import RECEIVE_TS
+from simulator.config import Limits, SimulatorConfig
+from simulator.connection import Connection
+from simulator.log import Sent
+from simulator.simulator import Simulator
+from simulator.thread import simulator_thread
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
-from sources.simulator.config import Limits, SimulatorConfig
-from sources.simulator.connection import Connection
-from sources.simulator.log import Sent
-from sources.simulator.simulator import Simulator
-from sources.simulator.thread import simulator_thread
 
 _SECOND = 1e9
 _SAMPLE_S = 0.5

@@ -29,9 +29,9 @@ from operators.feature_engine import FeatureEngine, FeatureRows, Memory, Quality
 from operators.schema import Column, book_columns, feature_columns
 from sinks.identity import Identity, check_folder
 from sinks.lock import DataSetLock, check_writable, only_writer
-from sinks.resumable import ResumableRowsSink, already_there, begun
-from sinks.rows import RowsSink
-from sinks.states import StateFiles
+from sinks.replay_sink import RowsSink
+from sinks.resumable_sink import ResumableRowsSink, already_there, begun
+from sinks.state_files import StateFiles
 from sources.balance import BY_HASH, Placement, plain
 from sources.errors import TickwaxError
 from sources.instrument import Instrument

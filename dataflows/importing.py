@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dataflows.startup import say
 from sinks.disk import cannot_write
-from sinks.imports import SourceFile, appearing, import_name, imported, remove_leftovers
+from sinks.import_ledger import SourceFile, appearing, import_name, imported, remove_leftovers
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
 from sources.builder import TapeTail

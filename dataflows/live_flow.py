@@ -33,14 +33,14 @@ from dataflows.startup import exit_code, in_a_line, say
 from dataflows.summary import latency_lines
 from operators.feature_engine import FeatureEngine, FeatureRows, features
 from operators.schema import Column, book_columns, feature_columns
-from sinks.form import Form
+from sinks.format import Form
 from sinks.identity import Identity, check_folder
+from sinks.live_sink import RecordingSink
 from sinks.lock import DataSetLock
 from sinks.quarantine import without_damaged
-from sinks.recording import RecordingSink
-from sinks.rows import rows_form
-from sinks.segments import Rotation
+from sinks.replay_sink import rows_form
 from sinks.tape import tape_form
+from sinks.write_ahead_log import Rotation
 from sources.balance import BY_HASH, Placement, plain
 from sources.builder import TapeTail
 from sources.errors import TickwaxError

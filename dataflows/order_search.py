@@ -26,7 +26,7 @@ from operators.fractional_order import FractionalOrder, FractionalOrderConfig, o
 from operators.identity import feature_settings
 from operators.optimal_d import Trial
 from sinks.identity import Identity
-from sinks.orders import check_optimal_d_path, write_fractional_orders
+from sinks.optimal_d import check_optimal_d_path, write_fractional_orders
 from sources.errors import TickwaxError
 from sources.events import TapeBatch
 from sources.instrument import Instrument

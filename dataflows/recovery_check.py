@@ -21,7 +21,7 @@ from bytewax.recovery import init_db_dir
 
 from operators.mark import Mark
 from sinks.counted import newest_rows
-from sinks.states import StateFiles
+from sinks.state_files import StateFiles
 from sources.errors import DamagedError, TickwaxError
 from sources.placement import shard, shard_names
 from sources.tape.shards import read_state

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflows.recovery_check import Resumed, check_epochs, check_form, check_states, newest_states
-from sinks.states import Reference, StateFiles, find_reference
+from sinks.state_files import Reference, StateFiles, find_reference
 from sources.errors import DamagedError, TickwaxError
 
 _EXECUTIONS = "SELECT ex_num, worker_count, resume_epoch FROM exs"

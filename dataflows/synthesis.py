@@ -13,8 +13,8 @@ from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
 from sources.events import TRADE
 from sources.instrument import Instrument
-from sources.synthetic.market import SyntheticMarket, synthetic_tape
 from sources.tape.layout import data_files
+from synthetic.market import SyntheticMarket, synthetic_tape
 
 START_NS = 1_767_571_200_000_000_000  # 2026-01-05T00:00:00Z: fixed, so that the same command gives the same tape
 _SLICE_NS = 10_000_000_000  # market time between two reports of progress

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from operators.schema import Column
 from sinks.dataset import DatasetWriter
 from sinks.disk import cannot_write, sync
-from sinks.form import Form
+from sinks.format import Form
 from sinks.identity import Identity
-from sinks.rows import rows_form
+from sinks.replay_sink import rows_form
 from sinks.salvage import stage_around_holes
 from sinks.tape import tape_form
 from sources.errors import TickwaxError

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sinks.disk import sync
-from sinks.form import Array
+from sinks.format import Array
 from sources.journal import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, checksum
 
 _PADDING = [bytes(n) for n in range(8)]

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from operators.dictionary import describe
 from sinks.dataset import DatasetWriter, FileFormat
-from sinks.form import Form
+from sinks.format import Form
 from sinks.identity import Identity
 from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument

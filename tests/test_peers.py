@@ -10,7 +10,7 @@ from benchmarks.peers.plain import PlainFeatures, ticks
 from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine
 from operators.schema import feature_columns
-from sinks.rows import rows_schema, rows_to_arrow
+from sinks.replay_sink import rows_schema, rows_to_arrow
 from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat, tape_batch
 
 

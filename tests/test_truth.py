@@ -14,10 +14,10 @@ from dataflows.importing import import_files
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, concat_rows
 from operators.schema import ROW_ORDINAL, feature_columns
+from simulator.config import SimulatorConfig
+from simulator.thread import simulator_thread
 from sources.importers import hftbacktest
 from sources.instrument import Instrument
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import simulator_thread
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import processes
 

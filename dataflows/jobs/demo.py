@@ -9,10 +9,10 @@ from dataflows.settings import load_settings
 from dataflows.summary import data_set_table, newest_rows, try_line
 from dataflows.terminal import line
 from dataflows.text_table import show
+from simulator.config import SimulatorConfig
+from simulator.thread import simulator_thread
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import simulator_thread
 
 _INSTRUMENTS = tuple(
     Instrument(venue, symbol) for venue in ("binance_futures", "bybit_linear") for symbol in ("BTCUSDT", "ETHUSDT")

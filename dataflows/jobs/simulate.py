@@ -10,11 +10,11 @@ from typing import Any
 from dataflows.durations import Duration
 from dataflows.kernels import announce
 from dataflows.terminal import line
+from simulator.config import SimulatorConfig
+from simulator.simulator import Simulator
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.simulator import Simulator
 
 
 def simulate(names: list[str], clock_offset: str | None = None, **choices: Any) -> None:

@@ -9,9 +9,9 @@ from dataflows.startup import must_be_shown
 from dataflows.text_table import TextTable, show
 from sources.errors import TickwaxError
 from sources.live.config import LiveConfig
+from sources.live.instruments import Listing
 from sources.live.listing import list_venue
 from sources.live.rest import RestError
-from sources.live.universe import Listing
 from sources.live.venues import LIVE_VENUES
 
 

@@ -14,7 +14,7 @@ from operators.feature_engine import FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.schema import ROW_ORDINAL, Column
 from sinks.kafka.message import Headers, Message, ipc_stream, rows_at_once
-from sinks.rows import rows_schema, rows_to_arrow
+from sinks.replay_sink import rows_schema, rows_to_arrow
 from sources.instrument import Instrument
 
 SCHEMA = b"tickwax.features/1"  # rises when a column changes its meaning

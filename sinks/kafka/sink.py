@@ -18,8 +18,8 @@ from typing import Generic, TypeVar
 
 from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 
+from sinks.error_reporting import watched
 from sinks.kafka.publisher import Publisher
-from sinks.watched import watched
 from sources.errors import TickwaxError
 from sources.placement import shard, shard_names
 

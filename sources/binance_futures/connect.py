@@ -17,12 +17,12 @@ from sources.binance_futures.refresh import KnownRange, Refresh
 from sources.clock import ClockBound
 from sources.feed import Feed
 from sources.instrument import Instrument
-from sources.live import universe
-from sources.live.budget import Budget
+from sources.live import instruments
+from sources.live.connection_pool import Pool
 from sources.live.connector import Connector
 from sources.live.context import Context
-from sources.live.lane import Lane, Stream
-from sources.live.pool import Pool
+from sources.live.instrument_state import Lane, Stream
+from sources.live.rate_limiter import Budget
 from sources.live.rest import Rest, RestError
 from sources.live.words import Unknown
 from sources.messages import BadFrame, BookMessage, Decoder
@@ -96,9 +96,9 @@ class BinanceFuturesConnector(Connector):
         self._market = Pool(f"{c.binance_futures.market_ws}/stream", self.dialect, self, context, connects)
         self.pools = [self._public, self._market]
 
-    async def universe(self) -> list[universe.Listing]:
+    async def universe(self) -> list[instruments.Listing]:
         """Perpetuals that trade now."""
-        return await universe.binance_futures(self.rest, self._unknown)
+        return await instruments.binance_futures(self.rest, self._unknown)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sources.live.dialect import Answer, Operation
+from sources.live.protocol import Answer, Operation
 
 _encode = msgspec.json.encode
 
@@ -33,7 +33,7 @@ _replies = msgspec.json.Decoder(_Reply)
 
 
 class BinanceDialect:
-    """`sources.live.dialect.Dialect` of Binance USD-M futures."""
+    """`sources.live.protocol.Dialect` of Binance USD-M futures."""
 
     venue = "binance_futures"
     data_prefix = b'{"stream":"'

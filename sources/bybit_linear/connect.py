@@ -11,14 +11,14 @@ from sources.bybit_linear import decode, sequence
 from sources.bybit_linear.dialect import BybitDialect
 from sources.clock import ClockBound
 from sources.events import SNAPSHOT
-from sources.live import universe
-from sources.live.budget import Budget
+from sources.live import instruments
+from sources.live.connection_pool import Pool
 from sources.live.connector import Connector
 from sources.live.context import Context
-from sources.live.lane import Lane, Stream
-from sources.live.pool import Pool
+from sources.live.instrument_state import Lane, Stream
+from sources.live.rate_limiter import Budget
 from sources.live.rest import Rest
-from sources.live.socket import Socket
+from sources.live.websocket import Socket
 from sources.live.words import Unknown
 from sources.messages import BookMessage, Decoder
 from sources.sequencer import Sequencer
@@ -52,9 +52,9 @@ class BybitLinearConnector(Connector):
         self._pool = Pool(c.bybit_linear.ws, self.dialect, self, context, connects)
         self.pools = [self._pool]
 
-    async def universe(self) -> list[universe.Listing]:
+    async def universe(self) -> list[instruments.Listing]:
         """Perpetuals that trade now."""
-        return await universe.bybit_linear(self.rest, self._unknown)
+        return await instruments.bybit_linear(self.rest, self._unknown)
 
     async def close(self) -> None:
         """Close every connection."""

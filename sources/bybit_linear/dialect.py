@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sources.live.dialect import Answer, Operation
+from sources.live.protocol import Answer, Operation
 
 _encode = msgspec.json.encode
 
@@ -26,7 +26,7 @@ _replies = msgspec.json.Decoder(_Reply)
 
 
 class BybitDialect:
-    """`sources.live.dialect.Dialect` of Bybit V5 linear."""
+    """`sources.live.protocol.Dialect` of Bybit V5 linear."""
 
     venue = "bybit_linear"
     data_prefix = b'{"topic":"'

@@ -18,11 +18,11 @@ from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.connector import Connector
 from sources.live.context import Context
-from sources.live.outbox import Outbox
+from sources.live.instruments import check, choose
 from sources.live.rest import RestError
-from sources.live.socket import FINAL
+from sources.live.row_buffer import Outbox
 from sources.live.telemetry import Telemetry
-from sources.live.universe import check, choose
+from sources.live.websocket import FINAL
 
 CONNECTORS: dict[str, Callable[[Context, int], Connector]] = {
     "binance_futures": BinanceFuturesConnector,

@@ -12,15 +12,15 @@ from sources.builder import TapeBuilder
 from sources.clock import ClockBound
 from sources.feed import Feed
 from sources.instrument import Instrument
+from sources.live.connection_pool import Pool
 from sources.live.context import Context
 from sources.live.decoding import ConnectionDecoder, VenueFrames
-from sources.live.dialect import Dialect, Operation
-from sources.live.lane import Lane, Stream
-from sources.live.pool import Pool
+from sources.live.instrument_state import Lane, Stream
+from sources.live.instruments import Listing
+from sources.live.protocol import Dialect, Operation
 from sources.live.recorder import Recorder
 from sources.live.rest import Rest
-from sources.live.socket import Socket
-from sources.live.universe import Listing
+from sources.live.websocket import Socket
 from sources.messages import BadFrame, BookMessage, Decoder, Message, TradeMessage
 from sources.sequencer import Sequencer
 

@@ -8,7 +8,7 @@ from sources.builder import TapeTail
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
-from sources.live.outbox import Outbox
+from sources.live.row_buffer import Outbox
 from sources.live.telemetry import Telemetry
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from sources.clock import ClockBound
 from sources.live.clock import ConnectionClock
-from sources.live.socket import Socket
 from sources.live.telemetry import Telemetry
+from sources.live.websocket import Socket
 from sources.messages import Decoder, Frame, Message
 
 

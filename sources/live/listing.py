@@ -4,9 +4,9 @@ from sources.builder import TapeTail
 from sources.live.collector import CONNECTORS
 from sources.live.config import LiveConfig
 from sources.live.context import Context
-from sources.live.outbox import Outbox
+from sources.live.instruments import Listing
+from sources.live.row_buffer import Outbox
 from sources.live.telemetry import Telemetry
-from sources.live.universe import Listing
 
 
 async def list_venue(venue: str, config: LiveConfig, telemetry: Telemetry) -> list[Listing]:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 
 from sources.events import SNAPSHOT
 from sources.live.context import Context
-from sources.live.lane import Lane
+from sources.live.instrument_state import Lane
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import Outcome
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from sources.live.budget import Budget
 from sources.live.page import page_text
-from sources.live.socket import retry_after
+from sources.live.rate_limiter import Budget
 from sources.live.telemetry import Telemetry
+from sources.live.websocket import retry_after
 from sources.redaction import redacted
 
 _THROTTLED = {403: 600.0, 418: 120.0, 429: 10.0}  # seconds to stay away when the reply does not say

@@ -14,7 +14,7 @@ from operators.schema import feature_columns
 from sinks.dataset import DatasetWriter
 from sinks.journal import JournalWriter
 from sinks.lock import DataSetLock
-from sinks.rows import rows_form
+from sinks.replay_sink import rows_form
 from sinks.tape import TapeWriter, tape_form
 from sources.errors import TickwaxError
 from sources.events import RESET, InstrumentBatch, TapeBatch, concat

@@ -12,7 +12,7 @@ from dataflows.orders import read_fractional_orders
 from dataflows.synthesis import write_synthetic_tape
 from operators.fractional_order import FractionalOrder
 from sinks.identity import Identity, settings_in
-from sinks.orders import write_fractional_orders
+from sinks.optimal_d import write_fractional_orders
 from sources.errors import DamagedError
 from sources.parquet import END, MARK
 from sources.tape.files import ParquetFile

@@ -11,7 +11,7 @@ from dataflows.tapes import open_tape
 from sinks.compaction import Damage
 from sinks.journal import JournalWriter
 from sinks.lock import DataSetLock
-from sinks.segments import Segments
+from sinks.write_ahead_log import Segments
 from sources.journal import Journal
 from sources.tape.layout import beside, journal_files
 from sources.tape.tail import find_tail

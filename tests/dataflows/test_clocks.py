@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from dataflows import verbs  # noqa: F401  registers them
 from dataflows.verbs import app
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.live.source import _LivePartition
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import SimulatorThread, simulator_thread
 from sources.tape.layout import data_files
 from tests.dataflows.conftest import processes
 from tests.importers.captures import BTC, Capture

@@ -17,9 +17,9 @@ from dataflows.settings import Settings, load_settings
 from dataflows.settings_layers import as_environment, dotted_layer, environment_layer
 from dataflows.synthesis import write_synthetic_tape
 from dataflows.verbs.processes import process_count
+from simulator.config import SimulatorConfig
+from simulator.thread import simulator_thread
 from sources.errors import TickwaxError
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import simulator_thread
 from sources.tape.layout import data_files, instruments
 from tests.conftest import ROOT
 from tests.dataflows.conftest import INSTRUMENTS, SECOND, environment

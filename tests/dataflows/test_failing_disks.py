@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from sinks.lock import DataSetLock
 from sources.events import concat
 from sources.instrument import Instrument
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import SimulatorThread, simulator_thread
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
 from tests.dataflows.test_replay import told

@@ -17,7 +17,7 @@ from operators.dictionary import describe
 from operators.identity import feature_settings
 from operators.schema import book_columns, feature_columns
 from sinks.identity import settings_in
-from sinks.orders import write_fractional_orders
+from sinks.optimal_d import write_fractional_orders
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.layout import data_files

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from dataflows.synthesis import write_synthetic_tape
+from simulator.config import SimulatorConfig
+from simulator.thread import simulator_thread
 from sources.events import concat
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import simulator_thread
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND, processes
 from tests.dataflows.test_replay import MODULE

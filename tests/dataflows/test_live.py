@@ -13,13 +13,13 @@ from bytewax.run import cli_main
 
 from dataflows.flows import prepare_replay
 from dataflows.settings import load_settings
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from sinks.compaction import recover
 from sinks.lock import DataSetLock
 from sinks.tape import TapeWriter
 from sources.events import RESET, TRADE, concat, tape_batch
 from sources.instrument import Instrument
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import SimulatorThread, simulator_thread
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataflows.synthesis import write_synthetic_tape
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from sources.events import RESET, concat
 from sources.instrument import Instrument
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import SimulatorThread, simulator_thread
 from sources.tape.layout import data_files, set_aside_of
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import MIDNIGHT, SECOND

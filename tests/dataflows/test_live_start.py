@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import SimulatorThread, simulator_thread
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import told
 from tests.live.proxy import HOST, running

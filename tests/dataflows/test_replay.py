@@ -30,10 +30,10 @@ from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
 from sources.events import DELTA, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument
-from sources.synthetic.market import SyntheticMarket, synthetic_tape
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 from sources.tape.source import cut
+from synthetic.market import SyntheticMarket, synthetic_tape
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND, processes
 from tests.ports import free_ports
 from tests.strategies import split, splits, tapes

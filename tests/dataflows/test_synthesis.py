@@ -10,8 +10,8 @@ from dataflows.verbs import app
 from sources.errors import TickwaxError
 from sources.events import KINDS, concat
 from sources.instrument import Instrument
-from sources.synthetic.market import SyntheticMarket, synthetic_tape
 from sources.tape.layout import data_files
+from synthetic.market import SyntheticMarket, synthetic_tape
 
 SECOND = 1_000_000_000
 BOTH = [Instrument("binance_futures", "BTCUSDT"), Instrument("bybit_linear", "ETHUSDT")]

@@ -9,10 +9,10 @@ import pytest
 
 from dataflows.flows import prepare_replay
 from dataflows.settings import load_settings
+from simulator.config import SimulatorConfig
+from simulator.thread import simulator_thread
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import simulator_thread
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_live import wait_until_served
 from tests.dataflows.test_replay import MODULE, table, told

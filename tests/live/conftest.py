@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import stamina
 
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import SimulatorThread, simulator_thread
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from tests.live.rig import BOTH
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from sources.clock import MAX_AHEAD_NS
 from sources.events import RESET, SNAPSHOT
 from sources.instrument import Instrument
 from sources.live.clock import ConnectionClock
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import SimulatorThread, simulator_thread
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
 S = 1_000_000_000

@@ -2,9 +2,9 @@
 
 import pytest
 
+from simulator.thread import SimulatorThread
 from sources.events import RESET, SNAPSHOT, TRADE
 from sources.instrument import Instrument
-from sources.simulator.thread import SimulatorThread
 from tests.importers.captures import check_invariants
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 

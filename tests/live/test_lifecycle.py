@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from sources.binance_futures.connect import BinanceFuturesConnector
 from sources.builder import TapeTail
 from sources.errors import TickwaxError
@@ -12,8 +14,6 @@ from sources.events import DELTA, RESET, SNAPSHOT
 from sources.instrument import Instrument
 from sources.live.collector import Collector
 from sources.live.telemetry import Telemetry
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import SimulatorThread, simulator_thread
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
 

@@ -6,12 +6,12 @@ import pytest
 from prometheus_client import REGISTRY
 
 from dataflows.metrics import LiveTelemetry
+from simulator.config import SimulatorConfig
+from simulator.simulator import Simulator
+from simulator.thread import simulator_thread
 from sources.events import SNAPSHOT
 from sources.instrument import Instrument
 from sources.live.words import Unknown
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.simulator import Simulator
-from sources.simulator.thread import simulator_thread
 from tests.live.rig import BINANCE, BOTH, BYBIT, Heard, Rig, config
 
 HOSTILE = (

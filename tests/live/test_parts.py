@@ -14,10 +14,10 @@ from sources.builder import NO_LEVELS, Levels
 from sources.bybit_linear.dialect import BybitDialect
 from sources.bybit_linear.sequence import sequencer as bybit
 from sources.events import DELTA, SNAPSHOT
-from sources.live.budget import Budget
-from sources.live.dialect import Answer, Operation
-from sources.live.silence import Silence
-from sources.live.socket import Socket
+from sources.live.protocol import Answer, Operation
+from sources.live.rate_limiter import Budget
+from sources.live.staleness import Silence
+from sources.live.websocket import Socket
 from sources.messages import BookMessage, TradeMessage
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from simulator.thread import SimulatorThread
 from sources.errors import TickwaxError
 from sources.live.proxies import Proxies
-from sources.simulator.thread import SimulatorThread
 from tests.live.proxy import HOST, Proxy, running
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 

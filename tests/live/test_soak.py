@@ -3,9 +3,9 @@
 import time
 from dataclasses import replace
 
+from simulator.config import Limits, SimulatorConfig
+from simulator.thread import simulator_thread
 from sources.instrument import Instrument
-from sources.simulator.config import Limits, SimulatorConfig
-from sources.simulator.thread import simulator_thread
 from tests.live.rig import Rig, config
 
 INSTRUMENTS = tuple(Instrument(v, s) for v in ("binance_futures", "bybit_linear") for s in ("BTCUSDT", "ETHUSDT"))

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from simulator.thread import SimulatorThread
 from sources.decimals import parse_levels
 from sources.errors import TickwaxError
 from sources.live.page import page_text
-from sources.live.socket import retry_after
-from sources.simulator.thread import SimulatorThread
+from sources.live.websocket import retry_after
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
 PATIENCE = 2.0  # s, of the start

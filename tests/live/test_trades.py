@@ -1,6 +1,6 @@
 """Prints by number and by name: repeated, missing, numbered anew, numbered beyond belief."""
 
-from sources.live.trades import TradeDeduplicator
+from sources.live.trade_deduplicator import TradeDeduplicator
 from sources.messages import TradeMessage
 
 

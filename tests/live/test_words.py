@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from dataflows.metrics import LiveTelemetry
+from simulator.config import SimulatorConfig
+from simulator.thread import simulator_thread
 from sources.binance_futures import sequence
 from sources.builder import TapeBuilder, TapeTail
 from sources.events import SNAPSHOT, TRADE
@@ -15,15 +17,13 @@ from sources.feed import Feed
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.context import Context
-from sources.live.lane import Lane, Stream
+from sources.live.instrument_state import Lane, Stream
 from sources.live.listing import list_venue
-from sources.live.outbox import Outbox
 from sources.live.recorder import Recorder
 from sources.live.rest import RestError
+from sources.live.row_buffer import Outbox
 from sources.live.telemetry import Telemetry
 from sources.messages import TradeMessage
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.thread import simulator_thread
 from tests.live.rig import BINANCE, BYBIT, Heard, Rig, config
 
 GOLD = Instrument("binance_futures", "XAUUSDT")
@@ -123,7 +123,7 @@ def test_an_announced_shutdown_is_handed_over_before_it_comes(form: str) -> None
 
 
 def test_announcements_without_end_do_not_hurry_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sources.live.link import _Hurries
+    from sources.live.connection import _Hurries
 
     monkeypatch.setattr("random.uniform", lambda low, high: high)
     now = 0.0
@@ -139,7 +139,7 @@ def test_announcements_without_end_do_not_hurry_without_end(monkeypatch: pytest.
 
 
 async def _entries(body: bytes) -> tuple[set[str], list[Any]]:
-    from sources.live.universe import bybit_linear
+    from sources.live.instruments import bybit_linear
     from sources.live.words import Unknown
 
     class Page:

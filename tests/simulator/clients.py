@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 import websockets
 
+from simulator.config import SimulatorConfig
+from simulator.simulator import Simulator
+from simulator.truth import TrueBook
 from sources.instrument import Instrument
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.simulator import Simulator
-from sources.simulator.truth import TrueBook
 
 BINANCE_BTC = Instrument("binance_futures", "BTCUSDT")
 BINANCE_ETH = Instrument("binance_futures", "ETHUSDT")

@@ -2,10 +2,10 @@
 
 import time
 
+from simulator.binance_rest import Budget
+from simulator.config import Limits
+from simulator.simulator import Simulator
 from sources.instrument import Instrument
-from sources.simulator.binance_rest import Budget
-from sources.simulator.config import Limits
-from sources.simulator.simulator import Simulator
 from tests.simulator.clients import BINANCE_BTC, BINANCE_ETH, TrueBook, apply, connect, depth, get, simulate
 
 

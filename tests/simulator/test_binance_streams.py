@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 import websockets
 
-from sources.simulator.config import Limits
-from sources.simulator.simulator import Simulator
+from simulator.config import Limits
+from simulator.simulator import Simulator
 from tests.simulator.clients import BINANCE_BTC, binance_books, connect, depth, simulate, url
 
 DEPTH = "btcusdt@depth@100ms"

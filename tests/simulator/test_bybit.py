@@ -2,9 +2,9 @@
 
 import asyncio
 
+from simulator.config import Limits
+from simulator.simulator import Simulator
 from sources.instrument import Instrument
-from sources.simulator.config import Limits
-from sources.simulator.simulator import Simulator
 from tests.simulator.clients import BYBIT_BTC, BYBIT_ETH, bybit_books, connect, get, simulate
 
 BOOK = "orderbook.50.BTCUSDT"

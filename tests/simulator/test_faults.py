@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 import websockets
 
+from simulator.faults import KINDS, parse_fault
+from simulator.schedule import FaultSchedule
+from simulator.simulator import Simulator
 from sources.errors import TickwaxError
-from sources.simulator.faults import KINDS, parse_fault
-from sources.simulator.schedule import FaultSchedule
-from sources.simulator.simulator import Simulator
 from tests.simulator.clients import (
     ALL,
     BINANCE_BTC,

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.config import SimulatorConfig
+from simulator.text import level_texts
+from simulator.thread import simulator_thread
+from simulator.truth import Truth
 from sources.errors import TickwaxError
-from sources.simulator.config import SimulatorConfig
-from sources.simulator.text import level_texts
-from sources.simulator.thread import simulator_thread
-from sources.simulator.truth import Truth
 from tests.simulator.clients import ALL
 
 

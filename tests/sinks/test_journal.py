@@ -19,7 +19,7 @@ from operators.feature_engine import FeatureRows
 from operators.schema import book_columns, feature_columns
 from sinks.compaction import compact, recover
 from sinks.journal import JournalWriter
-from sinks.rows import rows_form, rows_to_arrow
+from sinks.replay_sink import rows_form, rows_to_arrow
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch, TapeBatch, concat

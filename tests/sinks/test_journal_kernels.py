@@ -17,7 +17,7 @@ from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
 from operators.schema import feature_columns
 from sinks.journal import JournalWriter
-from sinks.rows import rows_form
+from sinks.replay_sink import rows_form
 from sources import journal, journal_kernels
 from sources.events import SNAPSHOT
 from tests.sinks.journals import BTC, FORM, append, rows

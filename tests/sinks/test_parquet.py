@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sinks.dataset import DatasetWriter, FileFormat
-from sinks.imports import SourceFile, appearing, imported
-from sinks.orders import write_fractional_orders
+from sinks.import_ledger import SourceFile, appearing, imported
+from sinks.optimal_d import write_fractional_orders
 from sinks.parquet import seal
 from sources.errors import DamagedError, TickwaxError
 from sources.instrument import Instrument

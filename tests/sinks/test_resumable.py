@@ -9,8 +9,8 @@ import pytest
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureRows
 from operators.schema import feature_columns, value_count
-from sinks import resumable
-from sinks.resumable import ResumableRowsSink
+from sinks import resumable_sink
+from sinks.resumable_sink import ResumableRowsSink
 from sources.errors import TickwaxError
 
 COLUMNS = feature_columns(FeatureConfig())
@@ -40,7 +40,7 @@ def test_every_journal_is_on_the_disk_before_its_state_is_given(tmp_path, monkey
     sink = ResumableRowsSink(tmp_path / "features", COLUMNS, "test")
     parts = partitions(sink)
     for epoch in range(3):
-        monkeypatch.setattr(resumable, "_AHEAD", 0 if epoch else 1 << 40)
+        monkeypatch.setattr(resumable_sink, "_AHEAD", 0 if epoch else 1 << 40)
         for key in KEYS:
             for _ in range(3):
                 parts[sink.part_fn(key)].write_batch([(key, rows(10))])
@@ -68,7 +68,7 @@ def test_a_disk_that_fails_early_is_not_forgotten(tmp_path, monkeypatch):
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", failing)
-    monkeypatch.setattr(resumable, "_AHEAD", 0)
+    monkeypatch.setattr(resumable_sink, "_AHEAD", 0)
     part = parts[sink.part_fn(KEYS[0])]
     part.write_batch([(KEYS[0], rows(10))])
     sink._disk.shutdown()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from operators.config import FeatureConfig
 from operators.feature_engine import NO_MORE_ROWS, FeatureRows
 from operators.schema import feature_columns
-from sinks import rows as module
-from sinks.rows import RowsSink, rows_schema, rows_to_arrow
+from sinks import replay_sink as module
+from sinks.replay_sink import RowsSink, rows_schema, rows_to_arrow
 from sources.tape.layout import data_files
 from tests.sinks.journals import BTC, DAY, ETH, SOL
 

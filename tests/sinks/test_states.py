@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.extents import PAGE, Extents, pages
-from sinks.states import Reference, StateFiles, find_reference
+from sinks.free_space import PAGE, Extents, pages
+from sinks.state_files import Reference, StateFiles, find_reference
 from sources.errors import TickwaxError
 
 

@@ -9,10 +9,10 @@ import pytest
 from sources.builder import Levels, TapeBuilder
 from sources.events import DELTA, SNAPSHOT, TRADE, concat
 from sources.instrument import Instrument
-from sources.synthetic.market import SyntheticMarket, synthetic_tape
-from sources.synthetic.messages import MessageBatch
-from sources.synthetic.parameters import MarketParameters, parameters_of
-from sources.synthetic.state import CAPACITY
+from synthetic.market import SyntheticMarket, synthetic_tape
+from synthetic.messages import MessageBatch
+from synthetic.parameters import MarketParameters, parameters_of
+from synthetic.state import CAPACITY
 
 START = 1_767_571_200_000_000_000
 SECOND = 1_000_000_000

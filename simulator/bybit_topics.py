@@ -1,0 +1,220 @@
+"""Topics of Bybit V5 linear.
+
+Exchange documentation, "Orderbook": ``orderbook.{1,50,200,1000}.SYM`` every 10, 20, 100 and 200 ms; a snapshot first,
+which may come again at any time, then deltas with ``u`` one higher each; ``u == 1`` is a snapshot after a restart of
+the service; depth 1 sends snapshots only, and the same one again after 3 s without change. "Trade":
+``publicTrade.SYM``, up to 1024 prints a message. The order of keys differs between topics.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from simulator.book import Change, TextBook, best, parts
+from simulator.config import BYBIT
+from simulator.connection import Connection
+from simulator.market import Print
+from simulator.topic import Outlet, Topic
+from simulator.trades import TradeTopic
+
+_BOOK = re.compile(r"orderbook\.(1|50|200|1000)\.(.+)")
+_INTERVALS_MS = {1: 10, 50: 20, 200: 100, 1000: 200}
+_SAME_AGAIN_MS = 3000
+_SKIPPED = 1000  # numbers that pass while nobody listens
+_RESTARTED = 1
+_KEYS = {  # the others have `ts` before `type`
+    50: b'{"topic":"%b","type":"%b","ts":%d,"data":{"s":"%b","b":[%b],"a":[%b],"u":%d,"seq":%d},"cts":%d}',
+    1000: b'{"topic":"%b","type":"%b","ts":%d,"data":{"s":"%b","b":[%b],"a":[%b],"u":%d,"seq":%d},"cts":%d}',
+}
+_TYPE_LAST = b'{"topic":"%b","ts":%d,"type":"%b","data":{"s":"%b","b":[%b],"a":[%b],"u":%d,"seq":%d},"cts":%d}'
+
+
+def symbol_of(topic: str) -> str | None:
+    """The symbol of a topic that exists, whether or not it trades."""
+    if match := _BOOK.fullmatch(topic):
+        return match[2]
+    return topic.removeprefix("publicTrade.") if topic.startswith("publicTrade.") else None
+
+
+def make(symbol: str, stream: str, outlet: Outlet, start_ms: int, block_trades_every: int = 0) -> Topic | None:
+    """The topic of that name; ``start_ms``, when the service started, is where ``u`` counts from."""
+    if match := _BOOK.fullmatch(stream):
+        return Books(symbol, stream, outlet, int(match[1]), start_ms // 100)
+    if not stream.startswith("publicTrade."):
+        return None
+    prints = Prints(BYBIT, symbol, stream, outlet)
+    prints.block_trades_every = block_trades_every
+    return prints
+
+
+class _Side(NamedTuple):
+    """What the subscribers have of one side."""
+
+    bid: bool
+    waiting: dict[Any, bytes]  # changes that were not told yet
+
+    def shows(self, key: Any, bound: Any) -> bool:
+        return bound is None or (key >= bound if self.bid else key <= bound)
+
+
+class Books(Topic):
+    """``orderbook.N.SYM``: the best N levels. What a better level pushes out is told as removed."""
+
+    def __init__(self, symbol: str, stream: str, outlet: Outlet, depth: int, first_u: int) -> None:
+        super().__init__(BYBIT, symbol, stream, outlet)
+        self._depth = depth
+        self._interval = _INTERVALS_MS[depth]
+        self._u = first_u
+        self._next = 0
+        self._told_ms = 0
+        self._told_at = (0, 0)  # number and time of the last change that was told
+        self._sides = (_Side(True, {}), _Side(False, {}))
+        self._bounds: list[Any] = [None, None]  # the worst price shown; None: all prices are
+        self._best: tuple[list[bytes], list[bytes]] = ([], [])
+        self._book: TextBook[Any] = TextBook()
+
+    def begin(self, book: TextBook[Any]) -> None:
+        self._book = book
+        self._u += _SKIPPED
+        self._forget()
+
+    def join(self, connection: Connection, book: TextBook[Any]) -> None:
+        if self.subscribers:
+            self._tell()  # the snapshot has the number of what the others have been told
+        super().join(connection, book)
+        self._snapshot(only=connection)
+
+    def on_change(self, change: Change[Any], book: TextBook[Any]) -> None:
+        n = change.bids
+        for side, rows in zip(self._sides, (slice(0, n), slice(n, None)), strict=True):
+            side.waiting.update(zip(change.keys[rows], change.texts[rows], strict=True))
+        if change.time_ms >= self._next:
+            self._next = change.time_ms - change.time_ms % self._interval + self._interval
+            self._tell()
+
+    def on_time(self) -> None:
+        if self._depth == 1 and self.outlet.now_ms - self._told_ms >= _SAME_AGAIN_MS:
+            bids, asks = self._best
+            self._send(b"snapshot", b",".join(bids), b",".join(asks), None, self._told_at)
+
+    def resend(self) -> None:
+        """A snapshot out of turn."""
+        self._u += 1
+        self._snapshot()
+
+    def restart(self, as_delta: bool) -> None:
+        """The service restarts: the whole book with ``u`` = 1."""
+        self._u = _RESTARTED
+        self._snapshot(b"delta" if as_delta else b"snapshot")
+
+    def _tell(self) -> None:
+        """What changed since the last message; nothing, if nothing that is shown did."""
+        if self._depth == 1:
+            top = self._book.top(1)
+            if top != self._best:
+                self._u += 1
+                self._snapshot()
+            return
+        both = [
+            b",".join(self._changes(place, side, levels))
+            for place, (side, levels) in enumerate(zip(self._sides, (self._book.bids, self._book.asks), strict=True))
+        ]
+        if any(both):
+            self._u += 1
+            self._send(b"delta", both[0], both[1], None)
+
+    def _changes(self, place: int, side: _Side, levels: dict[Any, bytes]) -> list[bytes]:
+        old, waiting = self._bounds[place], side.waiting
+        new = self._bounds[place] = self._bound(side, levels)
+        out = []
+        for key, text in waiting.items():
+            if key in levels and side.shows(key, new):
+                out.append(text)
+            elif side.shows(key, old):
+                out.append(_removed(text))
+        if new != old:
+            for key, text in levels.items():
+                was, shown = side.shows(key, old), side.shows(key, new)
+                if was != shown and key not in waiting:
+                    out.append(text if shown else _removed(text))
+        waiting.clear()
+        return out
+
+    def _bound(self, side: _Side, levels: dict[Any, bytes]) -> Any:
+        return None if len(levels) <= self._depth else best(levels, self._depth, side.bid)[-1]
+
+    def _snapshot(self, kind: bytes = b"snapshot", only: Connection | None = None) -> None:
+        self._forget()
+        self._best = self._book.top(self._depth)
+        self._send(kind, b",".join(self._best[0]), b",".join(self._best[1]), only)
+
+    def _forget(self) -> None:
+        for place, (side, levels) in enumerate(zip(self._sides, (self._book.bids, self._book.asks), strict=True)):
+            side.waiting.clear()
+            self._bounds[place] = self._bound(side, levels)
+
+    def _send(
+        self, kind: bytes, bids: bytes, asks: bytes, only: Connection | None, at: tuple[int, int] | None = None
+    ) -> None:
+        """``at``: number and time of the last change that is told; those of the book, if None."""
+        now_ms = self.outlet.now_ms
+        self._told_ms = now_ms
+        self._told_at = update_id, time_ms = at or (self._book.update_id, self._book.time_ms)
+        numbers = (self.symbol.encode(), bids, asks, self._u, update_id, time_ms)
+        if form := _KEYS.get(self._depth):
+            payload = form % (self.stream.encode(), kind, now_ms, *numbers)
+        else:
+            payload = _TYPE_LAST % (self.stream.encode(), now_ms, kind, *numbers)
+        self.publish(payload, kind.decode(), self._u, update_id, time_ms, only)
+
+
+class Prints(TradeTopic):
+    """``publicTrade.SYM``: the prints of a millisecond in one message; ``S`` is the side of the taker.
+
+    Attributes:
+        block_trades_every: one of so many prints is a block trade, which the market knows nothing of; 0: none.
+    """
+
+    _last = b""
+    _count = 0
+    block_trades_every = 0
+
+    def on_prints(self, prints: list[Print]) -> None:
+        out = []
+        for p in prints:
+            out.append(self._text(p, b"false"))
+            self._last = p.price
+            self._count += 1
+            if self.block_trades_every and self._count % self.block_trades_every == self.block_trades_every - 1:
+                self._count += 1
+                out.append(self._text(_block_trade(p), b"true"))
+        payload = b'{"topic":"%b","type":"snapshot","ts":%d,"data":[%b]}' % (
+            *(self.stream.encode(), self.outlet.now_ms, b",".join(out)),
+        )
+        self.send(payload, prints[-1].update_id, prints[-1])
+
+    def _text(self, p: Print, block: bytes) -> bytes:
+        return b'{"T":%d,"s":"%b","S":"%b","v":"%b","p":"%b","L":"%b","i":"%b","BT":%b,"RPI":false,"seq":%d}' % (
+            *(p.time_ms, self.symbol.encode(), b"Buy" if p.side > 0 else b"Sell", p.size, p.price),
+            *(self._direction(p), _uuid(p.trade_id), block, p.update_id),
+        )
+
+    def _direction(self, p: Print) -> bytes:
+        if not self._last or p.price == self._last:
+            return b"ZeroPlusTick" if p.side > 0 else b"ZeroMinusTick"
+        return b"PlusTick" if float(p.price) > float(self._last) else b"MinusTick"
+
+
+def _block_trade(p: Print) -> Print:
+    """A large trade, agreed on elsewhere, against the taker's side of ``p`` and 3 % from its price; ids are even."""
+    digits = len(p.price.partition(b".")[2])
+    price = b"%.*f" % (digits, float(p.price) * (1.0 - 0.03 * p.side))
+    return p._replace(trade_id=p.trade_id + 1, side=-p.side, price=price, size=b"100")
+
+
+def _removed(text: bytes) -> bytes:
+    return b'["%b","0"]' % parts(text)[0]
+
+
+def _uuid(number: int) -> bytes:
+    text = b"%032x" % (number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128))  # odd, so no two numbers meet
+    return b"-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
