@@ -4,17 +4,26 @@ import asyncio
 import socket
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from aiohttp import web
 
 from simulator.limits import Window
 from simulator.wire import frame
 
-if TYPE_CHECKING:
-    from simulator.topic import Topic
-
 _LINGER_OFF = struct.pack("ii", 1, 0)  # closing sends RST at once and forgets what was not sent
+
+
+class Subscription(Protocol):
+    """A topic, as far as a subscriber knows it."""
+
+    venue: str
+    symbol: str
+    stream: str
+
+    def leave(self, connection: "Connection") -> None:
+        """Remove a subscriber."""
+        ...
 
 
 class Connection:
@@ -34,7 +43,7 @@ class Connection:
         self.enveloped = False
         self.path = ""  # Binance: "public" or "market"
         self.window: Window | None = None  # Binance: of incoming messages
-        self.topics: dict[str, Topic] = {}
+        self.topics: dict[str, Subscription] = {}
         self.silent: set[str] = set()
         self.out: list[bytes] = []
         self.sent = 0  # frames of market data

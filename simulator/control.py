@@ -4,21 +4,36 @@
 /control/status`` tells about connections, messages and faults.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
-from simulator.faults import Active, parse_fault
+from simulator.connection import Connection
+from simulator.faults import Active, Fault, parse_fault
+from simulator.log import MessageLog
+from simulator.server import SocketServer
 from sources.errors import TickwaxError
-
-if TYPE_CHECKING:
-    from simulator.simulator import Simulator
 
 _FAULT, _STATUS = "/control/fault", "/control/status"
 
 
-def control_routes(simulator: "Simulator") -> list[web.RouteDef]:
+class Controlled(Protocol):
+    """A simulator, as far as it is looked at and disturbed from outside."""
+
+    log: MessageLog
+    fault_log: list[Active]
+
+    @property
+    def connections(self) -> Iterable[Connection]: ...
+    @property
+    def servers(self) -> Sequence[SocketServer]: ...
+    def strike(self, fault: Fault) -> Active: ...
+    def clear(self) -> None: ...
+
+
+def control_routes(simulator: Controlled) -> list[web.RouteDef]:
     """Routes that control ``simulator``."""
 
     async def strike(request: web.Request) -> web.Response:

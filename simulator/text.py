@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sources.events import Int64s
-from sources.jit import kernel
+from synthetic.jit import kernel
 
 _ROW_BYTES = 64  # two decimals of up to 20 digits and their punctuation
 _QUOTE, _COMMA, _POINT, _ZERO, _NEWLINE, _OPEN, _CLOSE = 34, 44, 46, 48, 10, 91, 93

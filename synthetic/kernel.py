@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sources.events import DELTA, SNAPSHOT, TRADE
-from sources.jit import kernel
+from synthetic.jit import kernel
 from synthetic.messages import MessageBatch
 from synthetic.state import Book, UInt64s
 

@@ -12,7 +12,7 @@ from dataflows.text_table import show
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.instrument import Instrument
-from sources.jit import CACHE as SOURCES
+from synthetic.jit import CACHE as SYNTHETIC
 
 _INSTRUMENTS = tuple(
     Instrument(venue, symbol) for venue in ("binance_futures", "bybit_linear") for symbol in ("BTCUSDT", "ETHUSDT")
@@ -21,7 +21,7 @@ _INSTRUMENTS = tuple(
 
 def demo(folder: Path, duration: str) -> None:
     """Simulated exchanges, recorded, computed, shown."""
-    announce(SOURCES, "kernel.advance", 6)
+    announce(SYNTHETIC, "kernel.advance", 6)
     with simulator_thread(SimulatorConfig(instruments=_INSTRUMENTS), time.time_ns) as simulator:
         settings = load_settings(
             {

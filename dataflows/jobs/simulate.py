@@ -14,7 +14,7 @@ from simulator.config import SimulatorConfig
 from simulator.simulator import Simulator
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.jit import CACHE as SOURCES
+from synthetic.jit import CACHE as SYNTHETIC
 
 
 def simulate(names: list[str], clock_offset: str | None = None, **choices: Any) -> None:
@@ -27,7 +27,7 @@ def simulate(names: list[str], clock_offset: str | None = None, **choices: Any) 
         config = SimulatorConfig(instruments=tuple(map(Instrument.parse, names)), clock_offset_s=offset_s, **choices)
     except ValueError as e:
         raise TickwaxError(f"simulate: {e}") from None
-    announce(SOURCES, "kernel.advance", 6)
+    announce(SYNTHETIC, "kernel.advance", 6)
     asyncio.run(_run(Simulator(config, time.time_ns)))
 
 

@@ -13,7 +13,7 @@ from dataflows.terminal import prose
 from dataflows.text_table import TextTable, show
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.jit import CACHE as SOURCES
+from synthetic.jit import CACHE as SYNTHETIC
 
 _NS_PER_MS = 1_000_000
 
@@ -30,7 +30,7 @@ def synth(flags: dict[str, Any], span: str, seed: int, start: str) -> None:
     instruments = [Instrument.parse(s) for s in settings.symbols]
     span_ns, start_ns = _span(span), _start(start)
     before = perf_counter()
-    announce(SOURCES, "kernel.advance", 6)
+    announce(SYNTHETIC, "kernel.advance", 6)
     with instrument_bars(instruments, span_ns) as progress:
         written = write_synthetic_tape(
             root,

@@ -18,6 +18,7 @@ from operators.jit import CACHE as OPERATORS
 from sources.jit import CACHE as SOURCES
 from sources.jit import KernelCache
 from sources.kernel_files import KernelFiles, held, obstacle
+from synthetic.jit import CACHE as SYNTHETIC
 
 ROOT = Path(__file__).parents[2]
 STRANGER = 54321  # a user id that no account has
@@ -138,7 +139,9 @@ def test_the_folder_is_named_by_all_that_a_kernel_calls():
     """A kernel's machine code holds that of its callees, so their sources must be among those of its folder."""
     importlib.import_module("operators.feature_engine")
     importlib.import_module("sources.tape.check")
-    covered = {"operators": OPERATORS, "sources": SOURCES}
+    importlib.import_module("simulator.text")
+    importlib.import_module("synthetic.market")
+    covered = {"operators": OPERATORS, "simulator": SYNTHETIC, "sources": SOURCES, "synthetic": SYNTHETIC}
     kernels = [
         (module, value)
         for name, module in list(sys.modules.items())
@@ -153,7 +156,8 @@ def test_the_folder_is_named_by_all_that_a_kernel_calls():
         called = [kernel.py_func.__globals__.get(name) for name in kernel.py_func.__code__.co_names]
         for callee in called:
             if isinstance(callee, Dispatcher):
-                assert callee.py_func.__module__.partition(".")[0] == package, (kernel, callee)
+                assert callee.py_func.__module__.partition(".")[0] in covered, (kernel, callee)
+                assert covered[callee.py_func.__module__.partition(".")[0]] is covered[package], (kernel, callee)
 
 
 def test_a_changed_callee_makes_another_folder(tmp_path, monkeypatch):
@@ -200,4 +204,8 @@ class TestStranger:
         assert done.stdout == "True\n", done.stderr
         assert done.stderr.count("compiled kernels cannot be kept") == 1
         assert f"{home}/.cache" in done.stderr
-        assert [*ROOT.glob("operators/**/*.nbi"), *ROOT.glob("sources/**/*.nbi")] == []
+        assert [
+            *ROOT.glob("operators/**/*.nbi"),
+            *ROOT.glob("sources/**/*.nbi"),
+            *ROOT.glob("synthetic/**/*.nbi"),
+        ] == []

@@ -1,0 +1,6 @@
+"""The kernels of the synthetic market and its exchange: compiled as all kernels are (`sources.jit`)."""
+
+from sources.jit import KernelCache
+
+CACHE = KernelCache("synthetic", "synthetic/**/*.py", "simulator/**/*.py", "sources/events.py", "sources/jit.py")
+kernel = CACHE.kernel
