@@ -77,6 +77,7 @@ class BinanceDecoder:
         capture_of: str | None = None,
         partial: str | None = None,
         clock: ClockBound | None = None,
+        merge: bool = False,
     ) -> None:
         """Args:
         depth: a depth event.
@@ -86,6 +87,8 @@ class BinanceDecoder:
             the name of its stream. Without it such frames are bad.
         partial: a stream of partial books, such as ``depth20@100ms``, each of which is taken for a snapshot.
         clock: what exchange times are held against; the outer bound if there is none.
+        merge: messages of every stream of diffs and of prints of a symbol, each with what it is counted as if another
+            one has told the same; otherwise of the first one seen.
         """
         self._clock = clock or ClockBound()
         self.ignored: Counter[str] = Counter()
@@ -93,6 +96,7 @@ class BinanceDecoder:
         self.bare_books = 0  # REST replies met among the frames
         self._capture_of = capture_of
         self._partial = partial
+        self._merge = merge
         self._depth: msgspec.json.Decoder[Envelope[Depth]] = msgspec.json.Decoder(Envelope[depth])  # type: ignore[valid-type]
         self._bare_depth: msgspec.json.Decoder[Depth] = msgspec.json.Decoder(depth)
         self._book: msgspec.json.Decoder[Book] = msgspec.json.Decoder(book)
@@ -116,6 +120,10 @@ class BinanceDecoder:
         route = self._route(stream)
         return None if route.kind else route.label
 
+    def beside(self, stream: str) -> str:
+        """What diffs of ``stream`` are counted as if another stream has told the same."""
+        return self._route(stream).label
+
     def decode(self, frames: Sequence[Frame]) -> list[Message]:
         """Messages of ``frames``, in order; bytes that cannot be understood become a `BadFrame`."""
         out: list[Message] = []
@@ -135,7 +143,17 @@ class BinanceDecoder:
                     places.append((len(out), index))
                     sides += (d.bids, d.asks)
                     out.append(
-                        BookMessage(d.symbol, DELTA, exchange_ts, receive_ts, d.first, d.final, d.previous, NO_LEVELS)
+                        BookMessage(
+                            d.symbol,
+                            DELTA,
+                            exchange_ts,
+                            receive_ts,
+                            d.first,
+                            d.final,
+                            d.previous,
+                            NO_LEVELS,
+                            route.label,
+                        )
                     )
                 elif route.kind == "snapshot":
                     self.bare_books += 1
@@ -204,7 +222,11 @@ class BinanceDecoder:
         if d.price == 0.0:
             raise ValueError("a print of price 0")
         self._clock.check(exchange_ts, receive_ts)
-        return TradeMessage(d.symbol, exchange_ts, receive_ts, d.id, side, d.price, d.size)
+        message = TradeMessage(d.symbol, exchange_ts, receive_ts, d.id, side, d.price, d.size)
+        if self._merge:
+            message.stream = route.kind
+            message.first, message.final = _numbers(d)
+        return message
 
     def _ignore(self, label: str) -> None:
         tally(self.ignored, label)
@@ -255,8 +277,20 @@ class BinanceDecoder:
         """The route of a stream of books or prints: of several of a symbol, the first one seen is recorded.
 
         They tell the same, cut otherwise: two diff streams are two chains, both print streams carry the same trades.
+        Whoever merges them gets all, each with a label.
         """
         taken = self._print_stream if kind in self._prints else self._book_stream
         if taken.setdefault(symbol, stream) != stream:
+            if self._merge and (kind in self._prints or self._partial is None):
+                return _Route(kind, symbol, f"{stream} beside {taken[symbol]}", bare)
             return _Route("", symbol, f"{stream} beside {taken[symbol]}")
         return _Route(kind, symbol, "", bare)
+
+
+def _numbers(print_: Trade | AggTrade) -> tuple[int, int]:
+    """The first and last trade that a print tells of; -1 where that is not known."""
+    if isinstance(print_, Trade):
+        return print_.id, print_.id
+    first, final = print_.first, print_.last
+    known = type(first) is type(final) is int and 0 <= first <= final < 10**18
+    return (first, final) if known else (-1, -1)

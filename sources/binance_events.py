@@ -60,7 +60,11 @@ class Trade(msgspec.Struct, gc=False, rename={"time": "T", "symbol": "s", "id": 
     st: int = 1
 
 
-class AggTrade(msgspec.Struct, gc=False, rename={"time": "T", "symbol": "s", "id": "a", "price": "p", "size": "q"}):
+class AggTrade(
+    msgspec.Struct,
+    gc=False,
+    rename={"time": "T", "symbol": "s", "id": "a", "price": "p", "size": "q", "first": "f", "last": "l"},
+):
     time: MillisOrMicros
     symbol: str
     id: Id
@@ -69,6 +73,8 @@ class AggTrade(msgspec.Struct, gc=False, rename={"time": "T", "symbol": "s", "id
     m: bool
     X: str | None = None
     st: int = 1
+    first: Any = None  # number of the first trade
+    last: Any = None
 
 
 class Envelope(msgspec.Struct, Generic[T], gc=False):

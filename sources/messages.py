@@ -40,6 +40,7 @@ class BookMessage(msgspec.Struct, gc=False):
     final: int  # Binance `u` or `lastUpdateId`, Bybit `u`
     previous: int  # Binance futures `pu`; -1 where the venue sends none
     levels: Levels
+    beside: str = ""  # of a second stream of the book: what it is counted as if it tells nothing new
 
 
 class TradeMessage(msgspec.Struct, gc=False):
@@ -54,6 +55,10 @@ class TradeMessage(msgspec.Struct, gc=False):
     size: float
     name: str = ""  # the venue's own unique id where ``trade_id`` may repeat
     off_book: str = ""  # what the print is counted as, and not recorded, if it is not from the book; "" if it is
+    # Of a capture, that may hold two streams of the same prints:
+    stream: str = ""  # which kind of stream
+    first: int = -1  # numbers of the first and last trade that it tells of; -1 where that is not known
+    final: int = -1
 
 
 class BadFrame(NamedTuple):

@@ -78,6 +78,7 @@ class Numbers(NamedTuple):
     first: Int64s
     final: Int64s
     previous: Int64s
+    exchange_ts: Int64s  # ns
 
 
 class ChainRule(NamedTuple):
@@ -117,7 +118,7 @@ class DiffSequencer:
     def delta(self, message: BookMessage) -> Outcome:
         """Judge the next delta; one that breaks the chain is held as the first of a new one."""
         if self._final is not None:
-            if self._rule.follows(message, self._final):
+            if self._continues(message, self._final):
                 self._final = message.final
                 return Outcome.EMIT
         elif self._snapshot is not None:
@@ -194,8 +195,11 @@ class DiffSequencer:
         self._final = chain[-1].final
         return rest
 
+    def _continues(self, message: BookMessage, final: int) -> bool:
+        return bool(self._rule.follows(message, final))
+
     def _hold(self, message: BookMessage) -> None:
-        if self._buffer and not self._rule.follows(message, self._buffer[-1].final):
+        if self._buffer and not self._continues(message, self._buffer[-1].final):
             self.gaps += 1
             self.lost()
         if len(self._buffer) >= self._limit:

@@ -50,7 +50,7 @@ class RestBook(msgspec.Struct, gc=False, rename={"number": "lastUpdateId"}):
 
 
 def decoder(
-    capture_of: str | None = None, partial: str | None = None, clock: ClockBound | None = None
+    capture_of: str | None = None, partial: str | None = None, clock: ClockBound | None = None, merge: bool = False
 ) -> BinanceDecoder:
     """A decoder of one connection, or of a capture of one symbol; as `BinanceDecoder`."""
-    return BinanceDecoder(DepthEvent, RestBook, RestBook, capture_of, partial, clock)
+    return BinanceDecoder(DepthEvent, RestBook, RestBook, capture_of, partial, clock, merge)

@@ -44,11 +44,19 @@ class _Prints(NamedTuple):
     first: str  # name of the first column
     time: int
     maker: int
+    stream: str  # the same prints live
+    trades: tuple[int, int]  # places of the numbers of the first and last trade
 
 
 _LAYOUTS = {
-    "um": (_Prints("trades", 6, "id", 4, 5), _Prints("aggTrades", 7, "agg_trade_id", 5, 6)),
-    "spot": (_Prints("trades", 7, "id", 4, 5), _Prints("aggTrades", 8, "agg_trade_id", 5, 6)),
+    "um": (
+        _Prints("trades", 6, "id", 4, 5, "trade", (0, 0)),
+        _Prints("aggTrades", 7, "agg_trade_id", 5, 6, "aggTrade", (3, 4)),
+    ),
+    "spot": (
+        _Prints("trades", 7, "id", 4, 5, "trade", (0, 0)),
+        _Prints("aggTrades", 8, "agg_trade_id", 5, 6, "aggTrade", (3, 4)),
+    ),
 }
 
 
@@ -130,6 +138,7 @@ def _print(layout: _Prints, symbol: str, row: Row | None) -> TradeMessage | None
     if len(row) != layout.columns:
         raise ValueError("another number of columns")
     at = _time(row[layout.time])
+    first, final = (natural(row[place], "a trade's number") for place in layout.trades)
     return TradeMessage(
         symbol,
         at,
@@ -138,6 +147,9 @@ def _print(layout: _Prints, symbol: str, row: Row | None) -> TradeMessage | None
         word(row[layout.maker], "is_buyer_maker", _MAKER),
         decimal(row[1], "price", allow_zero=False),
         decimal(row[2], "quantity"),
+        stream=layout.stream,
+        first=first,
+        final=final,
     )
 
 

@@ -18,6 +18,7 @@ from sources.messages import TradeMessage
 from sources.venues import venue
 
 COLUMNS = ("timestamp", "symbol", "side", "size", "price")
+_ID = "trdMatchID"  # not in every file
 
 _SECONDS = re.compile(r"([0-9]{10})(?:\.([0-9]{1,9}))?", re.ASCII)
 _SIDES = {"Buy": 1, "Sell": -1}
@@ -49,6 +50,8 @@ def _open(path: Path, header: Row) -> Opened:
         raise TickwaxError(f"{path}: columns {','.join(header)[:200]}: expected {','.join(COLUMNS)}")
     time, name, side, size, price = (header.index(column) for column in COLUMNS)
 
+    unique = header.index(_ID) if _ID in header else None
+
     def read_row(row: Row | None) -> TradeMessage | None:
         if row is None:
             return None
@@ -57,9 +60,8 @@ def _open(path: Path, header: Row) -> Opened:
         symbol = row[name]
         at = _seconds(row[time])
         aggressor = word(row[side], "side", _SIDES)
-        return TradeMessage(
-            symbol, at, at, 0, aggressor, decimal(row[price], "price", allow_zero=False), decimal(row[size], "size")
-        )
+        price_paid, amount = decimal(row[price], "price", allow_zero=False), decimal(row[size], "size")
+        return TradeMessage(symbol, at, at, 0, aggressor, price_paid, amount, "" if unique is None else row[unique])
 
     return Opened(read_row, headed=True, book=False)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from sources.binance_futures.decode import decoder as futures_decoder
+from sources.binance_spot.decode import decoder as spot_decoder
 from sources.bounds import is_time
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
@@ -58,7 +60,8 @@ def read(
     """
     if venue.name not in VENUES:
         raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(VENUES)}")
-    run = ImportRun(venue, venue.decoder(), find_tail, stats, salvage=salvage)
+    decoder = (spot_decoder if venue.name == "binance_spot" else futures_decoder)(merge=True)
+    run = ImportRun(venue, decoder, find_tail, stats, salvage=salvage)
     entries = heapq.merge(*(_entries(path, stats, progress, salvage) for path in paths), key=lambda e: e.receive_ts)
     frames: list[Frame] = []
     places: list[str] = []

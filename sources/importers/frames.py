@@ -21,7 +21,7 @@ from sources.messages import FIRST_MICROS, NS_PER_MS, NS_PER_US
 OTHER, DEPTH, PRINT, AGGREGATE = 0, 1, 2, 3
 
 _SHORTEST_ROW = 9  # bytes
-_KEYS = (b"T", b"E", b"s", b"U", b"u", b"pu", b"t", b"a", b"p", b"q", b"m", b"X", b"b", b"st")
+_KEYS = (b"T", b"E", b"s", b"U", b"u", b"pu", b"t", b"a", b"p", b"q", b"m", b"X", b"b", b"st", b"f", b"l")
 (
     _TIME,
     _SENT,
@@ -37,7 +37,9 @@ _KEYS = (b"T", b"E", b"s", b"U", b"u", b"pu", b"t", b"a", b"p", b"q", b"m", b"X"
     _PRINT_KIND,
     _B,
     _MARKET_NUMBER,
-) = range(14)
+    _FIRST_TRADE,
+    _LAST_TRADE,
+) = range(16)
 _KEY_TEXT = np.array([list(key.ljust(2, b"\0")) for key in _KEYS], np.uint8)
 
 _DATA = np.frombuffer(b',"data":{', np.uint8)
@@ -75,10 +77,11 @@ class Frames(NamedTuple):
     """Frames and the rows they make."""
 
     good: Bools  # (frames,): taken by the kernel; the others mean nothing but `row`
+    what: Int64s  # (frames,): as in `Spans`
     delta: Bools  # (frames,): of a book; otherwise a trade
-    first: Int64s  # (frames,): numbers of a delta, as in `BookMessage`
-    final: Int64s
-    previous: Int64s
+    first: Int64s  # (frames,): numbers of a delta, as in `BookMessage`; of a print the first trade
+    final: Int64s  # of a print its own number
+    previous: Int64s  # of a print the last trade
     exchange_ts: Int64s  # (frames,), ns
     receive_ts: Int64s
     row: Int64s  # (frames + 1,): frame i makes rows row[i] to row[i + 1]
@@ -113,6 +116,7 @@ def parse_frames(text: bytes, spans: Spans, symbol: str, spot: bool) -> Frames:
     )
     frames = Frames(
         good=np.zeros(count, np.bool_),
+        what=spans.what,
         delta=spans.what == DEPTH,
         first=np.zeros(count, np.int64),
         final=np.zeros(count, np.int64),
@@ -313,6 +317,11 @@ def _print(text: Bytes, what: int, value: Int64s, frames: Frames, frame: int, ro
     kind = value[_PRINT_KIND]
     frames.exchange_ts[frame] = time
     frames.final[frame] = trade_id
+    frames.first[frame] = frames.previous[frame] = trade_id
+    if what == AGGREGATE:
+        first, last = _natural(text, value[_FIRST_TRADE]), _natural(text, value[_LAST_TRADE])
+        known = 0 <= first <= last
+        frames.first[frame], frames.previous[frame] = (first, last) if known else (-1, -1)
     frames.rows.price[row] = price
     frames.rows.size[row] = size
     frames.rows.side[row] = -1 if maker else 1

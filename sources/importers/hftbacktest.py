@@ -1,9 +1,9 @@
 """Raw captures of Binance's streams: a line is ``<receive time> <JSON>`` (hftbacktest's collector).
 
 The receive time is in nanoseconds or microseconds, told apart by its digits. The JSON is a frame of a combined stream,
-the data of a frame alone, or a REST book of the captured symbol. Of several diff streams of the symbol the first one
-met is taken. A capture without diffs, but with partial books (``@depth20``), is one of books of known depth: each of
-them is a snapshot.
+the data of a frame alone, or a REST book of the captured symbol. Of several diff streams of the symbol, and of
+``@trade`` and ``@aggTrade``, each update and trade is taken from the one that tells it first. A capture without diffs,
+but with partial books (``@depth20``), is one of books of known depth: each of them is a snapshot.
 """
 
 import re
@@ -22,17 +22,18 @@ from sources.binance_spot.decode import decoder as spot_decoder
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch, Int64s
 from sources.importers import bybit_capture
-from sources.importers.bulk import record
+from sources.importers.bulk import message, record
 from sources.importers.files import Progress, line_blocks, read_ahead
 from sources.importers.frames import AGGREGATE, DEPTH, OTHER, PRINT, Spans, parse_frames
 from sources.importers.lines import UNKNOWN, Lines, StreamTable, index_lines, stream_table
+from sources.importers.overlap import RepeatedBooks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.sniff import venue_of
 from sources.importers.stats import ImportStats
 from sources.importers.venues import CAPTURED, VENUES
 from sources.instrument import Instrument, shown
 from sources.messages import bad_frame
-from sources.sequencer import DiffSequencer, SnapshotSequencer
+from sources.sequencer import DiffSequencer
 from sources.venues import venue
 
 _LOOK_BLOCKS = 32  # of a capture: within so much text every stream that was asked for has spoken
@@ -71,11 +72,10 @@ def read(
         raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(CAPTURED)}")
     spot = instrument.venue == "binance_spot"
     book_stream = _partial_books(paths[0], instrument.symbol)
-    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, book_stream)
+    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, book_stream, merge=True)
     of = venue(instrument.venue)
-    if book_stream:
-        of = of._replace(sequencer=partial(SnapshotSequencer, numbered=False))
-    run = ImportRun(of, decoder, find_tail, stats, instrument.symbol, salvage)
+    sequencer = partial(RepeatedBooks, numbered=False) if book_stream else None
+    run = ImportRun(of, decoder, find_tail, stats, instrument.symbol, salvage, sequencer)
     for path in paths:
         capture = _Capture(path, instrument.symbol, spot, decoder, run)
         with run.reading(path), closing(read_ahead(capture.indexed(progress))) as blocks:
@@ -120,6 +120,7 @@ class _Capture:
         self._table: StreamTable = stream_table()
         self._labels: list[str | None] = []  # by stream: what its frames are counted as if they are not wanted
         self._whats: list[int] = []  # by stream: what its frames are
+        self._beside: list[str] = [""]  # by stream, last for `UNKNOWN`: what its diffs are if they tell nothing new
         self._first_line = 1  # of the block
         self._time: int | None = None  # receive time of the last good line of the blocks before
         self._before = self._streamed()
@@ -179,6 +180,7 @@ class _Capture:
             label = name[1:] if of_all else self._decoder.ignores(name) if ours else "other symbols"
             self._labels.append(label)
             what = OTHER if _PARTIAL.fullmatch(kind) else _PRINTS.get(kind, DEPTH)
+            self._beside.insert(place, self._decoder.beside(name) if label is None else "")
             self._whats.append(_UNWANTED if label is not None else what)
         return np.array([*self._whats, OTHER])
 
@@ -198,11 +200,15 @@ class _Capture:
             return
         spans = Spans(lines.start[rows], lines.stop[rows], lines.receive_ts[rows], what)
         frames = parse_frames(lines.text, spans, self._symbol, self._spot)
-        taken = int(frames.good.sum())
-        self._run.stats.frames += taken
-        self._run.met[self._symbol] += taken
-        self._run.count_books(self._symbol, int((frames.good & frames.delta).sum()))
-        record(feed, feed.sequencer, self._symbol, frames, lambda start, stop: self._slow(lines, rows[start:stop]))
+        self._run.stats.frames += int(frames.good.sum())
+
+        def apply(start: int, stop: int) -> None:
+            besides = [self._beside[stream] for stream in lines.stream[rows[start:stop]]]
+            messages = [message(frames, start + n, self._symbol, beside) for n, beside in enumerate(besides)]
+            self._run.apply(messages, lambda n: self._where(lines, int(rows[start + n])))
+
+        counts = record(feed, feed.sequencer, frames, lambda start, stop: self._slow(lines, rows[start:stop]), apply)
+        self._run.count(self._symbol, *counts)
 
     def _slow(self, lines: Lines, rows: Int64s) -> None:
         """Frames that are out of the ordinary, through the decoder."""

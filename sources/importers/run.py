@@ -9,8 +9,9 @@ from sources.builder import TapeBuilder, TapeTail
 from sources.contracts import NoContract, check_contract
 from sources.errors import BadName, TickwaxError
 from sources.events import InstrumentBatch
-from sources.feed import Feed
+from sources.importers.feed import RecordedFeed
 from sources.importers.files import DamagedFile
+from sources.importers.overlap import SEQUENCERS, Recorded
 from sources.importers.sniff import other_venue
 from sources.importers.stats import ImportStats, utc_text
 from sources.instrument import Instrument
@@ -31,21 +32,25 @@ class ImportRun:
         stats: ImportStats,
         symbol: str | None = None,
         salvage: bool = False,
+        sequencer: Callable[[], Recorded] | None = None,
     ) -> None:
         """Args:
         find_tail: what an instrument's rows are appended to.
         symbol: import no other.
         salvage: take what stands before the damage of a damaged file.
+        sequencer: of an instrument's book; by default that of the venue.
         """
+        self._sequencer = sequencer or SEQUENCERS[venue.name]
         self.stats = stats
         self._venue = venue
         self._decoder = decoder
         self._find_tail = find_tail
         self._symbol = symbol
         self.salvage = salvage
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, RecordedFeed] = {}
         self._instruments: dict[str, Instrument] = {}
         self.met: Counter[str] = Counter()  # messages by symbol, those not imported too
+        self._repeated: Counter[str] = Counter()  # of these, those that told nothing new
         self.venue = venue.name
         self._books: Counter[str] = Counter()  # of these, those of the book
         self._unbegun: Path | None = None  # the file that is read, until its first time is known
@@ -93,7 +98,7 @@ class ImportRun:
             )
         self._begun = receive_ts, path
 
-    def feed(self, symbol: str) -> Feed | None:
+    def feed(self, symbol: str) -> RecordedFeed | None:
         """The feed of a symbol; None when it is not to be imported.
 
         Raises:
@@ -104,7 +109,7 @@ class ImportRun:
         if symbol not in self._feeds:
             instrument = Instrument.parse(f"{self._venue.name}:{symbol}")
             check_contract(instrument)
-            self._feeds[symbol] = Feed(self._venue.sequencer(), TapeBuilder(self._find_tail(instrument)))
+            self._feeds[symbol] = RecordedFeed(self._sequencer(), TapeBuilder(self._find_tail(instrument)))
             self._instruments[symbol] = instrument
         return self._feeds[symbol]
 
@@ -137,7 +142,7 @@ class ImportRun:
         self._decoder.ignored.clear()
         for symbol, feed in self._feeds.items():
             stats = self.stats.of(self._instruments[symbol])
-            stats.frames = self.met[symbol]
+            stats.frames = self.met[symbol] - self._repeated[symbol]
             stats.books = self._books[symbol]
             stats.unusable = feed.sequencer.snapshots_unusable
             stats.trades, stats.snapshots = feed.trades, feed.snapshots
@@ -169,15 +174,16 @@ class ImportRun:
             self.met[message.symbol] += 1
             if feed is None:
                 self.stats.ignored["other symbols"] += 1
-            elif isinstance(message, TradeMessage):
-                feed.trade(message)
-            else:
-                self.count_books(message.symbol, 1)
-                feed.book(message)
+            elif label := feed.take(message):
+                self._repeated[message.symbol] += 1
+                self.stats.ignored[label] += 1
+            elif not isinstance(message, TradeMessage):
+                self._books[message.symbol] += 1
 
-    def count_books(self, symbol: str, count: int) -> None:
-        """Count good book messages."""
-        self._books[symbol] += count
+    def count(self, symbol: str, messages: int, books: int) -> None:
+        """Count good messages that were recorded, and those of the book among them."""
+        self.met[symbol] += messages
+        self._books[symbol] += books
 
     def _look_elsewhere(self, frames: Sequence[Frame], messages: Sequence[Message]) -> None:
         """Find out whether the first bad book frame is a good one of another venue."""

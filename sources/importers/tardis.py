@@ -17,10 +17,12 @@ from sources.contracts import NoContract, check_contract
 from sources.errors import BadName, TickwaxError
 from sources.events import InstrumentBatch, Int64s
 from sources.importers.files import DamagedFile, Progress
+from sources.importers.prints import Prints
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
 from sources.importers.tardis_csv import FAULTS, TORN, Block, intact_blocks, join, read_blocks
 from sources.instrument import Instrument
+from sources.messages import TradeMessage
 
 EXCHANGES = {"binance-futures": "binance_futures", "binance": "binance_spot", "bybit": "bybit_linear"}
 
@@ -226,6 +228,7 @@ class _Recorder:
         self._known = False  # a snapshot has come in these files
         self._changed = False  # and a delta behind it: in files of snapshots alone each one replaces the one before
         self._number = tail.book_sequence
+        self._prints = Prints()
         self._arrival = 0  # of the last message, as it is merged
         self._all = stats
         self._stats = stats.of(instrument)
@@ -264,15 +267,14 @@ class _Recorder:
         if side == 0 or block.size[row] == 0.0:
             self._all.ignored["trade of unknown side" if side == 0 else "print of size 0"] += 1
             return
+        at = int(block.exchange_ts[row]), int(block.receive_ts[row]), int(block.trade_id[row])
+        of = side, float(block.price[row]), float(block.size[row])
+        name = block.trade_name[row]
+        if label := self._prints.judge(TradeMessage("", *at, *of, name, stream="trade")):
+            self._all.ignored[label] += 1
+            return
         self._stats.trades += 1
-        self._builder.trade(
-            int(block.exchange_ts[row]),
-            int(block.receive_ts[row]),
-            int(block.trade_id[row]),
-            side,
-            float(block.price[row]),
-            float(block.size[row]),
-        )
+        self._builder.trade(*at, *of)
 
     def _book(self, block: Block, start: int, stop: int) -> None:
         receive_ts = int(block.receive_ts[start:stop].max())

@@ -65,6 +65,7 @@ class Block(NamedTuple):
     price: Float64s
     size: Float64s
     trade_id: Int64s  # 0 where it is no integer
+    trade_name: list[str]  # then the text instead; otherwise empty
     fault: Int64s  # what is wrong with the row, a place in FAULTS; 0 = nothing
 
     @property
@@ -205,18 +206,20 @@ def _block(batch: Any, trades: bool, numbers: Int64s, torn: Bools) -> Block:
     up, down = equals(batch["side"], "buy" if trades else "bid"), equals(batch["side"], "sell" if trades else "ask")
     snapshot = np.zeros(rows, np.bool_)
     flagged = up | down
-    trade_id = np.zeros(rows, np.int64)
+    trade_id, names = np.zeros(rows, np.int64), [""] * rows
     if trades:
         flagged |= equals(batch["side"], "unknown")
-        trade_id = integers(batch["id"], _INTEGER)[0]
+        trade_id, numbered = integers(batch["id"], _INTEGER)
+        if not numbered.all():
+            names = ["" if good else text for good, text in zip(numbered, _text_of(batch["id"]), strict=True)]
     else:
         snapshot = equals(batch["is_snapshot"], "true")
         flagged &= snapshot | equals(batch["is_snapshot"], "false")
     believed = exchange_ts - receive_ts <= MAX_AHEAD_NS
     return Block(
         number=numbers,
-        exchange=batch["exchange"].cast(pa.string()).to_pylist(),
-        symbol=batch["symbol"].cast(pa.string()).to_pylist(),
+        exchange=_text_of(batch["exchange"]),
+        symbol=_text_of(batch["symbol"]),
         trade=np.full(rows, trades),
         snapshot=snapshot,
         exchange_ts=exchange_ts,
@@ -225,8 +228,15 @@ def _block(batch: Any, trades: bool, numbers: Int64s, torn: Bools) -> Block:
         price=price,
         size=size,
         trade_id=trade_id,
+        trade_name=names,
         fault=np.select([torn, ~timed, ~arrived, ~believed, ~priced, ~sized, ~flagged], range(1, _DAMAGED), 0),
     )
+
+
+def _text_of(column: Any) -> list[str]:
+    """Values of a column."""
+    values: list[str] = column.cast(pa.string()).to_pylist()
+    return values
 
 
 def _wide(batch: Any, levels: int, numbers: Int64s, torn: Bools) -> Block:

@@ -78,7 +78,7 @@ def read(
 def _decoder(instrument: Instrument) -> Decoder:
     if instrument.venue == "bybit_linear":
         return BybitDecoder()
-    return (spot_decoder if instrument.venue == "binance_spot" else futures_decoder)(instrument.symbol)
+    return (spot_decoder if instrument.venue == "binance_spot" else futures_decoder)(instrument.symbol, merge=True)
 
 
 def nanoseconds(match: re.Match[bytes]) -> int | None:

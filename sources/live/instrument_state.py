@@ -6,9 +6,9 @@ from collections import deque
 from sources.feed import Feed
 from sources.instrument import Instrument
 from sources.live.staleness import Silence
-from sources.live.trade_deduplicator import TradeDeduplicator
 from sources.live.websocket import Socket
 from sources.messages import BookMessage, Message, TradeMessage
+from sources.trade_deduplicator import TradeDeduplicator
 
 HELD_LIMIT = 4096  # messages of a new connection that wait for the hand-over
 _FREE_ATTEMPTS = 2

@@ -168,6 +168,6 @@ def test_run_is_delta_by_delta(holes: list[int]) -> None:
     for s in (one, many):
         s.snapshot(snapshot(0))
         assert s.delta(delta(0, 0, -1)) is EMIT
-    columns = Numbers(*(np.array([getattr(m, name) for m in messages]) for name in ("first", "final", "previous")))
+    columns = Numbers(*(np.array([getattr(m, name) for m in messages]) for name in Numbers._fields))
     count = many.run(columns)
     assert [one.delta(m) is EMIT for m in messages[: count + 1]] == ([True] * count + [False])[: len(messages)]

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
+from sources.events import Int64s
 from sources.messages import TradeMessage
 
 _NAMES_KEPT = 2048  # prints remembered by name; a reconnect repeats a few dozen
@@ -24,7 +27,8 @@ class TradeDeduplicator:
     prints in a row agree on them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names_kept: int = _NAMES_KEPT) -> None:
+        self._names_kept = names_kept
         self._last: int | None = None
         self._last_ts = 0  # ns, exchange time of the print of that number
         self._excused = False
@@ -43,7 +47,7 @@ class TradeDeduplicator:
             return Verdict(repeated=True)
         if message.name:
             self._names[message.name] = None
-            if len(self._names) > _NAMES_KEPT:
+            if len(self._names) > self._names_kept:
                 del self._names[next(iter(self._names))]
             return Verdict()
         excused, self._excused = self._excused, False
@@ -58,6 +62,21 @@ class TradeDeduplicator:
         if message.name:
             return message.name in self._names
         return self._last is not None and message.trade_id <= self._last and message.exchange_ts <= self._last_ts
+
+    def fresh(self, trade_id: Int64s) -> int:
+        """How many of consecutive prints, from the first on, are new and numbered on from the one before."""
+        if len(trade_id) == 0:
+            return 0
+        before = int(trade_id[0]) - 1 if self._last is None else self._last
+        missing = np.diff(trade_id, prepend=before) - 1
+        odd = np.flatnonzero((missing < 0) | (missing > _MOST_MISSING))
+        return int(odd[0]) if len(odd) else len(trade_id)
+
+    def take(self, trade_id: Int64s, exchange_ts: Int64s) -> None:
+        """Take consecutive prints that are `fresh`; as `judge` of each."""
+        if len(trade_id):
+            self._last, self._last_ts = int(trade_id[-1]), max(self._last_ts, int(exchange_ts.max()))
+            self._excused, self._run = False, 0
 
     def follows(self, message: TradeMessage) -> bool:
         """Whether the print's number is the next one."""

@@ -1,7 +1,7 @@
 """Prints by number and by name: repeated, missing, numbered anew, numbered beyond belief."""
 
-from sources.live.trade_deduplicator import TradeDeduplicator
 from sources.messages import TradeMessage
+from sources.trade_deduplicator import TradeDeduplicator
 
 
 def trade(number: int, name: str = "", ts: int | None = None) -> TradeMessage:

@@ -1,0 +1,58 @@
+"""Prints of recordings, in which they may come twice: repeated lines, overlapping files, two streams of the same."""
+
+from typing import NamedTuple
+
+from sources.events import Int64s
+from sources.messages import TradeMessage
+from sources.sequencer import AHEAD_NS
+from sources.trade_deduplicator import TradeDeduplicator
+
+_NAMES_KEPT = 1 << 17  # prints remembered by name; overlapping files may repeat hours of a market
+REPEATED = "repeated prints"
+
+
+class _Told(NamedTuple):
+    final: int  # number of the last trade; -1 where that is not known
+    exchange_ts: int  # ns
+
+
+class Prints:
+    """One instrument's prints; of ``@trade`` and ``@aggTrade``, which tell the same, each from whichever is first.
+
+    An aggregate names the trades that it is of. One that does not cannot be held against single ones: then the kind of
+    stream that was first is taken alone. Numbers that are old at a time newer by `AHEAD_NS` are counted anew.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[str, TradeDeduplicator] = {}
+        self._told: dict[str, _Told] = {}
+
+    def judge(self, message: TradeMessage) -> str:
+        """Take the next print; tells what it is counted as if it is not new, otherwise nothing."""
+        if not (message.stream or message.name):
+            return ""  # without numbers there are no repetitions
+        if self._of(message.stream).judge(message).repeated:
+            return REPEATED
+        for other, told in self._told.items():
+            if other != message.stream and (
+                min(message.first, told.final) < 0
+                or (message.first <= told.final and message.exchange_ts - told.exchange_ts <= AHEAD_NS)
+            ):
+                return f"{message.stream} beside {other}"
+        self._told[message.stream] = _Told(message.final, message.exchange_ts)
+        return ""
+
+    def fresh(self, stream: str, trade_id: Int64s) -> int:
+        """How many of consecutive prints of one stream, from the first on, are new beyond question."""
+        return 0 if self._told.keys() - {stream} else self._of(stream).fresh(trade_id)
+
+    def take(self, stream: str, trade_id: Int64s, final: Int64s, exchange_ts: Int64s) -> None:
+        """Take consecutive prints that are `fresh`; as `judge` of each."""
+        self._of(stream).take(trade_id, exchange_ts)
+        if len(final):
+            self._told[stream] = _Told(int(final[-1]), int(exchange_ts[-1]))
+
+    def _of(self, stream: str) -> TradeDeduplicator:
+        if stream not in self._streams:
+            self._streams[stream] = TradeDeduplicator(_NAMES_KEPT)
+        return self._streams[stream]
