@@ -121,7 +121,7 @@ class Replay:
         self.locks.append(DataSetLock(path, cluster(), say))
 
     def _unlock(self) -> None:
-        for lock in self.locks:
+        for lock in reversed(self.locks):  # the first may have made the folder that holds them all
             lock.release()
         self.locks.clear()
         if self.states is not None:
@@ -168,6 +168,17 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
     Raises:
         TickwaxError: the tape cannot be read, has none of the instruments asked for, or the features are there already.
     """
+    locks: list[DataSetLock] = []
+    try:
+        return _prepare(settings, recovery, share, locks)
+    except BaseException:
+        for lock in reversed(locks):
+            lock.release()
+        raise
+
+
+def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None, locks: list[DataSetLock]) -> Replay:
+    """As `prepare_replay`; ``locks`` is filled with those of the data sets that are held."""
     keep_freed_memory()
     config = settings.feature_config()
     readers: list[TapeReader] = []
@@ -185,7 +196,7 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
     engines: dict[Instrument, FeatureEngine] = {}
     make_engine = engine_factory(settings, config, engines)
     flow = Dataflow("tickwax_replay")
-    replay = Replay(flow, progress, {}, engines, alone=not (share or cluster()))
+    replay = Replay(flow, progress, {}, engines, alone=not (share or cluster()), locks=locks)
     if recovery:
         replay.states = StateFiles(recovery.directory, recovery.backup_seconds, time.monotonic, replay.stop_with_error)
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns

@@ -33,6 +33,7 @@ _live.stop_on_signals()
 
 
 def _finish() -> None:
+    _live.release()
     for line in _live.closing_lines():
         say(line)
     if _live.left:

@@ -43,7 +43,7 @@ from sinks.tape import tape_form
 from sinks.write_ahead_log import Rotation
 from sources.balance import BY_HASH, Placement, plain
 from sources.builder import TapeTail
-from sources.errors import TickwaxError
+from sources.errors import DiskFailure, TickwaxError
 from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.journal_kernels import compile_kernels
@@ -91,7 +91,7 @@ class Live:
     def release(self) -> None:
         """Let others write to the data sets; for after the flow."""
         self.telemetry.liveness.end()
-        for lock in self.locks:
+        for lock in reversed(self.locks):  # the first may have made the folder that holds them all
             lock.release()
 
     def patience(self) -> float | None:
@@ -133,6 +133,14 @@ class Live:
         late = threading.Timer(_GRACE, self._exit, ("it took longer than 5 s to stop", 1))
         late.daemon = True
         late.start()
+
+    def fail(self, error: Exception, code: int) -> None:
+        """End the process with one line: of an exception that leaves a callback Bytewax would print a Rust and a Python
+        traceback, and in a cluster nothing. What has been recorded is in journals."""
+        say(in_a_line(error))
+        if not isinstance(error, DiskFailure):  # a disk that does not answer would hold the process
+            self.release()
+        os._exit(exit_code(error, code))
 
     def _exit(self, line: str, code: int) -> None:
         say(line)
@@ -187,7 +195,7 @@ def prepare_live(
             rotation,
             time.monotonic,
             count,
-            lambda error: stop_with_error(error, 1),
+            lambda error: live.fail(error, 1),
             live.patience,
             partial(tell_damage, name),
         )
@@ -206,9 +214,9 @@ def prepare_live(
         live.stop,
         settings.duration.ns if settings.duration else None,
         past.tail if past else lambda instrument: TapeTail(),
-        lambda error: stop_with_error(error, 2),
+        lambda error: live.fail(error, 2),
         placement,
-        on_failure=lambda error: stop_with_error(error, 1),
+        on_failure=lambda error: live.fail(error, 1),
     )
     try:
         routed = op.input("live", flow, source)
@@ -216,11 +224,11 @@ def prepare_live(
         if settings.kafka.bootstrap and settings.tape.topic:
             from dataflows.kafka import publish_tape  # takes a quarter of a second, which most runs need not spend
 
-            live.publishers += publish_tape(tape, settings, lambda error: stop_with_error(error, 2))
+            live.publishers += publish_tape(tape, settings, lambda error: live.fail(error, 2))
         if root:
             op.output("tape_parquet", tape, sink("tape", root, tape_form(settings.tape.compression), tape_rows))
         if with_features:
-            rows = features("features", routed, make_engine, on_error=partial(stop_with_error, code=1))
+            rows = features("features", routed, make_engine, on_error=partial(live.fail, code=1))
             if placement.weights:
                 rows = op.map("row_instrument", rows, named)
             wanted_sets = (
@@ -238,7 +246,7 @@ def prepare_live(
             if settings.kafka.bootstrap:
                 from dataflows.kafka import publish_live  # takes a quarter of a second, which most runs need not spend
 
-                live.publishers += publish_live(rows, settings, config, run, lambda error: stop_with_error(error, 2))
+                live.publishers += publish_live(rows, settings, config, run, lambda error: live.fail(error, 2))
             if watcher:
                 op.output("watcher", rows, watcher)
         if not (live.sinks or live.publishers or watcher):
@@ -252,13 +260,6 @@ def prepare_live(
 def _check_folder(name: str, path: Path, columns: list[Column], marks: Identity) -> None:
     same_columns(name, path, columns, [])
     check_folder(path, marks, set(), appended=True)
-
-
-def stop_with_error(error: Exception, code: int) -> None:
-    """End the process with one line: of an exception that leaves a callback Bytewax would print a Rust and a Python
-    traceback, and in a cluster nothing. What has been recorded is in journals."""
-    say(in_a_line(error))
-    os._exit(exit_code(error, code))
 
 
 def named(item: tuple[str, Any]) -> tuple[str, Any]:

@@ -1,9 +1,11 @@
 """What every writer asks of the disk: to have content on it, to lose what a killed run left, a line if it fails."""
 
+import contextlib
 import errno
 import os
 import shutil
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from sources.errors import DiskFailure, TickwaxError
@@ -55,6 +57,23 @@ def move(file: Path, to: Path) -> None:
         finally:
             part.unlink(missing_ok=True)
         file.unlink()
+
+
+def missing_folders(path: Path) -> list[Path]:
+    """What of a folder and the folders it is in is not there, the innermost first."""
+    missing = []
+    for folder in (path, *path.absolute().parents):
+        if folder.exists():
+            break
+        missing.append(folder)
+    return missing
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the innermost first, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def staging(root: Path, rest: str) -> Path:

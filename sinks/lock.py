@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from sinks.compaction import Damage, recover
-from sinks.disk import cannot_begin
+from sinks.disk import cannot_begin, missing_folders, remove_empty
 from sources.errors import TickwaxError
 from sources.tape.layout import beside
 
@@ -22,7 +22,8 @@ _NOTE = "writers"  # beside the data set: which cluster holds it
 class DataSetLock:
     """Holds a data set against other writers; the system lets go of a dead one.
 
-    The lock is a file, because NFS locks only what is open for writing; whoever is the last to let go removes it.
+    The lock is a file, because NFS locks only what is open for writing; whoever is the last to let go removes it, and
+    the folders that it made for the data set if they are empty still.
     Processes of a cluster share the lock, and a note beside it says which cluster that is.
     """
 
@@ -40,6 +41,7 @@ class DataSetLock:
         self._handles: list[int] = []
         self._root = root
         self._file = -1
+        self._made = missing_folders(root)
         try:
             root.mkdir(parents=True, exist_ok=True)
             check_writable(root)
@@ -64,15 +66,20 @@ class DataSetLock:
         self.release()
 
     def release(self) -> None:
-        """Let others write; may come more than once."""
+        """Let others write; may come more than once, and from several threads."""
+        made, self._made = self._made, []
         if self._file >= 0:
             with contextlib.suppress(OSError):
                 if _locked(self._file, fcntl.LOCK_EX):  # nobody else of the cluster holds it
+                    remove_empty(made[:1])  # the others hold the lock file
                     self._path.unlink()
+                    made = made[1:] if made and not made[0].exists() else []
+                else:
+                    made = []
             self._file = -1
-        for handle in self._handles:
-            os.close(handle)
-        self._handles.clear()
+        remove_empty(made)
+        while self._handles:
+            os.close(self._handles.pop())
 
     def _open(self, path: Path) -> int:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -69,7 +69,8 @@ def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
 
 def _tell(settings: Settings, live: Live | LiveTogether) -> None:
     show(data_set_table(live.sinks))
-    if "features" in live.sinks and (hint := try_line(settings.features.path)):
+    written = "features" in live.sinks and live.sinks["features"].rows_written
+    if written and (hint := try_line(settings.features.path)):
         line(hint)
     for text in live.closing_lines():
         prose(text)

@@ -1,5 +1,7 @@
 """Features from a recorded tape."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from dataflows.settings import Settings, load_settings
 from dataflows.summary import Replayed, data_set_table, replay_lines, try_line
 from dataflows.terminal import line, prose
 from dataflows.text_table import show
+from sinks.disk import missing_folders, remove_empty
 from sources.errors import TickwaxError
 
 
@@ -50,22 +53,22 @@ def run_replay(
     settings: Settings, workers: int = 1, recovery: Recovery | None = None, snapshot_seconds: int = 10
 ) -> Replay:
     """Replay to the end with a progress bar; an interruption leaves nothing but what is for a resumption."""
-    bytewax_recovery = recovery and recovery_config(recovery)
-    replay = prepare_replay(settings, recovery)
-    try:
-        replay.stop_on_signals()
-        ready_features()
-        with replay.progress:
-            cli_main(
-                replay.flow,
-                workers_per_process=workers,
-                epoch_interval=timedelta(seconds=snapshot_seconds),
-                recovery_config=bytewax_recovery,
-            )
-        replay.commit()
-    finally:
-        replay.abort()
-        replay.release_signals()
+    with recovery_store(recovery) as bytewax_recovery:
+        replay = prepare_replay(settings, recovery)
+        try:
+            replay.stop_on_signals()
+            ready_features()
+            with replay.progress:
+                cli_main(
+                    replay.flow,
+                    workers_per_process=workers,
+                    epoch_interval=timedelta(seconds=snapshot_seconds),
+                    recovery_config=bytewax_recovery,
+                )
+            replay.commit()
+        finally:
+            replay.abort()
+            replay.release_signals()
     return replay
 
 
@@ -76,19 +79,33 @@ def _recovery_folder(text: str) -> Path:
         raise TickwaxError(f"--recovery: {e}") from None
 
 
-def recovery_config(recovery: Recovery) -> RecoveryConfig:
-    """For Bytewax; a folder without a store gets one.
+@contextmanager
+def recovery_store(recovery: Recovery | None) -> Iterator[RecoveryConfig | None]:
+    """For Bytewax; a folder without a store gets one, which is removed if the run is refused, or gives nothing.
 
     Raises:
         TickwaxError: the folder cannot be made, or written to.
     """
+    if recovery is None:
+        yield None
+        return
+    store = recovery.directory
+    made, anew = missing_folders(store), False
     try:
-        recovery.directory.mkdir(parents=True, exist_ok=True)
-        if not any(recovery.directory.glob("*.sqlite3")):
-            init_db_dir(recovery.directory, 1)
+        store.mkdir(parents=True, exist_ok=True)
+        anew = not any(store.glob("*.sqlite3"))
+        if anew:
+            init_db_dir(store, 1)
     except OSError as e:
-        raise TickwaxError(f"--recovery: {recovery.directory}: {e.strerror}") from e
-    return RecoveryConfig(recovery.directory, timedelta(seconds=recovery.backup_seconds))
+        remove_empty(made)
+        raise TickwaxError(f"--recovery: {store}: {e.strerror}") from e
+    try:
+        yield RecoveryConfig(store, timedelta(seconds=recovery.backup_seconds))
+    except (TickwaxError, KeyboardInterrupt):
+        for file in (*store.glob("*.sqlite3*"), *store.glob("state-*.bin")) if anew else ():
+            file.unlink(missing_ok=True)
+        remove_empty(made)
+        raise
 
 
 def report(settings: Settings, replay: Replayed) -> None:

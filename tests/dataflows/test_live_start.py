@@ -32,7 +32,7 @@ def settings(exchange, tmp_path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("command", [MODULE, VERB, (*VERB, "--processes", "2")], ids=["module", "verb", "processes"])
-def test_a_page_that_blocks_is_one_line(exchange, settings, start, command):
+def test_a_page_that_blocks_is_one_line(exchange, settings, start, command, tmp_path):
     exchange.fault("rest_status", status=403, page=True, **FOREVER)
     process = start(settings, *command)
     stdout, stderr = process.communicate(timeout=60)
@@ -43,6 +43,8 @@ def test_a_page_that_blocks_is_one_line(exchange, settings, start, command):
     assert "configured to block access from your country" in lines[0]
     assert "Traceback" not in stderr
     assert "<" not in stderr
+    if "--processes" not in command:
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

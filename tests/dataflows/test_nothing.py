@@ -21,16 +21,21 @@ def refused(start, arguments, tmp_path, settings=None) -> str:
     return line
 
 
-@pytest.mark.parametrize("extra", [(), ("--processes", "2"), ("-w", "2")], ids=["alone", "processes", "workers"])
+EXTRA = [(), ("--processes", "2"), ("-w", "2"), ("--recovery", "r/e/c")]
+
+
+@pytest.mark.parametrize("extra", EXTRA, ids=["alone", "processes", "workers", "recovery"])
 @pytest.mark.parametrize(("flags", "says"), [
     (("--start", "2030-01-01"), "'2030-01-01' leaves no row: the tape ends before it, at 20"),
     (("--end", "2001-01-01"), "'2001-01-01' leaves no row: the tape begins only at 20"),
 ])  # fmt: skip
-def test_a_range_without_a_row(synthetic_tape_root, start, tmp_path, flags, says, extra):
+def test_a_range_without_a_row(synthetic_tape_root, start, tmp_path, flags, says, extra, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     arguments = (*VERB, "replay", "--tape", synthetic_tape_root, "--features", tmp_path / "f", *flags, *extra)
     line = refused(start, arguments, tmp_path)
     assert line.startswith(f"tickwax: {flags[0]}: ")
     assert says in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_range_without_a_feature_row(synthetic_tape_root, start, tmp_path):
@@ -40,6 +45,8 @@ def test_a_range_without_a_feature_row(synthetic_tape_root, start, tmp_path):
         line = refused(start, (*VERB, "replay", *flags, *extra), tmp_path, SPARSE)
         assert "no feature row: the " in line
         assert "tape rows that were read complete none" in line
+        if "--processes" not in extra:
+            assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_there_stays_when_nothing_comes(synthetic_tape_root, start, tmp_path):

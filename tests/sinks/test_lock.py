@@ -35,7 +35,13 @@ class TestLock:
             DataSetLock(root)
         with DataSetLock(root):
             pass
-        assert [path.name for path in tmp_path.iterdir()] == ["tape"]
+        assert list(tmp_path.iterdir()) == []
+
+    def test_folders_that_it_made_and_left_empty_go(self, tmp_path):
+        (tmp_path / "there").mkdir()
+        with DataSetLock(tmp_path / "there"), DataSetLock(tmp_path / "a" / "b"), DataSetLock(tmp_path / "c"):
+            (tmp_path / "c" / "file").touch()
+        assert sorted(path.name for path in tmp_path.rglob("*")) == ["c", "file", "there"]
 
     def test_processes_of_a_cluster_share_it(self, tmp_path):
         root = tmp_path / "tape"
