@@ -6,69 +6,25 @@ thread, a few row groups behind the caller at the most.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from sinks.data_file import Arrow, DataFile, FileFormat, Part, made_by_each
 from sinks.disk import cannot_write, move, staging, sweep, sync
-from sinks.identity import SPAN, Identity
-from sinks.parquet import CHECKSUMS, seal
 from sources.instrument import Instrument
 from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
 
 _IN_FLIGHT = 1  # row groups waiting for the background thread, beside the one it is at
-_BUFFER = 1 << 16  # bytes of a file; Parquet writes every page on its own, however small
-
-
-@dataclass(frozen=True)
-class FileFormat:
-    """How one kind of data set is laid out inside its files."""
-
-    schema: pa.Schema
-    dictionary: Sequence[str]  # columns stored through a dictionary
-    encoding: dict[str, str] = field(default_factory=dict)  # of the others
-    row_group_rows: int = 1 << 19
-    file_bytes: int = 1 << 30  # in memory, before compression; then a new file begins
-    compression: str = "snappy"
-    identity: Identity | None = None  # written into every file's metadata
-
-
-class _Part(NamedTuple):
-    """Rows that wait: some of those of a batch that is yet to be made."""
-
-    arrow: Callable[[], pa.RecordBatch]
-    start: int
-    rows: int
-
-
-@dataclass
-class _Open:
-    """The file that one instrument's rows go to now, and the rows that wait for it."""
-
-    instrument: Instrument
-    day: int
-    final: Path
-    staged: Path
-    writer: pq.ParquetWriter | None = None  # the background thread's
-    sink: pa.NativeFile | None = None
-    waiting: list[_Part] = field(default_factory=list)
-    rows: int = 0
-    bytes: int = 0
-    written: int = 0
-    first_ts: int = 0
-    last_ts: int = 0
 
 
 class DatasetWriter:
@@ -79,12 +35,20 @@ class DatasetWriter:
     """
 
     def __init__(
-        self, root: Path, form: FileFormat, name: str, budget_bytes: int = 64 << 20, durable: bool = False
+        self,
+        root: Path,
+        form: FileFormat,
+        name: str,
+        budget_bytes: int = 64 << 20,
+        durable: bool = False,
+        arrow: Arrow = made_by_each,
     ) -> None:
         """Args:
         name: begins every file's name; two writers that work side by side need different ones.
         budget_bytes: of rows that wait in memory, all instruments together.
         durable: whether files are on the disk before they appear, for whoever deletes what they were made from.
+        arrow: makes batches of what `write` was given; called in the background thread, with all that waits for a row
+            group.
 
         The staging folder comes with the first row, so that whoever holds the writer can remove it by `abort`.
         """
@@ -94,7 +58,8 @@ class DatasetWriter:
         self._name = name
         self._budget = budget_bytes
         self._durable = durable
-        self._open: dict[Instrument, _Open] = {}
+        self._arrow = arrow
+        self._open: dict[Instrument, DataFile] = {}
         self._done: list[tuple[Path, Path]] = []
         self._begun = 0  # files
         self._files: dict[Instrument, int] = {}
@@ -119,12 +84,12 @@ class DatasetWriter:
         finally:
             self.abort()
 
-    def write(self, instrument: Instrument, ts_ns: npt.NDArray[np.int64], arrow: Callable[[], pa.RecordBatch]) -> None:
+    def write(self, instrument: Instrument, ts_ns: npt.NDArray[np.int64], item: Any) -> None:
         """Append rows. After `abort` they go nowhere.
 
         Args:
             ts_ns: shape ``(rows,)``, decides each row's date.
-            arrow: makes the batch; called in the background thread, once a date.
+            item: the rows, in a form that the writer's ``arrow`` takes.
 
         Raises:
             TickwaxError: the disk is full, or the folder cannot be written to.
@@ -137,7 +102,8 @@ class DatasetWriter:
             for start, stop in zip([0, *cuts], [*cuts, len(days)], strict=True):
                 if start < stop:
                     span = int(ts_ns[start:stop].min()), int(ts_ns[start:stop].max())
-                    self._write_day(instrument, int(days[start]), _Part(arrow, int(start), int(stop - start)), span)
+                    part = Part(item, int(start), int(stop - start), stop - start == len(days))
+                    self._write_day(instrument, int(days[start]), part, span)
 
     def end_file(self, instrument: Instrument) -> None:
         """Further rows of the instrument, if there are any, go to a new file.
@@ -190,7 +156,7 @@ class DatasetWriter:
             self._pool.shutdown(cancel_futures=True)
             for file in self._open.values():
                 with contextlib.suppress(OSError, pa.ArrowException):  # the disk may be full
-                    _close(file)
+                    file.close()
             self._open.clear()
             shutil.rmtree(self._staging, ignore_errors=True)
 
@@ -214,7 +180,7 @@ class DatasetWriter:
         except OSError as e:
             raise cannot_write(self.root, e) from e
 
-    def _write_day(self, instrument: Instrument, day: int, part: _Part, span: tuple[int, int]) -> None:
+    def _write_day(self, instrument: Instrument, day: int, part: Part, span: tuple[int, int]) -> None:
         file = self._open.get(instrument)
         if file is not None and (file.day != day or file.written >= self._form.file_bytes):
             self._finish(instrument)
@@ -233,16 +199,16 @@ class DatasetWriter:
         while self._waiting_bytes > self._budget:
             self._flush(max(self._open.values(), key=lambda f: f.bytes))
 
-    def _create(self, instrument: Instrument, day: int) -> _Open:
+    def _create(self, instrument: Instrument, day: int) -> DataFile:
         number = self._files[instrument] = self._files.get(instrument, -1) + 1
         date = date_text(day * NS_PER_DAY)
         final = instrument_dir(self.root, instrument) / f"date={date}" / f"{self._name}-{number:06d}.parquet"
         if not self._begun:
             self._staging.mkdir(parents=True, exist_ok=True)
         self._begun += 1
-        return _Open(instrument, day, final, self._staging / f"{self._begun:06d}.part")
+        return DataFile(instrument, day, final, self._staging / f"{self._begun:06d}.part")
 
-    def _flush(self, file: _Open, last: bool = False) -> None:
+    def _flush(self, file: DataFile, last: bool = False) -> None:
         """Hand what waits to the background thread; ``last``: nothing more will come."""
         parts = file.waiting
         self._waiting_bytes -= file.bytes
@@ -255,35 +221,10 @@ class DatasetWriter:
         self._flush(file, last=True)
         self._done.append((file.staged, file.final))
 
-    def _append(self, file: _Open, parts: list[_Part], last: bool) -> None:
-        form = self._form
-        if file.writer is None:
-            file.sink = pa.BufferedOutputStream(pa.OSFile(str(file.staged), "wb"), _BUFFER)
-            file.writer = pq.ParquetWriter(
-                file.sink,
-                form.schema if form.identity is None else self._described(file.instrument),
-                compression=form.compression,
-                use_dictionary=list(form.dictionary),
-                column_encoding=form.encoding or None,
-                write_statistics=True,
-                **CHECKSUMS,
-            )
-        if parts:
-            table = pa.Table.from_batches([part.arrow().slice(part.start, part.rows) for part in parts])
-            file.writer.write_table(table, row_group_size=form.row_group_rows)
+    def _append(self, file: DataFile, parts: list[Part], last: bool) -> None:
+        file.append(parts, self._form, self._arrow)
         if last:
-            if form.identity is not None:
-                span = {"from": str(np.datetime64(file.first_ts, "ns")), "to": str(np.datetime64(file.last_ts, "ns"))}
-                file.writer.add_key_value_metadata({SPAN: json.dumps(span)})
-            _close(file)
-            seal(file.staged)
-            if self._durable:
-                sync(file.staged)
-
-    def _described(self, instrument: Instrument) -> pa.Schema:
-        assert self._form.identity is not None
-        schema = self._form.schema
-        return schema.with_metadata({**(schema.metadata or {}), **self._form.identity.metadata(instrument)})
+            file.finish(self._form, self._durable)
 
     def _submit(self, task: Any) -> None:
         self._drain(_IN_FLIGHT)
@@ -292,9 +233,3 @@ class DatasetWriter:
     def _drain(self, leave: int) -> None:
         while len(self._flight) > leave:
             self._flight.popleft().result()
-
-
-def _close(file: _Open) -> None:
-    for each in (file.writer, file.sink):
-        if each is not None:
-            each.close()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sinks.dataset import FileFormat
+from sinks.data_file import FileFormat
 from sources.journal import Field
 
 T = TypeVar("T")

@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from operators.dictionary import describe
 from operators.feature_engine import FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.schema import TS, Column
-from sinks.dataset import DatasetWriter, FileFormat
+from sinks.data_file import FileFormat
+from sinks.dataset import DatasetWriter
 from sinks.error_reporting import watched
 from sinks.format import Array, Form
 from sinks.identity import Identity
@@ -37,7 +37,6 @@ _TYPES: dict[str, pa.DataType] = {
 _REGIME_WORDS = arrow_words(REGIMES)
 _COUNTS = {"integer": 4, "code": 2}  # array rows of those of which a data set may read a part
 _NOTHING: Array = np.empty((0, 0))
-_AT_ONCE = 4096  # rows that become Arrow together: 66 columns cost 140 µs, however few their rows
 
 
 def rows_schema(columns: Sequence[Column]) -> pa.Schema:
@@ -144,14 +143,19 @@ class RowsSink(DynamicSink[Item]):
             if self._on_begin is not None:
                 self._on_begin()
                 self._on_begin = None
-            writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}")
+            writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}", arrow=self._arrow)
         mine = [i for i in self._replace if self._placement.home(i, worker_count) == worker_index]
-        partition = _RowsPartition(self, writer, self._columns, self._form.schema, mine)
+        partition = _RowsPartition(self, writer, mine)
         with self._lock:
             self._open.append(partition)
             if self._aborted:
                 writer.abort()
         return partition
+
+    def _arrow(self, parts: Sequence[FeatureRows]) -> list[pa.RecordBatch]:
+        """One batch of many parts: 66 columns cost 140 µs, however few their rows."""
+        rows = concat_rows(list(parts))
+        return [] if rows is None else [rows_to_arrow(rows, self._columns, self._form.schema)]
 
     def watched(self) -> contextlib.AbstractContextManager[None]:
         """Tells of an exception on its way to Bytewax."""
@@ -185,51 +189,23 @@ class RowsSink(DynamicSink[Item]):
 
 
 class _RowsPartition(StatelessSinkPartition[Item]):
-    def __init__(
-        self,
-        sink: RowsSink,
-        writer: DatasetWriter,
-        columns: Sequence[Column],
-        schema: pa.Schema,
-        replace: Sequence[Instrument],
-    ) -> None:
+    def __init__(self, sink: RowsSink, writer: DatasetWriter, replace: Sequence[Instrument]) -> None:
         self._sink = sink
         self.replace = replace
         self.writer = writer
-        self._columns = columns
-        self._schema = schema
-        self._gathered: dict[str, list[FeatureRows]] = {}
-        self._count = 0  # of gathered rows
         self.rows = 0
 
     def write_batch(self, items: list[Item]) -> None:
         """Append rows; close the files of instruments of which no more will come."""
         with self._sink.watched():
             for key, rows in items:
-                if not rows.rows:
-                    self._hand_on()
+                if rows.rows:
+                    self.writer.write(Instrument.parse(key), rows.integer[TS], rows)
+                    self.rows += rows.rows
+                else:
                     self.writer.end_file(Instrument.parse(key))
-                    continue
-                self._gathered.setdefault(key, []).append(rows)
-                self._count += rows.rows
-                self.rows += rows.rows
-                if self._count >= _AT_ONCE:
-                    self._hand_on()
 
     def close(self) -> None:
         """The input has ended, or something failed: the files are complete as far as this worker is concerned."""
         with self._sink.watched():
-            self._hand_on()
             self.writer.finish()
-
-    def _hand_on(self) -> None:
-        for key, parts in self._gathered.items():
-            ts = np.concatenate([part.integer[TS] for part in parts])
-            self.writer.write(Instrument.parse(key), ts, partial(self._arrow, parts))
-        self._gathered = {}
-        self._count = 0
-
-    def _arrow(self, parts: list[FeatureRows]) -> pa.RecordBatch:
-        rows = concat_rows(parts)
-        assert rows is not None  # nothing is gathered of an instrument without rows
-        return rows_to_arrow(rows, self._columns, self._schema)

@@ -8,7 +8,8 @@ from typing import Any, Self
 import pyarrow as pa
 
 from operators.dictionary import describe
-from sinks.dataset import DatasetWriter, FileFormat
+from sinks.data_file import FileFormat
+from sinks.dataset import DatasetWriter
 from sinks.format import Form
 from sinks.identity import Identity
 from sources.events import InstrumentBatch, TapeBatch

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataflows.settings_types import CODECS
-from sinks.dataset import DatasetWriter, FileFormat
+from sinks.data_file import FileFormat
+from sinks.dataset import DatasetWriter
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir, instruments

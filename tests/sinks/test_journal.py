@@ -239,7 +239,7 @@ class TestReadingBack:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from sinks import compaction, dataset
+from sinks import compaction, data_file, dataset
 root, kill_at, number = Path(sys.argv[1]), int(sys.argv[2]), 0
 def dying(act):
     def wrapped(*arguments, **named):
@@ -251,7 +251,7 @@ def dying(act):
     return wrapped
 os.replace, os.unlink, os.rmdir = dying(os.replace), dying(os.unlink), dying(os.rmdir)
 Path.unlink = dying(Path.unlink)
-dataset.sync = dying(dataset.sync)
+dataset.sync, data_file.sync = dying(dataset.sync), dying(data_file.sync)
 compaction.recover(root)
 print(number)
 """

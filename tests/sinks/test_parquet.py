@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sinks.dataset import DatasetWriter, FileFormat
+from sinks.data_file import FileFormat
+from sinks.dataset import DatasetWriter
 from sinks.import_ledger import SourceFile, appearing, imported
 from sinks.optimal_d import write_fractional_orders
 from sinks.parquet import seal

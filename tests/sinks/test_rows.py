@@ -1,5 +1,7 @@
 """Feature rows become files: all of them, in order, however they come."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +11,6 @@ from hypothesis import strategies as st
 from operators.config import FeatureConfig
 from operators.feature_engine import NO_MORE_ROWS, FeatureRows
 from operators.schema import feature_columns
-from sinks import replay_sink as module
 from sinks.replay_sink import RowsSink, rows_schema, rows_to_arrow
 from sources.tape.layout import data_files
 from tests.sinks.journals import BTC, DAY, ETH, SOL
@@ -37,7 +38,7 @@ def test_rows_of_many_instruments(tmp_path_factory, parts, at_once, ended):
     root = tmp_path_factory.mktemp("rows") / "features"
     sink = RowsSink(root, COLUMNS, "test")
     expected: dict = {instrument: [] for instrument in (BTC, ETH, SOL)}
-    before, module._AT_ONCE = module._AT_ONCE, at_once
+    sink._form = replace(sink._form, row_group_rows=at_once)  # rows that wait for each other
     try:
         partition = sink.build("out", 0, 1)
         for instrument, count in parts:
@@ -49,7 +50,6 @@ def test_rows_of_many_instruments(tmp_path_factory, parts, at_once, ended):
         partition.close()
         sink.commit()
     finally:
-        module._AT_ONCE = before
         sink.abort()
     assert sink.rows_written == sum(count for _, count in parts)
     for instrument, rows in expected.items():
