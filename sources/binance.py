@@ -162,6 +162,7 @@ class BinanceDecoder:
                         self._ignore("REST book of a market that has not begun")
                         continue
                     message, both = self._snapshot(route.symbol, receive_ts, book)
+                    message.unnamed = True
                     places.append((len(out), index))
                     sides += both
                     out.append(message)

@@ -41,6 +41,7 @@ class BookMessage(msgspec.Struct, gc=False):
     previous: int  # Binance futures `pu`; -1 where the venue sends none
     levels: Levels
     beside: str = ""  # of a second stream of the book: what it is counted as if it tells nothing new
+    unnamed: bool = False  # a REST book that does not say of which symbol it is
 
 
 class TradeMessage(msgspec.Struct, gc=False):

@@ -31,7 +31,7 @@ def hftbacktest_verb(
 ) -> None:
     """Raw captures of hftbacktest's collector: a line is a receive time (ns or µs) and the frame; plain or gzip.
 
-    Of several diff streams of the symbol (Binance) or depths (Bybit) one is taken, the others are counted.
+    Of several streams of the symbol each update and trade is taken once; of several depths (Bybit) one is taken.
 
     Example: `tickwax import hftbacktest btcusdt_20240808.gz --venue binance_futures --symbol BTCUSDT --tape data/tape`
     """

@@ -4,14 +4,13 @@ The receive time is in nanoseconds or microseconds, told apart by its digits. Th
 the data of a frame alone, or a REST book of the captured symbol. Of several diff streams of the symbol, and of
 ``@trade`` and ``@aggTrade``, each update and trade is taken from the one that tells it first. A capture without diffs,
 but with partial books (``@depth20``), is one of books of known depth: each of them is a snapshot.
+A REST book names no symbol. In a capture of several, the symbol's own diffs must tell that it is theirs (`rest_books`).
 """
 
-import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,24 +22,24 @@ from sources.errors import TickwaxError
 from sources.events import InstrumentBatch, Int64s
 from sources.importers import bybit_capture
 from sources.importers.bulk import message, record
+from sources.importers.capture_look import PARTIAL, look
 from sources.importers.files import Progress, line_blocks, read_ahead
 from sources.importers.frames import AGGREGATE, DEPTH, OTHER, PRINT, Spans, parse_frames
-from sources.importers.lines import UNKNOWN, Lines, StreamTable, index_lines, stream_table
+from sources.importers.lines import Lines, StreamTable, index_lines, stream_table
 from sources.importers.overlap import RepeatedBooks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.sniff import venue_of
 from sources.importers.stats import ImportStats
 from sources.importers.venues import CAPTURED, VENUES
 from sources.instrument import Instrument, shown
-from sources.messages import bad_frame
+from sources.messages import BookMessage, bad_frame
 from sources.sequencer import DiffSequencer
 from sources.venues import venue
 
-_LOOK_BLOCKS = 32  # of a capture: within so much text every stream that was asked for has spoken
-_PARTIAL = re.compile(r"depth(5|10|20)(@\d+ms)?")
-_BARE_DIFF = re.compile(rb'^\d+ \{"e":"depthUpdate"', re.MULTILINE)
 _PRINTS = {"trade": PRINT, "aggTrade": AGGREGATE}
 _UNWANTED = -1
+_OTHERS = "other symbols"
+_RIVAL_FRAMES = 8
 _NAMED = 10  # symbols that an error lists
 
 
@@ -71,11 +70,14 @@ def read(
     if instrument.venue not in VENUES:
         raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(CAPTURED)}")
     spot = instrument.venue == "binance_spot"
-    book_stream = _partial_books(paths[0], instrument.symbol)
-    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, book_stream, merge=True)
+    begins = look(paths[0], instrument.symbol, salvage)
+    if begins.bare and begins.several:
+        raise TickwaxError(f"{paths[0]}: its books name no symbol, and it is a capture of several")
+    decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, begins.partial, merge=True)
     of = venue(instrument.venue)
-    sequencer = partial(RepeatedBooks, numbered=False) if book_stream else None
+    sequencer = partial(RepeatedBooks, numbered=False) if begins.partial or begins.bare else None
     run = ImportRun(of, decoder, find_tail, stats, instrument.symbol, salvage, sequencer)
+    run.rivals.several = begins.several
     for path in paths:
         capture = _Capture(path, instrument.symbol, spot, decoder, run)
         with run.reading(path), closing(read_ahead(capture.indexed(progress))) as blocks:
@@ -85,27 +87,6 @@ def read(
         capture.check()
         yield from run.take()
     run.finish()
-
-
-def _partial_books(path: Path, symbol: str) -> str | None:
-    """The stream of the deepest partial books of a symbol, if the beginning of a capture has no diffs of it."""
-    table = stream_table()
-    found: dict[str, int] = {}
-    seen = 0
-    with suppress(TickwaxError), closing(line_blocks(path, lambda _: None)) as blocks:
-        for block in islice(blocks, _LOOK_BLOCKS):
-            lines = index_lines(block, table)
-            if (lines.stream == UNKNOWN).any() and _BARE_DIFF.search(block):
-                return None
-            for place in range(seen, int(table.used[0])):
-                name, _, kind = table.name(place).partition("@")
-                if name.upper() == symbol:
-                    if DIFF.fullmatch(kind):
-                        return None
-                    if match := _PARTIAL.fullmatch(kind):
-                        found.setdefault(kind, int(match[1]))
-            seen = int(table.used[0])
-    return max(found, key=lambda kind: found[kind]) if found else None
 
 
 class _Capture:
@@ -121,6 +102,7 @@ class _Capture:
         self._labels: list[str | None] = []  # by stream: what its frames are counted as if they are not wanted
         self._whats: list[int] = []  # by stream: what its frames are
         self._beside: list[str] = [""]  # by stream, last for `UNKNOWN`: what its diffs are if they tell nothing new
+        self._met: set[int] = set()  # streams that have spoken
         self._first_line = 1  # of the block
         self._time: int | None = None  # receive time of the last good line of the blocks before
         self._before = self._streamed()
@@ -138,6 +120,7 @@ class _Capture:
             self._run.begin(int(lines.receive_ts[good[0]]))
         what = self._what()[lines.stream]
         unwanted = what == _UNWANTED
+        self._meet(lines)
         torn = unwanted & ~lines.closed
         self._count(lines.stream[unwanted & ~torn])
         rows = np.flatnonzero(~unwanted | torn)
@@ -146,6 +129,22 @@ class _Capture:
         if len(good):
             self._time = int(lines.receive_ts[good[-1]])
         self._first_line += lines.lines
+
+    def _meet(self, lines: Lines) -> None:
+        """Note streams of other symbols, and their first diffs: a REST book may be theirs."""
+        for place in np.flatnonzero(np.bincount(lines.stream + 1)[1:]).tolist():
+            if place in self._met:
+                continue
+            self._met.add(place)
+            if self._labels[place] != _OTHERS:
+                continue
+            self._run.rivals.several = True
+            if DIFF.fullmatch(self._table.name(place).partition("@")[2]):
+                first = np.flatnonzero(lines.stream == place)[:_RIVAL_FRAMES]
+                frames = [(int(lines.receive_ts[i]), lines.text[lines.start[i] : lines.stop[i]]) for i in first]
+                for other in (spot_decoder if self._spot else futures_decoder)().decode(frames):
+                    if isinstance(other, BookMessage):
+                        self._run.rivals.add(other)
 
     def check(self) -> None:
         """Raises TickwaxError if the file had nothing for the symbol."""
@@ -177,9 +176,9 @@ class _Capture:
             symbol, _, kind = name.partition("@")
             ours = symbol.upper() == self._symbol or not kind  # of no symbol: an event of the connection
             of_all = kind and name.startswith("!")  # `!ticker@arr`
-            label = name[1:] if of_all else self._decoder.ignores(name) if ours else "other symbols"
+            label = name[1:] if of_all else self._decoder.ignores(name) if ours else _OTHERS
             self._labels.append(label)
-            what = OTHER if _PARTIAL.fullmatch(kind) else _PRINTS.get(kind, DEPTH)
+            what = OTHER if PARTIAL.fullmatch(kind) else _PRINTS.get(kind, DEPTH)
             self._beside.insert(place, self._decoder.beside(name) if label is None else "")
             self._whats.append(_UNWANTED if label is not None else what)
         return np.array([*self._whats, OTHER])

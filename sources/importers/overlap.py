@@ -22,6 +22,15 @@ class OverlappingDiffs(DiffSequencer):
     repeated = 0  # messages that told nothing new
     _last_ts = 0  # ns, exchange time of the last message emitted
 
+    @property
+    def waiting(self) -> Sequence[BookMessage]:
+        """The deltas that wait for a snapshot, in a chain without a gap."""
+        return self._buffer
+
+    def reached(self, number: int) -> bool:
+        """Whether one of them lies beyond a snapshot of that number, or joins it."""
+        return any(not self._rule.stale(delta, number) for delta in self._buffer)
+
     def delta(self, message: BookMessage) -> Outcome:
         """Judge the next delta; one that tells nothing new is dropped."""
         held = self._buffer[-1] if self._buffer else None

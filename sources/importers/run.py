@@ -12,10 +12,11 @@ from sources.events import InstrumentBatch
 from sources.importers.feed import RecordedFeed
 from sources.importers.files import DamagedFile
 from sources.importers.overlap import SEQUENCERS, Recorded
+from sources.importers.rest_books import Rivals, Undecided
 from sources.importers.sniff import other_venue
 from sources.importers.stats import ImportStats, utc_text
 from sources.instrument import Instrument
-from sources.messages import BadFrame, Decoder, Frame, Message, TradeMessage, tally
+from sources.messages import BadFrame, BookMessage, Decoder, Frame, Message, TradeMessage, tally
 from sources.venues import Venue
 
 FindTail = Callable[[Instrument], TapeTail]
@@ -53,6 +54,8 @@ class ImportRun:
         self._repeated: Counter[str] = Counter()  # of these, those that told nothing new
         self.venue = venue.name
         self._books: Counter[str] = Counter()  # of these, those of the book
+        self.rivals = Rivals()
+        self._path: Path | None = None  # of the file that is read
         self._unbegun: Path | None = None  # the file that is read, until its first time is known
         self._begun: tuple[int, Path] | None = None  # when the file before begins, and its name
 
@@ -64,12 +67,16 @@ class ImportRun:
         messages = self._decoder.decode(frames)
         if not self.stats.hint:
             self._look_elsewhere(frames, messages)
+        if self._symbol is not None:
+            for message in messages:
+                if isinstance(message, BookMessage) and message.symbol != self._symbol:
+                    self.rivals.add(message)
         self.apply(messages, where)
 
     @contextmanager
     def reading(self, path: Path) -> Iterator[None]:
         """Inside, a file is read. Salvaging, a damaged one ends there, and every book is unknown from then on."""
-        self._unbegun = path
+        self._unbegun = self._path = path
         try:
             yield
         except DamagedFile as e:
@@ -109,7 +116,7 @@ class ImportRun:
         if symbol not in self._feeds:
             instrument = Instrument.parse(f"{self._venue.name}:{symbol}")
             check_contract(instrument)
-            self._feeds[symbol] = RecordedFeed(self._sequencer(), TapeBuilder(self._find_tail(instrument)))
+            self._feeds[symbol] = RecordedFeed(self._sequencer(), TapeBuilder(self._find_tail(instrument)), self.rivals)
             self._instruments[symbol] = instrument
         return self._feeds[symbol]
 
@@ -150,6 +157,8 @@ class ImportRun:
             stats.dropped = feed.sequencer.dropped + feed.sequencer.held
             unused = {
                 "snapshot of a known book": feed.sequencer.snapshots_ignored,
+                "REST book of another symbol": feed.foreign,
+                "REST book that no diff of the symbol reaches": feed.undecided,
                 "snapshot too old to join": feed.sequencer.snapshots_unusable,
             }
             self.stats.ignored.update({label: count for label, count in unused.items() if count})
@@ -174,7 +183,7 @@ class ImportRun:
             self.met[message.symbol] += 1
             if feed is None:
                 self.stats.ignored["other symbols"] += 1
-            elif label := feed.take(message):
+            elif label := self._take(feed, message):
                 self._repeated[message.symbol] += 1
                 self.stats.ignored[label] += 1
             elif not isinstance(message, TradeMessage):
@@ -184,6 +193,12 @@ class ImportRun:
         """Count good messages that were recorded, and those of the book among them."""
         self.met[symbol] += messages
         self._books[symbol] += books
+
+    def _take(self, feed: RecordedFeed, message: BookMessage | TradeMessage) -> str:
+        try:
+            return feed.take(message)
+        except Undecided as e:
+            raise TickwaxError(f"{self._path}: {e}") from e
 
     def _look_elsewhere(self, frames: Sequence[Frame], messages: Sequence[Message]) -> None:
         """Find out whether the first bad book frame is a good one of another venue."""
