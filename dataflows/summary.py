@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -110,7 +111,7 @@ def replay_lines(replay: Replayed) -> list[str]:
 
 
 def try_line(path: Path | None) -> str:
-    """A line to paste into a shell that shows the features with DuckDB, which is installed with tickwax."""
+    """A line to paste into a shell that shows the features with DuckDB, which it installs if it is not there."""
     if path is None or not _PASTED.fullmatch(str(path)):  # what else it may hold means something to a shell or DuckDB
         return ""
     query = (
@@ -120,7 +121,8 @@ def try_line(path: Path | None) -> str:
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
-    return f'look at it:  {python} -c "import duckdb; duckdb.sql(\\"{query}\\").show()"'
+    first = "" if find_spec("duckdb") else f"{python} -m pip install -q duckdb && "
+    return f'look at it:  {first}{python} -c "import duckdb; duckdb.sql(\\"{query}\\").show()"'
 
 
 def newest_rows(path: Path) -> TextTable:

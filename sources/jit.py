@@ -5,15 +5,12 @@ give the same bits whatever the batch.
 """
 
 import hashlib
-import importlib
-import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.np import linalg
 
 from sources.kernel_files import KernelFiles, held, obstacle
 
@@ -35,25 +32,6 @@ def _base() -> Path | None:
 
 
 _BASE = _base()
-
-
-def _load_array_functions() -> None:
-    """What Numba loads before the first kernel, without the SciPy that it imports to know whether it is there, an
-    eighth of a start: what needs SciPy loads it when it is compiled."""
-
-    def find_blas() -> None:
-        if importlib.util.find_spec("scipy") is None:
-            raise ImportError("no SciPy")
-
-    load_blas = linalg.ensure_blas
-    linalg.ensure_blas = find_blas
-    try:
-        importlib.import_module("numba.np.arraymath")
-    finally:
-        linalg.ensure_blas = load_blas
-
-
-_load_array_functions()
 
 
 class KernelCache:
