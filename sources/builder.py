@@ -151,7 +151,7 @@ class TapeBuilder:
     def __init__(self, tail: TapeTail | None = None) -> None:
         self.tail = tail or TapeTail()
         self._must_reset = self.tail.book_known or self.tail.torn
-        self._received: int | None = None  # when the newest row was
+        self.received: int | None = None  # when the newest row was, ns
         self._messages = Messages()
         self._parts: list[TapeBatch | Messages] = []
         self.resets = 0
@@ -199,9 +199,9 @@ class TapeBuilder:
         if not (self.tail.book_known or self.tail.torn or self._must_reset):
             return
         if not is_time(receive_ts):
-            if self._received is None:
+            if self.received is None:
                 return
-            receive_ts = self._received
+            receive_ts = self.received
         self._must_reset = False
         self.tail.book_known = self.tail.torn = False
         exchange_ts = receive_ts if self.tail.exchange_ts is None else self.tail.exchange_ts
@@ -228,7 +228,7 @@ class TapeBuilder:
             self._close_part()
             self._parts.append(rows)
             self.tail.exchange_ts = int(rows.exchange_ts[-1])
-            self._received = int(rows.receive_ts[-1])
+            self.received = int(rows.receive_ts[-1])
 
     def take(self) -> TapeBatch | None:
         """The rows collected since the last call; None when there are none."""
@@ -252,7 +252,7 @@ class TapeBuilder:
     def _before(self, receive_ts: int) -> None:
         if self._must_reset:
             self.reset(receive_ts)
-        self._received = receive_ts
+        self.received = receive_ts
 
     def _append(self, kind: int, exchange_ts: int, receive_ts: int, sequence: int, levels: Levels) -> None:
         self.tail.exchange_ts = exchange_ts

@@ -132,7 +132,8 @@ class ImportRun:
             if bad.symbol in (None, symbol):
                 self.stats.of(self._instruments[symbol]).report_bad(text, bad.may_be_book)
                 if bad.may_be_book:
-                    feed.lost(bad.receive_ts)
+                    # What is not believed has no say in when: a garbled line may begin with any time.
+                    feed.lost(max(bad.receive_ts, feed.builder.received or 0))
 
     def take(self) -> Iterator[InstrumentBatch]:
         """The rows collected since the last call."""

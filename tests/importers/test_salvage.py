@@ -136,6 +136,17 @@ def test_a_capture_of_which_nothing_can_be_read_is_truncated_also_when_salvaged(
             run(tmp_path / "tape", [path], partial(read_btc, salvage=salvage), BTC)
 
 
+def test_a_garbled_line_from_before_puts_no_reset_there(tmp_path: Path) -> None:
+    capture = Capture()
+    capture.snapshot()
+    for _ in range(5):
+        capture.delta()
+    capture.lines.append(capture.lines[2][:-20] + b"}}")
+    batch = rows_of(read_btc, [capture.write(tmp_path / "a.txt")])[BTC]
+    assert kinds(batch) == ["snapshot", *["delta"] * 5, "reset"]
+    assert batch.receive_ts[-1] == batch.receive_ts[-2] == capture.ms * 1_000_000
+
+
 def test_the_next_file_begins_anew_behind_a_salvaged_one(tmp_path: Path) -> None:
     capture = Capture()
     capture.delta()
