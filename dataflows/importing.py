@@ -15,7 +15,7 @@ from sources.events import InstrumentBatch
 from sources.importers.content import content_of
 from sources.importers.files import DamagedFile, Progress, sha256
 from sources.importers.run import FindTail
-from sources.importers.stats import ImportStats, InstrumentStats, utc_text
+from sources.importers.stats import ImportStats, InstrumentStats, utc_millis, utc_text
 from sources.instrument import Instrument
 from sources.tape.tail import find_tail
 
@@ -132,7 +132,7 @@ def _refuse_the_past(first: Path, item: InstrumentBatch, ends: dict[Instrument, 
     begin = int(item.batch.receive_ts[0])
     if end is not None and begin < end:
         raise TickwaxError(
-            f"{first}: {item.instrument} begins at {utc_text(begin)}, before the end of its tape, {utc_text(end)}; "
+            f"{first}: {item.instrument} begins at {utc_millis(begin)}, before the end of its tape, {utc_millis(end)}; "
             f"import in the order of time, overlapping files in one command, or into another tape (--tape)"
         )
 

@@ -140,7 +140,7 @@ def _parse(text: Bytes, spans: Spans, symbol: Bytes, spot: bool, frames: Frames)
         what = spans.what[frame]
         frames.row[frame] = row
         if what != OTHER:
-            asks, stop = _values(text, spans.start[frame], spans.stop[frame], what == DEPTH, rows, row, value)
+            asks, stop = _values(text, spans.start[frame], spans.stop[frame], what, rows, row, value)
             good = stop >= 0 and _same(text, value[_SYMBOL], symbol)
             if good and what == DEPTH:
                 good = _depth(text, spot, value, frames, frame)
@@ -165,10 +165,12 @@ def _parse(text: Bytes, spans: Spans, symbol: Bytes, spot: bool, frames: Frames)
 
 
 @kernel
-def _values(text: Bytes, at: int, stop: int, depth: bool, rows: Rows, row: int, value: Int64s) -> tuple[int, int]:
+def _values(text: Bytes, at: int, stop: int, what: int, rows: Rows, row: int, value: Int64s) -> tuple[int, int]:
     """Find the values of ``data``; gives the first row of the asks and the one after them, which is -1 on failure."""
     value[:] = -1
     asks = row
+    depth = what == DEPTH
+    keys = len(_KEY_TEXT) if what == AGGREGATE else _FIRST_TRADE
     at += 11  # `{"stream":"`
     while at < stop and text[at] != 34:
         at += 1
@@ -183,7 +185,7 @@ def _values(text: Bytes, at: int, stop: int, depth: bool, rows: Rows, row: int, 
             end += 1
         if end + 3 >= stop or text[at] != 34 or text[end] != 34 or text[end + 1] != 58:
             return asks, -1
-        key = _key(text, begin, end)
+        key = _key(text, begin, end, keys)
         if key >= 0 and value[key, 0] >= 0:
             return asks, -1
         at = end + 2
@@ -233,12 +235,13 @@ def _scalar(text: Bytes, at: int, stop: int) -> int:
 
 
 @kernel
-def _key(text: Bytes, begin: int, end: int) -> int:
+def _key(text: Bytes, begin: int, end: int, keys: int) -> int:
+    """Place of a key among the first ``keys``; -1 if it is none of them."""
     length = end - begin
     if length < 1 or length > 2:
         return -1
     second = text[begin + 1] if length == 2 else 0
-    for key in range(len(_KEY_TEXT)):
+    for key in range(keys):
         if _KEY_TEXT[key, 0] == text[begin] and _KEY_TEXT[key, 1] == second:
             return key
     return -1

@@ -14,7 +14,7 @@ from sources.importers.files import DamagedFile
 from sources.importers.overlap import SEQUENCERS, Recorded
 from sources.importers.rest_books import Rivals, Undecided
 from sources.importers.sniff import other_venue
-from sources.importers.stats import ImportStats, utc_text
+from sources.importers.stats import ImportStats, utc_millis
 from sources.instrument import Instrument
 from sources.messages import BadFrame, BookMessage, Decoder, Frame, Message, TradeMessage, tally
 from sources.venues import Venue
@@ -100,8 +100,8 @@ class ImportRun:
         if self._begun is not None and receive_ts < self._begun[0]:
             when, before = self._begun
             raise TickwaxError(
-                f"{path}: begins at {utc_text(receive_ts)}, before {before}, which begins at {utc_text(when)} and is "
-                f"named first; name files in the order of time"
+                f"{path}: begins at {utc_millis(receive_ts)}, before {before}, which begins at {utc_millis(when)} and "
+                f"is named first; name files in the order of time"
             )
         self._begun = receive_ts, path
 

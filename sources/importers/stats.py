@@ -98,6 +98,15 @@ class ImportStats:
         return self.instruments.setdefault(instrument, InstrumentStats())
 
 
+def utc_millis(ns: int) -> str:
+    """A time to the millisecond.
+
+    >>> utc_millis(1_700_000_000_012_000_000)
+    '2023-11-14 22:13:20.012'
+    """
+    return f"{utc_text(ns)}.{ns // 1_000_000 % 1000:03d}"
+
+
 def utc_text(ns: int) -> str:
     """A time as it is told, to the second.
 

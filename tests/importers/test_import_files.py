@@ -94,7 +94,7 @@ def test_an_import_from_before_the_end_of_the_tape_is_refused(tmp_path: Path, fi
     before = files(tape)
     with pytest.raises(TickwaxError) as e:
         run(tape, [first], read_btc, BTC)
-    times = "begins at 2023-11-14 22:13:20, before the end of its tape, 2023-11-14 22:13:21"
+    times = "begins at 2023-11-14 22:13:20.001, before the end of its tape, 2023-11-14 22:13:21.003"
     assert str(e.value).startswith(f"{first}: binance_futures:BTCUSDT {times}; import in the order of time")
     assert files(tape) == before
 
@@ -102,7 +102,7 @@ def test_an_import_from_before_the_end_of_the_tape_is_refused(tmp_path: Path, fi
 def test_files_in_another_order_than_that_of_time_are_refused(tmp_path: Path, first: Path, second: Path) -> None:
     with pytest.raises(TickwaxError) as e:
         run(tmp_path / "tape", [second, first], read_btc, BTC)
-    assert str(e.value).startswith(f"{first}: begins at 2023-11-14 22:13:20, before {second}, which begins at ")
+    assert str(e.value).startswith(f"{first}: begins at 2023-11-14 22:13:20.001, before {second}, which begins at ")
     assert "\n" not in str(e.value)
     assert files(tmp_path / "tape") == []
 
