@@ -8,29 +8,23 @@ that run back are recorded as they are: the order of a file's rows is that of ar
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from sources.builder import Levels, TapeBuilder, TapeTail
 from sources.contracts import NoContract, check_contract
 from sources.errors import BadName, TickwaxError
-from sources.events import InstrumentBatch, Int64s
-from sources.importers.files import DamagedFile, Progress
+from sources.events import InstrumentBatch
+from sources.importers.files import Progress
 from sources.importers.prints import Prints
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
-from sources.importers.tardis_csv import FAULTS, TORN, Block, intact_blocks, join, read_blocks
+from sources.importers.tardis_csv import FAULTS, TORN, Block, read_blocks
+from sources.importers.tardis_series import Part, Series, SourceFile, instrument_numbers
 from sources.instrument import Instrument
 from sources.messages import TradeMessage
 
 EXCHANGES = {"binance-futures": "binance_futures", "binance": "binance_spot", "bybit": "bybit_linear"}
-
-
-class _File(NamedTuple):
-    path: Path
-    series: tuple[bool, str, str]  # trades or not, exchange and symbol of the first row
-    first_ts: int
 
 
 def read(
@@ -52,11 +46,11 @@ def read(
         TickwaxError: a file cannot be read, is empty or has another header; no row is of a known exchange.
     """
     files = [_peek(path) for path in paths]
-    series: dict[tuple[bool, str, str], list[_File]] = {}
+    series: dict[tuple[bool, str, str], list[SourceFile]] = {}
     for file in sorted(files, key=lambda f: (f.first_ts, f.path)):
         series.setdefault(file.series, []).append(file)
     # Books sort before trades: on a tie of times the first series comes first.
-    readers = [_Series(series[key], progress, stats.salvaged, salvage) for key in sorted(series)]
+    readers = [Series(series[key], progress, stats.salvaged, salvage) for key in sorted(series)]
     recorders: dict[tuple[str, str], _Recorder | BadName | None] = {}
     while readers:
         cut = min(reader.known_until for reader in readers)
@@ -70,102 +64,14 @@ def read(
         raise TickwaxError(f"{paths[0]}: exchange {there}: expected one of {', '.join(EXCHANGES)}")
 
 
-def _peek(path: Path) -> _File:
+def _peek(path: Path) -> SourceFile:
     for block in read_blocks(path, lambda _: None):
-        return _File(path, (bool(block.trade[0]), block.exchange[0], block.symbol[0]), int(block.receive_ts[0]))
+        return SourceFile(path, (bool(block.trade[0]), block.exchange[0], block.symbol[0]), int(block.receive_ts[0]))
     raise TickwaxError(f"{path}: is empty")
 
 
-class _Part(NamedTuple):
-    path: Path
-    block: Block
-    key: Int64s  # latest arrival so far of the row's instrument; never falls from ``start`` to ``stop``
-    start: int
-    stop: int
-
-
-class _Series:
-    """The files of one kind and instrument, read a block ahead."""
-
-    def __init__(self, files: list[_File], progress: Progress, damages: list[DamagedFile], salvage: bool) -> None:
-        """``damages``: filled with what is wrong with files of which only a part could be read."""
-        self._blocks = (
-            (file.path, block) for file in files for block in intact_blocks(file.path, progress, damages, salvage)
-        )
-        self._pending: list[_Part] = []
-        self._newest: Block | None = None
-        self._last = 0
-        self._latest: dict[tuple[str, str], int] = {}  # by instrument
-        self._advance()
-
-    @property
-    def done(self) -> bool:
-        """Whether everything was given."""
-        return not self._pending
-
-    @property
-    def known_until(self) -> int:
-        """Every row that arrived before this is pending."""
-        return self._last
-
-    def before(self, cut: int) -> list[_Part]:
-        """Take the rows that arrived before ``cut``, and read on when that was near the end of what is known."""
-        out: list[_Part] = []
-        keep: list[_Part] = []
-        for part in self._pending:
-            middle = part.start + int(np.searchsorted(part.key[part.start : part.stop], cut))
-            while part.start < middle < part.stop and part.block.continues[middle]:
-                middle -= 1  # not inside of a snapshot
-            if middle > part.start:
-                out.append(part._replace(stop=middle))
-            if middle < part.stop:
-                keep.append(part._replace(start=middle))
-        self._pending = keep
-        if cut >= self._last:
-            self._advance()
-        return out
-
-    def _advance(self) -> None:
-        item = next(self._blocks, None)
-        if item is None:
-            self._last = np.iinfo(np.int64).max
-            return
-        path, block = item
-        key = self._arrivals(block)
-        self._last = max(self._last, int(block.receive_ts.max(initial=0)))
-        if self._pending and self._pending[-1].path == path and self._pending[-1].block is self._newest:
-            # What stayed behind may be the first half of a message whose second half comes now.
-            part = self._pending.pop()
-            block = join(part.block.slice(part.start, part.stop), block)
-            key = np.concatenate([part.key[part.start : part.stop], key])
-        self._newest = block
-        starts = [0, *(np.flatnonzero(np.diff(key) < 0) + 1).tolist()]  # the next of several instruments
-        stops = [*starts[1:], block.rows]
-        self._pending += [_Part(path, block, key, a, b) for a, b in zip(starts, stops, strict=True)]
-
-    def _arrivals(self, block: Block) -> Int64s:
-        """Latest arrival so far of each row's instrument: a file may hold several, one after the other."""
-        key = np.empty(block.rows, np.int64)
-        numbers = _numbers(block.exchange, block.symbol)
-        for number in range(int(numbers.max(initial=0)) + 1):
-            rows = np.flatnonzero(numbers == number)
-            name = block.exchange[rows[0]], block.symbol[rows[0]]
-            arrivals = np.maximum.accumulate(np.maximum(block.receive_ts[rows], self._latest.get(name, 0)))
-            key[rows], self._latest[name] = arrivals, int(arrivals[-1])
-        return key
-
-
-def _numbers(exchange: Sequence[str], symbol: Sequence[str]) -> Int64s:
-    """Instruments of rows, numbered from 0."""
-    if len(set(exchange)) == len(set(symbol)) == 1:
-        return np.zeros(len(exchange), np.int64)
-    places: dict[tuple[str, str], int] = {}
-    pairs = zip(exchange, symbol, strict=True)
-    return np.array([places.setdefault(pair, len(places)) for pair in pairs], np.int64)
-
-
 def _record(
-    parts: list[_Part],
+    parts: list[Part],
     recorders: "dict[tuple[str, str], _Recorder | BadName | None]",
     find_tail: FindTail,
     stats: ImportStats,
@@ -199,7 +105,7 @@ def _record(
             yield from recorder.take()
 
 
-def _runs(part: _Part) -> list[tuple[int, _Part, int, int]]:
+def _runs(part: Part) -> list[tuple[int, Part, int, int]]:
     """Messages of a part, each with its arrival; a trade is one by itself.
 
     Rows of a message have the same instrument, snapshot flag and both times; a snapshot's have one of the times in
@@ -209,7 +115,7 @@ def _runs(part: _Part) -> list[tuple[int, _Part, int, int]]:
     change = np.ones(part.stop - part.start, np.bool_)
     if not block.trade[part.start]:
         snapshot, good = block.snapshot[rows], block.fault[rows] == 0
-        name = _numbers(block.exchange[rows], block.symbol[rows])
+        name = instrument_numbers(block.exchange[rows], block.symbol[rows])
         arrived = np.diff(block.receive_ts[rows]) != 0
         matched = (np.diff(block.exchange_ts[rows]) != 0) & good[1:] & good[:-1]  # at another time
         later = np.where(snapshot[1:], arrived & ~block.continues[rows][1:], arrived | matched)
@@ -233,7 +139,7 @@ class _Recorder:
         self._all = stats
         self._stats = stats.of(instrument)
 
-    def add(self, part: _Part, start: int, stop: int, arrival: int) -> None:
+    def add(self, part: Part, start: int, stop: int, arrival: int) -> None:
         """Record one message; a bad row costs its whole message, and the book if it is of one.
 
         Raises:
@@ -297,7 +203,7 @@ class _Recorder:
         else:
             self._stats.dropped += 1
 
-    def _bad(self, part: _Part, start: int, stop: int) -> None:
+    def _bad(self, part: Part, start: int, stop: int) -> None:
         block = part.block
         for row in np.flatnonzero(block.fault[start:stop]) + start:
             text = self._all.report_bad(f"{part.path}:{block.number[row]}", FAULTS[block.fault[row]], "")
