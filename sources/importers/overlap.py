@@ -35,7 +35,7 @@ class OverlappingDiffs(DiffSequencer):
         """Judge the next delta; one that tells nothing new is dropped."""
         held = self._buffer[-1] if self._buffer else None
         final = self._final if held is None else held.final
-        if final is not None and message.final <= final:
+        if final is not None and message.final <= final and not super()._continues(message, final):
             last_ts = self._last_ts if held is None else held.exchange_ts
             if message.exchange_ts - last_ts <= AHEAD_NS:
                 self.repeated += 1
