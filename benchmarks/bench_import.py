@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from dataflows.importing import import_files
+from dataflows.assembly.importing import import_files
 from sources.importers import hftbacktest
 from sources.instrument import Instrument
 

@@ -28,7 +28,7 @@ from bytewax.run import cli_main
 from rich.console import Console
 from rich.table import Table
 
-from dataflows.synthesis import START_NS
+from dataflows.assembly.synthetic_tape import START_NS
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import RECEIVE_TS, ROW_ORDINAL, TS, feature_columns

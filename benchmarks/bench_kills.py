@@ -20,9 +20,9 @@ from bytewax.run import cli_main
 from rich.console import Console
 from rich.table import Table
 
-from dataflows.flows import prepare_replay
-from dataflows.settings import load_settings
-from dataflows.synthesis import write_synthetic_tape
+from dataflows.assembly.replay import prepare_replay
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
+from dataflows.settings.model import load_settings
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND

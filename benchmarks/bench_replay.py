@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from dataflows.flows import Replay
-from dataflows.jobs.replay import run_replay
-from dataflows.settings import load_settings
+from dataflows.assembly.replay import Replay
+from dataflows.command_line.jobs.replay import run_replay
+from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import feature_columns

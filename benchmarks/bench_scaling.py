@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from dataflows.synthesis import write_synthetic_tape
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
 from sources.balance import BY_HASH, Placement

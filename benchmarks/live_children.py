@@ -24,8 +24,9 @@ import pyarrow.parquet as pq
 from bytewax.testing import run_main
 from prometheus_client import Counter, Histogram
 
-from dataflows import live_flow, metrics
-from dataflows.settings import Settings, load_settings
+from dataflows.assembly import live as live_flow
+from dataflows.runtime import metrics
+from dataflows.settings.model import Settings, load_settings
 from operators.feature_engine import FeatureRows
 from operators.schema import RECEIVE_TS
 from simulator.config import Limits, SimulatorConfig

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
-from dataflows.startup import exit_code, say
-from dataflows.terminal import UNKNOWN_SIGNS, literal, output_error, ready_streams
-from dataflows.verbs import app
+from dataflows.command_line.verbs import app
+from dataflows.reports.terminal import UNKNOWN_SIGNS, literal, output_error, ready_streams
+from dataflows.runtime.exit_codes import exit_code, say
 from sources.errors import TickwaxError
 
 # Typer brings a Click of its own, of which it exports this class alone.

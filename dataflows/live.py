@@ -7,15 +7,15 @@ flags instead.
 import atexit
 import os
 
-from dataflows.interpreter import quick_imports
-from dataflows.terminal import ready_streams
+from dataflows.reports.terminal import ready_streams
+from dataflows.runtime.process_tuning import quick_imports
 
 ready_streams()
 with quick_imports():
-    from dataflows.engine_options import recovery
-    from dataflows.live_flow import Live, prepare_live
-    from dataflows.settings import load_settings
-    from dataflows.startup import or_exit, say
+    from dataflows.assembly.live import Live, prepare_live
+    from dataflows.runtime.engine_options import recovery
+    from dataflows.runtime.exit_codes import or_exit, say
+    from dataflows.settings.model import load_settings
     from sources.errors import TickwaxError
 
 

@@ -4,15 +4,15 @@ Settings come from the file and the environment (``TICKWAX_OPTIMAL_D__TRAIN_UNTI
 instead.
 """
 
-from dataflows.interpreter import quick_imports
-from dataflows.terminal import ready_streams
+from dataflows.reports.terminal import ready_streams
+from dataflows.runtime.process_tuning import quick_imports
 
 ready_streams()
 with quick_imports():
-    from dataflows.kernels import ready_features
-    from dataflows.order_search import prepare_optimal_d
-    from dataflows.settings import load_settings
-    from dataflows.startup import or_exit
+    from dataflows.assembly.optimal_d import prepare_optimal_d
+    from dataflows.runtime.exit_codes import or_exit
+    from dataflows.runtime.kernels import ready_features
+    from dataflows.settings.model import load_settings
 
 _run = or_exit(lambda: prepare_optimal_d(load_settings()))
 _run.stop_on_signals()

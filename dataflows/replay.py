@@ -11,17 +11,17 @@ import sys
 import traceback
 from types import TracebackType
 
-from dataflows.interpreter import quick_imports
-from dataflows.terminal import ready_streams
+from dataflows.reports.terminal import ready_streams
+from dataflows.runtime.process_tuning import quick_imports
 
 ready_streams()
 with quick_imports():
-    from dataflows.engine_options import recovery
-    from dataflows.flows import prepare_replay
-    from dataflows.kernels import ready_features
-    from dataflows.settings import load_settings
-    from dataflows.startup import exit_code, or_exit, say
-    from dataflows.summary import replay_lines
+    from dataflows.assembly.replay import prepare_replay
+    from dataflows.reports.summary import replay_lines
+    from dataflows.runtime.engine_options import recovery
+    from dataflows.runtime.exit_codes import exit_code, or_exit, say
+    from dataflows.runtime.kernels import ready_features
+    from dataflows.settings.model import load_settings
     from sources.errors import TickwaxError
 
 _replay = or_exit(lambda: prepare_replay(load_settings(), recovery()))

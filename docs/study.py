@@ -21,7 +21,7 @@ import statsmodels.api as sm
 from fill import fill, table
 from statsmodels.tsa.stattools import acf
 
-from dataflows.charts import Panel, draw
+from dataflows.reports.charts import Panel, draw
 from operators.fractal import fractal_dimension_index
 from sources.events import TRADE
 from sources.instrument import Instrument

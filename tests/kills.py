@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from bytewax.recovery import init_db_dir
 from bytewax.run import cli_main
 
-from dataflows.flows import prepare_replay
-from dataflows.settings import load_settings
+from dataflows.assembly.replay import prepare_replay
+from dataflows.settings.model import load_settings
 from sources.events import TapeBatch, concat
 from sources.instrument import Instrument
 from sources.tape.layout import beside, data_files, instruments, journal_files

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflows.importing import import_files
+from dataflows.assembly.importing import import_files
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, concat_rows
 from operators.schema import ROW_ORDINAL, feature_columns

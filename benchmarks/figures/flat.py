@@ -187,7 +187,10 @@ def cold(work: Path, once: TapeBatch, rounds: int, minutes: float, updates: int)
     def python(code: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True)
 
-    flow = "import dataflows.cli, dataflows.interpreter as i\nwith i.quick_imports(): import dataflows.jobs.replay"
+    flow = (
+        "import dataflows.cli, dataflows.runtime.process_tuning as tuning\n"
+        "with tuning.quick_imports(): import dataflows.command_line.jobs.replay"
+    )
     libraries = "import numpy, numba, pyarrow.parquet, bytewax.run, pydantic, typer, rich, msgspec"
     write_repeated(once.slice(0, 20_000), 0.01, work / "first")
     flags = ("--tape", str(work / "first"), "--features", str(work / "first-features"), "--overwrite")

@@ -13,8 +13,8 @@ from benchmarks.peers import ticks as bytewax_ticks
 from benchmarks.peers.feed import follow_book
 from benchmarks.peers.frames import DEPTHS, WINDOWS, ofi_pandas, ofi_polars
 from benchmarks.peers.plain import ticks
-from dataflows.jobs.replay import run_replay
-from dataflows.settings import load_settings
+from dataflows.command_line.jobs.replay import run_replay
+from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig, depth_label
 from operators.ofi import order_flow_imbalance
 from sources.events import TapeBatch

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import dataflows.jobs.replay as verb
+import dataflows.command_line.jobs.replay as verb
 from benchmarks.bench_replay import (
     BTC,
     best,

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pyarrow as pa
 
-from dataflows.synthesis import write_synthetic_tape
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
 from operators.schema import feature_columns

@@ -8,8 +8,8 @@ from random import Random
 
 import pyarrow.parquet as pq
 
-from dataflows.orders import read_fractional_orders
-from dataflows.synthesis import write_synthetic_tape
+from dataflows.assembly.fractional_orders import read_fractional_orders
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from operators.fractional_order import FractionalOrder
 from sinks.identity import Identity, settings_in
 from sinks.optimal_d import write_fractional_orders

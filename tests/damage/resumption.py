@@ -12,9 +12,9 @@ from random import Random
 from bytewax.recovery import init_db_dir
 from bytewax.run import cli_main
 
-from dataflows.flows import prepare_replay
-from dataflows.settings import load_settings
-from dataflows.synthesis import write_synthetic_tape
+from dataflows.assembly.replay import prepare_replay
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
+from dataflows.settings.model import load_settings
 from tests.damage.wounds import Finding, Outcome, wound
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND, processes
 from tests.kills import same_bits, whole

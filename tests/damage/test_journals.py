@@ -5,9 +5,9 @@ from random import Random
 import pytest
 from prometheus_client import REGISTRY
 
-from dataflows.damage_metrics import tell_damage
-from dataflows.settings import load_settings
-from dataflows.tapes import open_tape
+from dataflows.assembly.tapes import open_tape
+from dataflows.runtime.damage_metrics import tell_damage
+from dataflows.settings.model import load_settings
 from sinks.compaction import Damage
 from sinks.journal import JournalWriter
 from sinks.lock import DataSetLock

@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from dataflows.engine_options import Recovery
-from dataflows.flows import prepare_replay
-from dataflows.settings import load_settings
+from dataflows.assembly.replay import prepare_replay
+from dataflows.runtime.engine_options import Recovery
+from dataflows.settings.model import load_settings
 from sources.errors import DamagedError
 from tests.damage.resumption import Resumption
 from tests.damage.wounds import GOOD

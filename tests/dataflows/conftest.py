@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflows.synthesis import write_synthetic_tape
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from sources.instrument import Instrument
 from tests.disks import shim, shim_library  # noqa: F401
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dataflows import verbs  # noqa: F401  registers them
-from dataflows.verbs import app
+from dataflows.command_line.verbs import app
 from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.events import InstrumentBatch

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from dataflows.cluster.runs import replay_together
-from dataflows.cluster.supervisor import Supervisor
-from dataflows.settings import Settings, load_settings
-from dataflows.settings_layers import as_environment, dotted_layer, environment_layer
-from dataflows.synthesis import write_synthetic_tape
-from dataflows.verbs.processes import process_count
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
+from dataflows.command_line.verbs.processes import process_count
+from dataflows.runtime.cluster.runs import replay_together
+from dataflows.runtime.cluster.supervisor import Supervisor
+from dataflows.settings.layers import as_environment, dotted_layer, environment_layer
+from dataflows.settings.model import Settings, load_settings
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.errors import TickwaxError

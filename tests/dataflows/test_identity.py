@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from bytewax.run import cli_main
 
-from dataflows.flows import prepare_replay
-from dataflows.live_flow import prepare_live
-from dataflows.settings import load_settings
+from dataflows.assembly.live import prepare_live
+from dataflows.assembly.replay import prepare_replay
+from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
 from operators.dictionary import describe
 from operators.identity import feature_settings
@@ -136,7 +136,7 @@ def test_a_file_of_a_newer_version_is_refused(synthetic_tape_root, tmp_path):
 
 
 def test_orders_belong_to_the_samples_they_were_chosen_on(synthetic_tape_root, tmp_path):
-    from dataflows.order_search import fractional_order_config, fractional_order_identity
+    from dataflows.assembly.optimal_d import fractional_order_config, fractional_order_identity
     from operators.fractional_order import FractionalOrder
 
     path = tmp_path / "d.parquet"

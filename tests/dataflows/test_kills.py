@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dataflows.synthesis import write_synthetic_tape
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.events import concat

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from bytewax.run import cli_main
 
-from dataflows.flows import prepare_replay
-from dataflows.settings import load_settings
+from dataflows.assembly.replay import prepare_replay
+from dataflows.settings.model import load_settings
 from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sinks.compaction import recover

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dataflows.synthesis import write_synthetic_tape
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.events import RESET, concat

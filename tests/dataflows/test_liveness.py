@@ -1,6 +1,6 @@
 """Health is the age of progress, by a clock that the test sets."""
 
-from dataflows.liveness import Liveness
+from dataflows.runtime.liveness import Liveness
 
 
 class Clock:

@@ -15,11 +15,11 @@ from bytewax.run import cli_main
 from statsmodels.tsa.stattools import adfuller
 from typer.testing import CliRunner
 
-from dataflows.flows import prepare_replay
-from dataflows.order_search import prepare_optimal_d
-from dataflows.orders import read_fractional_orders
-from dataflows.settings import load_settings
-from dataflows.verbs import app
+from dataflows.assembly.fractional_orders import read_fractional_orders
+from dataflows.assembly.optimal_d import prepare_optimal_d
+from dataflows.assembly.replay import prepare_replay
+from dataflows.command_line.verbs import app
+from dataflows.settings.model import load_settings
 from operators.fracdiff import find_optimal_d
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError

@@ -12,7 +12,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 from bytewax.testing import TestingSink, TestingSource
 
-from dataflows.recovery_store import forget_uncommitted, make_private
+from dataflows.runtime.recovery_store import forget_uncommitted, make_private
 from sources.errors import TickwaxError
 
 KEYS = ("a", "b")

@@ -20,9 +20,9 @@ from bytewax.run import cli_main
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataflows.flows import Replay, prepare_replay
-from dataflows.settings import load_settings
-from dataflows.synthesis import START_NS
+from dataflows.assembly.replay import Replay, prepare_replay
+from dataflows.assembly.synthetic_tape import START_NS
+from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import book_columns, feature_columns

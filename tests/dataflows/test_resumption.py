@@ -13,11 +13,11 @@ from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from dataflows.engine_options import Recovery
-from dataflows.flows import Replay, prepare_replay
-from dataflows.recovery_store import kept_states
-from dataflows.resumption import identity
-from dataflows.settings import load_settings
+from dataflows.assembly.replay import Replay, prepare_replay
+from dataflows.runtime.engine_options import Recovery
+from dataflows.runtime.recovery_store import kept_states
+from dataflows.runtime.run_identity import identity
+from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError
 from sources.events import InstrumentBatch
 from sources.tape.layout import data_files

@@ -14,13 +14,13 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from dataflows.durations import Duration
-from dataflows.flags import as_written, settings_of
-from dataflows.instants import Instant
-from dataflows.jobs.settings import effective
-from dataflows.settings import Settings, load_settings
-from dataflows.settings_layers import leaves
-from dataflows.verbs import app
+from dataflows.command_line.jobs.settings import effective
+from dataflows.command_line.verbs import app
+from dataflows.settings.durations import Duration
+from dataflows.settings.flags import as_written, settings_of
+from dataflows.settings.instants import Instant
+from dataflows.settings.layers import leaves
+from dataflows.settings.model import Settings, load_settings
 from operators.config import FeatureConfig
 from sources.errors import TickwaxError
 
@@ -520,7 +520,7 @@ def test_settings_that_hold_a_secret_are_shown_as_a_comment(monkeypatch):
 
 
 def test_the_log_of_a_live_run_shows_no_secret(capsys, monkeypatch):
-    from dataflows.metrics import LiveTelemetry
+    from dataflows.runtime.metrics import LiveTelemetry
 
     monkeypatch.setattr(sys, "stderr", sys.stdout)
     LiveTelemetry().connected("bybit_linear", "wss://me:secret@host/v5?streams=btcusdt@depth@0ms", 3)

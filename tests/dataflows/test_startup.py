@@ -60,7 +60,7 @@ def test_a_replay_imports_what_it_uses(start: str, synthetic_tape_root: Path, tm
 AGAIN_AND_AGAIN = """
 import resource
 import numpy as np
-from dataflows.interpreter import keep_freed_memory
+from dataflows.runtime.process_tuning import keep_freed_memory
 assert keep_freed_memory()
 for turn in range(20):
     if turn == 10:

@@ -4,9 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from dataflows import verbs  # noqa: F401  registers the verbs
-from dataflows.synthesis import START_NS, write_synthetic_tape
-from dataflows.verbs import app
+from dataflows.assembly.synthetic_tape import START_NS, write_synthetic_tape
+from dataflows.command_line.verbs import app
 from sources.errors import TickwaxError
 from sources.events import KINDS, concat
 from sources.instrument import Instrument

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from dataflows import terminal
-from dataflows.board import Board
-from dataflows.importing import ImportResult
-from dataflows.jobs.import_summary import print_summary
-from dataflows.synthesis import write_synthetic_tape
-from dataflows.text_table import TextTable
+from dataflows.assembly.importing import ImportResult
+from dataflows.assembly.synthetic_tape import write_synthetic_tape
+from dataflows.command_line.jobs.import_summary import print_summary
+from dataflows.reports import terminal
+from dataflows.reports.live_table import Board
+from dataflows.reports.text_table import TextTable
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureRows
 from operators.schema import value_count

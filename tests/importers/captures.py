@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.importing import ImportResult, Reader, import_files
+from dataflows.assembly.importing import ImportResult, Reader, import_files
 from sources.builder import TapeTail
 from sources.events import KINDS, InstrumentBatch, TapeBatch, concat
 from sources.importers.stats import ImportStats

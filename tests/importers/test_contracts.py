@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dataflows import verbs  # noqa: F401  registers them
-from dataflows.verbs import app
+from dataflows.command_line.verbs import app
 from sources.contracts import NoContract, check_contract
 from sources.errors import TickwaxError
 from sources.importers import bybit_archive, bybit_trades, tardis

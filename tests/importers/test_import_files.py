@@ -18,8 +18,7 @@ import pyarrow.dataset as ds
 import pytest
 from typer.testing import CliRunner
 
-from dataflows import verbs  # noqa: F401  registers them
-from dataflows.verbs import app
+from dataflows.command_line.verbs import app
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
 from sources.builder import Levels, TapeBuilder, TapeTail

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from dataflows import verbs  # noqa: F401  registers them
-from dataflows.verbs import app
+from dataflows.command_line.verbs import app
 from sources.events import TRADE
 from sources.importers import bybit_archive, cryptofeed
 from sources.importers.stats import ImportStats

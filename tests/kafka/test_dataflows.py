@@ -7,8 +7,8 @@ import time
 import pyarrow as pa
 import pytest
 
-from dataflows.flows import prepare_replay
-from dataflows.settings import load_settings
+from dataflows.assembly.replay import prepare_replay
+from dataflows.settings.model import load_settings
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.errors import TickwaxError

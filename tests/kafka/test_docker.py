@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dataflows.settings import load_settings
+from dataflows.settings.model import load_settings
 from sources.tape.layout import instruments
 from tests.ports import free_ports
 

@@ -12,9 +12,9 @@ import zstandard
 from bytewax.run import cli_main
 from kafka import KafkaProducer
 
-from dataflows.flows import prepare_replay
-from dataflows.kafka_metrics import FOREIGN, ForeignMessages
-from dataflows.settings import load_settings
+from dataflows.assembly.replay import prepare_replay
+from dataflows.runtime.kafka_metrics import FOREIGN, ForeignMessages
+from dataflows.settings.model import load_settings
 from sinks.kafka.message import ipc_stream
 from sources.errors import TickwaxError
 from sources.kafka import batches, ipc

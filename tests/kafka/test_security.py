@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from dataflows.jobs.settings import effective
-from dataflows.kafka import delivery, kafka_connection
-from dataflows.settings import load_settings
+from dataflows.assembly.kafka import delivery, kafka_connection
+from dataflows.command_line.jobs.settings import effective
+from dataflows.settings.model import load_settings
 from sinks.kafka.publisher import Publisher
 from sinks.kafka.rows import JsonRows
 from sinks.kafka.telemetry import KafkaTelemetry

@@ -16,9 +16,9 @@ from bytewax.testing import TestingSink
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.flows import prepare_replay
-from dataflows.kafka import publish_tape
-from dataflows.settings import load_settings
+from dataflows.assembly.kafka import publish_tape
+from dataflows.assembly.replay import prepare_replay
+from dataflows.settings.model import load_settings
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.tape import TapeMessages
 from sinks.kafka.telemetry import KafkaTelemetry

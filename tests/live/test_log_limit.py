@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dataflows.metrics import LiveTelemetry
+from dataflows.runtime.metrics import LiveTelemetry
 from sources.live.log_limit import LogLimiter
 
 

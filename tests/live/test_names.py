@@ -5,7 +5,7 @@ import time
 import pytest
 from prometheus_client import REGISTRY
 
-from dataflows.metrics import LiveTelemetry
+from dataflows.runtime.metrics import LiveTelemetry
 from simulator.config import SimulatorConfig
 from simulator.simulator import Simulator
 from simulator.thread import simulator_thread

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dataflows.metrics import LiveTelemetry
+from dataflows.runtime.metrics import LiveTelemetry
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.binance_futures import sequence

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dataflows.settings_types import CODECS
+from dataflows.settings.types import CODECS
 from sinks.data_file import FileFormat
 from sinks.dataset import DatasetWriter
 from sources.errors import TickwaxError

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflows.summary import latency_lines
+from dataflows.reports.summary import latency_lines
 from sources.events import DELTA, RESET, TRADE, InstrumentBatch, TapeBatch, tape_batch
 from sources.instrument import Instrument
 from sources.latency import DENSE_ROWS, EVERY, MEDIAN_ERROR, Latencies, Latency

@@ -1,0 +1,1 @@
+"""The dataflows, put together from sources, operators and sinks."""

@@ -1,0 +1,53 @@
+"""What data sets say of themselves, and which folders may be written to."""
+
+from pathlib import Path
+
+from dataflows.assembly.fractional_orders import read_fractional_orders
+from dataflows.settings.model import Settings
+from operators.config import FeatureConfig
+from operators.identity import book_settings, feature_settings
+from operators.schema import Column
+from sinks.identity import Identity
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.parquet import read_schema
+from sources.tape.layout import data_files, instruments
+
+
+def own_fractional_orders(settings: Settings, config: FeatureConfig) -> dict[Instrument, dict[str, float]]:
+    """Fractional orders by instrument and series, from the file if one is named.
+
+    Raises:
+        TickwaxError: it cannot be read, or was made from other samples.
+    """
+    return read_fractional_orders(settings.features.d_file, config) if settings.features.d_file else {}
+
+
+def identity_of(name: str, settings: Settings, config: FeatureConfig) -> Identity:
+    """What the files of a data set say of themselves: ``features`` or ``books``.
+
+    Raises:
+        TickwaxError: as `own_fractional_orders`.
+    """
+    if name == "books":
+        return Identity(name, book_settings(config))
+    own = {
+        str(instrument): {f"features.d_file.{series}_d": str(float(d)) for series, d in orders.items()}
+        for instrument, orders in own_fractional_orders(settings, config).items()
+    }
+    return Identity(name, feature_settings(config), own)
+
+
+def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Instrument]) -> None:
+    """Refuse a folder whose other instruments have other columns: nobody could read it as one data set."""
+    wanted = [column.name for column in columns]
+    ours = set(chosen)
+    for instrument in instruments(path):
+        if instrument not in ours:
+            file = data_files(path, instrument)[0]
+            odd = set(read_schema(file).names).symmetric_difference(wanted)
+            if odd:
+                raise TickwaxError(
+                    f"{name}.path: {file} was written with other settings: {min(odd)} is in one of them only"
+                )
+            return

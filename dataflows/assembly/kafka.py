@@ -1,0 +1,208 @@
+"""Kafka in the dataflows: clients from the settings, and the steps that publish."""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import bytewax.operators as op
+from bytewax.operators import KeyedStream
+
+from dataflows.runtime.exit_codes import say
+from dataflows.runtime.kafka_metrics import ForeignMessages, LiveKafkaTelemetry, count_dropped
+from dataflows.runtime.run_identity import identity
+from dataflows.settings.model import KafkaSecuritySettings, Settings
+from operators.config import FeatureConfig
+from operators.feature_engine import FeatureRows
+from operators.schema import feature_columns
+from sinks.kafka.publisher import Delivery, Publisher
+from sinks.kafka.rows import ROW_ENCODINGS
+from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
+from sinks.kafka.tape import TapeMessages
+from sources.balance import plain
+from sources.errors import TickwaxError
+from sources.events import InstrumentBatch
+from sources.kafka.connection import KafkaConnection
+from sources.kafka.source import KafkaTapeSource
+from sources.placement import key_hash
+
+_NS = 1e9
+
+
+def kafka_connection(settings: Settings) -> KafkaConnection:
+    """How the settings reach the brokers."""
+    # What the client library says of each connection, at any level, our own telemetry says in a line.
+    logging.getLogger("kafka").addHandler(logging.NullHandler())
+    logging.getLogger("kafka").propagate = False
+    return KafkaConnection(settings.kafka.bootstrap, _security(settings.kafka.security))
+
+
+def _security(s: KafkaSecuritySettings) -> dict[str, Any]:
+    wanted = {
+        "sasl_mechanism": s.mechanism,
+        "sasl_plain_username": s.username,
+        "sasl_plain_password": s.password.get_secret_value(),
+        "ssl_cafile": s.ca_file and str(s.ca_file),
+        "ssl_certfile": s.cert_file and str(s.cert_file),
+        "ssl_keyfile": s.key_file and str(s.key_file),
+        "ssl_password": s.key_password.get_secret_value(),
+    }
+    given = {name: value for name, value in wanted.items() if value}
+    return {"security_protocol": s.protocol, "ssl_check_hostname": s.check_hostname, **given}
+
+
+def delivery(settings: Settings) -> Delivery:
+    """How messages are delivered."""
+    k = settings.kafka
+    compression = None if k.compression == "none" else k.compression
+    return Delivery(compression, k.buffer_mb << 20, k.deadline.ns / _NS, k.linger.ns / _NS)
+
+
+def replay_run(settings: Settings, config: FeatureConfig) -> str:
+    """Header ``run`` of a replay: the same as long as the same settings give the same rows, so also when resumed."""
+    what = (config, settings.features.d_file, settings.replay.start)
+    return f"replay-{hashlib.sha256(repr(what).encode()).hexdigest()[:12]}"
+
+
+def publish_replayed(
+    rows: KeyedStream[FeatureRows], settings: Settings, config: FeatureConfig, on_error: Callable[[Exception], None]
+) -> None:
+    """Add the step that publishes a replay's features, if a topic is named for them.
+
+    Args:
+        rows: keyed by the routes of a `sources.balance.Placement`, by which the sink's shards live where rows are.
+
+    Raises:
+        TickwaxError: no broker answers, or the topic does not exist.
+    """
+    if settings.kafka.topic:
+        make = _feature_publisher(settings, config, replay_run(settings, config))
+        some = op.filter("kafka_rows", rows, lambda item: item[1].rows > 0)  # the end of a tape is none
+        keyed = op.map("kafka_key", some, lambda item: (item[0], (plain(item[0]), item[1])))
+        op.output("features_kafka", keyed, RecoverableKafkaSink(make, on_error))
+
+
+def publish_live(
+    rows: KeyedStream[FeatureRows],
+    settings: Settings,
+    config: FeatureConfig,
+    run: str,
+    on_error: Callable[[Exception], None],
+) -> list[KafkaSink[FeatureRows]]:
+    """Add the step that publishes a live run's features, if a topic is named for them.
+
+    Raises:
+        TickwaxError: as of `publish_replayed`.
+    """
+    if not settings.kafka.topic:
+        return []
+    topic = settings.kafka.topic
+    make = _feature_publisher(settings, config, run)
+    sink = KafkaSink(make, time.monotonic, lambda batch: count_dropped(topic, batch.rows), on_error)
+    op.output("features_kafka", rows, sink)
+    return [sink]
+
+
+def publish_tape(
+    tape: KeyedStream[InstrumentBatch], settings: Settings, on_error: Callable[[Exception], None]
+) -> list[KafkaSink[InstrumentBatch]]:
+    """Add the step that publishes a live run's tape, if a topic is named for it.
+
+    Raises:
+        TickwaxError: as of `publish_replayed`; or the tape is not recorded.
+    """
+    if not settings.tape.topic:
+        return []
+    if settings.tape.path is None:
+        raise TickwaxError("tape.topic: needs tape.path, from which the ordinals go on when the run is started again")
+    connection, topic = kafka_connection(settings), settings.tape.topic
+    connection.require({topic: "tape.topic"})
+    sink = KafkaSink(
+        lambda: Publisher(
+            connection, topic, TapeMessages(), delivery(settings), time.monotonic, LiveKafkaTelemetry(), _home_partition
+        ),
+        time.monotonic,
+        lambda batch: count_dropped(topic, batch.batch.rows),
+        on_error,
+    )
+    op.output("tape_kafka", tape, sink)
+    return [sink]
+
+
+def _home_partition(key: bytes) -> int:
+    return key_hash(key.decode())
+
+
+def topic_source(
+    settings: Settings,
+    stop: threading.Event | None,
+    on_rows: Callable[[InstrumentBatch], None],
+    on_error: Callable[[Exception], None],
+    on_refusal: Callable[[Exception], None],
+    longest_ns: int,
+) -> KafkaTapeSource:
+    """The tape of a topic, with the instruments that the settings ask for; all of them unless ``symbols`` was set.
+
+    Raises:
+        TickwaxError: no broker answers, or the topic does not exist.
+    """
+    _check_topic_replay(settings)
+    connection, topic = kafka_connection(settings), settings.tape.topic
+    partitions = connection.require({topic: "tape.topic"})[topic]
+
+    def on_skipped(key: str, rows: int) -> None:
+        say(f"topic {topic}: it begins inside the tape of {key}: {rows:,} rows before the book could be known, skipped")
+
+    foreign = ForeignMessages(topic, time.monotonic, say)
+    return KafkaTapeSource(
+        connection,
+        topic,
+        partitions,
+        {**identity(settings, []), "symbols": _symbols(settings), "tape.topic": topic},
+        follow=settings.tape.follow,
+        wanted=asked_for(settings),
+        stop=stop,
+        on_rows=on_rows,
+        on_skipped=on_skipped,
+        on_unknown_book=say,
+        on_foreign=foreign.add if settings.tape.foreign == "skip" else None,
+        on_close=foreign.tell,
+        on_error=on_error,
+        on_refusal=on_refusal,
+        longest_ns=longest_ns,
+    )
+
+
+def _check_topic_replay(settings: Settings) -> None:
+    for key, value in (("replay.start", settings.replay.start), ("replay.end", settings.replay.end)):
+        if value is not None:
+            raise TickwaxError(
+                f"{key}: '{value}' cuts a tape of files, not that of tape.topic, '{settings.tape.topic}'"
+            )
+    for key, path in (("features.path", settings.features.path), ("books.path", settings.books.path)):
+        if settings.tape.follow and path is not None:
+            raise TickwaxError(
+                f"{key}: '{path}' would appear only at the end, which there is none with tape.follow; "
+                "set it empty and publish to kafka.topic"
+            )
+
+
+def _symbols(settings: Settings) -> str:
+    return ", ".join(settings.symbols) if "symbols" in settings.model_fields_set else "all"
+
+
+def asked_for(settings: Settings) -> Callable[[str], bool]:
+    """Whether the settings ask a replay for an instrument, by key."""
+    if "symbols" not in settings.model_fields_set:
+        return lambda key: True
+    named = set(settings.symbols)
+    return lambda key: key in named or f"{key.partition(':')[0]}:*" in named
+
+
+def _feature_publisher(settings: Settings, config: FeatureConfig, run: str) -> Callable[[], Publisher[FeatureRows]]:
+    connection, topic = kafka_connection(settings), settings.kafka.topic
+    connection.require({topic: "kafka.topic"})
+    encoding = ROW_ENCODINGS[settings.kafka.format](feature_columns(config), run)
+    return lambda: Publisher(connection, topic, encoding, delivery(settings), time.monotonic, LiveKafkaTelemetry())

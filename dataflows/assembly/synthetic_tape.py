@@ -1,0 +1,98 @@
+"""Writing the tape of a synthetic market, whole or not at all."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dataflows.runtime.exit_codes import say
+from sinks.lock import only_writer
+from sinks.tape import TapeWriter
+from sources.errors import TickwaxError
+from sources.events import TRADE
+from sources.instrument import Instrument
+from sources.tape.layout import data_files
+from synthetic.market import SyntheticMarket, synthetic_tape
+
+START_NS = 1_767_571_200_000_000_000  # 2026-01-05T00:00:00Z: fixed, so that the same command gives the same tape
+_SLICE_NS = 10_000_000_000  # market time between two reports of progress
+
+Progress = Callable[[Instrument, int], None]  # the instrument, and the market time done so far in nanoseconds
+
+
+@dataclass
+class SyntheticTape:
+    """What was written for one instrument."""
+
+    instrument: Instrument
+    rows: int = 0
+    trades: int = 0
+    last_price: float = float("nan")  # of a trade
+
+
+def write_synthetic_tape(
+    root: Path,
+    instruments: Sequence[Instrument],
+    span_ns: int,
+    seed: int,
+    compression: str = "snappy",
+    progress: Progress = lambda instrument, done_ns: None,
+    start_ns: int = START_NS,
+) -> list[SyntheticTape]:
+    """Write ``span_ns`` of synthetic market per instrument to the tape at ``root``; an interruption leaves nothing.
+
+    Args:
+        root: a tape, which may hold other instruments already.
+        instruments: distinct ones.
+        span_ns: exchange time, in nanoseconds, from the first snapshot to the end.
+        seed: any integer; each instrument's market follows from it and the instrument alone.
+        compression: a codec of Parquet.
+        progress: called now and then.
+        start_ns: exchange time of the snapshots, whole milliseconds in nanoseconds since the epoch.
+
+    Raises:
+        TickwaxError: the tape holds one of the instruments already, an instrument stands twice, or the tape cannot be
+            written to.
+    """
+    for instrument in instruments:
+        if instruments.count(instrument) > 1:
+            raise TickwaxError(f"symbols: '{instrument}' stands twice; name each instrument once")
+        if data_files(root, instrument):
+            raise TickwaxError(f"tape.path: {root} holds {instrument} already; write to a new folder")
+    created = [folder for folder in (root, *root.parents) if not folder.exists()]
+    try:
+        with only_writer(root, say):
+            writer = TapeWriter(root, f"synthetic-{seed}", compression)
+            try:
+                written = [_write(writer, i, span_ns, seed, progress, start_ns) for i in instruments]
+                writer.commit()
+            except BaseException:
+                writer.abort()
+                raise
+    except BaseException:
+        with contextlib.suppress(OSError):  # someone else has begun to use the folder
+            for folder in created:
+                folder.rmdir()
+        raise
+    return written
+
+
+def _write(
+    writer: TapeWriter, instrument: Instrument, span_ns: int, seed: int, progress: Progress, start_ns: int
+) -> SyntheticTape:
+    market = SyntheticMarket(instrument, seed, start_ns)
+    written = SyntheticTape(instrument)
+    done = 0
+    while done < span_ns:
+        done = min(done + _SLICE_NS, span_ns)
+        for batch in synthetic_tape(market, start_ns + done, written.rows):
+            writer.write(instrument, batch)
+            trades = np.flatnonzero(batch.kind == TRADE)
+            written.rows += batch.rows
+            written.trades += len(trades)
+            if len(trades):
+                written.last_price = float(batch.price[trades[-1]])
+        progress(instrument, done)
+    return written

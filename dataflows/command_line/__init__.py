@@ -1,0 +1,1 @@
+"""The ``tickwax`` command: its verbs, and the job that each does."""

@@ -1,0 +1,81 @@
+"""A live run: the exchanges, recorded, computed, watched."""
+
+import sys
+from typing import Any
+
+import typer
+from bytewax.run import cli_main
+from rich.console import Console
+from rich.live import Live as LiveDisplay
+
+from dataflows.assembly.live import Live, prepare_live
+from dataflows.assembly.tapes import recorded
+from dataflows.reports.live_table import Board
+from dataflows.reports.summary import data_set_table, try_line
+from dataflows.reports.terminal import line, prose
+from dataflows.reports.text_table import show
+from dataflows.runtime.cluster.runs import LiveTogether, live_together
+from dataflows.runtime.cluster.supervisor import Supervisor
+from dataflows.runtime.exit_codes import say
+from dataflows.settings.model import Settings, load_settings
+from operators.feature_engine import FeatureEngine
+from sources.balance import BY_HASH
+from sources.instrument import Instrument
+
+_A_SECOND = 4  # times that the table is drawn anew
+
+
+def live(flags: dict[str, Any], workers: int, supervisor: Supervisor | None) -> None:
+    """Record and compute, in the processes of a supervisor if there is one; ``flags`` are settings."""
+    settings = load_settings(flags)
+    if supervisor is None:
+        _tell(settings, run_live(settings, workers))
+    else:
+        _tell(settings, live_together(settings, supervisor, workers))
+
+
+def record(flags: dict[str, Any], workers: int) -> None:
+    """The tape alone."""
+    settings = load_settings(flags)
+    _tell(settings, run_live(settings, workers, with_features=False))
+
+
+def watch(flags: dict[str, Any]) -> None:
+    """The features in a table on the terminal."""
+    settings = load_settings(flags)
+    engines: dict[Instrument, FeatureEngine] = {}
+    board = Board(settings.feature_config(), engines)
+    if sys.stdout.isatty():
+        with LiveDisplay(get_renderable=board.picture, console=Console(), refresh_per_second=_A_SECOND):
+            run_live(settings, watcher=board, engines=engines)
+    else:  # a table that is drawn again and again is of use to no reader of a pipe
+        run_live(settings, watcher=board, engines=engines)
+        show(board.table())
+
+
+def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
+    """Run until a signal or the duration's end; ``choices`` as in `prepare_live`."""
+    placement = recorded(settings.tape.path, settings.live_symbols()) if workers > 1 else BY_HASH
+    live = prepare_live(settings, placement=placement, **choices)
+    live.ready()
+    undo = live.stop_on_signals()
+    try:
+        cli_main(live.flow, workers_per_process=workers)
+    finally:
+        undo()
+        live.release()
+    return live
+
+
+def _tell(settings: Settings, live: Live | LiveTogether) -> None:
+    show(data_set_table(live.sinks))
+    written = "features" in live.sinks and live.sinks["features"].rows_written
+    if written and (hint := try_line(settings.features.path)):
+        line(hint)
+    for text in live.closing_lines():
+        prose(text)
+    if live.left:
+        say(live.left)
+    if failure := live.failure or live.nothing:
+        say(failure)
+        raise typer.Exit(1)

@@ -1,0 +1,118 @@
+"""Features from a recorded tape."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
+
+from dataflows.assembly.replay import Replay, prepare_replay
+from dataflows.reports.summary import Replayed, data_set_table, replay_lines, try_line
+from dataflows.reports.terminal import line, prose
+from dataflows.reports.text_table import show
+from dataflows.runtime.cluster.runs import replay_together
+from dataflows.runtime.cluster.supervisor import Supervisor
+from dataflows.runtime.engine_options import Recovery
+from dataflows.runtime.kernels import ready_features
+from dataflows.settings.local_paths import local_path
+from dataflows.settings.model import Settings, load_settings
+from sinks.disk import missing_folders, remove_empty
+from sources.errors import TickwaxError
+
+
+def replay(
+    flags: dict[str, Any],
+    workers: int,
+    supervisor: Supervisor | None,
+    folder: str | None = None,
+    snapshot_seconds: int = 10,
+    backup_seconds: int = 0,
+) -> None:
+    """Replay and tell of it.
+
+    Args:
+        flags: settings.
+        supervisor: of the processes that replay; None: this one does.
+        folder: for a resumption of this one; None: there is to be none.
+
+    Raises:
+        TickwaxError: as of `prepare_replay`.
+    """
+    settings = load_settings(flags)
+    if supervisor is None:
+        recovery = Recovery(_recovery_folder(folder), backup_seconds) if folder else None
+        report(settings, run_replay(settings, workers, recovery, snapshot_seconds))
+    else:
+        report(settings, replay_together(settings, supervisor, workers))
+
+
+def run_replay(
+    settings: Settings, workers: int = 1, recovery: Recovery | None = None, snapshot_seconds: int = 10
+) -> Replay:
+    """Replay to the end with a progress bar; an interruption leaves nothing but what is for a resumption."""
+    with recovery_store(recovery) as bytewax_recovery:
+        replay = prepare_replay(settings, recovery)
+        try:
+            replay.stop_on_signals()
+            ready_features()
+            with replay.progress:
+                cli_main(
+                    replay.flow,
+                    workers_per_process=workers,
+                    epoch_interval=timedelta(seconds=snapshot_seconds),
+                    recovery_config=bytewax_recovery,
+                )
+            replay.commit()
+        finally:
+            replay.abort()
+            replay.release_signals()
+    return replay
+
+
+def _recovery_folder(text: str) -> Path:
+    try:
+        return local_path(text)
+    except ValueError as e:
+        raise TickwaxError(f"--recovery: {e}") from None
+
+
+@contextmanager
+def recovery_store(recovery: Recovery | None) -> Iterator[RecoveryConfig | None]:
+    """For Bytewax; a folder without a store gets one, which is removed if the run is refused, or gives nothing.
+
+    Raises:
+        TickwaxError: the folder cannot be made, or written to.
+    """
+    if recovery is None:
+        yield None
+        return
+    store = recovery.directory
+    made, anew = missing_folders(store), False
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        anew = not any(store.glob("*.sqlite3"))
+        if anew:
+            init_db_dir(store, 1)
+    except OSError as e:
+        remove_empty(made)
+        raise TickwaxError(f"--recovery: {store}: {e.strerror}") from e
+    try:
+        yield RecoveryConfig(store, timedelta(seconds=recovery.backup_seconds))
+    except (TickwaxError, KeyboardInterrupt):
+        for file in (*store.glob("*.sqlite3*"), *store.glob("state-*.bin")) if anew else ():
+            file.unlink(missing_ok=True)
+        remove_empty(made)
+        raise
+
+
+def report(settings: Settings, replay: Replayed) -> None:
+    """Say what was read and what was written."""
+    for text in replay_lines(replay):
+        prose(text)
+    if replay.sinks:
+        show(data_set_table(replay.sinks))
+        if hint := try_line(settings.features.path):
+            line(hint)

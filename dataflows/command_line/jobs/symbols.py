@@ -1,0 +1,36 @@
+"""The perpetuals that trade at the live venues now."""
+
+import asyncio
+
+from dataflows.assembly.live import live_config
+from dataflows.reports.text_table import TextTable, show
+from dataflows.runtime.exit_codes import must_be_shown
+from dataflows.runtime.metrics import LiveTelemetry
+from dataflows.settings.model import load_settings
+from sources.errors import TickwaxError
+from sources.live.config import LiveConfig
+from sources.live.instruments import Listing
+from sources.live.listing import list_venue
+from sources.live.rest import RestError
+from sources.live.venues import LIVE_VENUES
+
+
+def list_symbols(venue: str | None, match: str) -> None:
+    """Print those of one venue or of all whose name contains ``match``."""
+    if venue is not None and venue not in LIVE_VENUES:
+        raise TickwaxError(f"venue {venue!r}: expected one of {', '.join(LIVE_VENUES)}")
+    config = live_config(load_settings())
+    table = TextTable(("instrument", "tick size"))
+    for name in [venue] if venue else LIVE_VENUES:
+        for listing in sorted(asyncio.run(_listed(name, config))):
+            if match.upper() in listing.instrument.symbol.upper():
+                table.add(str(listing.instrument), listing.tick_size)
+    show(table)
+    must_be_shown()
+
+
+async def _listed(venue: str, config: LiveConfig) -> list[Listing]:
+    try:
+        return await list_venue(venue, config, LiveTelemetry())
+    except RestError as e:
+        raise TickwaxError(f"venues.{venue}.rest: {e}") from e

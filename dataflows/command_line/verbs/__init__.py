@@ -1,0 +1,34 @@
+"""The verbs of ``tickwax``, one a module: signature and help. Importing them adds them to `app`.
+
+They import Typer and plain names. What a verb does is in `dataflows.command_line.jobs`; it comes with its libraries
+when the verb is called, under `dataflows.runtime.process_tuning.quick_imports`. So ``--help`` needs no library, and no
+verb those of another.
+"""
+
+from dataflows.command_line.app import app
+from dataflows.command_line.verbs import (
+    demo,
+    importing,
+    live,
+    optimal_d,
+    replay,
+    settings,
+    simulate,
+    symbols,
+    synth,
+    topics,
+)
+
+__all__ = [
+    "app",
+    "demo",
+    "importing",
+    "live",
+    "optimal_d",
+    "replay",
+    "settings",
+    "simulate",
+    "symbols",
+    "synth",
+    "topics",
+]

@@ -1,0 +1,23 @@
+"""``tickwax demo``: everything once, on a machine with no data and no network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataflows.command_line.app import app, path_flag
+from dataflows.runtime.process_tuning import quick_imports
+
+
+@app.command("demo", epilog="Example:\n\n    tickwax demo --folder data/demo --duration 30s")
+def demo_verb(
+    folder: Annotated[
+        Path, typer.Option(help="Where the demo's tape and features go.", parser=path_flag, metavar="DIR")
+    ] = Path("data/demo"),
+    duration: Annotated[str, typer.Option(help="How long the market runs.")] = "35s",
+) -> None:
+    """Run **both exchanges on this machine** from a synthetic market, connect to them over real sockets, record the
+    tape, compute every feature, and show what came out. The first time, compiling takes half a minute more."""
+    with quick_imports():
+        from dataflows.command_line.jobs.demo import demo
+    demo(folder, duration)

@@ -1,0 +1,95 @@
+"""``tickwax live``, ``record`` and ``features``: the exchanges, recorded, computed, watched."""
+
+from typing import Annotated, Any
+
+import typer
+
+from dataflows.command_line.app import app
+from dataflows.command_line.verbs.processes import Processes, started
+from dataflows.runtime.process_tuning import quick_imports
+from dataflows.settings.flags import listed, settings_of
+
+Symbols = Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")]
+Duration = Annotated[str | None, typer.Option(help="Stop after this long, such as 60s or 1h; else on Ctrl-C.")]
+Tape = Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`; '' records nothing.")]
+Features = Annotated[str | None, typer.Option(help="Folder for the features; as in `features.path`; '' writes none.")]
+Sampling = Annotated[str | None, typer.Option(help="A duration such as `100ms`, or `update`.")]
+Windows = Annotated[str | None, typer.Option(help="Rolling windows, such as `1s,5s`; as in `features.windows`.")]
+Depths = Annotated[str | None, typer.Option(help="Numbers of levels, such as `1,5`; as in `features.depths`.")]
+DFile = Annotated[
+    str | None, typer.Option("--d-file", help="Orders found by `tickwax optimal-d`; as in `features.d_file`.")
+]
+Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads of each process.")]
+
+
+@app.command(
+    "live", epilog="Example:\n\n    tickwax live --symbols binance_futures:BTCUSDT,bybit_linear:* --duration 1h"
+)
+def live_verb(
+    symbols: Symbols = None,
+    duration: Duration = None,
+    tape: Tape = None,
+    features: Features = None,
+    sampling: Sampling = None,
+    windows: Windows = None,
+    depths: Depths = None,
+    d_file: DFile = None,
+    workers: Workers = 1,
+    processes: Processes = 1,
+) -> None:
+    """Connect to the exchanges, **record** the tape, **compute** the features, until Ctrl-C or for a duration."""
+    flags = _flags(symbols, duration, tape, features, sampling, windows, depths, d_file)
+    with started(processes, flags) as supervisor:
+        with quick_imports():
+            from dataflows.command_line.jobs.live import live
+        live(flags, workers, supervisor)
+
+
+@app.command("record", epilog="Example:\n\n    tickwax record --symbols 'binance_futures:*' --tape data/tape")
+def record_verb(symbols: Symbols = None, duration: Duration = None, tape: Tape = None, workers: Workers = 1) -> None:
+    """Record the tape and nothing else."""
+    with quick_imports():
+        from dataflows.command_line.jobs.live import record
+    record(_flags(symbols, duration, tape), workers)
+
+
+@app.command("features", epilog="Example:\n\n    tickwax features --symbols bybit_linear:BTCUSDT,bybit_linear:ETHUSDT")
+def features_verb(
+    symbols: Symbols = None,
+    duration: Duration = None,
+    sampling: Sampling = None,
+    windows: Windows = None,
+    depths: Depths = None,
+    d_file: DFile = None,
+) -> None:
+    """Watch the features live in a table; nothing is written. Ctrl-C ends it."""
+    with quick_imports():
+        from dataflows.command_line.jobs.live import watch
+    watch(_flags(symbols, duration, None, None, sampling, windows, depths, d_file) | _NOTHING_WRITTEN)
+
+
+_NOTHING_WRITTEN = {"tape.path": "", "features.path": ""}
+
+
+def _flags(
+    symbols: str | None,
+    duration: str | None,
+    tape: str | None,
+    features: str | None = None,
+    sampling: str | None = None,
+    windows: str | None = None,
+    depths: str | None = None,
+    d_file: str | None = None,
+) -> dict[str, Any]:
+    return settings_of(
+        {
+            "--symbols": ("symbols", listed(symbols)),
+            "--duration": ("duration", duration),
+            "--tape": ("tape.path", tape),
+            "--features": ("features.path", features),
+            "--sampling": ("features.sampling", sampling),
+            "--windows": ("features.windows", listed(windows)),
+            "--depths": ("features.depths", listed(depths)),
+            "--d-file": ("features.d_file", d_file),
+        }
+    )

@@ -1,0 +1,31 @@
+"""``tickwax synth``: a tape of a synthetic market."""
+
+from typing import Annotated
+
+import typer
+
+from dataflows.command_line.app import app
+from dataflows.runtime.process_tuning import quick_imports
+from dataflows.settings.flags import listed, settings_of
+
+
+@app.command("synth")
+def synth_verb(
+    tape: Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="Instruments, `venue:SYMBOL`, separated by commas.")] = None,
+    span: Annotated[str, typer.Option(help="Market time to make, such as 10m.")] = "10m",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same tape, to the bit.")] = 7,
+    start: Annotated[str, typer.Option(help="Exchange time of the first row, UTC.")] = "2026-01-05T00:00:00Z",
+    compression: Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.")] = None,
+) -> None:
+    """Write the tape of a **synthetic market**: order books and trades from a seed, without any exchange."""
+    flags = settings_of(
+        {
+            "--tape": ("tape.path", tape),
+            "--compression": ("tape.compression", compression),
+            "--symbols": ("symbols", listed(symbols)),
+        }
+    )
+    with quick_imports():
+        from dataflows.command_line.jobs.synth import synth
+    synth(flags, span, seed, start)

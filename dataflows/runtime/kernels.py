@@ -1,0 +1,29 @@
+"""Readies compiled kernels, and says so when that takes a while: once per machine and version."""
+
+from dataflows.runtime.exit_codes import say
+from operators.config import FeatureConfig
+from operators.feature_engine import FEW_ROWS, FeatureEngine
+from operators.jit import CACHE as OPERATORS
+from sources.events import SNAPSHOT, tape_batch
+from sources.jit import KernelCache
+from sources.kernel_files import warn_once
+
+
+def announce(cache: KernelCache, kernel: str, seconds: int) -> None:
+    """Tell on standard error that ``kernel`` will be compiled now, unless it has been on this machine."""
+    if cache.holds(kernel):
+        return
+    reason = cache.obstacle()
+    often = "once" if reason is None else f"in every run (compiled kernels cannot be kept: {reason})"
+    say(f"compiling for this machine, {often}; about {seconds} s …")
+    if reason is not None:
+        warn_once(None)  # the reason has been told
+
+
+def ready_features() -> None:
+    """Compile the kernels of the features before the first tape row comes."""
+    announce(OPERATORS, "tape_loop.run_packed", 25)
+    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
+    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
+    for rows in (1, FEW_ROWS + 1):
+        FeatureEngine(FeatureConfig()).process(tape_batch(**{name: [value] * rows for name, value in row.items()}))

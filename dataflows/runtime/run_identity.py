@@ -1,0 +1,38 @@
+"""What must be the same when a replay is resumed."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dataflows.settings.model import Settings
+from operators.state_codec import VERSION
+from sources.instrument import Instrument
+
+_ELSEWHERE = ("path", "overwrite", "d_file")  # of the features' settings
+
+
+def identity(settings: Settings, chosen: Sequence[Instrument]) -> dict[str, str]:
+    """By setting, in words that a refusal can show; the file of fractional orders by its content."""
+    f, orders = settings.features, settings.features.d_file
+    return {
+        "version of the state": str(VERSION),
+        "tape.path": _path(settings.tape.path),
+        "features.path": _path(f.path),
+        "books.path": _path(settings.books.path),
+        **{f"features.{key}": _text(value) for key, value in f if key not in _ELSEWHERE},
+        "features.d_file": f"SHA-256 {hashlib.sha256(orders.read_bytes()).hexdigest()[:16]}" if orders else "none",
+        "replay.start": _text(settings.replay.start),
+        "replay.end": _text(settings.replay.end),
+        "symbols": ", ".join(map(str, chosen)),
+    }
+
+
+def _path(path: Path | None) -> str:
+    return "none" if path is None else str(path.resolve())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""What the user set: keys, types, layers and the messages about them."""
