@@ -16,6 +16,7 @@ from operators.fractal import REGIMES
 from operators.schema import TS, Column
 from sinks.data_file import FileFormat
 from sinks.dataset import DatasetWriter
+from sinks.disk import missing_folders, remove_empty
 from sinks.error_reporting import watched
 from sinks.format import Array, Form
 from sinks.identity import Identity
@@ -143,13 +144,15 @@ class RowsSink(DynamicSink[Item]):
             if self._on_begin is not None:
                 self._on_begin()
                 self._on_begin = None
+            made = missing_folders(self.root)
             writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}", arrow=self._arrow)
         mine = [i for i in self._replace if self._placement.home(i, worker_count) == worker_index]
         partition = _RowsPartition(self, writer, mine)
         with self._lock:
             self._open.append(partition)
-            if self._aborted:
+            if self._aborted:  # by another worker's thread, which has left no folder
                 writer.abort()
+                remove_empty(made)
         return partition
 
     def _arrow(self, parts: Sequence[FeatureRows]) -> list[pa.RecordBatch]:
