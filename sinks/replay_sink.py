@@ -16,7 +16,6 @@ from operators.fractal import REGIMES
 from operators.schema import TS, Column
 from sinks.data_file import FileFormat
 from sinks.dataset import DatasetWriter
-from sinks.disk import missing_folders, remove_empty
 from sinks.error_reporting import watched
 from sinks.format import Array, Form
 from sinks.identity import Identity
@@ -138,21 +137,18 @@ class RowsSink(DynamicSink[Item]):
         self.rows_written = 0
         self.files: list[Path] = []
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RowsPartition":
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
         """The part of one worker."""
         with self.watched(), self._lock:
             if self._on_begin is not None:
                 self._on_begin()
                 self._on_begin = None
-            made = missing_folders(self.root)
-            writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}", arrow=self._arrow)
-        mine = [i for i in self._replace if self._placement.home(i, worker_count) == worker_index]
-        partition = _RowsPartition(self, writer, mine)
-        with self._lock:
-            self._open.append(partition)
             if self._aborted:  # by another worker's thread, which has left no folder
-                writer.abort()
-                remove_empty(made)
+                return _Nowhere()
+            writer = DatasetWriter(self.root, self._form, f"{self._name}-{worker_index}", arrow=self._arrow)
+            mine = [i for i in self._replace if self._placement.home(i, worker_count) == worker_index]
+            partition = _RowsPartition(self, writer, mine)
+            self._open.append(partition)
         return partition
 
     def _arrow(self, parts: Sequence[FeatureRows]) -> list[pa.RecordBatch]:
@@ -189,6 +185,13 @@ class RowsSink(DynamicSink[Item]):
             for partition in self._open:
                 partition.writer.abort()
             self._open.clear()
+
+
+class _Nowhere(StatelessSinkPartition[Item]):
+    """Of a worker that begins when the run has been aborted."""
+
+    def write_batch(self, items: list[Item]) -> None:
+        """Drop them."""
 
 
 class _RowsPartition(StatelessSinkPartition[Item]):
