@@ -25,12 +25,13 @@ from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
 from operators.level_blocks import Book, clear, grown, make_book
 from operators.tape_loop import message_end
-from sources.binance_futures import decode, sequence
-from sources.builder import TapeBuilder
 from sources.decimals import parse_levels
-from sources.events import DELTA, SNAPSHOT, TapeBatch
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.messages import BookMessage, Frame, TradeMessage
+from sources.tape.batch import DELTA, SNAPSHOT, TapeBatch
+from sources.tape.builder import TapeBuilder
+from sources.venues.binance_futures import decoder as decode
+from sources.venues.binance_futures import sequencer as sequence
 
 
 def capture_frames(path: Path) -> list[Frame]:

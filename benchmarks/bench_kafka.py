@@ -37,9 +37,9 @@ from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS
 from sinks.kafka.sink import RecoverableKafkaSink
 from sinks.kafka.telemetry import KafkaTelemetry
-from sources.events import concat
 from sources.instrument import Instrument
 from sources.kafka.connection import KafkaConnection
+from sources.tape.batch import concat
 from synthetic.market import SyntheticMarket, synthetic_tape
 from tests.kafka.broker import Process, broker, header
 

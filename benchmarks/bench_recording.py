@@ -43,8 +43,8 @@ from sinks.resumable_sink import ResumableRowsSink
 from sinks.state_files import StateFiles
 from sinks.tape import TapeWriter, tape_form
 from sinks.write_ahead_log import Rotation, Segments
-from sources.events import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument
+from sources.tape.batch import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
 from sources.tape.reader import TapeReader
 from sources.tape.schema import to_arrow
 

@@ -31,8 +31,8 @@ from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import feature_columns
 from sinks.replay_sink import rows_schema, rows_to_arrow
 from sinks.tape import TapeWriter
-from sources.events import DELTA, RESET, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument
+from sources.tape.batch import DELTA, RESET, TapeBatch, concat, tape_batch
 from sources.tape.reader import TapeReader
 
 _RUNS = itertools.count()

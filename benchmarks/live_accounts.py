@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-from sources.events import RESET, SNAPSHOT, TRADE
 from sources.instrument import Instrument
+from sources.tape.batch import RESET, SNAPSHOT, TRADE
 from sources.tape.reader import TapeReader
 
 SECOND = 1_000_000_000

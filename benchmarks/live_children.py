@@ -34,9 +34,9 @@ from simulator.connection import Connection
 from simulator.log import Sent
 from simulator.simulator import Simulator
 from simulator.thread import simulator_thread
-from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
+from sources.tape.batch import InstrumentBatch
 
 _SECOND = 1e9
 _SAMPLE_S = 0.5

@@ -23,8 +23,8 @@ from statsmodels.tsa.stattools import acf
 
 from dataflows.reports.charts import Panel, draw
 from operators.fractal import fractal_dimension_index
-from sources.events import TRADE
 from sources.instrument import Instrument
+from sources.tape.batch import TRADE
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from operators.ordered_dot import dots
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 # Below these the moments do not carry enough digits, and statsmodels' own regressions are taken.
 _LEAST_PIVOT = 1e-4  # of the Cholesky factor of the correlation matrix

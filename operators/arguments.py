@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 _SHOWN = 60  # characters of a value in a message
 

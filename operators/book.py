@@ -24,7 +24,7 @@ from operators.level_blocks import (
     insert,
     split,
 )
-from sources.events import Float64s, Int64s, TapeBatch
+from sources.tape.batch import Float64s, Int64s, TapeBatch
 
 MAX_LEVELS = 16_384
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from operators.arguments import as_array, as_number
 from operators.config import MS
-from sources.events import SNAPSHOT, Float64s, Int64s, TapeBatch
+from sources.tape.batch import SNAPSHOT, Float64s, Int64s, TapeBatch
 
 
 def nanoseconds(name: str, ms: float) -> int:

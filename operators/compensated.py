@@ -13,7 +13,7 @@ import numba
 
 from operators.intrinsics import fused
 from operators.jit import kernel
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 _SPLITTER = 134217729.0  # 2**27 + 1: cuts a double into two halves of 26 bits
 

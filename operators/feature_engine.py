@@ -29,8 +29,8 @@ from operators.state import (
     make_params,
     make_state,
 )
-from sources.events import Float64s, InstrumentBatch, Int64s, TapeBatch
 from sources.instrument import Instrument
+from sources.tape.batch import Float64s, InstrumentBatch, Int64s, TapeBatch
 
 # Feature rows that one call of the kernel has room for; no power of two, or the columns would share cache sets.
 _MOST_ROWS = 6000

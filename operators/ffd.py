@@ -9,7 +9,7 @@ import numpy as np
 
 from operators.jit import kernel
 from operators.ordered_dot import dot, dots
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 MAX_WEIGHTS = 10_000
 

@@ -20,7 +20,7 @@ from operators.arguments import as_array, as_count, as_fractional_order, as_numb
 from operators.ffd import ffd_into, ffd_push, ffd_weights
 from operators.optimal_d import OptimalD, Trial, search
 from operators.ordered_dot import dots
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 __all__ = ["FractionalDifferentiator", "OptimalD", "find_optimal_d", "frac_diff_ffd", "get_weights_ffd"]
 

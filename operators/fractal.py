@@ -15,7 +15,7 @@ import numpy as np
 
 from operators.arguments import as_array, as_count, as_number
 from operators.jit import kernel
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 VARIOGRAM, MADOGRAM, SEVCIK, CHORD = 0, 1, 2, 3
 METHODS = ("variogram", "madogram", "sevcik", "chord")

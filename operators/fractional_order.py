@@ -12,8 +12,8 @@ from operators.config import FeatureConfig
 from operators.fracdiff import find_optimal_d, frac_diff_ffd
 from operators.longest_segment import Price, Segment, SegmentSampler
 from operators.optimal_d import Trial
-from sources.events import Float64s, InstrumentBatch, Int64s
 from sources.instrument import Instrument
+from sources.tape.batch import Float64s, InstrumentBatch, Int64s
 
 SERIES = ("price", "volume")
 _POINTS = 1500  # of a drawn series

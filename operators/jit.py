@@ -3,7 +3,7 @@
 from sources.jit import KernelCache
 
 CACHE = KernelCache(
-    "operators", "operators/**/*.py", "sources/events.py", "sources/jit.py", allocates=False, inlined=True
+    "operators", "operators/**/*.py", "sources/tape/batch.py", "sources/jit.py", allocates=False, inlined=True
 )
 kernel = CACHE.kernel
 short_kernel = CACHE.short_kernel

@@ -13,7 +13,7 @@ import numpy as np
 
 from operators.jit import kernel
 from operators.sorted_block import counter, shifter
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 START_BLOCKS = 8  # of a new book, a side
 BLOCK = 32  # places of a block; the last stays free, so that a search always ends in one

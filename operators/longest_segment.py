@@ -8,7 +8,7 @@ import numpy as np
 from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine
 from operators.schema import ROW_ORDINAL, TS, feature_columns
-from sources.events import RESET, TRADE, Float64s, Int64s, TapeBatch
+from sources.tape.batch import RESET, TRADE, Float64s, Int64s, TapeBatch
 
 Price = Literal["mid", "trade"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from operators.schema import ROW_ORDINAL, TS
-from sources.events import Int64s, TapeBatch
+from sources.tape.batch import Int64s, TapeBatch
 
 _FORM = struct.Struct("<qqq40x")  # a cache line, so that what follows stays aligned
 MARK_BYTES = _FORM.size

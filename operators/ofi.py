@@ -24,8 +24,8 @@ from operators.book_arrays import nanoseconds, refuse_crossed, side, snapshots
 from operators.config import LONGEST_NS, MS, FeatureConfig, depth_label
 from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import feature_columns
-from sources.bounds import LARGEST
-from sources.events import Float64s
+from sources.tape.batch import Float64s
+from sources.tape.bounds import LARGEST
 
 _LONGEST_MS = LONGEST_NS // MS
 _NO_HOLE = 1 << 62  # ns: no stretch without books makes the class forget

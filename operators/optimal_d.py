@@ -8,7 +8,7 @@ import numpy as np
 
 from operators.adf import Adf, NothingToTest, adf, is_constant, largest, scaled
 from operators.ffd import ffd_into, ffd_weights
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 LEAST_ROWS = 100  # of a differentiated series that is tested
 

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from operators.jit import kernel
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 LANES = 16
 GROUP = 6  # windows, LANES apart, that share what is loaded of x: as many as AVX-512 has registers for

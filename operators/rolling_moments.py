@@ -13,7 +13,7 @@ import numpy as np
 from operators.compensated import add, add_pair, multiply_pair, two_product, two_sum
 from operators.intrinsics import where
 from operators.jit import kernel
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 # When what leaves held all but a millionth of Σx², its rounding errors are large beside what stays: sum anew.
 _COLLAPSE = 2.0**-20

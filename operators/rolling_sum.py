@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from operators.compensated import add_each, take_each
 from operators.jit import kernel
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 START_BUCKETS = 64
 

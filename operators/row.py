@@ -11,7 +11,7 @@ from operators.jit import kernel
 from operators.rolling_sum import slide
 from operators.schema import RECEIVE_TS, ROW_ORDINAL, TS
 from operators.state import COVERED, FIRST_UPDATE, ORDINAL, RECEIVE, ROWS, TOP, Params, State
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 WARM_BOOK = 64  # bit of `warm` (contract, 4.8)
 

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 _INDEX = ir.IntType(64)
 _LANE = ir.IntType(32)

@@ -18,7 +18,7 @@ from operators.jit import kernel
 from operators.level_blocks import Book, clear, make_book
 from operators.rolling_sum import RollingShape, RollingSum, rolling_sum_state
 from operators.schema import column_row, places
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 # Indices into `State.clock`.
 NOW = 0  # the instrument's clock, ns

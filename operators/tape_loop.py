@@ -37,7 +37,7 @@ from operators.state import (
     make_state,
     restart,
 )
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch
 
 # Why `run` came back.
 DONE, ROWS_FULL, BOOK_FULL, RING_FULL = 0, 1, 2, 3

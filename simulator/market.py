@@ -10,8 +10,8 @@ from typing import NamedTuple
 from simulator.book import Change, parts
 from simulator.text import level_texts
 from simulator.truth import Truth
-from sources.events import TRADE
 from sources.instrument import Instrument
+from sources.tape.batch import TRADE
 from synthetic.market import NS_PER_MS, SyntheticMarket
 from synthetic.messages import MessageBatch, decimals
 from synthetic.parameters import MarketParameters

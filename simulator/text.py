@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from sources.events import Int64s
+from sources.tape.batch import Int64s
 from synthetic.jit import kernel
 
 _ROW_BYTES = 64  # two decimals of up to 20 digits and their punctuation

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 
 class TrueBook(NamedTuple):

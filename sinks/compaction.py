@@ -26,9 +26,9 @@ from sinks.salvage import stage_around_holes
 from sinks.tape import tape_form
 from sources.errors import TickwaxError
 from sources.instrument import Instrument, is_instrument, shown
-from sources.journal import Journal, NoJournalError
 from sources.parquet import read_schema
-from sources.tape.journal import TapeJournals
+from sources.tape.journal_format import Journal, NoJournalError
+from sources.tape.journal_reader import TapeJournals
 from sources.tape.layout import DAMAGED, data_files, free_name, instruments, journal_files
 
 

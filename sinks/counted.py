@@ -6,7 +6,7 @@ import msgspec
 
 from operators.schema import ROW_ORDINAL, TS
 from sources.errors import DamagedError
-from sources.journal import Journal
+from sources.tape.journal_format import Journal
 from sources.tape.layout import beside
 
 FOLDER = "resume"  # beside the data set

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sinks.data_file import FileFormat
-from sources.journal import Field
+from sources.tape.journal_format import Field
 
 T = TypeVar("T")
 Array = npt.NDArray[Any]

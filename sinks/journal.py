@@ -1,4 +1,4 @@
-"""Appends rows to a journal (`sources.journal` has the format): in the page cache when the call returns, so that
+"""Appends rows to a journal (`sources.tape.journal_format` has the format): in the page cache when the call returns, so that
 killing the process loses none of them."""
 
 import contextlib
@@ -14,7 +14,7 @@ import numpy as np
 
 from sinks.disk import sync
 from sinks.format import Array
-from sources.journal import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, checksum
+from sources.tape.journal_format import DESCRIPTION, FRAME, ITEM, MAGIC, NAMES, ROWS, Field, checksum
 
 _PADDING = [bytes(n) for n in range(8)]
 _ROOM = bytes(FRAME.size)

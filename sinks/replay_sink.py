@@ -19,10 +19,10 @@ from sinks.dataset import DatasetWriter
 from sinks.error_reporting import watched
 from sinks.format import Array, Form
 from sinks.identity import Identity
-from sources.arrow import arrow_words, to_arrow_array
 from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
-from sources.journal import Field
+from sources.tape.arrow import arrow_words, to_arrow_array
+from sources.tape.journal_format import Field
 from sources.tape.schema import TIMESTAMP
 
 Item = tuple[str, FeatureRows]

@@ -26,8 +26,8 @@ from sinks.journal import JournalWriter
 from sinks.replay_sink import Item, rows_form
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.journal import Journal
 from sources.placement import shard, shard_names
+from sources.tape.journal_format import Journal
 from sources.tape.layout import beside, data_files
 
 _AHEAD = 32 << 20  # bytes in all journals that the disk is given before the epoch ends

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sinks.dataset import DatasetWriter
 from sources.instrument import is_instrument
-from sources.journal import Journal
 from sources.tape.holes import HolePart
-from sources.tape.journal import TapeJournals
+from sources.tape.journal_format import Journal
+from sources.tape.journal_reader import TapeJournals
 from sources.tape.layout import instruments
 from sources.tape.reader import tape_files
 from sources.tape.schema import to_arrow

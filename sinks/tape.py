@@ -12,9 +12,9 @@ from sinks.data_file import FileFormat
 from sinks.dataset import DatasetWriter
 from sinks.format import Form
 from sinks.identity import Identity
-from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
-from sources.tape.journal import TAPE_FIELDS
+from sources.tape.batch import InstrumentBatch, TapeBatch
+from sources.tape.journal_reader import TAPE_FIELDS
 from sources.tape.schema import TAPE_SCHEMA, to_arrow
 
 

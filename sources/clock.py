@@ -1,6 +1,6 @@
 """Which exchange times are believed: those of a tape, and not too far ahead of the receive time."""
 
-from sources.bounds import END_OF_TIME, check_time
+from sources.tape.bounds import END_OF_TIME, check_time
 
 MAX_AHEAD_NS = 60_000_000_000
 

@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sources.bounds import is_price, is_size
-from sources.builder import Levels
-from sources.events import Bools, Float64s, Int8s, Int64s
 from sources.jit import CACHE, kernel
 from sources.messages import Price, Size
+from sources.tape.batch import Bools, Float64s, Int8s, Int64s
+from sources.tape.bounds import is_price, is_size
+from sources.tape.builder import Levels
 
 Bytes = npt.NDArray[np.uint8]
 

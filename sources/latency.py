@@ -9,8 +9,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from sources.events import RESET, InstrumentBatch, Int64s, TapeBatch
 from sources.instrument import Instrument
+from sources.tape.batch import RESET, InstrumentBatch, Int64s, TapeBatch
 
 _BITS = 6  # of a difference's mantissa that are kept: a bucket is 1/64 of its octave wide
 _HALF = 64 << _BITS  # buckets of one sign; 2**63 ns is the longest

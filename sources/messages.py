@@ -6,8 +6,8 @@ from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 
-from sources.bounds import LARGEST
-from sources.builder import Levels
+from sources.tape.bounds import LARGEST
+from sources.tape.builder import Levels
 
 Frame = tuple[int, bytes]  # receive_ts in nanoseconds, the frame's bytes as they came
 

@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from isal import isal_zlib
 
-from sources.arrow import ODD
 from sources.errors import DamagedError, TickwaxError
+from sources.tape.arrow import ODD
 
 MAGIC = b"PAR1"
 MARK = b"tickwax.crc32.v1"

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sources.events import Int64s
 from sources.messages import BookMessage
+from sources.tape.batch import Int64s
 
 # ns; a snapshot that no delta has reached by then lies ahead of the stream: its number is wrong, or the stream lags.
 AHEAD_NS = 5_000_000_000

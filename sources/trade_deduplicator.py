@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sources.events import Int64s
 from sources.messages import TradeMessage
+from sources.tape.batch import Int64s
 
 _NAMES_KEPT = 2048  # prints remembered by name; a reconnect repeats a few dozen
 _MOST_MISSING = 1_000_000  # an hour of the busiest market; a number further ahead is not believed by itself

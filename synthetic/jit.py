@@ -2,5 +2,5 @@
 
 from sources.jit import KernelCache
 
-CACHE = KernelCache("synthetic", "synthetic/**/*.py", "simulator/**/*.py", "sources/events.py", "sources/jit.py")
+CACHE = KernelCache("synthetic", "synthetic/**/*.py", "simulator/**/*.py", "sources/tape/batch.py", "sources/jit.py")
 kernel = CACHE.kernel

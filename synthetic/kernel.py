@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sources.events import DELTA, SNAPSHOT, TRADE
+from sources.tape.batch import DELTA, SNAPSHOT, TRADE
 from synthetic.jit import kernel
 from synthetic.messages import MessageBatch
 from synthetic.state import Book, UInt64s

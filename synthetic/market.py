@@ -12,8 +12,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from sources.events import TapeBatch
 from sources.instrument import Instrument
+from sources.tape.batch import TapeBatch
 from synthetic import kernel
 from synthetic.messages import ROW_COLUMNS, MessageBatch, tape_rows
 from synthetic.parameters import MarketParameters, parameters_of

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sources.events import TRADE, Float64s, Int8s, Int64s, TapeBatch
 from sources.instrument import Instrument
+from sources.tape.batch import TRADE, Float64s, Int8s, Int64s, TapeBatch
 from synthetic.parameters import MarketParameters
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sources.events import Int64s
+from sources.tape.batch import Int64s
 from synthetic.messages import MessageBatch
 
 UInt64s = npt.NDArray[np.uint64]

@@ -21,8 +21,8 @@ from bytewax.run import cli_main
 
 from dataflows.assembly.replay import prepare_replay
 from dataflows.settings.model import load_settings
-from sources.events import TapeBatch, concat
 from sources.instrument import Instrument
+from sources.tape.batch import TapeBatch, concat
 from sources.tape.layout import beside, data_files, instruments, journal_files
 from sources.tape.reader import TapeReader
 from sources.tape.tail import find_tail

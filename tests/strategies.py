@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from operators.config import MS, SECOND, FeatureConfig
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, tape_batch
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, tape_batch
 
 MESSAGES = (
     *("delta",) * 14,  # a few levels anywhere

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operators.config import FeatureConfig
-from sources.events import DELTA, SNAPSHOT, TapeBatch, concat
+from sources.tape.batch import DELTA, SNAPSHOT, TapeBatch, concat
 from tests.oracle.book import BookView, message_ends, state, top, unknown_deltas
 from tests.oracle.features import books, columns, features, quality_events
 from tests.oracle.fracdiff import ffd, weights

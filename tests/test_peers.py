@@ -11,7 +11,7 @@ from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine
 from operators.schema import feature_columns
 from sinks.replay_sink import rows_schema, rows_to_arrow
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat, tape_batch
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat, tape_batch
 
 
 def tape(rows: int, start: int, first: int = 0) -> TapeBatch:

@@ -13,8 +13,8 @@ from benchmarks.figures.table import Section, Spent, fastest, flatness, rate
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
 from operators.schema import value_count
-from sources.events import TapeBatch
 from sources.instrument import Instrument
+from sources.tape.batch import TapeBatch
 from sources.tape.layout import instrument_dir
 
 AIM = 1.3

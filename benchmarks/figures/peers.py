@@ -17,7 +17,7 @@ from dataflows.command_line.jobs.replay import run_replay
 from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig, depth_label
 from operators.ofi import order_flow_imbalance
-from sources.events import TapeBatch
+from sources.tape.batch import TapeBatch
 from sources.tape.layout import data_files
 
 

@@ -29,7 +29,7 @@ from operators.config import FeatureConfig
 from operators.feature_engine import FeatureLogic
 from operators.schema import feature_columns
 from sinks.replay_sink import RowsSink, _RowsPartition, rows_schema, rows_to_arrow
-from sources.events import TapeBatch
+from sources.tape.batch import TapeBatch
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
 from sources.tape.source import Ahead

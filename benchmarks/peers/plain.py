@@ -12,7 +12,7 @@ from operator import mul
 from typing import Any
 
 from operators.config import BOOK_LEVELS, FeatureConfig
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch
 
 Row = list[Any]
 Tick = tuple[int, int, int, int, int, float, float, bool]

@@ -9,14 +9,14 @@ from sinks.disk import cannot_write
 from sinks.import_ledger import SourceFile, appearing, import_name, imported, remove_leftovers
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
-from sources.builder import TapeTail
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.content import content_of
 from sources.importers.files import DamagedFile, Progress, sha256
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats, InstrumentStats, utc_millis, utc_text
 from sources.instrument import Instrument
+from sources.tape.batch import InstrumentBatch
+from sources.tape.builder import TapeTail
 from sources.tape.tail import find_tail
 
 Reader = Callable[[Sequence[Path], FindTail, ImportStats, Progress], Iterator[InstrumentBatch]]

@@ -23,10 +23,10 @@ from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
 from sinks.kafka.tape import TapeMessages
 from sources.balance import plain
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.kafka.connection import KafkaConnection
 from sources.kafka.source import KafkaTapeSource
 from sources.placement import key_hash
+from sources.tape.batch import InstrumentBatch
 
 _NS = 1e9
 

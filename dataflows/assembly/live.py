@@ -42,14 +42,14 @@ from sinks.replay_sink import rows_form
 from sinks.tape import tape_form
 from sinks.write_ahead_log import Rotation
 from sources.balance import BY_HASH, Placement, plain
-from sources.builder import TapeTail
 from sources.errors import DiskFailure, TickwaxError
-from sources.events import InstrumentBatch
 from sources.instrument import Instrument
-from sources.journal_kernels import compile_kernels
 from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
 from sources.live.proxies import Proxies
 from sources.live.source import LiveSource
+from sources.tape.batch import InstrumentBatch
+from sources.tape.builder import TapeTail
+from sources.tape.journal_kernels import compile_kernels
 
 _GRACE = 5.0  # seconds from a signal to the end
 _PATIENCE = 2.5  # of them to begin with files; renaming those of 400 instruments takes another second

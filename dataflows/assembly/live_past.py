@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from sinks.quarantine import without_damaged
-from sources.builder import TapeTail
 from sources.errors import DamagedError, TickwaxError
-from sources.events import TapeBatch
 from sources.instrument import Instrument
-from sources.tape.journal import TapeJournals
+from sources.tape.batch import TapeBatch
+from sources.tape.builder import TapeTail
+from sources.tape.journal_reader import TapeJournals
 from sources.tape.tail import find_tail, since_reset
 
 

@@ -28,8 +28,8 @@ from operators.optimal_d import Trial
 from sinks.identity import Identity
 from sinks.optimal_d import check_optimal_d_path, write_fractional_orders
 from sources.errors import TickwaxError
-from sources.events import TapeBatch
 from sources.instrument import Instrument
+from sources.tape.batch import TapeBatch
 from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
 

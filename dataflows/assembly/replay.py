@@ -37,9 +37,9 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.layout import data_files, instruments, journal_files
 from sources.tape.reader import TapeReader
-from sources.tape.shards import TapeShards
+from sources.tape.resumable_source import TapeShards
 from sources.tape.source import TapeSource
-from sources.venues import has_full_depth
+from sources.venues.registry import has_full_depth
 
 if TYPE_CHECKING:
     from sources.kafka.source import KafkaTapeSource

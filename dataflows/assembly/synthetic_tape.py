@@ -11,8 +11,8 @@ from dataflows.runtime.exit_codes import say
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
-from sources.events import TRADE
 from sources.instrument import Instrument
+from sources.tape.batch import TRADE
 from sources.tape.layout import data_files
 from synthetic.market import SyntheticMarket, synthetic_tape
 

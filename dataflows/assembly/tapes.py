@@ -12,7 +12,7 @@ from dataflows.settings.model import Settings
 from sources.balance import BY_HASH, Placement
 from sources.errors import TickwaxError
 from sources.instrument import Instrument, twins
-from sources.tape.journal import TapeJournals
+from sources.tape.journal_reader import TapeJournals
 from sources.tape.layout import data_files, instruments, set_aside_of
 from sources.tape.reader import TapeReader
 

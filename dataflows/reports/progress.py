@@ -11,9 +11,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.latency import Latencies
+from sources.tape.batch import InstrumentBatch
 
 _NS = 1e9
 _REFRESH = 0.25  # s

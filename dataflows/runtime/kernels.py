@@ -4,9 +4,9 @@ from dataflows.runtime.exit_codes import say
 from operators.config import FeatureConfig
 from operators.feature_engine import FEW_ROWS, FeatureEngine
 from operators.jit import CACHE as OPERATORS
-from sources.events import SNAPSHOT, tape_batch
 from sources.jit import KernelCache
 from sources.kernel_files import warn_once
+from sources.tape.batch import SNAPSHOT, tape_batch
 
 
 def announce(cache: KernelCache, kernel: str, seconds: int) -> None:

@@ -23,12 +23,12 @@ from dataflows.runtime.liveness_metrics import show_liveness
 from operators.feature_engine import FeatureRows
 from operators.schema import RECEIVE_TS
 from sources.errors import DamagedError
-from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.latency import Latencies
 from sources.live.log_limit import LogLimiter
 from sources.live.telemetry import Telemetry
 from sources.redaction import redacted
+from sources.tape.batch import InstrumentBatch
 
 _NS = 1e9
 _VENUE = ("venue",)

@@ -24,7 +24,7 @@ from sinks.counted import newest_rows
 from sinks.state_files import StateFiles
 from sources.errors import DamagedError, TickwaxError
 from sources.placement import shard, shard_names
-from sources.tape.shards import read_state
+from sources.tape.resumable_source import read_state
 
 T = TypeVar("T")
 

@@ -40,7 +40,7 @@ from dataflows.settings.types import (
 from operators.config import FeatureConfig
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.live.venues import LIVE_VENUES
+from sources.venues.names import LIVE_VENUES
 
 
 class _Group(BaseModel):

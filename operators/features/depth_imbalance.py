@@ -3,7 +3,7 @@
 from operators.config import depth_label
 from operators.features.feature import Common, Feature, Moment, Place, Rows, floats
 from operators.jit import kernel
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 FEATURE = Feature(
     section="4.3",

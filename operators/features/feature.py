@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from operators.config import FeatureConfig
 from operators.rolling_sum import RollingShape, RollingSum
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 Type = Literal["timestamp", "int64", "float64", "regime", "uint8"]
 Described = tuple[str, str, str]  # a pattern of column names; their unit; their definition

@@ -9,7 +9,7 @@ from operators.config import FeatureConfig
 from operators.features.feature import Common, Feature, Moment, Place, Rows, Type, floats
 from operators.fractal import METHODS, FractalWindow, fractal_push, fractal_window, regime
 from operators.jit import kernel
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 WARM = 16  # bit of `warm` (contract, 4.8)
 

@@ -13,7 +13,7 @@ from operators.config import FeatureConfig
 from operators.features.feature import Feature, Moment, Place, Rows, floats
 from operators.ffd import ffd_push_all, ffd_weights
 from operators.jit import kernel
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 WARM_PRICE, WARM_VOLUME = 4, 8  # bits of `warm` (contract, 4.8)
 

@@ -18,7 +18,7 @@ from operators.intrinsics import where
 from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, push, rolling_moments_state, zscores
 from operators.rolling_sum import RollingSum
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 UPDATE_EVENT = 0  # the kind of event in the rolling sums
 WARM_WINDOWS, WARM_ZSCORES = 1, 2  # bits of `warm` (contract, 4.8)

@@ -11,7 +11,7 @@ from operators.config import FeatureConfig
 from operators.features.feature import Common, Feature, Moment, Place, Rows, Scratch, Type, floats
 from operators.jit import kernel
 from operators.rolling_sum import RollingSum
-from sources.events import Float64s, Int64s
+from sources.tape.batch import Float64s, Int64s
 
 TRADE_EVENT = 1  # the kind of event in the rolling sums
 

@@ -9,7 +9,7 @@ from operators.config import FeatureConfig
 from operators.features.feature import Feature, Moment, Place, Rows, floats
 from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, mean_and_deviation, push, rolling_moments_state
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 WARM = 32  # bit of `warm` (contract, 4.8)
 

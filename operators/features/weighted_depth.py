@@ -3,7 +3,7 @@
 from operators.config import BOOK_LEVELS
 from operators.features.feature import Feature, Moment, Place, Rows, floats
 from operators.jit import kernel
-from sources.events import Float64s
+from sources.tape.batch import Float64s
 
 FEATURE = Feature(
     section="4.3",

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from sinks.kafka.message import Message, ipc_stream, rows_at_once
-from sources.events import InstrumentBatch, concat
 from sources.kafka.tape import SCHEMA, message_sum
+from sources.tape.batch import InstrumentBatch, concat
 from sources.tape.schema import to_arrow
 
 

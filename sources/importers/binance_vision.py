@@ -12,9 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sources.builder import Levels
 from sources.errors import TickwaxError
-from sources.events import DELTA, SNAPSHOT, InstrumentBatch
 from sources.importers.files import Progress
 from sources.importers.public_csv import Opened, Row, decimal, natural, read_rows, word
 from sources.importers.run import FindTail, ImportRun
@@ -22,7 +20,9 @@ from sources.importers.stats import ImportStats
 from sources.importers.venues import named_instrument
 from sources.instrument import Instrument
 from sources.messages import BookMessage, TradeMessage
-from sources.venues import venue
+from sources.tape.batch import DELTA, SNAPSHOT, InstrumentBatch
+from sources.tape.builder import Levels
+from sources.venues.registry import venue
 
 MARKETS = {"um": "binance_futures", "spot": "binance_spot"}
 DEPTH_COLUMNS = (

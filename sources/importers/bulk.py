@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sources.builder import Levels
-from sources.events import DELTA, Int64s
 from sources.importers.feed import RecordedFeed
 from sources.importers.frames import AGGREGATE, Frames
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import DiffSequencer, Numbers
+from sources.tape.batch import DELTA, Int64s
+from sources.tape.builder import Levels
 
 
 def record(

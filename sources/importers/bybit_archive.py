@@ -11,15 +11,15 @@ from pathlib import Path
 
 import msgspec
 
-from sources.bybit_linear.decode import looks_like_spot
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.archive import archive_blocks
 from sources.importers.files import Progress
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.messages import NS_PER_MS, Frame, Millis, bad_frame
-from sources.venues import venue
+from sources.tape.batch import InstrumentBatch
+from sources.venues.bybit_linear.decoder import looks_like_spot
+from sources.venues.registry import venue
 
 CATEGORIES = ("linear", "spot")
 _SHARED = 200  # levels of archives of either market

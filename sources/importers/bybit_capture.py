@@ -10,9 +10,7 @@ from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 
-from sources.bybit_linear.decode import BybitDecoder
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.files import Progress, line_blocks, read_ahead
 from sources.importers.lines import Lines, index_lines, stream_table
 from sources.importers.run import FindTail, ImportRun
@@ -20,7 +18,9 @@ from sources.importers.sniff import venue_of
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from sources.messages import Frame, bad_frame
-from sources.venues import venue
+from sources.tape.batch import InstrumentBatch
+from sources.venues.bybit_linear.decoder import BybitDecoder
+from sources.venues.registry import venue
 
 _LOOK_BLOCKS = 8  # of a capture, at its beginning: every topic sends its snapshot there
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.files import Progress
 from sources.importers.public_csv import Opened, Row, decimal, read_rows, word
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.messages import TradeMessage
-from sources.venues import venue
+from sources.tape.batch import InstrumentBatch
+from sources.venues.registry import venue
 
 COLUMNS = ("timestamp", "symbol", "side", "size", "price")
 _ID = "trdMatchID"  # not in every file

@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from sources.binance import DIFF
 from sources.errors import TickwaxError
 from sources.importers.files import line_blocks
 from sources.importers.lines import UNKNOWN, index_lines, stream_table
+from sources.venues.binance.decoder import DIFF
 
 PARTIAL = re.compile(r"depth(5|10|20)(@\d+ms)?")
 _LOOK_BLOCKS = 32  # of a capture: within so much text every stream that was asked for has spoken

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from sources.binance_futures.decode import decoder as futures_decoder
-from sources.binance_spot.decode import decoder as spot_decoder
-from sources.bounds import is_time
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.files import DamagedFile, Progress, line_blocks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.importers.venues import VENUES
 from sources.messages import Frame, bad_frame
-from sources.venues import Venue
+from sources.tape.batch import InstrumentBatch
+from sources.tape.bounds import is_time
+from sources.venues.binance_futures.decoder import decoder as futures_decoder
+from sources.venues.binance_spot.decoder import decoder as spot_decoder
+from sources.venues.registry import Venue
 
 _SECONDS = re.compile(rb"(\d{10})(?:\.(\d{1,9}))?")
 # What the client did, not what it received: `<address> <-> <time>` a connection, `… <- <time>: …` what it sent.

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.decimals import parse_column
-from sources.events import Bools, Float64s, Int64s
 from sources.importers.unpacking import UNPACKING
+from sources.tape.batch import Bools, Float64s, Int64s
 
 
 class Readable(Protocol):

@@ -1,12 +1,12 @@
 """One instrument's messages of a recording, each once, onto its tape."""
 
-from sources.builder import TapeBuilder
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.importers.overlap import OverlappingDiffs, Recorded, RepeatedBooks
 from sources.importers.prints import Prints
 from sources.importers.rest_books import Rivals, Verdict, fits_prices, judge
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import AHEAD_NS, Outcome
+from sources.tape.builder import TapeBuilder
 
 REPEATED = "repeated book messages"
 

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sources.bounds import is_price, is_sequence, is_time
 from sources.clock import MAX_AHEAD_NS
 from sources.decimals import levels, number
-from sources.events import DELTA, TRADE, Bools, Float64s, Int8s, Int64s, TapeBatch
 from sources.jit import kernel
 from sources.messages import FIRST_MICROS, NS_PER_MS, NS_PER_US
+from sources.tape.batch import DELTA, TRADE, Bools, Float64s, Int8s, Int64s, TapeBatch
+from sources.tape.bounds import is_price, is_sequence, is_time
 
 # What a frame is, by its stream's name.
 OTHER, DEPTH, PRINT, AGGREGATE = 0, 1, 2, 3

@@ -15,11 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sources.binance import DIFF, BinanceDecoder
-from sources.binance_futures.decode import decoder as futures_decoder
-from sources.binance_spot.decode import decoder as spot_decoder
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch, Int64s
 from sources.importers import bybit_capture
 from sources.importers.bulk import message, record
 from sources.importers.capture_look import PARTIAL, look
@@ -34,7 +30,11 @@ from sources.importers.venues import CAPTURED, VENUES
 from sources.instrument import Instrument, shown
 from sources.messages import BookMessage, bad_frame
 from sources.sequencer import DiffSequencer
-from sources.venues import venue
+from sources.tape.batch import InstrumentBatch, Int64s
+from sources.venues.binance.decoder import DIFF, BinanceDecoder
+from sources.venues.binance_futures.decoder import decoder as futures_decoder
+from sources.venues.binance_spot.decoder import decoder as spot_decoder
+from sources.venues.registry import venue
 
 _PRINTS = {"trade": PRINT, "aggTrade": AGGREGATE}
 _UNWANTED = -1

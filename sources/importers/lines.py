@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sources.bounds import is_time
-from sources.events import Bools, Int64s
 from sources.jit import kernel
+from sources.tape.batch import Bools, Int64s
+from sources.tape.bounds import is_time
 
 MAX_STREAMS = 4096
 _MAX_NAME = 64  # bytes of a stream's name that the table holds

@@ -6,10 +6,10 @@ new may be applied as it is. Live, one connection is read at a time, and either 
 
 from collections.abc import Callable, Sequence
 
-from sources.binance_futures.sequence import RULE as FUTURES
-from sources.binance_spot.sequence import RULE as SPOT
 from sources.messages import BookMessage
 from sources.sequencer import AHEAD_NS, DiffSequencer, Numbers, Outcome, SnapshotSequencer
+from sources.venues.binance_futures.sequencer import RULE as FUTURES
+from sources.venues.binance_spot.sequencer import RULE as SPOT
 
 
 class OverlappingDiffs(DiffSequencer):

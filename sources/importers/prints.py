@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from sources.events import Int64s
 from sources.messages import TradeMessage
 from sources.sequencer import AHEAD_NS
+from sources.tape.batch import Int64s
 from sources.trade_deduplicator import TradeDeduplicator
 
 _NAMES_KEPT = 1 << 17  # prints remembered by name; overlapping files may repeat hours of a market

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sources.bounds import check_time, is_price, is_size
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.archive import archive_blocks
 from sources.importers.files import Progress
 from sources.importers.run import ImportRun
 from sources.importers.stats import ImportStats
 from sources.messages import BadFrame, BookMessage, TradeMessage
+from sources.tape.batch import InstrumentBatch
+from sources.tape.bounds import check_time, is_price, is_size
 
 Row = list[str]
 Entry = tuple[int, str, BookMessage | TradeMessage | BadFrame]  # exchange time (ns), file and line, what it says

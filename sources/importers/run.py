@@ -5,10 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sources.builder import TapeBuilder, TapeTail
-from sources.contracts import NoContract, check_contract
 from sources.errors import BadName, TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.feed import RecordedFeed
 from sources.importers.files import DamagedFile
 from sources.importers.overlap import SEQUENCERS, Recorded
@@ -17,7 +14,10 @@ from sources.importers.sniff import other_venue
 from sources.importers.stats import ImportStats, utc_millis
 from sources.instrument import Instrument
 from sources.messages import BadFrame, BookMessage, Decoder, Frame, Message, TradeMessage, tally
-from sources.venues import Venue
+from sources.tape.batch import InstrumentBatch
+from sources.tape.builder import TapeBuilder, TapeTail
+from sources.venues.contracts import NoContract, check_contract
+from sources.venues.registry import Venue
 
 FindTail = Callable[[Instrument], TapeTail]
 

@@ -8,7 +8,7 @@ from sources.errors import TickwaxError
 from sources.importers.files import line_blocks
 from sources.importers.lines import index_lines, stream_table
 from sources.messages import BookMessage, Frame
-from sources.venues import VENUES
+from sources.venues.registry import VENUES
 
 _LOOK_FRAMES = 1000
 

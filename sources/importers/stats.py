@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from sources.contracts import NoContract
-from sources.events import DELTA, SNAPSHOT, TapeBatch
 from sources.importers.files import DamagedFile
 from sources.instrument import Instrument
 from sources.latency import Latencies
 from sources.messages import tally
+from sources.tape.batch import DELTA, SNAPSHOT, TapeBatch
+from sources.venues.contracts import NoContract
 
 _EXCERPTS = 5
 

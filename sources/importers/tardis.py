@@ -11,10 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sources.builder import Levels, TapeBuilder, TapeTail
-from sources.contracts import NoContract, check_contract
 from sources.errors import BadName, TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.files import Progress
 from sources.importers.prints import Prints
 from sources.importers.run import FindTail
@@ -23,6 +20,9 @@ from sources.importers.tardis_csv import FAULTS, TORN, Block, read_blocks
 from sources.importers.tardis_series import Part, Series, SourceFile, instrument_numbers
 from sources.instrument import Instrument
 from sources.messages import TradeMessage
+from sources.tape.batch import InstrumentBatch
+from sources.tape.builder import Levels, TapeBuilder, TapeTail
+from sources.venues.contracts import NoContract, check_contract
 
 EXCHANGES = {"binance-futures": "binance_futures", "binance": "binance_spot", "bybit": "bybit_linear"}
 

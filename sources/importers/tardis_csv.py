@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from sources.bounds import is_time
 from sources.clock import MAX_AHEAD_NS
 from sources.errors import TickwaxError
-from sources.events import Bools, Float64s, Int8s, Int64s
 from sources.importers.csv_columns import WholeLines, decimals, equals, integers
 from sources.importers.files import DamagedFile, Progress, begun, damaged, gzip_members, opened
 from sources.importers.unpacking import UNPACKING, Members
+from sources.tape.batch import Bools, Float64s, Int8s, Int64s
+from sources.tape.bounds import is_time
 
 BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
 TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")

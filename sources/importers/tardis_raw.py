@@ -10,19 +10,19 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sources.binance_futures.decode import decoder as futures_decoder
-from sources.binance_spot.decode import decoder as spot_decoder
-from sources.bounds import is_time
-from sources.bybit_linear.decode import BybitDecoder
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.importers.files import Progress, line_blocks, read_ahead
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.importers.venues import CAPTURED
 from sources.instrument import Instrument
 from sources.messages import Decoder, Frame, bad_frame
-from sources.venues import venue
+from sources.tape.batch import InstrumentBatch
+from sources.tape.bounds import is_time
+from sources.venues.binance_futures.decoder import decoder as futures_decoder
+from sources.venues.binance_spot.decoder import decoder as spot_decoder
+from sources.venues.bybit_linear.decoder import BybitDecoder
+from sources.venues.registry import venue
 
 _LINE = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z (.*)", re.DOTALL)
 

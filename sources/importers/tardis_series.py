@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sources.events import Int64s
 from sources.importers.files import DamagedFile, Progress
 from sources.importers.tardis_csv import Block, intact_blocks, join
+from sources.tape.batch import Int64s
 
 
 class SourceFile(NamedTuple):

@@ -1,8 +1,8 @@
 """Names of venues and of their contracts, for whoever needs no more than these."""
 
-from sources.contracts import NoContract, check_contract
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.venues.contracts import NoContract, check_contract
 
 VENUES = ("binance_futures", "binance_spot")  # whose frames cryptofeed captures hold, as far as is read
 CAPTURED = (*VENUES, "bybit_linear")  # the same of hftbacktest's collector

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from sources.arrow import ODD
+from sources.tape.arrow import ODD
 
 MESSAGE_BYTES = 16 << 20  # of a message; those that are sent here have half a megabyte
 INFLATED_BYTES = 64 << 20  # of its buffers in memory

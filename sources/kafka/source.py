@@ -13,13 +13,13 @@ import msgspec
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.kafka.connection import KafkaConnection
 from sources.kafka.consumer import TopicConsumer, partition_name
 from sources.kafka.tape import Continuity, ForeignMessageError, decode
-from sources.resumed import resumed
-from sources.tape.check import UNKNOWN_BOOK
+from sources.recovery_state import resumed
+from sources.tape.batch import InstrumentBatch
 from sources.tape.source import cut
+from sources.tape.validation import UNKNOWN_BOOK
 
 Item = tuple[str, InstrumentBatch]
 

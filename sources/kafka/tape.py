@@ -6,12 +6,12 @@ import numpy as np
 from isal import isal_zlib
 
 from sources.errors import TickwaxError
-from sources.events import RESET, SNAPSHOT, InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
 from sources.kafka.ipc import MalformedError, read_batch
-from sources.tape.check import GOOD, BookWatch, describe, first_fault
+from sources.tape.batch import RESET, SNAPSHOT, InstrumentBatch, TapeBatch
 from sources.tape.files import columns_of
 from sources.tape.schema import TAPE_SCHEMA
+from sources.tape.validation import GOOD, BookWatch, describe, first_fault
 
 SCHEMA = b"tickwax.tape/1"  # header ``schema``; rises when a column changes its meaning
 

@@ -3,8 +3,8 @@
 from array import array
 from collections.abc import Callable, Sequence
 
-from sources.bounds import END_OF_TIME, check_time
 from sources.clock import MAX_AHEAD_NS, ClockBound
+from sources.tape.bounds import END_OF_TIME, check_time
 
 _GROUP = 16  # frames whose median tells the offset
 _BLOCK = 1024  # frames whose offsets are handed on together

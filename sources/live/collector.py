@@ -8,12 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 import stamina
 
-from sources.binance_futures.connect import BinanceFuturesConnector
-from sources.builder import TapeTail
-from sources.bybit_linear.connect import BybitLinearConnector
 from sources.decimals import parse_levels
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.connector import Connector
@@ -23,6 +19,10 @@ from sources.live.rest import RestError
 from sources.live.row_buffer import Outbox
 from sources.live.telemetry import Telemetry
 from sources.live.websocket import FINAL
+from sources.tape.batch import InstrumentBatch
+from sources.tape.builder import TapeTail
+from sources.venues.binance_futures.connector import BinanceFuturesConnector
+from sources.venues.bybit_linear.connector import BybitLinearConnector
 
 CONNECTORS: dict[str, Callable[[Context, int], Connector]] = {
     "binance_futures": BinanceFuturesConnector,

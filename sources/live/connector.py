@@ -8,9 +8,8 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 
-from sources.builder import TapeBuilder
 from sources.clock import ClockBound
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.instrument import Instrument
 from sources.live.connection_pool import Pool
 from sources.live.context import Context
@@ -23,6 +22,7 @@ from sources.live.rest import Rest
 from sources.live.websocket import Socket
 from sources.messages import BadFrame, BookMessage, Decoder, Message, TradeMessage
 from sources.sequencer import Sequencer
+from sources.tape.builder import TapeBuilder
 
 _TICK = 0.1
 

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
-from sources.builder import TapeTail
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.row_buffer import Outbox
 from sources.live.telemetry import Telemetry
+from sources.tape.builder import TapeTail
 
 
 class Context:

@@ -3,7 +3,7 @@
 import math
 from collections import deque
 
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.instrument import Instrument
 from sources.live.staleness import Silence
 from sources.live.websocket import Socket

@@ -1,12 +1,12 @@
 """What a venue lists, for whoever asks without following it."""
 
-from sources.builder import TapeTail
 from sources.live.collector import CONNECTORS
 from sources.live.config import LiveConfig
 from sources.live.context import Context
 from sources.live.instruments import Listing
 from sources.live.row_buffer import Outbox
 from sources.live.telemetry import Telemetry
+from sources.tape.builder import TapeTail
 
 
 async def list_venue(venue: str, config: LiveConfig, telemetry: Telemetry) -> list[Listing]:

@@ -3,11 +3,11 @@
 import asyncio
 from abc import ABC, abstractmethod
 
-from sources.events import SNAPSHOT
 from sources.live.context import Context
 from sources.live.instrument_state import Lane
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import Outcome
+from sources.tape.batch import SNAPSHOT
 
 
 class Recorder(ABC):

@@ -2,10 +2,10 @@
 
 import threading
 
-from sources.builder import batches
-from sources.events import InstrumentBatch
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.instrument import Instrument
+from sources.tape.batch import InstrumentBatch
+from sources.tape.builder import batches
 
 
 class Outbox:

@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from sources.arrow import from_arrow_array
 from sources.errors import TickwaxError
-from sources.events import DTYPES, KINDS, Int8s, TapeBatch
 from sources.parquet import CheckedFile
+from sources.tape.arrow import from_arrow_array
+from sources.tape.batch import DTYPES, KINDS, Int8s, TapeBatch
 from sources.tape.schema import TAPE_SCHEMA
 
 NO_KIND = -1
@@ -158,7 +158,7 @@ def columns_of(place: Path | str, record: pa.RecordBatch, row: int) -> TapeBatch
 
 
 def _kind_codes(place: Path | str, column: Any) -> Int8s:
-    """Codes of `sources.events.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
+    """Codes of `sources.tape.batch.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
     indices = from_arrow_array(column.indices, column.indices.type.to_pandas_dtype())
     try:
         words = column.dictionary.to_pylist()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sources.events import RESET, TRADE, Int64s, TapeBatch, tape_batch
+from sources.tape.batch import RESET, TRADE, Int64s, TapeBatch, tape_batch
 from sources.tape.files import ALL, TapeFile
 
 _BEFORE = ("ordinal", "exchange_ts", "sequence", "kind")

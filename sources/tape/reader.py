@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from sources.errors import TickwaxError
-from sources.events import RESET, SNAPSHOT, TapeBatch
 from sources.instrument import Instrument
-from sources.tape.check import GOOD, UNKNOWN_BOOK, BookWatch, describe, first_fault
+from sources.tape.batch import RESET, SNAPSHOT, TapeBatch
 from sources.tape.files import NO_KIND, ParquetFile, TapeFile
 from sources.tape.holes import with_holes
-from sources.tape.journal import TapeJournals
+from sources.tape.journal_reader import TapeJournals
 from sources.tape.layout import NS_PER_DAY, data_files
+from sources.tape.validation import GOOD, UNKNOWN_BOOK, BookWatch, describe, first_fault
 
 BATCH_ROWS = 1 << 17  # 6.5 MB in memory; half as many cost a replay 3 % more
 # How many tape rows, 0.15 µs each, cost as much as …

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from sources.arrow import arrow_words, to_arrow_array
-from sources.events import KINDS, TapeBatch
+from sources.tape.arrow import arrow_words, to_arrow_array
+from sources.tape.batch import KINDS, TapeBatch
 
 TIMESTAMP = pa.timestamp("ns", tz="UTC")
 

@@ -8,8 +8,8 @@ import numpy as np
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
 from sources.balance import BY_HASH, Placement
-from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
+from sources.tape.batch import InstrumentBatch, TapeBatch
 from sources.tape.reader import BATCH_ROWS, TapeReader
 
 Item = tuple[str, InstrumentBatch]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sources.builder import TapeTail
-from sources.events import RESET, TRADE, TapeBatch
 from sources.instrument import Instrument
-from sources.tape.journal import TapeJournals
+from sources.tape.batch import RESET, TRADE, TapeBatch
+from sources.tape.builder import TapeTail
+from sources.tape.journal_reader import TapeJournals
 from sources.tape.reader import tape_files
 
 _NAMES = ("ordinal", "exchange_ts", "sequence", "kind", "last")

@@ -17,8 +17,8 @@ from sinks.lock import DataSetLock
 from sinks.replay_sink import rows_form
 from sinks.tape import TapeWriter, tape_form
 from sources.errors import TickwaxError
-from sources.events import RESET, InstrumentBatch, TapeBatch, concat
 from sources.instrument import Instrument
+from sources.tape.batch import RESET, InstrumentBatch, TapeBatch, concat
 from sources.tape.layout import beside, instruments, journal_files
 from sources.tape.reader import TapeReader
 from sources.tape.tail import find_tail

@@ -18,10 +18,10 @@ from kafka.record.util import calc_crc32c
 from sinks.kafka.message import Message
 from sinks.kafka.tape import TapeMessages
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
 from sources.kafka.batches import bound_batches
 from sources.kafka.tape import ForeignMessageError, decode
+from sources.tape.batch import InstrumentBatch, TapeBatch
 from tests.damage.child import Child, DiedError
 from tests.damage.wounds import Finding, Outcome, wound
 from tests.oracle.script import Script

@@ -12,7 +12,7 @@ from sinks.compaction import Damage
 from sinks.journal import JournalWriter
 from sinks.lock import DataSetLock
 from sinks.write_ahead_log import Segments
-from sources.journal import Journal
+from sources.tape.journal_format import Journal
 from sources.tape.layout import beside, journal_files
 from sources.tape.tail import find_tail
 from tests.damage.journals import RowsJournalDamage, TapeJournalDamage

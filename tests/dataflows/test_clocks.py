@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from dataflows.command_line.verbs import app
 from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
-from sources.events import InstrumentBatch
 from sources.instrument import Instrument
 from sources.live.source import _LivePartition
+from sources.tape.batch import InstrumentBatch
 from sources.tape.layout import data_files
 from tests.dataflows.conftest import processes
 from tests.importers.captures import BTC, Capture

@@ -13,8 +13,8 @@ import pytest
 from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sinks.lock import DataSetLock
-from sources.events import concat
 from sources.instrument import Instrument
+from sources.tape.batch import concat
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
 from tests.dataflows.test_replay import told

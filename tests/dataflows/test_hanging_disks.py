@@ -12,8 +12,8 @@ import pytest
 from dataflows.health import main
 from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
-from sources.events import concat
 from sources.instrument import Instrument
+from sources.tape.batch import concat
 from sources.tape.reader import TapeReader
 from tests.disks import HANGS
 from tests.importers.captures import check_invariants

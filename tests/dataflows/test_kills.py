@@ -8,7 +8,7 @@ import pytest
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
-from sources.events import concat
+from sources.tape.batch import concat
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND, processes
 from tests.dataflows.test_replay import MODULE

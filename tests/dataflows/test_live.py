@@ -18,8 +18,8 @@ from simulator.thread import SimulatorThread, simulator_thread
 from sinks.compaction import recover
 from sinks.lock import DataSetLock
 from sinks.tape import TapeWriter
-from sources.events import RESET, TRADE, concat, tape_batch
 from sources.instrument import Instrument
+from sources.tape.batch import RESET, TRADE, concat, tape_batch
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS

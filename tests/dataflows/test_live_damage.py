@@ -12,8 +12,8 @@ import pytest
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
-from sources.events import RESET, concat
 from sources.instrument import Instrument
+from sources.tape.batch import RESET, concat
 from sources.tape.layout import data_files, set_aside_of
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import MIDNIGHT, SECOND

@@ -23,8 +23,8 @@ from dataflows.settings.model import load_settings
 from operators.fracdiff import find_optimal_d
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
-from sources.events import TapeBatch, concat
 from sources.instrument import Instrument
+from sources.tape.batch import TapeBatch, concat
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND
 from tests.dataflows.test_replay import cluster, told

@@ -28,8 +28,8 @@ from operators.feature_engine import FeatureEngine, FeatureRows
 from operators.schema import book_columns, feature_columns
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
-from sources.events import DELTA, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument
+from sources.tape.batch import DELTA, TapeBatch, concat, tape_batch
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 from sources.tape.source import cut

@@ -19,9 +19,9 @@ from dataflows.runtime.recovery_store import kept_states
 from dataflows.runtime.run_identity import identity
 from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
+from sources.tape.batch import InstrumentBatch
 from sources.tape.layout import data_files
-from sources.tape.shards import TapeShards
+from sources.tape.resumable_source import TapeShards
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import alone, assert_same, cluster, table, told  # noqa: F401
 from tests.ports import free_ports

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 from dataflows.assembly.synthetic_tape import START_NS, write_synthetic_tape
 from dataflows.command_line.verbs import app
 from sources.errors import TickwaxError
-from sources.events import KINDS, concat
 from sources.instrument import Instrument
+from sources.tape.batch import KINDS, concat
 from sources.tape.layout import data_files
 from synthetic.market import SyntheticMarket, synthetic_tape
 

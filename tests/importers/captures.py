@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from dataflows.assembly.importing import ImportResult, Reader, import_files
-from sources.builder import TapeTail
-from sources.events import KINDS, InstrumentBatch, TapeBatch, concat
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
+from sources.tape.batch import KINDS, InstrumentBatch, TapeBatch, concat
+from sources.tape.builder import TapeTail
 
 START = 1_700_000_000_000  # ms
 BTC = Instrument("binance_futures", "BTCUSDT")

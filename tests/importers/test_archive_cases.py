@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sources.errors import TickwaxError
-from sources.events import KINDS, TapeBatch
 from sources.importers import bybit_archive, tardis, tardis_raw
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
+from sources.tape.batch import KINDS, TapeBatch
 from tests.importers.captures import BTC, START, check_invariants, kinds, rows_of, run
 
 BYBIT = Instrument("bybit_linear", "BTCUSDT")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sources.events import KINDS, TapeBatch
 from sources.importers import hftbacktest
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
+from sources.tape.batch import KINDS, TapeBatch
 from tests.importers.captures import BTC, check_invariants, kinds, rows_of, run
 
 SPOT = Instrument("binance_spot", "BTCUSDT")

@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from dataflows.command_line.verbs import app
-from sources.contracts import NoContract, check_contract
 from sources.errors import TickwaxError
 from sources.importers import bybit_archive, bybit_trades, tardis
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
+from sources.venues.contracts import NoContract, check_contract
 from tests.importers.captures import START, rows_of, run
 
 OTHERS = ["BTCPERP", "BTCUSD", "BTCUSDH24", "BTC-27DEC24", "BTCUSDT-27DEC24", "BTC-27DEC24-100000-C-USDT", "USDT"]

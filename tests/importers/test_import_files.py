@@ -21,11 +21,11 @@ from typer.testing import CliRunner
 from dataflows.command_line.verbs import app
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
-from sources.builder import Levels, TapeBuilder, TapeTail
 from sources.errors import TickwaxError
-from sources.events import DTYPES, KINDS, TapeBatch, tape_batch
 from sources.importers import hftbacktest
 from sources.importers.content import content_of
+from sources.tape.batch import DTYPES, KINDS, TapeBatch, tape_batch
+from sources.tape.builder import Levels, TapeBuilder, TapeTail
 from sources.tape.layout import data_files
 from sources.tape.tail import find_tail
 from tests.importers.captures import BTC, Capture, check_invariants, kinds, run

@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from dataflows.command_line.verbs import app
-from sources.events import TRADE
 from sources.importers import bybit_archive, cryptofeed
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
-from sources.venues import venue
+from sources.tape.batch import TRADE
+from sources.venues.registry import venue
 from tests.importers.captures import BTC, START, Capture, rows_of
 
 BYBIT = Instrument("bybit_linear", "BTCUSDT")

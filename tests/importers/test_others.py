@@ -12,7 +12,7 @@ from sources.importers import bybit_archive, cryptofeed
 from sources.importers.cryptofeed import nanoseconds
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
-from sources.venues import venue
+from sources.venues.registry import venue
 from tests.importers.captures import BTC, check_invariants, kinds, rows_of
 
 read_futures = partial(cryptofeed.read, venue=venue("binance_futures"))

@@ -9,10 +9,10 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from sources.events import TapeBatch
 from sources.importers import binance_vision, bybit_archive, bybit_trades, hftbacktest, tardis
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
+from sources.tape.batch import TapeBatch
 from tests.importers.captures import BTC, START, Capture, check_invariants, kinds, rows_of
 from tests.importers.test_hftbacktest import nothing_fast
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sources.errors import TickwaxError
-from sources.events import TapeBatch
 from sources.importers import hftbacktest
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
+from sources.tape.batch import TapeBatch
 from tests.importers.captures import BTC, Capture, check_invariants, kinds, rows_of, run
 
 ETH = Instrument("binance_futures", "ETHUSDT")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sources.errors import TickwaxError
-from sources.events import KINDS
 from sources.importers import cryptofeed, hftbacktest, tardis
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
-from sources.venues import venue
+from sources.tape.batch import KINDS
+from sources.venues.registry import venue
 from tests.importers.captures import BTC, START, Capture, check_invariants, kinds, rows_of, run
 
 read_btc = partial(hftbacktest.read, instrument=BTC)

@@ -23,10 +23,10 @@ from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.tape import TapeMessages
 from sinks.kafka.telemetry import KafkaTelemetry
 from sources.errors import TickwaxError
-from sources.events import RESET, SNAPSHOT, InstrumentBatch, TapeBatch, concat
 from sources.instrument import Instrument
 from sources.kafka.source import KafkaTapeSource
 from sources.kafka.tape import Continuity, decode
+from sources.tape.batch import RESET, SNAPSHOT, InstrumentBatch, TapeBatch, concat
 from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource, cut
 from tests.dataflows.conftest import INSTRUMENTS

@@ -8,11 +8,11 @@ from typing import Any
 
 from simulator.simulator import Simulator
 from simulator.thread import SimulatorThread
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat
 from sources.instrument import Instrument
 from sources.live.collector import Collector
 from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
 from sources.live.telemetry import Telemetry
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat
 from tests.importers.captures import check_invariants
 
 BINANCE = Instrument("binance_futures", "BTCUSDT")

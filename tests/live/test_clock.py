@@ -8,9 +8,9 @@ import pytest
 from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.clock import MAX_AHEAD_NS
-from sources.events import RESET, SNAPSHOT
 from sources.instrument import Instrument
 from sources.live.clock import ConnectionClock
+from sources.tape.batch import RESET, SNAPSHOT
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
 S = 1_000_000_000

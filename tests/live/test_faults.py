@@ -3,8 +3,8 @@
 import pytest
 
 from simulator.thread import SimulatorThread
-from sources.events import RESET, SNAPSHOT, TRADE
 from sources.instrument import Instrument
+from sources.tape.batch import RESET, SNAPSHOT, TRADE
 from tests.importers.captures import check_invariants
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 

@@ -9,9 +9,9 @@ from dataflows.runtime.metrics import LiveTelemetry
 from simulator.config import SimulatorConfig
 from simulator.simulator import Simulator
 from simulator.thread import simulator_thread
-from sources.events import SNAPSHOT
 from sources.instrument import Instrument
 from sources.live.words import Unknown
+from sources.tape.batch import SNAPSHOT
 from tests.live.rig import BINANCE, BOTH, BYBIT, Heard, Rig, config
 
 HOSTILE = (

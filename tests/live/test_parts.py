@@ -6,19 +6,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from sources.binance_futures.connect import snapshot_weight
-from sources.binance_futures.dialect import BinanceDialect
-from sources.binance_futures.refresh import KnownRange
-from sources.binance_futures.sequence import sequencer as futures
-from sources.builder import NO_LEVELS, Levels
-from sources.bybit_linear.dialect import BybitDialect
-from sources.bybit_linear.sequence import sequencer as bybit
-from sources.events import DELTA, SNAPSHOT
 from sources.live.protocol import Answer, Operation
 from sources.live.rate_limiter import Budget
 from sources.live.staleness import Silence
 from sources.live.websocket import Socket
 from sources.messages import BookMessage, TradeMessage
+from sources.tape.batch import DELTA, SNAPSHOT
+from sources.tape.builder import NO_LEVELS, Levels
+from sources.venues.binance_futures.connector import snapshot_weight
+from sources.venues.binance_futures.protocol import BinanceDialect
+from sources.venues.binance_futures.sequencer import sequencer as futures
+from sources.venues.binance_futures.snapshot_refresh import KnownRange
+from sources.venues.bybit_linear.protocol import BybitDialect
+from sources.venues.bybit_linear.sequencer import sequencer as bybit
 
 
 class Clock:

@@ -7,17 +7,17 @@ import msgspec
 import pytest
 
 from simulator.thread import SimulatorThread
-from sources.binance_futures.sequence import sequencer as futures
-from sources.builder import TapeBuilder
-from sources.bybit_linear.sequence import sequencer as bybit
 from sources.decimals import parse_levels
-from sources.events import DELTA, KINDS, SNAPSHOT
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.live.instrument_state import Lane, Stream
 from sources.live.protocol import Operation
 from sources.live.websocket import Socket
 from sources.messages import BookMessage
 from sources.sequencer import Outcome
+from sources.tape.batch import DELTA, KINDS, SNAPSHOT
+from sources.tape.builder import TapeBuilder
+from sources.venues.binance_futures.sequencer import sequencer as futures
+from sources.venues.bybit_linear.sequencer import sequencer as bybit
 from tests.live.rig import BINANCE, BYBIT, Rig, config
 
 

@@ -10,10 +10,7 @@ import pytest
 from dataflows.runtime.metrics import LiveTelemetry
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
-from sources.binance_futures import sequence
-from sources.builder import TapeBuilder, TapeTail
-from sources.events import SNAPSHOT, TRADE
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.context import Context
@@ -24,6 +21,9 @@ from sources.live.rest import RestError
 from sources.live.row_buffer import Outbox
 from sources.live.telemetry import Telemetry
 from sources.messages import TradeMessage
+from sources.tape.batch import SNAPSHOT, TRADE
+from sources.tape.builder import TapeBuilder, TapeTail
+from sources.venues.binance_futures import sequencer
 from tests.live.rig import BINANCE, BYBIT, Heard, Rig, config
 
 GOLD = Instrument("binance_futures", "XAUUSDT")
@@ -181,7 +181,7 @@ def test_a_dropped_print_is_no_hole_and_is_not_recorded_twice() -> None:
         heard = Heard()
         context = Context(LiveConfig(), heard, time.time_ns, Outbox(1000), lambda _: TapeTail(), lambda _: None)
         recorder = _Recorder(context)
-        feed = Feed(sequence.sequencer(), TapeBuilder())
+        feed = Feed(sequencer.sequencer(), TapeBuilder())
         lane = Lane(BINANCE, feed, Stream("book", "b", 1.0), Stream("trade", "t", 1.0), 0.0)
         # Size 0 in the middle, ADL at the end, and after a reconnect all of them again.
         for number, what in ((1, ""), (2, "print of size 0"), (3, ""), (4, "print X=ADL"), (2, "print of size 0"),

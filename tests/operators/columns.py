@@ -9,7 +9,7 @@ from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.schema import feature_columns
-from sources.events import TapeBatch
+from sources.tape.batch import TapeBatch
 
 Columns = dict[str, list[object]]
 

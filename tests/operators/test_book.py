@@ -13,7 +13,7 @@ from operators.book import MAX_LEVELS, apply_rows, copy_top
 from operators.jit import kernel
 from operators.level_blocks import BLOCK, LIVE, ORDER, START_BLOCKS, USED, Book, clear, grown, make_book, sides
 from operators.sorted_block import counter, shifter
-from sources.events import DELTA, Float64s, TapeBatch, tape_batch
+from sources.tape.batch import DELTA, Float64s, TapeBatch, tape_batch
 
 less, at_most, insert = counter(8, "<"), counter(32, "<="), shifter(16)
 

@@ -13,7 +13,7 @@ from operators.book import MAX_LEVELS
 from operators.config import MS, SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine, concat_rows
 from operators.level_blocks import sides
-from sources.events import DELTA, SNAPSHOT, TRADE, TapeBatch, tape_batch
+from sources.tape.batch import DELTA, SNAPSHOT, TRADE, TapeBatch, tape_batch
 from tests import strategies
 from tests.operators.columns import agree, by_name, run, same_bits
 from tests.oracle import features as oracle

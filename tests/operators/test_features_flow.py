@@ -15,8 +15,8 @@ from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine, FeatureRows, Memory, concat_rows, features
 from operators.level_blocks import Book, sides
 from operators.schema import TS
-from sources.events import InstrumentBatch, TapeBatch
 from sources.instrument import Instrument
+from sources.tape.batch import InstrumentBatch, TapeBatch
 from tests.operators.columns import run, same_bits
 from tests.oracle.script import Script
 from tests.strategies import tapes as any_tapes

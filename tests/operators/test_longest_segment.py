@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from operators.config import SECOND, FeatureConfig
 from operators.longest_segment import SegmentSampler
-from sources.events import RESET, TRADE, TapeBatch
+from sources.tape.batch import RESET, TRADE, TapeBatch
 from tests import strategies
 from tests.operators.columns import by_name, run
 from tests.oracle.script import Script

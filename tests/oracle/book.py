@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from sources.events import DELTA, RESET, SNAPSHOT, TapeBatch
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TapeBatch
 
 TOP = 20
 

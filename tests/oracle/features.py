@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from operators.config import FeatureConfig
-from sources.events import TRADE, TapeBatch
+from sources.tape.batch import TRADE, TapeBatch
 from tests.oracle import fracdiff, fractal, trades, validity
 from tests.oracle.book import BookView, label, message_ends, state, top
 from tests.oracle.order_flow import ofi, windowed

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sources.events import RESET, TapeBatch
+from sources.tape.batch import RESET, TapeBatch
 
 
 @dataclass(frozen=True)

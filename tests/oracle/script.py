@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, tape_batch
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, tape_batch
 
 Levels = Sequence[tuple[float, float]]
 

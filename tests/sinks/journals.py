@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from sinks.journal import JournalWriter
 from sinks.tape import tape_form
 from sinks.write_ahead_log import Rotation, Segments
-from sources.events import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
 from sources.instrument import Instrument
+from sources.tape.batch import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
 

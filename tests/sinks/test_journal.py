@@ -22,9 +22,9 @@ from sinks.journal import JournalWriter
 from sinks.replay_sink import rows_form, rows_to_arrow
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch, TapeBatch, concat
 from sources.instrument import Instrument
-from sources.journal import Journal
+from sources.tape.batch import InstrumentBatch, TapeBatch, concat
+from sources.tape.journal_format import Journal
 from sources.tape.layout import data_files, instruments, journal_files
 from tests.sinks.journals import (
     BTC,

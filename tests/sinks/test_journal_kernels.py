@@ -19,7 +19,7 @@ from operators.schema import feature_columns
 from sinks.journal import JournalWriter
 from sinks.replay_sink import rows_form
 from sources import journal, journal_kernels
-from sources.events import SNAPSHOT
+from sources.tape.batch import SNAPSHOT
 from tests.sinks.journals import BTC, FORM, append, rows
 kernels = [getattr(journal_kernels, name) for name in ("count_items", "find_items", "gather", "next_header")]
 journal_kernels.compile_kernels()

@@ -13,8 +13,8 @@ from sinks.quarantine import set_aside, without_damaged
 from sinks.tape import TapeWriter, tape_form
 from sources import parquet
 from sources.errors import DamagedError, TickwaxError
-from sources.events import InstrumentBatch
 from sources.instrument import Instrument
+from sources.tape.batch import InstrumentBatch
 from sources.tape.layout import beside, data_files, instruments, set_aside_of
 from sources.tape.tail import find_tail
 from tests.sinks.journals import BTC, ETH, in_files, rows

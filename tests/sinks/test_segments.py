@@ -13,7 +13,7 @@ from sinks.journal import JournalWriter
 from sinks.lock import DataSetLock
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
-from sources.events import RESET, TRADE, concat
+from sources.tape.batch import RESET, TRADE, concat
 from sources.tape.layout import data_files, journal_files
 from sources.tape.reader import TapeReader
 from sources.tape.tail import find_tail, since_reset

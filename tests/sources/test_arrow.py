@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sources.arrow import arrow_words, from_arrow_array, to_arrow_array
+from sources.tape.arrow import arrow_words, from_arrow_array, to_arrow_array
 
 COLUMNS = {
     "int64": (np.array([-1, 0, 1 << 62]), pa.int64()),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sources.builder import NO_LEVELS, Levels, TapeBuilder, TapeTail
-from sources.events import DELTA, TRADE, TapeBatch, tape_batch
+from sources.tape.batch import DELTA, TRADE, TapeBatch, tape_batch
+from sources.tape.builder import NO_LEVELS, Levels, TapeBuilder, TapeTail
 from tests.importers.captures import check_invariants, kinds
 
 LEVELS = Levels(np.array([1, -1], np.int8), np.array([1.0, 2.0]), np.array([3.0, 4.0]))

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from sources.binance_futures.decode import decoder as futures
-from sources.binance_spot.decode import decoder as spot
-from sources.bybit_linear.decode import decoder as bybit
-from sources.events import DELTA, SNAPSHOT
 from sources.messages import BadFrame, BookMessage, Message, TradeMessage
+from sources.tape.batch import DELTA, SNAPSHOT
+from sources.venues.binance_futures.decoder import decoder as futures
+from sources.venues.binance_spot.decoder import decoder as spot
+from sources.venues.bybit_linear.decoder import decoder as bybit
 
 MS = 1_000_000
 NOW = 1790526540000 * MS

@@ -138,7 +138,7 @@ def test_another_processor_has_files_of_its_own(tmp_path):
 def test_the_folder_is_named_by_all_that_a_kernel_calls():
     """A kernel's machine code holds that of its callees, so their sources must be among those of its folder."""
     importlib.import_module("operators.feature_engine")
-    importlib.import_module("sources.tape.check")
+    importlib.import_module("sources.tape.validation")
     importlib.import_module("simulator.text")
     importlib.import_module("synthetic.market")
     covered = {"operators": OPERATORS, "simulator": SYNTHETIC, "sources": SOURCES, "synthetic": SYNTHETIC}

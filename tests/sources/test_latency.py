@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflows.reports.summary import latency_lines
-from sources.events import DELTA, RESET, TRADE, InstrumentBatch, TapeBatch, tape_batch
 from sources.instrument import Instrument
 from sources.latency import DENSE_ROWS, EVERY, MEDIAN_ERROR, Latencies, Latency
+from sources.tape.batch import DELTA, RESET, TRADE, InstrumentBatch, TapeBatch, tape_batch
 
 BTC = Instrument("binance_futures", "BTCUSDT")
 

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.binance_futures.sequence import sequencer as futures
-from sources.binance_spot.sequence import sequencer as spot
-from sources.builder import NO_LEVELS
-from sources.bybit_linear.sequence import sequencer as bybit
-from sources.events import DELTA, SNAPSHOT
 from sources.messages import BookMessage
 from sources.sequencer import Numbers, Outcome
+from sources.tape.batch import DELTA, SNAPSHOT
+from sources.tape.builder import NO_LEVELS
+from sources.venues.binance_futures.sequencer import sequencer as futures
+from sources.venues.binance_spot.sequencer import sequencer as spot
+from sources.venues.bybit_linear.sequencer import sequencer as bybit
 
 EMIT, HOLD, DROP, GAP = Outcome.EMIT, Outcome.HOLD, Outcome.DROP, Outcome.GAP
 

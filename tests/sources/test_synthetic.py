@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sources.builder import Levels, TapeBuilder
-from sources.events import DELTA, SNAPSHOT, TRADE, concat
 from sources.instrument import Instrument
+from sources.tape.batch import DELTA, SNAPSHOT, TRADE, concat
+from sources.tape.builder import Levels, TapeBuilder
 from synthetic.market import SyntheticMarket, synthetic_tape
 from synthetic.messages import MessageBatch
 from synthetic.parameters import MarketParameters, parameters_of

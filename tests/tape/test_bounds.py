@@ -14,13 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.binance_futures.decode import decoder as futures
-from sources.binance_spot.decode import decoder as spot
-from sources.bounds import END_OF_TIME, LARGEST, is_price, is_sequence, is_size, is_time
-from sources.builder import Levels, TapeBuilder, TapeTail
-from sources.bybit_linear.decode import decoder as bybit
-from sources.events import RESET, TRADE, TapeBatch, concat
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.importers import (
     binance_vision,
     bybit_archive,
@@ -34,8 +28,14 @@ from sources.importers import (
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from sources.messages import BadFrame, TradeMessage
-from sources.tape.check import GOOD, first_fault
-from sources.venues import venue
+from sources.tape.batch import RESET, TRADE, TapeBatch, concat
+from sources.tape.bounds import END_OF_TIME, LARGEST, is_price, is_sequence, is_size, is_time
+from sources.tape.builder import Levels, TapeBuilder, TapeTail
+from sources.tape.validation import GOOD, first_fault
+from sources.venues.binance_futures.decoder import decoder as futures
+from sources.venues.binance_spot.decoder import decoder as spot
+from sources.venues.bybit_linear.decoder import decoder as bybit
+from sources.venues.registry import venue
 from tests.importers.captures import BTC, START, Capture, rows_of
 from tests.importers.test_tardis import BOOK, TRADES, book, trade
 from tests.importers.test_tardis import START as TARDIS_START

@@ -20,8 +20,8 @@ from operators.config import SECOND
 from sinks.dataset import DatasetWriter
 from sinks.tape import TapeWriter, tape_format
 from sources.errors import TickwaxError
-from sources.events import DELTA, KINDS, RESET, SNAPSHOT, TRADE, TapeBatch, concat
 from sources.instrument import Instrument
+from sources.tape.batch import DELTA, KINDS, RESET, SNAPSHOT, TRADE, TapeBatch, concat
 from sources.tape.layout import NS_PER_DAY, data_files, instrument_dir, instruments
 from sources.tape.reader import TapeReader
 from sources.tape.schema import TAPE_SCHEMA, to_arrow

@@ -24,7 +24,7 @@ from sources.importers import (
 from sources.importers.venues import named_instrument
 from sources.instrument import Instrument
 from sources.jit import CACHE as SOURCES
-from sources.venues import venue
+from sources.venues.registry import venue
 
 # By kind: a kernel that it needs, and how many seconds all of its kernels take to compile.
 _COMPILED = {

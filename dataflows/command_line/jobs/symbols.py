@@ -12,7 +12,7 @@ from sources.live.config import LiveConfig
 from sources.live.instruments import Listing
 from sources.live.listing import list_venue
 from sources.live.rest import RestError
-from sources.live.venues import LIVE_VENUES
+from sources.venues.names import LIVE_VENUES
 
 
 def list_symbols(venue: str | None, match: str) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from dataflows.command_line.app import app
 from dataflows.runtime.process_tuning import quick_imports
-from sources.live.venues import LIVE_VENUES
+from sources.venues.names import LIVE_VENUES
 
 
 @app.command("symbols", epilog="Examples:\n\n    tickwax symbols\n\n    tickwax symbols bybit_linear --match BTC")

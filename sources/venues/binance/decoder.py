@@ -22,7 +22,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sources.binance_events import (
+from sources.clock import ClockBound
+from sources.decimals import parse_levels
+from sources.messages import (
+    BadFrame,
+    BookMessage,
+    Frame,
+    Message,
+    TradeMessage,
+    bad_frame,
+    nanoseconds,
+    place_levels,
+    tally,
+)
+from sources.tape.batch import DELTA, SNAPSHOT
+from sources.tape.builder import NO_LEVELS
+from sources.venues.binance.events import (
     BAD,
     DATA_EVENTS,
     USD_M,
@@ -34,21 +49,6 @@ from sources.binance_events import (
     check_market,
     foreign_event,
     probed,
-)
-from sources.builder import NO_LEVELS
-from sources.clock import ClockBound
-from sources.decimals import parse_levels
-from sources.events import DELTA, SNAPSHOT
-from sources.messages import (
-    BadFrame,
-    BookMessage,
-    Frame,
-    Message,
-    TradeMessage,
-    bad_frame,
-    nanoseconds,
-    place_levels,
-    tally,
 )
 
 _PREFIX = b'{"stream":"'

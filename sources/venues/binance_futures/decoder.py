@@ -7,10 +7,10 @@ promised order; "Order Book": ``GET /fapi/v1/depth`` replies ``lastUpdateId,E,T,
 
 import msgspec
 
-from sources.binance import BinanceDecoder
-from sources.binance_events import USD_M, IdOrNone, check_market
 from sources.clock import ClockBound
 from sources.messages import Id, Millis
+from sources.venues.binance.decoder import BinanceDecoder
+from sources.venues.binance.events import USD_M, IdOrNone, check_market
 
 
 class DepthEvent(

@@ -11,11 +11,8 @@ from typing import Any
 
 import stamina
 
-from sources.binance_futures import decode, sequence
-from sources.binance_futures.dialect import BinanceDialect
-from sources.binance_futures.refresh import KnownRange, Refresh
 from sources.clock import ClockBound
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.instrument import Instrument
 from sources.live import instruments
 from sources.live.connection_pool import Pool
@@ -27,6 +24,9 @@ from sources.live.rest import Rest, RestError
 from sources.live.words import Unknown
 from sources.messages import BadFrame, BookMessage, Decoder
 from sources.sequencer import Outcome, Sequencer
+from sources.venues.binance_futures import decoder, sequencer
+from sources.venues.binance_futures.protocol import BinanceDialect
+from sources.venues.binance_futures.snapshot_refresh import KnownRange, Refresh
 
 _HELD = 600  # deltas that wait for a snapshot: one minute; a snapshot is never that late, and joins the newest
 _CONNECTS = 150  # in 5 minutes, half of what the exchange is said to allow
@@ -107,11 +107,11 @@ class BinanceFuturesConnector(Connector):
 
     def make_sequencer(self) -> Sequencer:
         """The sequence rule of one book."""
-        return sequence.sequencer(_HELD)
+        return sequencer.sequencer(_HELD)
 
     def make_decoder(self, clock: ClockBound) -> Decoder:
         """The decoder of one connection."""
-        return decode.decoder(clock=clock)
+        return decoder.decoder(clock=clock)
 
     def make_lane(self, instrument: Instrument, feed: Feed, book: Stream, trade: Stream) -> BinanceLane:
         """State of a new instrument."""
@@ -242,7 +242,7 @@ class BinanceFuturesConnector(Connector):
         levels = self.config.binance_futures.snapshot_levels
         query = {"symbol": symbol, "limit": str(levels)}
         raw = await self.rest.get("/fapi/v1/depth", query)
-        snapshot = decode.decoder().snapshot(symbol, self.context.clock(), raw)
+        snapshot = decoder.decoder().snapshot(symbol, self.context.clock(), raw)
         if isinstance(snapshot, BadFrame):
             self.telemetry.bad_frame(self.venue, symbol, snapshot.reason, snapshot.excerpt)
             raise RestError(snapshot.reason)

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sources.binance_futures import decode as futures_decode
-from sources.binance_futures import sequence as futures_sequence
-from sources.binance_spot import decode as spot_decode
-from sources.binance_spot import sequence as spot_sequence
-from sources.bybit_linear import decode as bybit_decode
-from sources.bybit_linear import sequence as bybit_sequence
 from sources.errors import TickwaxError
 from sources.messages import Decoder
 from sources.sequencer import Sequencer
+from sources.venues.binance_futures import decoder as futures_decode
+from sources.venues.binance_futures import sequencer as futures_sequence
+from sources.venues.binance_spot import decoder as spot_decode
+from sources.venues.binance_spot import sequencer as spot_sequence
+from sources.venues.bybit_linear import decoder as bybit_decode
+from sources.venues.bybit_linear import sequencer as bybit_sequence
 
 
 class Venue(NamedTuple):

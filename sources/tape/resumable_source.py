@@ -9,9 +9,9 @@ import msgspec
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from sources.errors import TickwaxError
-from sources.events import InstrumentBatch
 from sources.placement import shard, shard_names
-from sources.resumed import resumed
+from sources.recovery_state import resumed
+from sources.tape.batch import InstrumentBatch
 from sources.tape.reader import TapeReader
 from sources.tape.source import Ahead, Item, items
 

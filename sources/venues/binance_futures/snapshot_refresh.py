@@ -10,11 +10,11 @@ from collections import deque
 
 import numpy as np
 
-from sources.builder import Levels
-from sources.events import SNAPSHOT
-from sources.feed import Feed
+from sources.feed_handler import Feed
 from sources.messages import BookMessage
 from sources.sequencer import AHEAD_NS, Outcome
+from sources.tape.batch import SNAPSHOT
+from sources.tape.builder import Levels
 
 _ROOM = 0.5  # of the way from the touch to the edge; what is left covers the best 20 levels in any market but a crash
 

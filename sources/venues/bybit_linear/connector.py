@@ -7,10 +7,7 @@ may come again at any time. A REST book has numbers of its own and seeds none.
 import asyncio
 from collections.abc import Sequence
 
-from sources.bybit_linear import decode, sequence
-from sources.bybit_linear.dialect import BybitDialect
 from sources.clock import ClockBound
-from sources.events import SNAPSHOT
 from sources.live import instruments
 from sources.live.connection_pool import Pool
 from sources.live.connector import Connector
@@ -22,6 +19,9 @@ from sources.live.websocket import Socket
 from sources.live.words import Unknown
 from sources.messages import BookMessage, Decoder
 from sources.sequencer import Sequencer
+from sources.tape.batch import SNAPSHOT
+from sources.venues.bybit_linear import decoder, sequencer
+from sources.venues.bybit_linear.protocol import BybitDialect
 
 _CONNECTS = 250  # in 5 minutes, half of what the exchange allows
 _REQUESTS = 300  # in 5 seconds, half of what the exchange allows; then it answers 403 for ten minutes
@@ -64,11 +64,11 @@ class BybitLinearConnector(Connector):
     def make_sequencer(self) -> Sequencer:
         """The sequence rule of one book."""
         # At depth 1 every message is a whole snapshot, and no number need follow another.
-        return sequence.sequencer(numbered=self.config.bybit_linear.depth > 1)
+        return sequencer.sequencer(numbered=self.config.bybit_linear.depth > 1)
 
     def make_decoder(self, clock: ClockBound) -> Decoder:
         """The decoder of one connection."""
-        return decode.decoder(clock)
+        return decoder.decoder(clock)
 
     def stream_names(self, symbol: str) -> tuple[str, str]:
         """Names of an instrument's book and trade topics."""

@@ -1,12 +1,12 @@
-"""The loops of `sources.journal` over a file's bytes, compiled."""
+"""The loops of `sources.tape.journal_format` over a file's bytes, compiled."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sources.events import Int64s
 from sources.jit import kernel
+from sources.tape.batch import Int64s
 
 LAST_KIND = 3  # of a frame
 

@@ -25,8 +25,8 @@ import numpy as np
 from isal import isal_zlib
 
 from sources.errors import TickwaxError
-from sources.events import Int64s
-from sources.journal_kernels import Bytes, count_items, find_items, gather, next_header
+from sources.tape.batch import Int64s
+from sources.tape.journal_kernels import Bytes, count_items, find_items, gather, next_header
 
 MAGIC = b"TWJRNL\x02\n"
 _FORMER = b"TWJRNL\x01\n"  # names have no codes, and nothing is there twice

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sources.bounds import is_time
-from sources.events import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int8s, Int64s, TapeBatch, concat
 from sources.jit import CACHE
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int8s, Int64s, TapeBatch, concat
+from sources.tape.bounds import is_time
 
 
 class Levels(NamedTuple):

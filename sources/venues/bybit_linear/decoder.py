@@ -18,10 +18,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from sources.builder import NO_LEVELS
 from sources.clock import ClockBound
 from sources.decimals import parse_levels
-from sources.events import DELTA, SNAPSHOT
 from sources.messages import (
     NS_PER_MS,
     BadFrame,
@@ -37,6 +35,8 @@ from sources.messages import (
     place_levels,
     tally,
 )
+from sources.tape.batch import DELTA, SNAPSHOT
+from sources.tape.builder import NO_LEVELS
 
 _PREFIX = b'{"topic":"'
 _BOOK = re.compile(r"orderbook\.\d+")

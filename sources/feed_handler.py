@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sources.builder import TapeBuilder
-from sources.events import SNAPSHOT
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import Outcome, Sequencer
+from sources.tape.batch import SNAPSHOT
+from sources.tape.builder import TapeBuilder
 
 
 class Feed:

@@ -1,8 +1,8 @@
 """What must hold of every tape row before a kernel reads it, and which deltas have no snapshot before them."""
 
-from sources.bounds import LARGEST, is_price, is_sequence, is_size, is_time
-from sources.events import DELTA, KINDS, RESET, SNAPSHOT, TRADE, Bools, Int8s, TapeBatch
 from sources.jit import kernel
+from sources.tape.batch import DELTA, KINDS, RESET, SNAPSHOT, TRADE, Bools, Int8s, TapeBatch
+from sources.tape.bounds import LARGEST, is_price, is_sequence, is_size, is_time
 
 UNKNOWN_BOOK = "a delta without a snapshot before it; until the next snapshot there is no book"
 

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from sources.binance import BinanceDecoder
-from sources.binance_events import IdOrNone
 from sources.clock import ClockBound
 from sources.messages import Id, MillisOrMicros
+from sources.venues.binance.decoder import BinanceDecoder
+from sources.venues.binance.events import IdOrNone
 
 
 class DepthEvent(

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from sources.errors import TickwaxError
-from sources.events import DTYPES, Int64s, TapeBatch
 from sources.instrument import Instrument
-from sources.journal import Field, Journal, NoJournalError
+from sources.tape.batch import DTYPES, Int64s, TapeBatch
 from sources.tape.files import ALL, TapeFile
 from sources.tape.holes import runs
+from sources.tape.journal_format import Field, Journal, NoJournalError
 from sources.tape.layout import journal_files
 
 _WIDE_FIRST = sorted(DTYPES, key=lambda name: -np.dtype(DTYPES[name]).itemsize)
