@@ -1,4 +1,4 @@
-"""Appends rows to a journal (`sources.tape.journal_format` has the format): in the page cache when the call returns, so that
+"""Appends rows to a journal (format: `sources.tape.journal_format`): in the page cache when the call returns, so that
 killing the process loses none of them."""
 
 import contextlib

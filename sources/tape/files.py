@@ -158,7 +158,7 @@ def columns_of(place: Path | str, record: pa.RecordBatch, row: int) -> TapeBatch
 
 
 def _kind_codes(place: Path | str, column: Any) -> Int8s:
-    """Codes of `sources.tape.batch.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
+    """Codes of `batch.KINDS` from a dictionary column, whose order is the file's own; −1 for another word."""
     indices = from_arrow_array(column.indices, column.indices.type.to_pandas_dtype())
     try:
         words = column.dictionary.to_pylist()

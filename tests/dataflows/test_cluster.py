@@ -31,7 +31,8 @@ VERB = ("-c", "from dataflows.cli import main; main()")
 # Python runs it at the start of every process: what crosses a process is pickled, and that is noted.
 HOOK = """
 import os
-from sources import balance, events
+from sources import balance
+from sources.tape import batch as events
 notes = os.environ.get("NOTES")
 if notes:
     plain = events.InstrumentBatch.__getnewargs__

@@ -84,7 +84,7 @@ def replay_together(settings: Settings, supervisor: Supervisor, workers: int) ->
     finally:
         supervisor.close()
         for path in (settings.features.path, settings.books.path):
-            if path is not None and path.is_dir():
+            if path is not None:
                 sweep(path)  # a process that was killed could not
 
 

@@ -1,0 +1,1 @@
+"""What Binance's futures and spot markets share."""
