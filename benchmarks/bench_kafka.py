@@ -30,7 +30,8 @@ from rich.table import Table
 
 from dataflows.assembly.synthetic_tape import START_NS
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import FeatureRows
 from operators.schema import RECEIVE_TS, ROW_ORDINAL, TS, feature_columns
 from sinks.kafka.message import Encoding
 from sinks.kafka.publisher import Delivery, Publisher

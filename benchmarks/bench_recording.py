@@ -32,7 +32,9 @@ from rich.console import Console
 from rich.table import Table
 
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureEngine, FeatureRows, features
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import FeatureRows
+from operators.feature_step import features
 from operators.schema import feature_columns
 from sinks.format import Form
 from sinks.journal import JournalWriter

@@ -27,7 +27,8 @@ from dataflows.assembly.replay import Replay
 from dataflows.command_line.jobs.replay import run_replay
 from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import FeatureRows
 from operators.schema import feature_columns
 from sinks.replay_sink import rows_schema, rows_to_arrow
 from sinks.tape import TapeWriter

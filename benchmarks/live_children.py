@@ -27,7 +27,7 @@ from prometheus_client import Counter, Histogram
 from dataflows.assembly import live as live_flow
 from dataflows.runtime import metrics
 from dataflows.settings.model import Settings, load_settings
-from operators.feature_engine import FeatureRows
+from operators.feature_rows import FeatureRows
 from operators.schema import RECEIVE_TS
 from simulator.config import Limits, SimulatorConfig
 from simulator.connection import Connection

@@ -1,20 +1,17 @@
-"""Features of one instrument: the thin owner of a `State`, and the keyed Bytewax operator around it."""
+"""Features of one instrument: the thin owner of a `State`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-import bytewax.operators as op
 import numpy as np
-import numpy.typing as npt
-from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from operators import level_blocks, rolling_sum, state_codec, tape_loop
 from operators.config import BOOK_LEVELS, FeatureConfig
+from operators.feature_rows import FeatureRows, concat_rows
 from operators.features.feature import Rows
-from operators.mark import MARK_BYTES, Mark
 from operators.packed_arguments import Packed
-from operators.schema import ROW_ORDINAL, array_rows
+from operators.schema import array_rows
 from operators.state import (
     CROSSED,
     DROPPED_LEVELS,
@@ -29,8 +26,7 @@ from operators.state import (
     make_params,
     make_state,
 )
-from sources.instrument import Instrument
-from sources.tape.batch import Float64s, InstrumentBatch, Int64s, TapeBatch
+from sources.tape.batch import TapeBatch
 
 # Feature rows that one call of the kernel has room for; no power of two, or the columns would share cache sets.
 _MOST_ROWS = 6000
@@ -38,43 +34,6 @@ Memory = list[Packed[State]]  # of engines of one configuration that have ended
 FEW_ROWS = 512  # tape rows that take well under a millisecond
 
 StatePart = bytes | memoryview
-
-
-class StateKeeper(Protocol):
-    """Keeps the states that a resumption goes on from; Bytewax's recovery store has what `keep` returns."""
-
-    def keep(self, key: str, parts: Sequence[StatePart]) -> Any:
-        """Copy a state, given as consecutive parts; unpickled, what is returned is bytes that `load` takes."""
-
-    def load(self, key: str, kept: bytes) -> bytes:
-        """The parts of that state, joined."""
-
-
-class FeatureRows(NamedTuple):
-    """Consecutive feature rows of one instrument, one array row a column (`operators.schema`).
-
-    Shapes: ``integer`` (4, rows); ``code`` (2, rows); ``value`` (columns, rows); ``book`` (80, rows), or (0, 0)
-    without books.
-    """
-
-    integer: Int64s
-    code: npt.NDArray[np.int8]
-    value: Float64s
-    book: Float64s
-
-    @property
-    def rows(self) -> int:
-        """Number of feature rows."""
-        return int(self.integer.shape[1])
-
-    def since(self, ordinal: int) -> "FeatureRows":
-        """The rows whose newest tape row is ``ordinal`` or a later one."""
-        first = int(np.searchsorted(self.integer[ROW_ORDINAL], ordinal))
-        return FeatureRows._make(column[:, first:] if column.size else column for column in self)
-
-
-# In a stream: the tape of the instrument has ended, and no more rows will come.
-NO_MORE_ROWS = FeatureRows(np.empty((4, 0), np.int64), np.empty((2, 0), np.int8), np.empty((0, 0)), np.empty((0, 0)))
 
 
 class Quality(NamedTuple):
@@ -216,90 +175,3 @@ def _read_only(batch: TapeBatch) -> TapeBatch:
     for column in columns:
         column.flags.writeable = False
     return TapeBatch._make(columns)
-
-
-def concat_rows(parts: list[FeatureRows]) -> FeatureRows | None:
-    """Join consecutive feature rows."""
-    if len(parts) <= 1:
-        return parts[0] if parts else None
-    return FeatureRows._make(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
-
-
-class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
-    """The keyed step: one instrument's tape batches in, its feature rows out."""
-
-    def __init__(
-        self,
-        make_engine: Callable[[Instrument], FeatureEngine],
-        resume: bytes | None,
-        keeper: StateKeeper | None,
-        on_error: Callable[[Exception], None],
-    ) -> None:
-        self._make_engine = make_engine
-        self._resume = resume
-        self._keeper = keeper
-        self._on_error = on_error
-        self._key = ""  # Bytewax does not tell a new logic its key: the first batch does
-        self._engine: FeatureEngine | None = None
-        self._mark = Mark()
-
-    def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[FeatureRows], bool]:
-        """Process each batch in turn. After the last of a tape, `NO_MORE_ROWS` and the end of the state, unless it is
-        kept for recovery."""
-        try:
-            rows = self._process(values)
-            if values[-1].ended and self._keeper is None:
-                assert self._engine is not None
-                self._engine.end()
-                return [*rows, NO_MORE_ROWS], StatefulBatchLogic.DISCARD
-            return rows, StatefulBatchLogic.RETAIN
-        except Exception as e:
-            self._on_error(e)
-            raise
-
-    def _process(self, values: list[InstrumentBatch]) -> list[FeatureRows]:
-        if self._engine is None:
-            self._key = str(values[0].instrument)
-            self._engine = self._make_engine(values[0].instrument)
-            if self._resume is not None and self._keeper is not None:
-                data, self._resume = self._keeper.load(self._key, self._resume), None
-                self._mark = Mark.of(data)
-                self._engine.resume(data[MARK_BYTES:])
-        rows = [rows for value in values for rows in self._engine.parts(value.batch)]
-        if self._keeper is not None:
-            self._mark = self._mark.after(values[-1].batch, [part.integer for part in rows])
-        return rows
-
-    def on_eof(self) -> tuple[Iterable[FeatureRows], bool]:
-        """Nothing more: a row that is not complete is never emitted."""
-        return [], StatefulBatchLogic.RETAIN
-
-    def snapshot(self) -> Any:
-        """State for recovery; Bytewax asks for it at the end of every epoch, whether it is of use or not."""
-        if self._keeper is None:
-            return b""
-        if self._engine is None:
-            return self._resume or b""
-        try:
-            return self._keeper.keep(self._key, [self._mark.pack(), *self._engine.snapshot_parts()])
-        except Exception as e:
-            self._on_error(e)
-            raise
-
-
-def features(
-    step_id: str,
-    up: KeyedStream[InstrumentBatch],
-    make_engine: Callable[[Instrument], FeatureEngine],
-    *,
-    keeper: StateKeeper | None = None,
-    on_error: Callable[[Exception], None] = lambda error: None,
-) -> KeyedStream[FeatureRows]:
-    """Compute features from tape batches keyed by instrument.
-
-    Args:
-        make_engine: called once for each instrument.
-        keeper: of the states; None when nothing will ever be resumed, for copying those of 400 instruments takes 0.1 s.
-        on_error: told of what stops the step, before Bytewax is.
-    """
-    return op.stateful_batch(step_id, up, lambda resume: FeatureLogic(make_engine, resume or None, keeper, on_error))

@@ -22,7 +22,8 @@ import numpy as np
 from operators.arguments import as_array, as_count, as_number
 from operators.book_arrays import nanoseconds, refuse_crossed, side, snapshots
 from operators.config import LONGEST_NS, MS, FeatureConfig, depth_label
-from operators.feature_engine import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import FeatureRows
 from operators.schema import feature_columns
 from sources.tape.batch import Float64s
 from sources.tape.bounds import LARGEST

@@ -11,7 +11,7 @@ import pyarrow as pa
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from operators.dictionary import describe
-from operators.feature_engine import FeatureRows, concat_rows
+from operators.feature_rows import FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.schema import TS, Column
 from sinks.data_file import FileFormat

@@ -26,7 +26,7 @@ from benchmarks.figures.table import Section, fastest, rate, times
 from benchmarks.peers.hft import HftBacktest, events
 from benchmarks.peers.plain import PlainFeatures, ticks
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureLogic
+from operators.feature_step import FeatureLogic
 from operators.schema import feature_columns
 from sinks.replay_sink import RowsSink, _RowsPartition, rows_schema, rows_to_arrow
 from sources.tape.batch import TapeBatch

@@ -15,7 +15,7 @@ from dataflows.runtime.kafka_metrics import ForeignMessages, LiveKafkaTelemetry,
 from dataflows.runtime.run_identity import identity
 from dataflows.settings.model import KafkaSecuritySettings, Settings
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureRows
+from operators.feature_rows import FeatureRows
 from operators.schema import feature_columns
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS

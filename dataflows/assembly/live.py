@@ -31,7 +31,9 @@ from dataflows.runtime.metrics import LiveTelemetry, count_features, count_tape
 from dataflows.runtime.process_tuning import ready_interpreter
 from dataflows.settings.model import Settings
 from dataflows.settings.types import DIRECT, check_proxy
-from operators.feature_engine import FeatureEngine, FeatureRows, features
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import FeatureRows
+from operators.feature_step import features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.format import Form
 from sinks.identity import Identity, check_folder

@@ -25,7 +25,9 @@ from dataflows.runtime.process_tuning import keep_freed_memory
 from dataflows.runtime.run_identity import identity
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureEngine, FeatureRows, Memory, Quality, features
+from operators.feature_engine import FeatureEngine, Memory, Quality
+from operators.feature_rows import FeatureRows
+from operators.feature_step import features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.identity import Identity, check_folder
 from sinks.lock import DataSetLock, check_writable, only_writer

@@ -94,7 +94,10 @@ def check_range(
     if end is not None and end.ns <= begins:
         raise TickwaxError(f"{last}: '{end}' leaves no row: the tape begins only at {time_text(begins)}")
     span = f"{time_text(begins)} to {time_text(ends)}"
-    raise TickwaxError(f"{first}: no row lies between '{start}' and '{end}'; the tape goes from {span}")
+    if start is None:
+        raise TickwaxError(f"{last}: no row is read before '{end}', though the tape goes from {span}: is it in order?")
+    until = "" if end is None else f" and before '{end}'"
+    raise TickwaxError(f"{first}: no row lies at or after '{start}'{until}; the tape goes from {span}")
 
 
 def time_text(ns: int) -> str:

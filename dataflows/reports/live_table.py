@@ -12,7 +12,8 @@ from rich.text import Text
 from dataflows.reports import terminal
 from dataflows.reports.text_table import TextTable
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import FeatureRows
 from operators.fractal import REGIMES
 from operators.schema import RECEIVE_TS, column_row, feature_columns
 from sources.instrument import Instrument

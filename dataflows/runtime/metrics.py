@@ -20,7 +20,7 @@ from dataflows.reports.terminal import literal
 from dataflows.runtime.damage_metrics import QUARANTINED
 from dataflows.runtime.liveness import Liveness
 from dataflows.runtime.liveness_metrics import show_liveness
-from operators.feature_engine import FeatureRows
+from operators.feature_rows import FeatureRows
 from operators.schema import RECEIVE_TS
 from sources.errors import DamagedError
 from sources.instrument import Instrument

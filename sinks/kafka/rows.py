@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from operators.feature_engine import FeatureRows, concat_rows
+from operators.feature_rows import FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.schema import ROW_ORDINAL, Column
 from sinks.kafka.message import Headers, Message, ipc_stream, rows_at_once

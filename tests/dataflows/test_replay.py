@@ -24,7 +24,8 @@ from dataflows.assembly.replay import Replay, prepare_replay
 from dataflows.assembly.synthetic_tape import START_NS
 from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureEngine, FeatureRows
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import FeatureRows
 from operators.schema import book_columns, feature_columns
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError

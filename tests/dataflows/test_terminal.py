@@ -25,7 +25,7 @@ from dataflows.reports import terminal
 from dataflows.reports.live_table import Board
 from dataflows.reports.text_table import TextTable
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureRows
+from operators.feature_rows import FeatureRows
 from operators.schema import value_count
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument

@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureRows
+from operators.feature_rows import FeatureRows
 from operators.schema import feature_columns, value_count
 from sources.kafka.connection import KafkaConnection
 from tests.dataflows.conftest import start, synthetic_tape_root  # noqa: F401

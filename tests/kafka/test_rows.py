@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.feature_engine import FeatureRows, concat_rows
+from operators.feature_rows import FeatureRows, concat_rows
 from sinks.kafka.message import MESSAGE_BYTES
 from sinks.kafka.rows import ArrowRows, JsonRows
 from tests.kafka.conftest import COLUMNS, feature_rows

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureEngine, FeatureRows, concat_rows
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import FeatureRows, concat_rows
 from operators.fractal import REGIMES
 from operators.schema import feature_columns
 from sources.tape.batch import TapeBatch

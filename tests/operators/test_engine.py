@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from operators import state_codec
 from operators.book import MAX_LEVELS
 from operators.config import MS, SECOND, FeatureConfig
-from operators.feature_engine import FeatureEngine, concat_rows
+from operators.feature_engine import FeatureEngine
+from operators.feature_rows import concat_rows
 from operators.level_blocks import sides
 from sources.tape.batch import DELTA, SNAPSHOT, TRADE, TapeBatch, tape_batch
 from tests import strategies

@@ -12,7 +12,9 @@ from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 from hypothesis import given
 
 from operators.config import SECOND, FeatureConfig
-from operators.feature_engine import FeatureEngine, FeatureRows, Memory, concat_rows, features
+from operators.feature_engine import FeatureEngine, Memory
+from operators.feature_rows import FeatureRows, concat_rows
+from operators.feature_step import features
 from operators.level_blocks import Book, sides
 from operators.schema import TS
 from sources.instrument import Instrument

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureRows
+from operators.feature_rows import FeatureRows
 from operators.schema import book_columns, feature_columns
 from sinks.compaction import compact, recover
 from sinks.journal import JournalWriter

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureRows
+from operators.feature_rows import FeatureRows
 from operators.schema import feature_columns, value_count
 from sinks import resumable_sink
 from sinks.resumable_sink import ResumableRowsSink

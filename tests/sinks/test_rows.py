@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.config import FeatureConfig
-from operators.feature_engine import NO_MORE_ROWS, FeatureRows
+from operators.feature_rows import NO_MORE_ROWS, FeatureRows
 from operators.schema import feature_columns
 from sinks.replay_sink import RowsSink, rows_schema, rows_to_arrow
 from sources.tape.layout import data_files
