@@ -37,7 +37,7 @@ ROWS_A_SECOND = 470  # of the synthetic market, an instrument
 # Python runs it at the start of every process: what crosses a process is pickled, and that is noted.
 HOOK = """
 import os
-from sources import events
+from sources.tape import batch as events
 plain = events.InstrumentBatch.__getnewargs__
 def noting(self):
     with open(os.environ["NOTES"], "a") as file:

@@ -281,7 +281,7 @@ def other_config(
 
     def config(settings: Settings) -> LiveConfig:
         live = plain(settings)
-        return replace(live, **changes, binance_futures=replace(live.binance_futures, weight_per_minute=weight))
+        return replace(live, **changes).with_venue("binance_futures", weight_per_minute=weight)
 
     return config
 

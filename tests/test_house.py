@@ -70,3 +70,24 @@ def test_no_module_is_part_of_an_import_circle() -> None:
 
     for name in graph:
         visit(name, [])
+
+
+# A venue's folder, what reads files of a venue, the programs that stand in for it, and the defaults that name it.
+MAY_NAME_VENUES = ("sources/venues/", "sources/importers/", "simulator/", "synthetic/", "dataflows/settings/",
+                   "dataflows/command_line/", "dataflows/assembly/live.py")  # fmt: skip
+
+
+def test_no_venue_is_named_elsewhere() -> None:
+    """In code: docstrings and comments may give examples."""
+    wrong = []
+    for package in BELOW:
+        for file in modules(package):
+            place = str(file.relative_to(ROOT))
+            if place.startswith(MAY_NAME_VENUES):
+                continue
+            tree = ast.parse(file.read_text())
+            names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+            names += [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+            names += [name for name in imported(file) if name.startswith("sources.venues.")]
+            wrong += [(place, name) for name in names if "binance" in name.lower() or "bybit" in name.lower()]
+    assert wrong == []

@@ -46,12 +46,15 @@ from sinks.write_ahead_log import Rotation
 from sources.balance import BY_HASH, Placement, plain
 from sources.errors import DiskFailure, TickwaxError
 from sources.instrument import Instrument
-from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
+from sources.live.config import LiveConfig
 from sources.live.proxies import Proxies
 from sources.live.source import LiveSource
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
 from sources.tape.journal_kernels import compile_kernels
+from sources.venues.binance_futures.config import BinanceFuturesConfig
+from sources.venues.bybit_linear.config import BybitLinearConfig
+from sources.venues.live import live_venues
 
 _GRACE = 5.0  # seconds from a signal to the end
 _PATIENCE = 2.5  # of them to begin with files; renaming those of 400 instruments takes another second
@@ -277,8 +280,10 @@ def live_config(settings: Settings) -> LiveConfig:
     """The connectors' parameters."""
     binance, bybit = settings.venues.binance_futures, settings.venues.bybit_linear
     return LiveConfig(
-        binance_futures=BinanceFuturesConfig(binance.public_ws, binance.market_ws, binance.rest),
-        bybit_linear=BybitLinearConfig(bybit.ws, bybit.rest, bybit.depth),
+        live_venues(
+            BinanceFuturesConfig(binance.public_ws, binance.market_ws, binance.rest),
+            BybitLinearConfig(bybit.ws, bybit.rest, bybit.depth),
+        ),
         proxies=_proxies(settings.network.proxy.get_secret_value()),
     )
 

@@ -21,13 +21,6 @@ from sources.live.telemetry import Telemetry
 from sources.live.websocket import FINAL
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
-from sources.venues.binance_futures.connector import BinanceFuturesConnector
-from sources.venues.bybit_linear.connector import BybitLinearConnector
-
-CONNECTORS: dict[str, Callable[[Context, int], Connector]] = {
-    "binance_futures": BinanceFuturesConnector,
-    "bybit_linear": BybitLinearConnector,
-}
 
 _POLL = 0.02
 _STOP_TIMEOUT = 3.0
@@ -143,7 +136,7 @@ class Collector:
             return
         try:
             venues = dict.fromkeys(instrument.venue for instrument in self._wanted)
-            self._connectors = [CONNECTORS[venue](self._context, self._share) for venue in venues]
+            self._connectors = [self._config.venues[venue].connector(self._context, self._share) for venue in venues]
             try:
                 await self._connect()
             except Exception as e:

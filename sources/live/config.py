@@ -1,40 +1,24 @@
 """What the live connectors need to be told; every duration is in seconds unless its name says otherwise."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
 
 from sources.live.proxies import Proxies
 
 
-@dataclass(frozen=True)
-class BinanceFuturesConfig:
-    """Addresses and limits of Binance USD-M futures.
+class LiveVenue(NamedTuple):
+    """A venue that can be connected to."""
 
-    Exchange documentation: 2400 request weight a minute and IP address, 1024 streams and 10 incoming messages a second
-    a connection, about 300 connects in 5 minutes.
-    """
-
-    public_ws: str = "wss://fstream.binance.com/public"
-    market_ws: str = "wss://fstream.binance.com/market"
-    rest: str = "https://fapi.binance.com"
-    weight_per_minute: int = 2400
-    snapshot_levels: int = 1000
-
-
-@dataclass(frozen=True)
-class BybitLinearConfig:
-    """Addresses of Bybit V5 linear; ``depth`` is the number of levels of the book topic: 1, 50, 200 or 1000."""
-
-    ws: str = "wss://stream.bybit.com/v5/public/linear"
-    rest: str = "https://api.bybit.com"
-    depth: int = 200
+    connector: Callable[[Any, int], Any]  # makes a `Connector` of a `Context`, and of how many workers share the limits
+    config: Any  # the venue's own addresses and limits
 
 
 @dataclass(frozen=True)
 class LiveConfig:
     """Parameters of all live connections of one worker."""
 
-    binance_futures: BinanceFuturesConfig = field(default_factory=BinanceFuturesConfig)
-    bybit_linear: BybitLinearConfig = field(default_factory=BybitLinearConfig)
+    venues: Mapping[str, LiveVenue]  # by name
     proxies: Proxies = field(default_factory=Proxies)
     buffer_rows: int = 1_000_000  # tape rows that may wait to be drained; beyond, instruments overflow
     streams_per_connection: int = 200
@@ -54,3 +38,9 @@ class LiveConfig:
     refresh_interval: float = 10.0  # shortest time between two such snapshots of an instrument
     universe_interval: float = 600.0  # between two looks at what is listed
     close_timeout: float = 1.0  # of the websocket's closing handshake
+
+    def with_venue(self, name: str, **changes: Any) -> Self:
+        """The same, with other fields of a venue's own configuration."""
+        venue = self.venues[name]
+        changed = venue._replace(config=replace(venue.config, **changes))
+        return replace(self, venues={**self.venues, name: changed})

@@ -1,7 +1,7 @@
 """What a venue lists, for whoever asks without following it."""
 
-from sources.live.collector import CONNECTORS
 from sources.live.config import LiveConfig
+from sources.live.connector import Connector
 from sources.live.context import Context
 from sources.live.instruments import Listing
 from sources.live.row_buffer import Outbox
@@ -16,7 +16,7 @@ async def list_venue(venue: str, config: LiveConfig, telemetry: Telemetry) -> li
         RestError: the venue does not answer, or not as it should.
     """
     context = Context(config, telemetry, lambda: 0, Outbox(1), lambda _: TapeTail(), lambda _: None)
-    connector = CONNECTORS[venue](context, 1)
+    connector: Connector = config.venues[venue].connector(context, 1)
     try:
         return await connector.universe()
     finally:

@@ -24,7 +24,7 @@ _SECONDS = 120  # after which a run hangs
 # Broken off after so many batches, so that the same files are there every time.
 _BREAKING = """
 import os, runpy, sys
-from dataflows import flows
+from dataflows.assembly import replay as flows
 add, number = flows.ReplayProgress.add, 0
 def dying(self, batch):
     global number

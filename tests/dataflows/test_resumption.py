@@ -131,7 +131,7 @@ def test_two_processes_then_one(run, alone, start):  # noqa: F811
 
 KILL_IN_COMMIT = """
 import os, runpy, signal, sys
-from dataflows import flows
+from dataflows.assembly import replay as flows
 kill_at, number = {kill_at}, 0
 def dying(act):
     def wrapped(*arguments, **named):
@@ -222,7 +222,7 @@ def test_journals_that_are_gone(run, start):
 
 KILL_IN_THIRD_BATCH = """
 import os, runpy, signal, sys
-from dataflows import flows
+from dataflows.assembly import replay as flows
 add, number = flows.ReplayProgress.add, 0
 def dying(self, batch):
     global number

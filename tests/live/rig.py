@@ -10,9 +10,12 @@ from simulator.simulator import Simulator
 from simulator.thread import SimulatorThread
 from sources.instrument import Instrument
 from sources.live.collector import Collector
-from sources.live.config import BinanceFuturesConfig, BybitLinearConfig, LiveConfig
+from sources.live.config import LiveConfig
 from sources.live.telemetry import Telemetry
 from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat
+from sources.venues.binance_futures.config import BinanceFuturesConfig
+from sources.venues.bybit_linear.config import BybitLinearConfig
+from sources.venues.live import live_venues
 from tests.importers.captures import check_invariants
 
 BINANCE = Instrument("binance_futures", "BTCUSDT")
@@ -49,16 +52,14 @@ def config(addresses: dict[str, str], *, depth: int = 50, levels: int = 1000, **
     """Connects to a simulator; fast where the venues are slow."""
     a = addresses
     fast: dict[str, Any] = {"backoff_initial": 0.05, "backoff_jitter": 0.05, "backoff_max": 0.5, "start_timeout": 5.0}
-    return LiveConfig(
-        BinanceFuturesConfig(
-            a["venues.binance_futures.public_ws"],
-            a["venues.binance_futures.market_ws"],
-            a["venues.binance_futures.rest"],
-            snapshot_levels=levels,
-        ),
-        BybitLinearConfig(a["venues.bybit_linear.ws"], a["venues.bybit_linear.rest"], depth),
-        **(fast | options),
+    binance = BinanceFuturesConfig(
+        a["venues.binance_futures.public_ws"],
+        a["venues.binance_futures.market_ws"],
+        a["venues.binance_futures.rest"],
+        snapshot_levels=levels,
     )
+    bybit = BybitLinearConfig(a["venues.bybit_linear.ws"], a["venues.bybit_linear.rest"], depth)
+    return LiveConfig(live_venues(binance, bybit), **(fast | options))
 
 
 class Rig:
@@ -68,7 +69,7 @@ class Rig:
         self, wanted: Sequence[Instrument], settings: LiveConfig, sim: SimulatorThread | None = None, **options: Any
     ) -> None:
         self.sim = sim
-        self.depth = settings.bybit_linear.depth
+        self.depth = settings.venues["bybit_linear"].config.depth
         self.heard = Heard()
         self.collector = Collector(wanted, settings, time.time_ns, self.heard, **options)
         self._parts: dict[Instrument, list[TapeBatch]] = defaultdict(list)

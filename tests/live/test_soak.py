@@ -1,7 +1,6 @@
 """Faults of every kind at random, while connections are handed over all the time."""
 
 import time
-from dataclasses import replace
 
 from simulator.config import Limits, SimulatorConfig
 from simulator.thread import simulator_thread
@@ -24,7 +23,7 @@ def test_the_tape_is_right_whatever_happens() -> None:
     with simulator_thread(simulated, time.time_ns) as sim:
         quick = {"connection_lifetime": 4.0, "hand_over_grace": 0.3, "hand_over_timeout": 2.0}
         settings = config(sim.addresses, book_silence=1.5, trade_silence=5.0, **quick)
-        settings = replace(settings, binance_futures=replace(settings.binance_futures, weight_per_minute=WEIGHT))
+        settings = settings.with_venue("binance_futures", weight_per_minute=WEIGHT)
         with Rig(INSTRUMENTS, settings, sim) as rig:
             rig.wait(15.0)
         for instrument in INSTRUMENTS:

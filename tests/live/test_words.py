@@ -127,7 +127,7 @@ def test_announcements_without_end_do_not_hurry_without_end(monkeypatch: pytest.
 
     monkeypatch.setattr("random.uniform", lambda low, high: high)
     now = 0.0
-    hurries = _Hurries(LiveConfig(backoff_initial=0.5, backoff_max=30.0, backoff_jitter=1.0), lambda: now)
+    hurries = _Hurries(LiveConfig({}, backoff_initial=0.5, backoff_max=30.0, backoff_jitter=1.0), lambda: now)
     waits = []
     for _ in range(9):
         wait = hurries.wait()
@@ -139,8 +139,8 @@ def test_announcements_without_end_do_not_hurry_without_end(monkeypatch: pytest.
 
 
 async def _entries(body: bytes) -> tuple[set[str], list[Any]]:
-    from sources.live.instruments import bybit_linear
     from sources.live.words import Unknown
+    from sources.venues.bybit_linear.instruments import instruments
 
     class Page:
         url = "http://x"
@@ -151,7 +151,7 @@ async def _entries(body: bytes) -> tuple[set[str], list[Any]]:
             return body
 
     heard = Heard()
-    found = await bybit_linear(Page(), Unknown("bybit_linear", heard))  # type: ignore[arg-type]
+    found = await instruments(Page(), Unknown("bybit_linear", heard))  # type: ignore[arg-type]
     return {listing.instrument.symbol for listing in found}, heard.events
 
 
@@ -179,7 +179,7 @@ class _Recorder(Recorder):
 def test_a_dropped_print_is_no_hole_and_is_not_recorded_twice() -> None:
     async def body() -> tuple[Heard, list[int]]:
         heard = Heard()
-        context = Context(LiveConfig(), heard, time.time_ns, Outbox(1000), lambda _: TapeTail(), lambda _: None)
+        context = Context(LiveConfig({}), heard, time.time_ns, Outbox(1000), lambda _: TapeTail(), lambda _: None)
         recorder = _Recorder(context)
         feed = Feed(sequencer.sequencer(), TapeBuilder())
         lane = Lane(BINANCE, feed, Stream("book", "b", 1.0), Stream("trade", "t", 1.0), 0.0)

@@ -18,7 +18,7 @@ from operators.feature_engine import FeatureEngine
 from operators.schema import feature_columns
 from sinks.journal import JournalWriter
 from sinks.replay_sink import rows_form
-from sources import journal, journal_kernels
+from sources.tape import journal_format as journal, journal_kernels
 from sources.tape.batch import SNAPSHOT
 from tests.sinks.journals import BTC, FORM, append, rows
 kernels = [getattr(journal_kernels, name) for name in ("count_items", "find_items", "gather", "next_header")]

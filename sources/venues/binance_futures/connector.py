@@ -14,17 +14,19 @@ import stamina
 from sources.clock import ClockBound
 from sources.feed_handler import Feed
 from sources.instrument import Instrument
-from sources.live import instruments
 from sources.live.connection_pool import Pool
 from sources.live.connector import Connector
 from sources.live.context import Context
 from sources.live.instrument_state import Lane, Stream
+from sources.live.instruments import Listing
 from sources.live.rate_limiter import Budget
 from sources.live.rest import Rest, RestError
 from sources.live.words import Unknown
 from sources.messages import BadFrame, BookMessage, Decoder
 from sources.sequencer import Outcome, Sequencer
 from sources.venues.binance_futures import decoder, sequencer
+from sources.venues.binance_futures.config import BinanceFuturesConfig
+from sources.venues.binance_futures.instruments import instruments
 from sources.venues.binance_futures.protocol import BinanceDialect
 from sources.venues.binance_futures.snapshot_refresh import KnownRange, Refresh
 
@@ -80,25 +82,27 @@ class BinanceFuturesConnector(Connector):
         super().__init__(context)
         self._unknown = Unknown(self.venue, context.telemetry)
         c = context.config
+        own: BinanceFuturesConfig = c.venues[self.venue].config
+        self._own = own
         time = asyncio.get_running_loop().time
-        self._weight = snapshot_weight(c.binance_futures.snapshot_levels)
-        weight = Budget(max(c.binance_futures.weight_per_minute // share, self._weight), 60.0, time)
+        self._weight = snapshot_weight(own.snapshot_levels)
+        weight = Budget(max(own.weight_per_minute // share, self._weight), 60.0, time)
         self.rest = Rest(
             self.venue,
-            c.binance_futures.rest,
+            own.rest,
             c.open_timeout,
             weight,
             context.telemetry,
-            c.proxies.of(c.binance_futures.rest),
+            c.proxies.of(own.rest),
         )
         connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
-        self._public = Pool(f"{c.binance_futures.public_ws}/stream", self.dialect, self, context, connects)
-        self._market = Pool(f"{c.binance_futures.market_ws}/stream", self.dialect, self, context, connects)
+        self._public = Pool(f"{own.public_ws}/stream", self.dialect, self, context, connects)
+        self._market = Pool(f"{own.market_ws}/stream", self.dialect, self, context, connects)
         self.pools = [self._public, self._market]
 
-    async def universe(self) -> list[instruments.Listing]:
+    async def universe(self) -> list[Listing]:
         """Perpetuals that trade now."""
-        return await instruments.binance_futures(self.rest, self._unknown)
+        return await instruments(self.rest, self._unknown)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -220,7 +224,7 @@ class BinanceFuturesConnector(Connector):
             placed = snapshot is not None and lane.refresh.place(snapshot)
             if not placed:
                 lane.refresh.release()
-            self.context.outbox.add(lane.instrument, lane.feed, 2 * self.config.binance_futures.snapshot_levels)
+            self.context.outbox.add(lane.instrument, lane.feed, 2 * self._own.snapshot_levels)
             if lane.lost_by_itself():
                 self.telemetry.gap(lane.instrument, "book")
                 self.note_lost(lane, "gap")
@@ -229,7 +233,7 @@ class BinanceFuturesConnector(Connector):
                 self.telemetry.refreshed(lane.instrument, self._time() - begin)
 
     def _widen(self, lane: BinanceLane, snapshot: BookMessage) -> None:
-        lane.range.widen(snapshot.levels, self.config.binance_futures.snapshot_levels)
+        lane.range.widen(snapshot.levels, self._own.snapshot_levels)
         lane.refreshed_at = self._time()
 
     async def _fetch(self, lane: BinanceLane) -> BookMessage:
@@ -239,7 +243,7 @@ class BinanceFuturesConnector(Connector):
             RestError: it did not come, or cannot be understood.
         """
         symbol = lane.instrument.symbol
-        levels = self.config.binance_futures.snapshot_levels
+        levels = self._own.snapshot_levels
         query = {"symbol": symbol, "limit": str(levels)}
         raw = await self.rest.get("/fapi/v1/depth", query)
         snapshot = decoder.decoder().snapshot(symbol, self.context.clock(), raw)

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Sequence
 
 from sources.clock import ClockBound
-from sources.live import instruments
 from sources.live.connection_pool import Pool
 from sources.live.connector import Connector
 from sources.live.context import Context
 from sources.live.instrument_state import Lane, Stream
+from sources.live.instruments import Listing
 from sources.live.rate_limiter import Budget
 from sources.live.rest import Rest
 from sources.live.websocket import Socket
@@ -21,6 +21,8 @@ from sources.messages import BookMessage, Decoder
 from sources.sequencer import Sequencer
 from sources.tape.batch import SNAPSHOT
 from sources.venues.bybit_linear import decoder, sequencer
+from sources.venues.bybit_linear.config import BybitLinearConfig
+from sources.venues.bybit_linear.instruments import instruments
 from sources.venues.bybit_linear.protocol import BybitDialect
 
 _CONNECTS = 250  # in 5 minutes, half of what the exchange allows
@@ -38,23 +40,25 @@ class BybitLinearConnector(Connector):
         super().__init__(context)
         self._unknown = Unknown(self.venue, context.telemetry)
         c = context.config
+        own: BybitLinearConfig = c.venues[self.venue].config
+        self._own = own
         time = asyncio.get_running_loop().time
         requests = Budget(max(_REQUESTS // share, 1), 5.0, time)
         self.rest = Rest(
             self.venue,
-            c.bybit_linear.rest,
+            own.rest,
             c.open_timeout,
             requests,
             context.telemetry,
-            c.proxies.of(c.bybit_linear.rest),
+            c.proxies.of(own.rest),
         )
         connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
-        self._pool = Pool(c.bybit_linear.ws, self.dialect, self, context, connects)
+        self._pool = Pool(own.ws, self.dialect, self, context, connects)
         self.pools = [self._pool]
 
-    async def universe(self) -> list[instruments.Listing]:
+    async def universe(self) -> list[Listing]:
         """Perpetuals that trade now."""
-        return await instruments.bybit_linear(self.rest, self._unknown)
+        return await instruments(self.rest, self._unknown)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -64,7 +68,7 @@ class BybitLinearConnector(Connector):
     def make_sequencer(self) -> Sequencer:
         """The sequence rule of one book."""
         # At depth 1 every message is a whole snapshot, and no number need follow another.
-        return sequencer.sequencer(numbered=self.config.bybit_linear.depth > 1)
+        return sequencer.sequencer(numbered=self._own.depth > 1)
 
     def make_decoder(self, clock: ClockBound) -> Decoder:
         """The decoder of one connection."""
@@ -72,7 +76,7 @@ class BybitLinearConnector(Connector):
 
     def stream_names(self, symbol: str) -> tuple[str, str]:
         """Names of an instrument's book and trade topics."""
-        return f"orderbook.{self.config.bybit_linear.depth}.{symbol}", f"publicTrade.{symbol}"
+        return f"orderbook.{self._own.depth}.{symbol}", f"publicTrade.{symbol}"
 
     def pool(self, stream: Stream) -> Pool:
         """Everything is found at one address."""
