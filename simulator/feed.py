@@ -82,7 +82,7 @@ class Feed:
         return rest_reply(update_id, then_ms, then_ms, sides[0], sides[1])
 
     def strike(self, fault: Fault) -> int:
-        """Do a fault of the market or the service; returns how many topics or books it met."""
+        """Inject a fault of the market or the service; returns how many topics or books it met."""
         struck = 0
         for topic in self.active() if fault.kind in ("restart", "resnapshot") else ():
             if isinstance(topic, bybit_topics.Books) and fault.matches(topic.venue, topic.symbol, topic.stream):

@@ -179,7 +179,7 @@ def _kept(path: Path, at_rest: bool, done: Compacted, damage: Damage, line: str)
 
 
 def recover(root: Path, say: Callable[[str], None] = lambda line: None) -> Recovered:
-    """Let the rows appear that a killed run left in journals. Only for who holds the data set's lock.
+    """Publish rows left in journals by a killed run. The caller must hold the data set's lock.
 
     Args:
         say: told of it, and of every journal that is damaged, in a line each.

@@ -34,7 +34,7 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         name: begins every file's name; no two runs may share one.
         clock: the time in seconds, from any beginning.
         on_rows: told of each batch when it is handed to the sink.
-        on_error: told of what stops the sink, before Bytewax is.
+        on_error: called with the exception that stops the sink, before it propagates.
         patience: at the end, how many seconds may be spent on files; None: as many as it takes.
         on_damage: told of a journal that was damaged before it became files, with a line; from another thread.
         """

@@ -118,10 +118,13 @@ class RowsSink(DynamicSink[Item]):
         placement: Placement = BY_HASH,
         identity: Identity | None = None,
     ) -> None:
-        """``name`` begins every file's name; older files of the instruments in ``replace`` go when the new appear.
-
-        ``on_error`` is told of what stops the sink, before Bytewax is; ``on_begin`` is called once, before anything is
-        made; ``placement`` says which worker's rows are those of an instrument; ``identity`` is written into the files.
+        """Args:
+        name: begins every file's name.
+        replace: instruments whose older files go when the new appear.
+        on_error: called with the exception that stops the sink, before it propagates.
+        on_begin: called once, before anything is made.
+        placement: says which worker's rows are those of an instrument.
+        identity: is written into the files.
         """
         self.root = root
         self._replace = replace

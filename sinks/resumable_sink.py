@@ -51,7 +51,7 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
         """Args:
         name: begins every file's name, and is the same when the run is resumed.
         chosen: instruments that rows may come of; ``overwrite``: their older files go when the new appear.
-        on_error: told of what stops the sink, before Bytewax is.
+        on_error: called with the exception that stops the sink, before it propagates.
         identity: is written into the files.
         """
         self.root = root

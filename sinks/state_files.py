@@ -188,7 +188,7 @@ class StateFiles:
         return data
 
     def sync(self) -> None:
-        """Have on the disk what was kept before.
+        """fsync the states saved before.
 
         Raises:
             TickwaxError: it cannot be.

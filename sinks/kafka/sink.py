@@ -67,7 +67,7 @@ class RecoverableKafkaSink(FixedPartitionedSink[tuple[str, T], None], Generic[T]
     def __init__(
         self, make: Callable[[], Publisher[T]], on_error: Callable[[Exception], None] = lambda error: None
     ) -> None:
-        """``make``: connects; ``on_error``: told of what stops the sink, before Bytewax is."""
+        """``make``: connects; ``on_error``: called with the exception that stops the sink, before it propagates."""
         self._on_error = on_error
         self.shared = _Shared(make, on_error)
         self._shards: dict[str, int] = {}

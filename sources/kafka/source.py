@@ -65,7 +65,7 @@ class KafkaTapeSource(FixedPartitionedSource[Item, bytes]):
         on_unknown_book: as of `sources.tape.reader.TapeReader`, with the place of the message.
         on_foreign: told of each message that is none of a tape, before it is skipped; None: it ends the source.
         on_close: told of the end of each partition.
-        on_error: told of what stops the source, before Bytewax is.
+        on_error: called with the exception that stops the source, before it propagates.
         on_refusal: told that the recovery state is of another version or another run, before Bytewax is.
         longest_ns: as in `sources.tape.source.TapeSource`.
         """

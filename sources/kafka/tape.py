@@ -67,7 +67,7 @@ class Continuity:
         self._closed = False  # whether the row before the next one closed its message
 
     def take(self, batch: TapeBatch, place: str) -> TapeBatch | None:
-        """What of the batch is new; None if nothing is.
+        """Rows not seen before; None if there are none.
 
         Raises:
             TickwaxError: rows before it are missing, or a row breaks the tape's rules.

@@ -44,8 +44,8 @@ def check(wanted: Iterable[Instrument], listed: Iterable[Listing]) -> None:
     for instrument in wanted:
         if instrument.symbol != "*" and instrument.symbol not in names:
             near = [n for n in names if n.startswith(instrument.symbol[:3])][:3] or names[:3]
-            hint = f"; there is {', '.join(near)}" if near else ""
-            raise TickwaxError(f"symbols: '{instrument}' is no perpetual that trades there now{hint}")
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise TickwaxError(f"symbols: '{instrument}' is unknown or not trading{hint}")
 
 
 def entries(raw: Iterable[msgspec.Raw], kind: type[T], unknown: Unknown) -> Iterator[T]:

@@ -45,10 +45,10 @@ class LiveSource(DynamicSource[Item]):
         stop: set to end the source once what has come is handed out.
         duration_ns: end after this long, counted from when every address has answered.
         find_tail: what an instrument's rows are appended to.
-        on_error: told why the source cannot begin, before Bytewax is.
+        on_error: called with the exception if the source cannot begin, before it propagates.
         placement: which worker connects to, and computes, an instrument.
         elapsed: ns of a clock that nobody sets; the duration and all pauses go by it.
-        on_failure: told of what stops the source later, before Bytewax is.
+        on_failure: called with the exception that stops the source later, before it propagates.
         """
         self._wanted = wanted
         self._config = config

@@ -71,8 +71,8 @@ class _Frames(ClientConnection):
 class Socket:
     """An open connection and the requests on it.
 
-    Requests are sent one message every ``dialect.message_interval``, since exchanges ban those who talk too fast. One
-    that is refused is halved until the stream at fault is alone, so that one bad name costs no other stream.
+    Requests are sent one message every ``dialect.message_interval``, since exchanges ban those who talk too fast. A
+    refused request is bisected to isolate the failing stream, so that one bad name costs no other stream.
     """
 
     def __init__(

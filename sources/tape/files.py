@@ -92,7 +92,7 @@ class ParquetFile(TapeFile):
         )
 
     def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
-        """The rows but for row groups that end before an ordinal."""
+        """Rows, skipping row groups that end before the ordinal."""
         with CheckedFile(self.path, ["kind"]) as file:
             groups, row = self._groups_from(file.metadata, from_ordinal)
             for record in file.batches(batch_rows, groups, names):

@@ -171,9 +171,9 @@ class Journal:
             self.end = max(self.end, begin)
         elif self.description is None:
             if head.startswith(MAGIC[:6]) and head.endswith(MAGIC[7:]) and len(head) == begin:
-                raise TickwaxError(f"{self.path}: is no journal of this version of tickwax")
+                raise TickwaxError(f"{self.path}: is not a journal of this version of tickwax")
             if self.holes or not MAGIC.startswith(head.rstrip(b"\0")):  # zeros: the power went before all of it came
-                raise NoJournalError(f"{self.path}: is no journal of this version of tickwax")
+                raise NoJournalError(f"{self.path}: is not a journal of this version of tickwax")
         else:
             self.holes.insert(0, Hole(0, begin))
         return np.array(starts, np.int64), np.array(ends, np.int64)

@@ -31,7 +31,7 @@ class TapeSource(DynamicSource[Item]):
     ) -> None:
         """Args:
         on_rows: told of each batch that is handed out; workers may be threads.
-        on_error: told of what stops the source, before Bytewax is.
+        on_error: called with the exception that stops the source, before it propagates.
         longest_ns: how much exchange time a batch may span, so that the rows it completes are bounded; 0: any, for
             batches of fewer rows.
         placement: which worker reads, and computes, an instrument.

@@ -85,7 +85,7 @@ def test_a_file_of_which_nothing_can_be_read_stops_no_run(tmp_path, content):
     said = []
     with DataSetLock(root, say=said.append):
         pass
-    assert "another.journal: is no journal of this version of tickwax" in said[0]
+    assert "another.journal: is not a journal of this version of tickwax" in said[0]
     assert path.with_name("another.journal.damaged").read_bytes() == content
     assert in_files(root, BTC) == list(range(100))
 

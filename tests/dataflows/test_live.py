@@ -134,7 +134,7 @@ def test_an_unknown_symbol_is_one_line(settings, start, tmp_path):
     process = start({**settings, "symbols": '["bybit_linear:NOPE"]'}, *MODULE)
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, len(told(stderr))) == (2, 1)
-    assert "'bybit_linear:NOPE' is no perpetual that trades there now" in stderr
+    assert "'bybit_linear:NOPE' is unknown or not trading" in stderr
     assert list(instruments(tmp_path / "tape")) == []
 
 

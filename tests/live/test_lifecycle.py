@@ -29,7 +29,7 @@ def start_fails(wanted: list[Instrument], addresses: dict[str, str], **options: 
 @pytest.mark.parametrize("instrument", BOTH)
 def test_unknown_symbol(sim: SimulatorThread, instrument: Instrument) -> None:
     text = start_fails([Instrument(instrument.venue, "BTCUSD")], sim.addresses)
-    assert text == f"symbols: '{instrument.venue}:BTCUSD' is no perpetual that trades there now; there is BTCUSDT"
+    assert text == f"symbols: '{instrument.venue}:BTCUSD' is unknown or not trading; did you mean BTCUSDT?"
 
 
 def free_port() -> int:

@@ -212,7 +212,7 @@ class TestReadingBack:
     def test_another_format_is_refused(self, tmp_path):
         for content in (b"TWJRNL\x03\nmore", b"PAR1", b"{}"):
             (tmp_path / "x").write_bytes(content)
-            with pytest.raises(TickwaxError, match="is no journal of this version"):
+            with pytest.raises(TickwaxError, match="is not a journal of this version"):
                 Journal(tmp_path / "x")
 
     def test_feature_rows_and_books(self, tmp_path):
