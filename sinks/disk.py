@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sources.errors import DiskFailure, TickwaxError
-from sources.tape.layout import beside
+from sources.tape.layout import beside, besides
 
 _NO_MISTAKE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # of whoever named the folder
 
@@ -78,13 +78,17 @@ def remove_empty(folders: Iterable[Path]) -> None:
 
 def staging(root: Path, rest: str) -> Path:
     """A folder of this host beside a data set, for what is not to be seen yet."""
-    return beside(root, f"staging-{socket.gethostname()}-{rest}")
+    return beside(root, _staging(rest))
+
+
+def _staging(rest: str) -> str:
+    return f"staging-{socket.gethostname()}-{rest}"
 
 
 def sweep(root: Path) -> None:
     """Remove what writers of this host left behind when they were killed."""
-    pattern = staging(root, "*")
-    for folder in pattern.parent.glob(pattern.name):
-        pid = folder.name.removeprefix(pattern.name.removesuffix("*")).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+    for pattern in besides(root, _staging("*")):
+        for folder in pattern.parent.glob(pattern.name):
+            pid = folder.name.removeprefix(pattern.name.removesuffix("*")).partition("-")[0]
+            if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+                shutil.rmtree(folder, ignore_errors=True)

@@ -87,7 +87,7 @@ def free_name(path: Path) -> Path:
 
 def set_aside_of(root: Path, instrument: Instrument) -> list[Path]:
     """Damaged files of an instrument that were moved out of the data set at ``root``."""
-    folders = (instrument_dir(folder, instrument) for folder in _besides(root, DAMAGED.removeprefix(".")))
+    folders = (instrument_dir(folder, instrument) for folder in besides(root, DAMAGED.removeprefix(".")))
     return sorted(path for folder in folders for path in folder.glob(f"date=*/*{DAMAGED}*"))
 
 
@@ -97,7 +97,7 @@ def beside(root: Path, name: str) -> Path:
     Some readers of a whole folder stumble over files that are not Parquet. Inside it, as ``.<name>``, where the folder
     is mounted, because files cannot be renamed from one mount to another, not even of the same file system.
     """
-    outside, inside = _besides(root, name)
+    outside, inside = besides(root, name)
     same = _mount(root) == _mount(root.parent)
     return outside if same and os.access(root.parent, os.W_OK) else inside
 
@@ -105,10 +105,11 @@ def beside(root: Path, name: str) -> Path:
 def journal_files(root: Path) -> list[Path]:
     """The journals of a data set: rows that are not in its Parquet files yet."""
     # In both places: who reads may not have the rights by which the writer chose.
-    return sorted(path for folder in _besides(root, JOURNALS) for path in folder.glob("*.journal"))
+    return sorted(path for folder in besides(root, JOURNALS) for path in folder.glob("*.journal"))
 
 
-def _besides(root: Path, name: str) -> tuple[Path, Path]:
+def besides(root: Path, name: str) -> tuple[Path, Path]:
+    """The two places of which `beside` takes one; the folder itself may be missing."""
     return root.parent / f".{root.name}.{name}", root / f".{name}"
 
 

@@ -63,10 +63,10 @@ def replay_together(settings: Settings, supervisor: Supervisor, workers: int) ->
         TickwaxError: the tape cannot be read, or has none of the instruments asked for.
         Failure: a process has failed, or the run was interrupted; why has been said.
     """
-    _compile_once()
     try:
         readers = [] if settings.tape.topic else open_tape(settings)[1]
         check_range(readers, "replay.start", settings.replay.start, "replay.end", settings.replay.end)
+        _compile_once()
         weights = weighed(settings, readers).weights
         with ReplayProgress(sum(reader.rows for reader in readers)) as progress:
             computed, written = supervisor.run("replay", workers, weights, progress.reached, progress.stop)
