@@ -26,7 +26,7 @@ from operators.feature_engine import FeatureEngine
 from operators.level_blocks import Book, clear, grown, make_book
 from operators.tape_loop import message_end
 from sources.decimals import parse_levels
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.messages import BookMessage, Frame, TradeMessage
 from sources.tape.batch import DELTA, SNAPSHOT, TapeBatch
 from sources.tape.builder import TapeBuilder
@@ -84,7 +84,7 @@ def decode_live(frames: Sequence[Frame], at_once: int, make: "Maker | None", tak
     """
     engine = make() if make else None
     decoder = decode.decoder("ANY")
-    feed = Feed(sequence.sequencer(), TapeBuilder())
+    feed = FeedHandler(sequence.sequencer(), TapeBuilder())
     for at in range(0, len(frames), at_once):
         for message in decoder.decode(frames[at : at + at_once]):
             if isinstance(message, TradeMessage):

@@ -348,7 +348,7 @@ def measure_start(options: argparse.Namespace) -> Table:
         run = live.wait()
         log = live.log_tail(sys.maxsize)
     known = sorted((time_ns - began) / SECOND for time_ns, kind, _, _ in run.events if kind == "first")
-    # Budget of the first minute at once, then as it comes free again, a minute later.
+    # RateLimiter of the first minute at once, then as it comes free again, a minute later.
     rounds = -(-len(symbols) * SNAPSHOT_WEIGHT // REAL_WEIGHT)
     table = Table("books known", "after", title=f"{len(symbols)} instruments of Binance, {REAL_WEIGHT} weight a minute")
     for share in (0.01, 0.25, 0.5, 0.75, 1.0):

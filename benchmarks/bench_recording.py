@@ -38,13 +38,13 @@ from operators.feature_step import features
 from operators.schema import feature_columns
 from sinks.format import Form
 from sinks.journal import JournalWriter
-from sinks.live_sink import RecordingSink
+from sinks.live_sink import LiveSink
 from sinks.lock import DataSetLock
 from sinks.replay_sink import rows_form
-from sinks.resumable_sink import ResumableRowsSink
+from sinks.resumable_sink import ResumableSink
 from sinks.state_files import StateFiles
 from sinks.tape import TapeWriter, tape_form
-from sinks.write_ahead_log import Rotation, Segments
+from sinks.write_ahead_log import Rotation, WriteAheadLog
 from sources.instrument import Instrument
 from sources.tape.batch import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
 from sources.tape.reader import TapeReader
@@ -107,7 +107,9 @@ def to_files(work: Path, form: Form[object], writes: list[list[tuple[str, list[n
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     files: list[Path] = []
-    segments = Segments(root, form, "bench", Rotation(bytes=256_000_000), perf_counter, lambda c: files.extend(c.files))
+    segments = WriteAheadLog(
+        root, form, "bench", Rotation(bytes=256_000_000), perf_counter, lambda c: files.extend(c.files)
+    )
     for items in writes:
         segments.append(items)
     segments.close()
@@ -279,9 +281,9 @@ def measure_stall(table: Table, work: Path, instruments: int, epoch: float) -> N
         rows = features("features", op.input("ticks", flow, source), make, keeper=states)
         if recoverable:
             keyed = op.map("keyed", rows, lambda item: (item[0], item))
-            op.output("parquet", keyed, ResumableRowsSink(folder / "features", columns, "stall"))
+            op.output("parquet", keyed, ResumableSink(folder / "features", columns, "stall"))
         else:
-            sink = RecordingSink(folder / "features", rows_form(columns), "stall", Rotation(), perf_counter)
+            sink = LiveSink(folder / "features", rows_form(columns), "stall", Rotation(), perf_counter)
             op.output("parquet", rows, sink)
         recovery = RecoveryConfig(folder / "store", backup_interval=timedelta(0)) if recoverable else None
         cli_main(flow, epoch_interval=timedelta(seconds=epoch), recovery_config=recovery)

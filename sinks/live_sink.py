@@ -10,12 +10,12 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from sinks.compaction import Compacted, Damage
 from sinks.error_reporting import watched
 from sinks.format import Form
-from sinks.write_ahead_log import Rotation, Segments
+from sinks.write_ahead_log import Rotation, WriteAheadLog
 
 T = TypeVar("T")
 
 
-class RecordingSink(DynamicSink[tuple[str, T]]):
+class LiveSink(DynamicSink[tuple[str, T]]):
     """Writes what flows in, keyed by ``venue:SYMBOL``. What `write_batch` was given survives the process."""
 
     def __init__(
@@ -50,7 +50,7 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         self.rows_written = 0  # rows, and the files that have appeared
         self.files: list[Path] = []
         self.all_appeared = True
-        self._segments: list[Segments] = []
+        self._segments: list[WriteAheadLog] = []
         self._lock = threading.Lock()  # workers may be threads
 
     def appeared(self, done: Compacted) -> None:
@@ -65,7 +65,7 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
         """The part of one worker."""
         name = f"{self.name}-{worker_index}"
         with watched(self.on_error):
-            segments = Segments(self.root, self.form, name, self.rotation, self.clock, self.appeared)
+            segments = WriteAheadLog(self.root, self.form, name, self.rotation, self.clock, self.appeared)
         self._segments.append(segments)
         return _RecordingPartition(self, segments)
 
@@ -75,7 +75,7 @@ class RecordingSink(DynamicSink[tuple[str, T]]):
 
 
 class _RecordingPartition(StatelessSinkPartition[tuple[str, T]], Generic[T]):
-    def __init__(self, sink: RecordingSink[T], segments: Segments) -> None:
+    def __init__(self, sink: LiveSink[T], segments: WriteAheadLog) -> None:
         self._sink = sink
         self._segments = segments
 

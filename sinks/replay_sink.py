@@ -99,7 +99,7 @@ def rows_form(
     )
 
 
-class RowsSink(DynamicSink[Item]):
+class ReplaySink(DynamicSink[Item]):
     """Writes what flows in, keyed by ``venue:SYMBOL``; nothing appears before `commit`.
 
     Bytewax closes a sink after a failure, too, just as at the end of its input. So `close` only finishes the files, and
@@ -198,7 +198,7 @@ class _Nowhere(StatelessSinkPartition[Item]):
 
 
 class _RowsPartition(StatelessSinkPartition[Item]):
-    def __init__(self, sink: RowsSink, writer: DatasetWriter, replace: Sequence[Instrument]) -> None:
+    def __init__(self, sink: ReplaySink, writer: DatasetWriter, replace: Sequence[Instrument]) -> None:
         self._sink = sink
         self.replace = replace
         self.writer = writer

@@ -34,7 +34,7 @@ _AHEAD = 32 << 20  # bytes in all journals that the disk is given before the epo
 _SYNCS = 8  # files at a time: the file system writes its own journal once for all of them
 
 
-class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
+class ResumableSink(FixedPartitionedSink[Item, bytes]):
     """Writes what flows in, as pairs of ``venue:SYMBOL`` and the same pair again; nothing appears before `commit`."""
 
     def __init__(
@@ -137,9 +137,7 @@ class ResumableRowsSink(FixedPartitionedSink[Item, bytes]):
 
 
 class _Partition(StatefulSinkPartition[Item, bytes]):
-    def __init__(
-        self, sink: ResumableRowsSink, part: str, mine: Sequence[Instrument], state: CountedRows | None
-    ) -> None:
+    def __init__(self, sink: ResumableSink, part: str, mine: Sequence[Instrument], state: CountedRows | None) -> None:
         self._sink = sink
         self._mine = mine
         self._name = f"{sink.name}-{part}"

@@ -30,7 +30,7 @@ class Rotation:
     sync_seconds: float = 10.0  # what is older has been given to the disk and survives a power cut
 
 
-class Segments:
+class WriteAheadLog:
     """Appends rows; they are in the page cache when `append` returns, and in files some time later."""
 
     def __init__(

@@ -8,7 +8,7 @@ from sources.tape.batch import SNAPSHOT
 from sources.tape.builder import TapeBuilder
 
 
-class Feed:
+class FeedHandler:
     """Joins a sequencer and a tape builder: what the one emits the other records, a gap becomes a ``reset``."""
 
     def __init__(self, sequencer: Sequencer, builder: TapeBuilder) -> None:

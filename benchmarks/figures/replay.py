@@ -28,7 +28,7 @@ from benchmarks.peers.plain import PlainFeatures, ticks
 from operators.config import FeatureConfig
 from operators.feature_step import FeatureLogic
 from operators.schema import feature_columns
-from sinks.replay_sink import RowsSink, _RowsPartition, rows_schema, rows_to_arrow
+from sinks.replay_sink import ReplaySink, _RowsPartition, rows_schema, rows_to_arrow
 from sources.tape.batch import TapeBatch
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
@@ -204,7 +204,7 @@ _STAGES = (
     (FeatureLogic, "on_batch", "kernels, and the calls into them"),
     (_RowsPartition, "write_batch", "waiting for the writer"),
     (_RowsPartition, "close", "the last row groups and footers"),
-    (RowsSink, "commit", "renames"),
+    (ReplaySink, "commit", "renames"),
 )
 
 

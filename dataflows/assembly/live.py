@@ -37,7 +37,7 @@ from operators.feature_step import features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.format import Form
 from sinks.identity import Identity, check_folder
-from sinks.live_sink import RecordingSink
+from sinks.live_sink import LiveSink
 from sinks.lock import DataSetLock
 from sinks.quarantine import without_damaged
 from sinks.replay_sink import rows_form
@@ -75,7 +75,7 @@ class Live:
     flow: Dataflow
     stop: threading.Event
     engines: dict[Instrument, FeatureEngine]
-    sinks: dict[str, RecordingSink[Any]]  # by data set
+    sinks: dict[str, LiveSink[Any]]  # by data set
     telemetry: LiveTelemetry
     locks: list[DataSetLock] = field(default_factory=list)
     publishers: list[Publishing] = field(default_factory=list)
@@ -187,13 +187,13 @@ def prepare_live(
             engine.process(rows)
         return engine
 
-    def sink(name: str, path: Path, form: Form[Any], count: Callable[[Any], None]) -> RecordingSink[Any]:
+    def sink(name: str, path: Path, form: Form[Any], count: Callable[[Any], None]) -> LiveSink[Any]:
         live.locks.append(DataSetLock(path, cluster(), say))
         count_damage(name, live.locks[-1].damage)
         live.telemetry.journals_set_aside(live.locks[-1].damage.journals)
         rotation = Rotation(settings.journal.rotate_after.ns / 1e9, settings.journal.rotate_mb * 1_000_000,
                             settings.journal.sync_after.ns / 1e9)  # fmt: skip
-        made = live.sinks[name] = RecordingSink(
+        made = live.sinks[name] = LiveSink(
             path,
             form,
             run,

@@ -31,8 +31,8 @@ from operators.feature_step import features
 from operators.schema import Column, book_columns, feature_columns
 from sinks.identity import Identity, check_folder
 from sinks.lock import DataSetLock, check_writable, only_writer
-from sinks.replay_sink import RowsSink
-from sinks.resumable_sink import ResumableRowsSink, already_there, begun
+from sinks.replay_sink import ReplaySink
+from sinks.resumable_sink import ResumableSink, already_there, begun
 from sinks.state_files import StateFiles
 from sources.balance import BY_HASH, Placement, plain
 from sources.errors import TickwaxError
@@ -55,7 +55,7 @@ class Replay:
 
     flow: Dataflow
     progress: ReplayProgress
-    sinks: dict[str, RowsSink | ResumableRowsSink]  # by data set
+    sinks: dict[str, ReplaySink | ResumableSink]  # by data set
     engines: dict[Instrument, FeatureEngine]
     stop: threading.Event | None = None  # ends a replay that would go on for ever; None: it ends by itself
     ending: threading.RLock = field(default_factory=threading.RLock)  # held by whoever has begun to end the process
@@ -237,7 +237,7 @@ def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None,
         if recovery:
             replay.hold(path)
             on_error = replay.stop_with_error
-            sink = ResumableRowsSink(path, columns, "replay-r", codec, chosen, overwrite, on_error, marks)
+            sink = ResumableSink(path, columns, "replay-r", codec, chosen, overwrite, on_error, marks)
             replay.sinks[name] = sink
             # Bytewax hands a partition values without their keys.
             op.output(f"{name}_parquet", op.map(f"{name}_keyed", rows, lambda item: (item[0], item)), sink)
@@ -245,7 +245,7 @@ def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None,
             replaced = chosen if overwrite else []
             hold = partial(replay.hold, path)
             on_error = replay.stop_with_error
-            replay.sinks[name] = RowsSink(path, columns, "replay", codec, replaced, on_error, hold, placement, marks)
+            replay.sinks[name] = ReplaySink(path, columns, "replay", codec, replaced, on_error, hold, placement, marks)
             op.output(f"{name}_parquet", rows, replay.sinks[name])
     if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)

@@ -23,7 +23,7 @@ _CAPTION = "ms: since the newest frame in the row"
 _DIGITS = {"mid": 7}  # significant ones; fewer elsewhere, so that a line fits 80 columns
 
 
-class Board(DynamicSink[tuple[str, FeatureRows]]):
+class LiveTable(DynamicSink[tuple[str, FeatureRows]]):
     """Keeps the newest row of each instrument, and draws them."""
 
     def __init__(self, config: FeatureConfig, engines: Mapping[Instrument, FeatureEngine]) -> None:
@@ -38,9 +38,9 @@ class Board(DynamicSink[tuple[str, FeatureRows]]):
         self._newest: dict[str, tuple[list[float], int, int]] = {}
         self._lock = threading.Lock()
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_BoardPartition":
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_LiveTablePartition":
         """The part of one worker."""
-        return _BoardPartition(self)
+        return _LiveTablePartition(self)
 
     def put(self, key: str, rows: FeatureRows) -> None:
         """Take the newest of these rows."""
@@ -74,8 +74,8 @@ class Board(DynamicSink[tuple[str, FeatureRows]]):
         return table
 
 
-class _BoardPartition(StatelessSinkPartition[tuple[str, FeatureRows]]):
-    def __init__(self, board: Board) -> None:
+class _LiveTablePartition(StatelessSinkPartition[tuple[str, FeatureRows]]):
+    def __init__(self, board: LiveTable) -> None:
         self._board = board
 
     def write_batch(self, items: list[Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sources.importers.feed import RecordedFeed
+from sources.importers.feed import RecordedFeedHandler
 from sources.importers.frames import AGGREGATE, Frames
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import DiffSequencer, Numbers
@@ -13,7 +13,7 @@ from sources.tape.builder import Levels
 
 
 def record(
-    feed: RecordedFeed,
+    feed: RecordedFeedHandler,
     sequencer: DiffSequencer,
     frames: Frames,
     decode: Callable[[int, int], None],
@@ -93,7 +93,7 @@ def message(frames: Frames, frame: int, symbol: str, beside: str) -> BookMessage
     return BookMessage(symbol, DELTA, exchange_ts, receive_ts, first, final, previous, levels, beside)
 
 
-def _fresh(feed: RecordedFeed, frames: Frames, prints: Int64s) -> int:
+def _fresh(feed: RecordedFeedHandler, frames: Frames, prints: Int64s) -> int:
     """How many of the prints, from the first on, are of one stream and new."""
     if len(prints) == 0:
         return 0

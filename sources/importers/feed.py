@@ -1,6 +1,6 @@
 """One instrument's messages of a recording, each once, onto its tape."""
 
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.importers.overlap import OverlappingDiffs, Recorded, RepeatedBooks
 from sources.importers.prints import Prints
 from sources.importers.rest_books import Rivals, Verdict, fits_prices, judge
@@ -11,7 +11,7 @@ from sources.tape.builder import TapeBuilder
 REPEATED = "repeated book messages"
 
 
-class RecordedFeed(Feed):
+class RecordedFeedHandler(FeedHandler):
     """A feed that leaves out what it was told already, and says what that is counted as."""
 
     def __init__(self, sequencer: Recorded, builder: TapeBuilder, rivals: Rivals) -> None:

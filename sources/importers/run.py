@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sources.errors import BadName, TickwaxError
-from sources.importers.feed import RecordedFeed
+from sources.importers.feed import RecordedFeedHandler
 from sources.importers.files import DamagedFile
 from sources.importers.overlap import SEQUENCERS, Recorded
 from sources.importers.rest_books import Rivals, Undecided
@@ -48,7 +48,7 @@ class ImportRun:
         self._find_tail = find_tail
         self._symbol = symbol
         self.salvage = salvage
-        self._feeds: dict[str, RecordedFeed] = {}
+        self._feeds: dict[str, RecordedFeedHandler] = {}
         self._instruments: dict[str, Instrument] = {}
         self.met: Counter[str] = Counter()  # messages by symbol, those not imported too
         self._repeated: Counter[str] = Counter()  # of these, those that told nothing new
@@ -105,7 +105,7 @@ class ImportRun:
             )
         self._begun = receive_ts, path
 
-    def feed(self, symbol: str) -> RecordedFeed | None:
+    def feed(self, symbol: str) -> RecordedFeedHandler | None:
         """The feed of a symbol; None when it is not to be imported.
 
         Raises:
@@ -116,7 +116,9 @@ class ImportRun:
         if symbol not in self._feeds:
             instrument = Instrument.parse(f"{self._venue.name}:{symbol}")
             check_contract(instrument)
-            self._feeds[symbol] = RecordedFeed(self._sequencer(), TapeBuilder(self._find_tail(instrument)), self.rivals)
+            self._feeds[symbol] = RecordedFeedHandler(
+                self._sequencer(), TapeBuilder(self._find_tail(instrument)), self.rivals
+            )
             self._instruments[symbol] = instrument
         return self._feeds[symbol]
 
@@ -195,7 +197,7 @@ class ImportRun:
         self.met[symbol] += messages
         self._books[symbol] += books
 
-    def _take(self, feed: RecordedFeed, message: BookMessage | TradeMessage) -> str:
+    def _take(self, feed: RecordedFeedHandler, message: BookMessage | TradeMessage) -> str:
         try:
             return feed.take(message)
         except Undecided as e:

@@ -16,7 +16,7 @@ from sources.live.connector import Connector
 from sources.live.context import Context
 from sources.live.instruments import check, choose
 from sources.live.rest import RestError
-from sources.live.row_buffer import Outbox
+from sources.live.row_buffer import RowBuffer
 from sources.live.telemetry import Telemetry
 from sources.live.websocket import FINAL
 from sources.tape.batch import InstrumentBatch
@@ -51,7 +51,7 @@ class Collector:
         self._config = config
         self._mine = mine
         self._share = share
-        self._outbox = Outbox(config.buffer_rows)
+        self._outbox = RowBuffer(config.buffer_rows)
         self._telemetry = telemetry
         telemetry.buffer(lambda: self._outbox.rows)
         self._context = Context(config, self._telemetry, clock, self._outbox, find_tail, self._fail)

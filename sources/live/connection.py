@@ -8,10 +8,10 @@ from typing import Protocol
 import stamina
 
 from sources.live.config import LiveConfig
-from sources.live.protocol import Dialect, Operation
-from sources.live.rate_limiter import Budget
+from sources.live.protocol import Operation, VenueProtocol
+from sources.live.rate_limiter import RateLimiter
 from sources.live.telemetry import Telemetry
-from sources.live.websocket import Socket, SocketLost
+from sources.live.websocket import SocketLost, Websocket
 
 _STEADY = 30.0  # seconds after which a connection has proved itself: the next backoff begins anew
 _SETTLE_INTERVAL = (0.01, 0.1)  # seconds, between them
@@ -20,49 +20,49 @@ _BLOCKED = 600.0  # exchange documentation: HTTP 403 lasts ten minutes at least
 
 
 class Handler(Protocol):
-    """What a link tells; called on the loop."""
+    """What a connection tells; called on the loop."""
 
-    def received(self, socket: Socket, frames: list[bytes]) -> None:
+    def received(self, socket: Websocket, frames: list[bytes]) -> None:
         """Market data came."""
 
-    def attached(self, socket: Socket, streams: Sequence[str]) -> None:
+    def attached(self, socket: Websocket, streams: Sequence[str]) -> None:
         """Streams will come from ``socket``: at once if they come from nowhere, else after a hand-over."""
 
-    def subscribed(self, socket: Socket, streams: Sequence[str]) -> None:
+    def subscribed(self, socket: Websocket, streams: Sequence[str]) -> None:
         """The exchange has acknowledged streams."""
 
-    def detached(self, socket: Socket, reason: str) -> None:
+    def detached(self, socket: Websocket, reason: str) -> None:
         """A connection has ended."""
 
-    def settle(self, old: Socket, new: Socket, force: bool) -> int:
+    def settle(self, old: Websocket, new: Websocket, force: bool) -> int:
         """Move streams from the old to the new connection where that loses nothing, or at any price; gives how many
         stay."""
         ...
 
 
-class Link:
+class Connection:
     """One connection's worth of streams at one address."""
 
     def __init__(
         self,
         url: str,
-        dialect: Dialect,
+        protocol: VenueProtocol,
         handler: Handler,
         config: LiveConfig,
         telemetry: Telemetry,
-        connects: Budget,
+        connects: RateLimiter,
     ) -> None:
         self.url = url
         self.streams: dict[str, None] = {}  # in order of subscription
         self.opened = asyncio.Event()  # once, ever
         self.last_error: SocketLost | None = None
-        self._dialect = dialect
+        self._protocol = protocol
         self._handler = handler
         self._config = config
         self._telemetry = telemetry
         self._connects = connects
         self._refusals: dict[str, int] = {}  # times that a stream was refused, but one
-        self._sockets: list[Socket] = []  # open ones, the newest last
+        self._sockets: list[Websocket] = []  # open ones, the newest last
 
     @property
     def room(self) -> int:
@@ -100,7 +100,7 @@ class Link:
             ):  # fmt: skip
                 with attempt:
                     await self._serve()
-            # Links that were lost together do not come back together.
+            # Connections that were lost together do not come back together.
             await asyncio.sleep(random.uniform(0.0, c.backoff_jitter))
 
     async def close(self) -> None:
@@ -121,7 +121,7 @@ class Link:
         try:
             while (reason := await socket.ended(lifetime)) is None:
                 if socket.closing():
-                    self._telemetry.closing(self._dialect.venue, self.url)
+                    self._telemetry.closing(self._protocol.venue, self.url)
                     reason = await socket.ended(hurries.wait())
                     if reason is not None:
                         break
@@ -134,34 +134,34 @@ class Link:
             await self._drop(socket)
 
     def _lifetime(self) -> float:
-        """Links that were opened together are not handed over together."""
+        """Connections that were opened together are not handed over together."""
         return self._config.connection_lifetime * random.uniform(0.9, 1.0)
 
-    async def _open(self) -> Socket:
+    async def _open(self) -> Websocket:
         await self._connects.take(1)
         names = list(self.streams)
         h = self._handler
-        socket = Socket(self._dialect, self._config.answer_timeout, h.received, h.subscribed, self._refused)
+        socket = Websocket(self._protocol, self._config.answer_timeout, h.received, h.subscribed, self._refused)
         try:
             c = self._config
             await socket.open(self.url, c.open_timeout, c.close_timeout, c.proxies.of(self.url))
         except SocketLost as e:
             self.last_error = e
-            self._telemetry.disconnected(self._dialect.venue, self.url, str(e))
+            self._telemetry.disconnected(self._protocol.venue, self.url, str(e))
             if e.status in (403, 418, 429):
                 wait = e.wait or (_BLOCKED if e.status == 403 else self._config.backoff_max)
                 e.wait = wait
                 if self._connects.pause(wait):
-                    self._telemetry.throttled(self._dialect.venue, e.status, wait)
+                    self._telemetry.throttled(self._protocol.venue, e.status, wait)
             raise
         self._sockets.append(socket)
-        self._telemetry.connected(self._dialect.venue, self.url, len(names))
+        self._telemetry.connected(self._protocol.venue, self.url, len(names))
         self._handler.attached(socket, names)
         socket.request(Operation.SUBSCRIBE, names)
         self.opened.set()
         return socket
 
-    async def _hand_over(self, old: Socket) -> Socket | None:
+    async def _hand_over(self, old: Websocket) -> Websocket | None:
         """Open a new connection beside the old one and move every stream; None when the old one stays."""
         try:
             new = await self._open()
@@ -183,28 +183,28 @@ class Link:
                 self._handler.attached(old, [name for name in self.streams if name in old.subscribed])
             return None
         await self._drop(old)
-        self._telemetry.handed_over(self._dialect.venue, self.url, forced)
+        self._telemetry.handed_over(self._protocol.venue, self.url, forced)
         return new
 
-    async def _drop(self, socket: Socket) -> None:
+    async def _drop(self, socket: Websocket) -> None:
         if socket not in self._sockets:
             return
         self._sockets.remove(socket)
         reason = socket.reason or "closed"
         self._handler.detached(socket, reason)
         if socket.gone:
-            self._telemetry.disconnected(self._dialect.venue, self.url, reason)
+            self._telemetry.disconnected(self._protocol.venue, self.url, reason)
         await socket.close()
 
-    def _refused(self, socket: Socket, stream: str, reason: str) -> None:
+    def _refused(self, socket: Websocket, stream: str, reason: str) -> None:
         """A stream is asked for again later: what is refused today may be a fault of the exchange."""
-        self._telemetry.refused(self._dialect.venue, stream or self.url, reason)
+        self._telemetry.refused(self._protocol.venue, stream or self.url, reason)
         if stream in self.streams:
             times = self._refusals[stream] = self._refusals.get(stream, -1) + 1
             wait = min(self._config.refused_wait * 2.0**times, _MAX_REFUSED_WAIT)
             asyncio.get_running_loop().call_later(wait, self._ask_again, socket, stream)
 
-    def _ask_again(self, socket: Socket, stream: str) -> None:
+    def _ask_again(self, socket: Websocket, stream: str) -> None:
         if stream in self.streams and not socket.gone:
             socket.request(Operation.SUBSCRIBE, [stream])
 

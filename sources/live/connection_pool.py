@@ -1,49 +1,51 @@
-"""The connections of one address: streams spread over as many links as the venue's limits ask for."""
+"""The connections of one address: streams spread over as many connections as the venue's limits ask for."""
 
 import asyncio
 from collections.abc import Sequence
 
-from sources.live.connection import Handler, Link
+from sources.live.connection import Connection, Handler
 from sources.live.context import Context
-from sources.live.protocol import Dialect
-from sources.live.rate_limiter import Budget
+from sources.live.protocol import VenueProtocol
+from sources.live.rate_limiter import RateLimiter
 from sources.live.websocket import SocketLost
 
 
-class Pool:
-    """Links to one address; a link is never emptied into another, so a stream stays where it was put."""
+class ConnectionPool:
+    """Connections to one address; none is emptied into another, so a stream stays where it was put."""
 
-    def __init__(self, url: str, dialect: Dialect, handler: Handler, context: Context, connects: Budget) -> None:
+    def __init__(
+        self, url: str, protocol: VenueProtocol, handler: Handler, context: Context, connects: RateLimiter
+    ) -> None:
         self.url = url
-        self._dialect = dialect
+        self._protocol = protocol
         self._handler = handler
         self._context = context
         self._connects = connects
-        self._links: list[Link] = []
-        self._of: dict[str, Link] = {}
+        self._connections: list[Connection] = []
+        self._of: dict[str, Connection] = {}
 
     @property
     def opened(self) -> bool:
-        """Whether every link has been connected once."""
-        return all(link.opened.is_set() for link in self._links)
+        """Whether every connection has been connected once."""
+        return all(connection.opened.is_set() for connection in self._connections)
 
     @property
     def error(self) -> SocketLost | None:
-        """Why a link that never was connected could not be."""
-        errors = [link.last_error for link in self._links if not link.opened.is_set()]
+        """Why a connection that never was connected could not be."""
+        errors = [connection.last_error for connection in self._connections if not connection.opened.is_set()]
         return next((error for error in errors if error is not None), None)
 
     def add(self, streams: Sequence[str]) -> None:
-        """Spread streams over the links, opening new ones as needed."""
+        """Spread streams over the connections, opening new ones as needed."""
         left = list(streams)
-        for link in self._links:
-            left = self._put(link, left)
+        for connection in self._connections:
+            left = self._put(connection, left)
         while left:
             c = self._context
-            link = Link(self.url, self._dialect, self._handler, c.config, c.telemetry, self._connects)
-            self._links.append(link)
-            left = self._put(link, left)
-            c.spawn(link.run())
+            connection = Connection(self.url, self._protocol, self._handler, c.config, c.telemetry, self._connects)
+            self._connections.append(connection)
+            left = self._put(connection, left)
+            c.spawn(connection.run())
 
     def remove(self, stream: str) -> None:
         """Ask for a stream no more."""
@@ -51,19 +53,19 @@ class Pool:
 
     async def close(self) -> None:
         """Close every connection."""
-        await asyncio.gather(*(link.close() for link in self._links))
+        await asyncio.gather(*(connection.close() for connection in self._connections))
 
-    def _put(self, link: Link, streams: list[str]) -> list[str]:
-        """Give a link what it has room for; returns the rest."""
+    def _put(self, connection: Connection, streams: list[str]) -> list[str]:
+        """Give a connection what it has room for; returns the rest."""
         mine: list[str] = []
-        characters = link.characters
-        room = link.room
+        characters = connection.characters
+        room = connection.room
         for name in streams:
             characters += len(name) + 3  # with quotes and comma
-            if len(mine) == room or characters > self._dialect.connection_characters:
+            if len(mine) == room or characters > self._protocol.connection_characters:
                 break
             mine.append(name)
         if mine:
-            link.add(mine)
-            self._of.update(dict.fromkeys(mine, link))
+            connection.add(mine)
+            self._of.update(dict.fromkeys(mine, connection))
         return streams[len(mine) :]

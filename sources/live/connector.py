@@ -9,17 +9,17 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 
 from sources.clock import ClockBound
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
-from sources.live.connection_pool import Pool
+from sources.live.connection_pool import ConnectionPool
 from sources.live.context import Context
 from sources.live.decoding import ConnectionDecoder, VenueFrames
-from sources.live.instrument_state import Lane, Stream
+from sources.live.instrument_state import InstrumentState, Stream
 from sources.live.instruments import Listing
-from sources.live.protocol import Dialect, Operation
+from sources.live.protocol import Operation, VenueProtocol
 from sources.live.recorder import Recorder
 from sources.live.rest import Rest
-from sources.live.websocket import Socket
+from sources.live.websocket import Websocket
 from sources.messages import BadFrame, BookMessage, Decoder, Message, TradeMessage
 from sources.sequencer import Sequencer
 from sources.tape.builder import TapeBuilder
@@ -35,11 +35,11 @@ class Connector(Recorder):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.lanes: dict[str, Lane] = {}
-        self.pools: list[Pool] = []
+        self.lanes: dict[str, InstrumentState] = {}
+        self.pools: list[ConnectionPool] = []
         self.listed = False  # the venue has told its instruments
-        self._streams: dict[str, tuple[Lane, Stream]] = {}
-        self._decoders: dict[Socket, ConnectionDecoder] = {}
+        self._streams: dict[str, tuple[InstrumentState, Stream]] = {}
+        self._decoders: dict[Websocket, ConnectionDecoder] = {}
         self._stopping = False
 
     @abstractmethod
@@ -59,20 +59,20 @@ class Connector(Recorder):
         """Names of an instrument's book and trade streams."""
 
     @abstractmethod
-    def pool(self, stream: Stream) -> Pool:
+    def pool(self, stream: Stream) -> ConnectionPool:
         """The connections on which a stream is found."""
 
     @abstractmethod
     def continues(self, before: BookMessage | None, message: BookMessage) -> bool:
         """Whether a new connection's message continues the one before, or may be the first."""
 
-    def movable(self, lane: Lane) -> bool:
+    def movable(self, lane: InstrumentState) -> bool:
         """Whether a hand-over may join the book now."""
         return True
 
-    def make_lane(self, instrument: Instrument, feed: Feed, book: Stream, trade: Stream) -> Lane:
+    def make_lane(self, instrument: Instrument, feed: FeedHandler, book: Stream, trade: Stream) -> InstrumentState:
         """State of a new instrument."""
-        return Lane(instrument, feed, book, trade, self._time())
+        return InstrumentState(instrument, feed, book, trade, self._time())
 
     # --- what is followed
 
@@ -87,7 +87,7 @@ class Connector(Recorder):
             book_name, trade_name = self.stream_names(instrument.symbol)
             book = Stream("book", book_name, self.config.book_silence)
             trade = Stream("trade", trade_name, self.config.trade_silence)
-            feed = Feed(self.make_sequencer(), TapeBuilder(tail))
+            feed = FeedHandler(self.make_sequencer(), TapeBuilder(tail))
             lane = self.make_lane(instrument, feed, book, trade)
             self.lanes[instrument.symbol] = lane
             for stream in lane.streams:
@@ -115,12 +115,12 @@ class Connector(Recorder):
         """Close every connection."""
         await asyncio.gather(*(pool.close() for pool in self.pools))
 
-    # --- what the links tell
+    # --- what the connections tell
 
-    def attached(self, socket: Socket, streams: Sequence[str]) -> None:
+    def attached(self, socket: Websocket, streams: Sequence[str]) -> None:
         """Streams will come from ``socket``."""
         if socket not in self._decoders:
-            frames = VenueFrames(self.venue, self.make_decoder, self.dialect.stream_kind)
+            frames = VenueFrames(self.venue, self.make_decoder, self.protocol.stream_kind)
             self._decoders[socket] = ConnectionDecoder(frames, socket, self.telemetry)
         for name in streams:
             if name in self._streams:
@@ -132,7 +132,7 @@ class Connector(Recorder):
                     stream.successor = socket
                     stream.held.clear()
 
-    def subscribed(self, socket: Socket, streams: Sequence[str]) -> None:
+    def subscribed(self, socket: Websocket, streams: Sequence[str]) -> None:
         """The exchange has acknowledged streams: from now on their silence counts."""
         for name in streams:
             if name in self._streams:
@@ -141,7 +141,7 @@ class Connector(Recorder):
                     stream.silence.start(self._time())
                     self.resync(lane)
 
-    def detached(self, socket: Socket, reason: str) -> None:
+    def detached(self, socket: Websocket, reason: str) -> None:
         """A connection has ended: what came from it goes on from the one that was to take over, after a loss."""
         if socket in self._decoders:
             self._decoders.pop(socket).close()
@@ -158,7 +158,7 @@ class Connector(Recorder):
                     stream.silence.stop()
                     self._promote(lane, stream)
 
-    def settle(self, old: Socket, new: Socket, force: bool) -> int:
+    def settle(self, old: Websocket, new: Websocket, force: bool) -> int:
         """Move streams from one connection to the other; gives how many stay."""
         left = 0
         receive_ts = self.context.clock()
@@ -176,7 +176,7 @@ class Connector(Recorder):
                     left += 1
         return left
 
-    def received(self, socket: Socket, frames: list[bytes]) -> None:
+    def received(self, socket: Websocket, frames: list[bytes]) -> None:
         """Decode and record what one read has brought."""
         try:
             receive_ts = self.context.clock()
@@ -193,7 +193,7 @@ class Connector(Recorder):
 
     # --- one message; the caller holds the outbox's lock
 
-    def _route(self, socket: Socket, lane: Lane, message: BookMessage | TradeMessage, now: float) -> None:
+    def _route(self, socket: Websocket, lane: InstrumentState, message: BookMessage | TradeMessage, now: float) -> None:
         stream = lane.stream(message)
         if stream.source is socket:
             stream.silence.heard(now)
@@ -208,7 +208,7 @@ class Connector(Recorder):
                         return
             stream.held.append(message)
 
-    def _bad(self, socket: Socket, bad: BadFrame) -> None:
+    def _bad(self, socket: Websocket, bad: BadFrame) -> None:
         """A bad frame costs the books that it may have changed."""
         self.telemetry.bad_frame(self.venue, bad.symbol, bad.reason, bad.excerpt)
         for lane in self.lanes.values() if bad.symbol is None else filter(None, [self.lanes.get(bad.symbol)]):
@@ -218,7 +218,7 @@ class Connector(Recorder):
                 self.lose(lane, bad.receive_ts, f"bad frame: {bad.reason}")
                 self.resync(lane)
 
-    def _trades_joined(self, lane: Lane, stream: Stream) -> bool:
+    def _trades_joined(self, lane: InstrumentState, stream: Stream) -> bool:
         """Whether the old connection, which may lag, has come as far as the successor's first print."""
         held = [m for m in stream.held if isinstance(m, TradeMessage)]
         if any(map(lane.trades.knows, held)) or (held and lane.trades.follows(held[0])):
@@ -227,7 +227,7 @@ class Connector(Recorder):
         # that is quiet, and a print that is missing will show by its number.
         return lane.book.source is stream.successor or (not held and lane.book.source is not stream.source)
 
-    def _book_joined(self, lane: Lane, stream: Stream) -> bool:
+    def _book_joined(self, lane: InstrumentState, stream: Stream) -> bool:
         """Whether the successor's book goes on where the lane's stands, or the lane has none to lose."""
         if not lane.feed.sequencer.synced:
             return True
@@ -240,7 +240,7 @@ class Connector(Recorder):
         stream.held.clear()
         return True
 
-    def _promote(self, lane: Lane, stream: Stream) -> None:
+    def _promote(self, lane: InstrumentState, stream: Stream) -> None:
         held: list[Message] = stream.promote()
         if stream.kind == "book" and not lane.feed.sequencer.synced:
             lane.feed.sequencer.lost()  # what is held of the old connection is of no chain any more
@@ -272,24 +272,24 @@ class Connector(Recorder):
                         if stream.ready and stream.silence.overdue(now):
                             self._complain(lane, stream, now)
 
-    def _complain(self, lane: Lane, stream: Stream, now: float) -> None:
+    def _complain(self, lane: InstrumentState, stream: Stream, now: float) -> None:
         self.telemetry.stale(lane.instrument, stream.kind, stream.silence.complain(now))
         if stream.kind == "book" or not lane.trades.numbered:  # prints with numbers tell themselves what is missing
             self.lose(lane, self.context.clock(), f"stale {stream.kind}s")
         self.resubscribe(lane, stream)
 
-    def resubscribe(self, lane: Lane, stream: Stream) -> None:
+    def resubscribe(self, lane: InstrumentState, stream: Stream) -> None:
         """Ask for a stream anew."""
         if stream.source is not None:
             stream.source.request(Operation.UNSUBSCRIBE, [stream.name])
             stream.source.request(Operation.SUBSCRIBE, [stream.name])
             self._asked(lane, stream)
 
-    def _asked(self, lane: Lane, stream: Stream) -> None:
+    def _asked(self, lane: InstrumentState, stream: Stream) -> None:
         if stream.kind == "book":
             lane.ask(self._time())
 
     @property
     @abstractmethod
-    def dialect(self) -> Dialect:
+    def protocol(self) -> VenueProtocol:
         """The venue's control messages."""

@@ -7,7 +7,7 @@ from typing import Any
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
-from sources.live.row_buffer import Outbox
+from sources.live.row_buffer import RowBuffer
 from sources.live.telemetry import Telemetry
 from sources.tape.builder import TapeTail
 
@@ -20,7 +20,7 @@ class Context:
         config: LiveConfig,
         telemetry: Telemetry,
         clock: Callable[[], int],
-        outbox: Outbox,
+        outbox: RowBuffer,
         find_tail: Callable[[Instrument], TapeTail],
         fail: Callable[[BaseException], None],
     ) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sources.clock import ClockBound
 from sources.live.clock import ConnectionClock
 from sources.live.telemetry import Telemetry
-from sources.live.websocket import Socket
+from sources.live.websocket import Websocket
 from sources.messages import Decoder, Frame, Message
 
 
@@ -21,7 +21,7 @@ class VenueFrames(NamedTuple):
 class ConnectionDecoder:
     """The decoder of one connection, with the clock that its exchange times are held against."""
 
-    def __init__(self, frames: VenueFrames, socket: Socket, telemetry: Telemetry) -> None:
+    def __init__(self, frames: VenueFrames, socket: Websocket, telemetry: Telemetry) -> None:
         venue, url = frames.venue, socket.url
         self._frames = frames
         self._socket = socket

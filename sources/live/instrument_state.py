@@ -3,10 +3,10 @@
 import math
 from collections import deque
 
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
-from sources.live.staleness import Silence
-from sources.live.websocket import Socket
+from sources.live.staleness import Staleness
+from sources.live.websocket import Websocket
 from sources.messages import BookMessage, Message, TradeMessage
 from sources.trade_deduplicator import TradeDeduplicator
 
@@ -23,10 +23,10 @@ class Stream:
     def __init__(self, kind: str, name: str, patience: float) -> None:
         self.kind = kind  # "book" or "trade"
         self.name = name
-        self.source: Socket | None = None
-        self.successor: Socket | None = None
+        self.source: Websocket | None = None
+        self.successor: Websocket | None = None
         self.held: deque[Message] = deque(maxlen=HELD_LIMIT)  # of the successor
-        self.silence = Silence(patience)
+        self.silence = Staleness(patience)
 
     @property
     def ready(self) -> bool:
@@ -41,10 +41,10 @@ class Stream:
         return held
 
 
-class Lane:
+class InstrumentState:
     """State of one instrument; `connector.Connector` moves it."""
 
-    def __init__(self, instrument: Instrument, feed: Feed, book: Stream, trade: Stream, now: float) -> None:
+    def __init__(self, instrument: Instrument, feed: FeedHandler, book: Stream, trade: Stream, now: float) -> None:
         self.instrument = instrument
         self.feed = feed
         self.book = book

@@ -4,7 +4,7 @@ from sources.live.config import LiveConfig
 from sources.live.connector import Connector
 from sources.live.context import Context
 from sources.live.instruments import Listing
-from sources.live.row_buffer import Outbox
+from sources.live.row_buffer import RowBuffer
 from sources.live.telemetry import Telemetry
 from sources.tape.builder import TapeTail
 
@@ -15,7 +15,7 @@ async def list_venue(venue: str, config: LiveConfig, telemetry: Telemetry) -> li
     Raises:
         RestError: the venue does not answer, or not as it should.
     """
-    context = Context(config, telemetry, lambda: 0, Outbox(1), lambda _: TapeTail(), lambda _: None)
+    context = Context(config, telemetry, lambda: 0, RowBuffer(1), lambda _: TapeTail(), lambda _: None)
     connector: Connector = config.venues[venue].connector(context, 1)
     try:
         return await connector.universe()

@@ -19,7 +19,7 @@ class Answer(NamedTuple):
     error: str | None = None  # why the exchange refused; None when it did not
 
 
-class Dialect(Protocol):
+class VenueProtocol(Protocol):
     """One venue's way to talk about streams."""
 
     venue: str

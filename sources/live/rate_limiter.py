@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 
-class Budget:
+class RateLimiter:
     """At most ``limit`` units in any ``span`` seconds, by a sliding window.
 
     A token bucket that starts full would let twice the limit through in its first span, which an exchange that counts

@@ -4,7 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 
 from sources.live.context import Context
-from sources.live.instrument_state import Lane
+from sources.live.instrument_state import InstrumentState
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import Outcome
 from sources.tape.batch import SNAPSHOT
@@ -20,14 +20,14 @@ class Recorder(ABC):
         self._time = asyncio.get_running_loop().time
 
     @abstractmethod
-    def resync(self, lane: Lane, waited: bool = False) -> None:
+    def resync(self, lane: InstrumentState, waited: bool = False) -> None:
         """See to it that an unknown book becomes known; called whenever that may have become possible."""
 
-    def apply(self, lane: Lane, message: BookMessage) -> Outcome:
+    def apply(self, lane: InstrumentState, message: BookMessage) -> Outcome:
         """Record a book message."""
         return lane.feed.book(message)
 
-    def record(self, lane: Lane, message: BookMessage | TradeMessage) -> None:
+    def record(self, lane: InstrumentState, message: BookMessage | TradeMessage) -> None:
         """Record a message of the connection that its stream is read from."""
         if lane.overflowed:
             return
@@ -68,24 +68,24 @@ class Recorder(ABC):
         if outcome is not Outcome.EMIT:
             self.resync(lane)
 
-    def lose(self, lane: Lane, receive_ts: int, reason: str) -> None:
+    def lose(self, lane: InstrumentState, receive_ts: int, reason: str) -> None:
         """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known."""
         lane.feed.lost(receive_ts)
         self.recorded(lane, 1)
         self.note_lost(lane, reason)
 
-    def note_lost(self, lane: Lane, reason: str) -> None:
+    def note_lost(self, lane: InstrumentState, reason: str) -> None:
         """Tell of a loss, once until the book is known again."""
         if lane.lose(self._time()):
             self.telemetry.lost(lane.instrument, reason)
 
-    def note_synced(self, lane: Lane) -> None:
+    def note_synced(self, lane: InstrumentState) -> None:
         """Tell that the book is known."""
         if lane.lost_at is not None:
             now = self._time()
             self.telemetry.synced(lane.instrument, now - lane.lost_at, not lane.was_synced)
             lane.know(now)
 
-    def recorded(self, lane: Lane, rows: int) -> None:
+    def recorded(self, lane: InstrumentState, rows: int) -> None:
         """About ``rows`` rows wait to be drained."""
         self.context.outbox.add(lane.instrument, lane.feed, rows)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from sources.live.page import page_text
-from sources.live.rate_limiter import Budget
+from sources.live.rate_limiter import RateLimiter
 from sources.live.telemetry import Telemetry
 from sources.live.websocket import retry_after
 from sources.redaction import redacted
@@ -31,7 +31,7 @@ class Rest:
     """One exchange's REST address."""
 
     def __init__(
-        self, venue: str, url: str, timeout: float, budget: Budget, telemetry: Telemetry, proxy: str | None = None
+        self, venue: str, url: str, timeout: float, budget: RateLimiter, telemetry: Telemetry, proxy: str | None = None
     ) -> None:
         """Args:
         budget: units of weight, or of requests where the exchange counts those.

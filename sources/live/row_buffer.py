@@ -2,13 +2,13 @@
 
 import threading
 
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import batches
 
 
-class Outbox:
+class RowBuffer:
     """Rows of all instruments that wait to be drained.
 
     The connections' thread holds `lock` while it records messages, for the time of one read; `drain` holds it while it
@@ -21,7 +21,7 @@ class Outbox:
         self.lock = threading.Lock()
         self._limit = limit
         self._rows = 0
-        self._waiting: dict[Instrument, Feed] = {}
+        self._waiting: dict[Instrument, FeedHandler] = {}
 
     @property
     def rows(self) -> int:
@@ -38,7 +38,7 @@ class Outbox:
         """Whether there is so much room that instruments which overflowed may begin anew."""
         return self._rows <= self._limit // 2
 
-    def add(self, instrument: Instrument, feed: Feed, rows: int) -> None:
+    def add(self, instrument: Instrument, feed: FeedHandler, rows: int) -> None:
         """``feed`` has recorded a message of about ``rows`` rows; the caller holds the lock."""
         self._rows += rows
         self._waiting[instrument] = feed

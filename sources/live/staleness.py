@@ -1,7 +1,7 @@
 """When a stream that should speak has been silent for too long."""
 
 
-class Silence:
+class Staleness:
     """Watches one stream on the loop's clock, in seconds.
 
     Quiet markets are no fault, and an exchange acknowledges a stream that it will never send. So the patience grows to

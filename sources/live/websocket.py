@@ -13,7 +13,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
 from sources.live.page import page_text
-from sources.live.protocol import Answer, Dialect, Operation
+from sources.live.protocol import Answer, Operation, VenueProtocol
 from sources.redaction import redacted
 
 MAX_FRAME_BYTES = 1 << 22  # a book of 1000 levels a side is 60 kB
@@ -68,27 +68,27 @@ class _Frames(ClientConnection):
             self._sink(frames)
 
 
-class Socket:
+class Websocket:
     """An open connection and the requests on it.
 
-    Requests are sent one message every ``dialect.message_interval``, since exchanges ban those who talk too fast. A
+    Requests are sent one message every ``protocol.message_interval``, since exchanges ban those who talk too fast. A
     refused request is bisected to isolate the failing stream, so that one bad name costs no other stream.
     """
 
     def __init__(
         self,
-        dialect: Dialect,
+        protocol: VenueProtocol,
         answer_timeout: float,
-        on_frames: Callable[["Socket", list[bytes]], None],
-        on_subscribed: Callable[["Socket", Sequence[str]], None],
-        on_refused: Callable[["Socket", str, str], None],
+        on_frames: Callable[["Websocket", list[bytes]], None],
+        on_subscribed: Callable[["Websocket", Sequence[str]], None],
+        on_refused: Callable[["Websocket", str, str], None],
     ) -> None:
         """Args:
         on_frames: told of market data, in order.
         on_subscribed: told of streams that the exchange has acknowledged.
         on_refused: told of a stream, or of none that is named, and why the exchange does not give it.
         """
-        self._dialect = dialect
+        self._protocol = protocol
         self._answer_timeout = answer_timeout
         self._on_frames = on_frames
         self._on_subscribed = on_subscribed
@@ -156,7 +156,7 @@ class Socket:
     def request(self, operation: Operation, streams: Iterable[str]) -> None:
         """Ask for streams, or for their end, as soon as the pace allows."""
         names = tuple(streams)
-        most = self._dialect.batch_streams
+        most = self._protocol.batch_streams
         for at in range(0, len(names), most):
             self._enqueue(operation, names[at : at + most])
         if operation is Operation.UNSUBSCRIBE:
@@ -168,7 +168,7 @@ class Socket:
         asked = set(names)
         for at in range(len(self._requests) - 1, -1, -1):
             waiting, others = self._requests[at]
-            if waiting is operation and len(others) + len(names) <= self._dialect.batch_streams:
+            if waiting is operation and len(others) + len(names) <= self._protocol.batch_streams:
                 self._requests[at] = (operation, tuple(dict.fromkeys(others + names)))
                 return
             if not asked.isdisjoint(others):
@@ -219,8 +219,8 @@ class Socket:
         self._pings = 0  # whatever comes, the connection lives
         data: list[bytes] = []
         for raw in frames:
-            if not raw.startswith(self._dialect.data_prefix):
-                answer = self._dialect.answer(raw)
+            if not raw.startswith(self._protocol.data_prefix):
+                answer = self._protocol.answer(raw)
                 if answer is not None:
                     self._answered(answer)
                     continue
@@ -261,8 +261,8 @@ class Socket:
                 operation, streams = self._requests.popleft()
                 self._number += 1
                 self._unanswered[self._number] = (operation, streams, loop.time() + self._answer_timeout)
-                await self._send(self._dialect.request(operation, streams, self._number))
-                await asyncio.sleep(self._dialect.message_interval)
+                await self._send(self._protocol.request(operation, streams, self._number))
+                await asyncio.sleep(self._protocol.message_interval)
             due = min((deadline for _, _, deadline in self._unanswered.values()), default=None)
             try:
                 await asyncio.wait_for(self._wake.wait(), None if due is None else max(0.0, due - loop.time()))
@@ -272,7 +272,7 @@ class Socket:
                     return
 
     async def _keep_alive(self) -> None:
-        interval = self._dialect.ping_interval
+        interval = self._protocol.ping_interval
         if interval is None:
             return
         while True:
@@ -282,7 +282,7 @@ class Socket:
                 return
             self._pings += 1
             self._number += 1
-            await self._send(self._dialect.ping(self._number))
+            await self._send(self._protocol.ping(self._number))
 
     async def _send(self, text: str) -> None:
         assert self._connection is not None

@@ -11,7 +11,7 @@ from dataflows.settings.model import load_settings
 from sinks.compaction import Damage
 from sinks.journal import JournalWriter
 from sinks.lock import DataSetLock
-from sinks.write_ahead_log import Segments
+from sinks.write_ahead_log import WriteAheadLog
 from sources.tape.journal_format import Journal
 from sources.tape.layout import beside, journal_files
 from sources.tape.tail import find_tail
@@ -113,7 +113,7 @@ def test_one_of_a_run_that_goes_on_waits_for_the_next_start(tmp_path):
     """What lies behind a hole is known only when nobody writes."""
     root = tmp_path / "tape"
     told = []
-    segments: Segments = open_segments(root, bytes=10_000)
+    segments: WriteAheadLog = open_segments(root, bytes=10_000)
     segments._on_files = told.append
     append(segments, (BTC, rows(0, 10)))
     path = segments._journal.path

@@ -22,7 +22,7 @@ from dataflows.assembly.importing import ImportResult
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from dataflows.command_line.jobs.import_summary import print_summary
 from dataflows.reports import terminal
-from dataflows.reports.live_table import Board
+from dataflows.reports.live_table import LiveTable
 from dataflows.reports.text_table import TextTable
 from operators.config import FeatureConfig
 from operators.feature_rows import FeatureRows
@@ -143,7 +143,7 @@ def test_the_live_table_fits_the_terminal(columns: int, rows: int, monkeypatch) 
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("LINES", str(rows))
     config = FeatureConfig()
-    board = Board(config, {})
+    board = LiveTable(config, {})
     integer, code = np.full((4, 1), MIDNIGHT), np.zeros((2, 1), np.int8)
     features = FeatureRows(integer, code, np.full((value_count(config), 1), 12345.678), np.empty((0, 0)))
     names = [str(LONG), str(CHINESE), *(f"binance_futures:{n}USDT" for n in range(8))]

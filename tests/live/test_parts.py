@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from sources.live.protocol import Answer, Operation
-from sources.live.rate_limiter import Budget
-from sources.live.staleness import Silence
-from sources.live.websocket import Socket
+from sources.live.rate_limiter import RateLimiter
+from sources.live.staleness import Staleness
+from sources.live.websocket import Websocket
 from sources.messages import BookMessage, TradeMessage
 from sources.tape.batch import DELTA, SNAPSHOT
 from sources.tape.builder import NO_LEVELS, Levels
 from sources.venues.binance_futures.connector import snapshot_weight
-from sources.venues.binance_futures.protocol import BinanceDialect
+from sources.venues.binance_futures.protocol import BinanceProtocol
 from sources.venues.binance_futures.sequencer import sequencer as futures
 from sources.venues.binance_futures.snapshot_refresh import KnownRange
-from sources.venues.bybit_linear.protocol import BybitDialect
+from sources.venues.bybit_linear.protocol import BybitProtocol
 from sources.venues.bybit_linear.sequencer import sequencer as bybit
 
 
@@ -32,7 +32,7 @@ class Clock:
 def test_budget_never_exceeds_its_limit_in_any_span() -> None:
     async def run() -> list[float]:
         loop = asyncio.get_running_loop()
-        budget = Budget(100, 0.2, loop.time)
+        budget = RateLimiter(100, 0.2, loop.time)
         times: list[float] = []
 
         async def spend() -> None:
@@ -51,7 +51,7 @@ def test_budget_never_exceeds_its_limit_in_any_span() -> None:
 def test_budget_serves_by_priority_and_believes_the_exchange() -> None:
     async def run() -> tuple[list[str], float]:
         loop = asyncio.get_running_loop()
-        budget = Budget(10, 0.1, loop.time)
+        budget = RateLimiter(10, 0.1, loop.time)
         budget.reported(10)
         order: list[str] = []
 
@@ -71,7 +71,7 @@ def test_budget_serves_by_priority_and_believes_the_exchange() -> None:
 def test_budget_pauses() -> None:
     async def run() -> float:
         loop = asyncio.get_running_loop()
-        budget = Budget(10, 1.0, loop.time)
+        budget = RateLimiter(10, 1.0, loop.time)
         budget.pause(0.2)
         begin = loop.time()
         await budget.take(1)
@@ -81,7 +81,7 @@ def test_budget_pauses() -> None:
 
 
 def test_silence_learns_how_quiet_a_stream_is() -> None:
-    s = Silence(10.0)
+    s = Staleness(10.0)
     assert not s.overdue(1e9)  # not asked for
     s.start(0.0)
     assert not s.overdue(10.0)
@@ -152,7 +152,7 @@ def test_bybit_splice_needs_the_same_message_since_a_restart_counts_anew() -> No
 
 def asked(*requests: tuple[Operation, list[str]]) -> list[tuple[Operation, tuple[str, ...]]]:
     async def ask() -> list[tuple[Operation, tuple[str, ...]]]:
-        socket = Socket(BybitDialect(), 1.0, lambda *_: None, lambda *_: None, lambda *_: None)
+        socket = Websocket(BybitProtocol(), 1.0, lambda *_: None, lambda *_: None, lambda *_: None)
         for operation, streams in requests:
             socket.request(operation, streams)
         return list(socket._requests)
@@ -206,7 +206,7 @@ def test_snapshot_weight(levels: int, weight: int) -> None:
     (b'{}', None),
 ])  # fmt: skip
 def test_binance_answers(raw: bytes, answer: Answer | None) -> None:
-    assert BinanceDialect().answer(raw) == answer
+    assert BinanceProtocol().answer(raw) == answer
 
 
 @pytest.mark.parametrize(("raw", "answer"), [
@@ -220,11 +220,11 @@ def test_binance_answers(raw: bytes, answer: Answer | None) -> None:
     (b"\xff", None),
 ])  # fmt: skip
 def test_bybit_answers(raw: bytes, answer: Answer | None) -> None:
-    assert BybitDialect().answer(raw) == answer
+    assert BybitProtocol().answer(raw) == answer
 
 
 def test_requests() -> None:
-    text = BinanceDialect().request(Operation.SUBSCRIBE, ["a", "b"], 1)
+    text = BinanceProtocol().request(Operation.SUBSCRIBE, ["a", "b"], 1)
     assert text == '{"method":"SUBSCRIBE","params":["a","b"],"id":1}'
-    text = BybitDialect().request(Operation.UNSUBSCRIBE, ["a"], 2)
+    text = BybitProtocol().request(Operation.UNSUBSCRIBE, ["a"], 2)
     assert text == '{"op":"unsubscribe","req_id":"2","args":["a"]}'

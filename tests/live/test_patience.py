@@ -8,10 +8,10 @@ import pytest
 
 from simulator.thread import SimulatorThread
 from sources.decimals import parse_levels
-from sources.feed_handler import Feed
-from sources.live.instrument_state import Lane, Stream
+from sources.feed_handler import FeedHandler
+from sources.live.instrument_state import InstrumentState, Stream
 from sources.live.protocol import Operation
-from sources.live.websocket import Socket
+from sources.live.websocket import Websocket
 from sources.messages import BookMessage
 from sources.sequencer import Outcome
 from sources.tape.batch import DELTA, KINDS, SNAPSHOT
@@ -26,7 +26,7 @@ class Minute:
 
     def __init__(self, answered: bool) -> None:
         stream = Stream("book", "x", 1.0)
-        self.lane = Lane(BYBIT, Feed(bybit(), TapeBuilder()), stream, stream, 0.0)
+        self.lane = InstrumentState(BYBIT, FeedHandler(bybit(), TapeBuilder()), stream, stream, 0.0)
         self.asked: list[float] = []
         self._answered = answered
 
@@ -69,7 +69,7 @@ def message(kind: int, final: int, receive_s: float = 0.0, previous: int = -1, f
     return BookMessage("X", kind, ts, ts, final if first is None else first, final, previous, LEVELS)
 
 
-def kinds(feed: Feed) -> list[str]:
+def kinds(feed: FeedHandler) -> list[str]:
     batch = feed.builder.take()
     assert batch is not None
     return [KINDS[k] for k in batch.kind[batch.last]]
@@ -77,7 +77,7 @@ def kinds(feed: Feed) -> list[str]:
 
 def test_a_snapshot_behind_a_hole_is_preceded_by_a_reset() -> None:
     """Two resubscriptions: what lay between the second one's end and its snapshot never came."""
-    feed = Feed(bybit(), TapeBuilder())
+    feed = FeedHandler(bybit(), TapeBuilder())
     for m in (message(SNAPSHOT, 10), message(DELTA, 11), message(SNAPSHOT, 14), message(DELTA, 15)):
         assert feed.book(m) is Outcome.EMIT
     assert kinds(feed) == ["snapshot", "delta", "reset", "snapshot", "delta"]
@@ -86,14 +86,14 @@ def test_a_snapshot_behind_a_hole_is_preceded_by_a_reset() -> None:
 
 @pytest.mark.parametrize("number", [11, 12, 7, 1])
 def test_a_snapshot_that_continues_or_begins_anew_is_no_hole(number: int) -> None:
-    feed = Feed(bybit(), TapeBuilder())
+    feed = FeedHandler(bybit(), TapeBuilder())
     for m in (message(SNAPSHOT, 10), message(DELTA, 11), message(SNAPSHOT, number)):
         feed.book(m)
     assert kinds(feed) == ["snapshot", "delta", "snapshot"]
 
 
 def test_snapshots_of_depth_1_need_not_follow_one_another() -> None:
-    feed = Feed(bybit(numbered=False), TapeBuilder())
+    feed = FeedHandler(bybit(numbered=False), TapeBuilder())
     for number in (10, 14, 90):
         feed.book(message(SNAPSHOT, number))
     assert kinds(feed) == ["snapshot"] * 3
@@ -101,7 +101,7 @@ def test_snapshots_of_depth_1_need_not_follow_one_another() -> None:
 
 def test_a_snapshot_ahead_of_the_stream_is_lost_after_seconds() -> None:
     """Every delta would be stale for ever, and the book called known."""
-    feed = Feed(futures(), TapeBuilder())
+    feed = FeedHandler(futures(), TapeBuilder())
     assert feed.book(message(DELTA, 10, 0.0, previous=9)) is Outcome.HOLD
     assert feed.book(message(SNAPSHOT, 10**6, 0.1)) is Outcome.EMIT
     outcomes = Counter(feed.book(message(DELTA, 10 + n, 0.1 + n * 0.1, previous=9 + n)) for n in range(1, 80))
@@ -113,7 +113,7 @@ def test_a_snapshot_ahead_of_the_stream_is_lost_after_seconds() -> None:
 
 
 def test_a_quiet_market_keeps_its_snapshot() -> None:
-    feed = Feed(futures(), TapeBuilder())
+    feed = FeedHandler(futures(), TapeBuilder())
     feed.book(message(DELTA, 10, 0.0, previous=9))
     feed.book(message(SNAPSHOT, 12, 0.1))
     assert feed.book(message(DELTA, 11, 0.2, previous=10)) is Outcome.DROP
@@ -124,9 +124,9 @@ def test_a_quiet_market_keeps_its_snapshot() -> None:
 def test_a_field_that_changes_its_type(sim: SimulatorThread, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every frame of the book is unreadable: few requests, and all is well once the field is a number again."""
     asked: list[str] = []
-    request = Socket.request
+    request = Websocket.request
 
-    def counted(self: Socket, operation: Operation, streams: Iterable[str]) -> None:
+    def counted(self: Websocket, operation: Operation, streams: Iterable[str]) -> None:
         names = list(streams)
         asked.extend(name for name in names if operation is Operation.SUBSCRIBE)
         request(self, operation, names)
@@ -134,7 +134,7 @@ def test_a_field_that_changes_its_type(sim: SimulatorThread, monkeypatch: pytest
     with Rig([BYBIT, BINANCE], config(sim.addresses)) as rig:
         rig.synced(BYBIT)
         rig.synced(BINANCE)
-        monkeypatch.setattr(Socket, "request", counted)
+        monkeypatch.setattr(Websocket, "request", counted)
         sim.fault("retype", stream="orderbook.*", seconds=5.0)
         rig.until(lambda: rig.heard.count("lost", BYBIT) == 1)
         rig.until(lambda: rig.heard.count("synced", BYBIT) == 2, timeout=20.0)

@@ -10,15 +10,15 @@ import pytest
 from dataflows.runtime.metrics import LiveTelemetry
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.context import Context
-from sources.live.instrument_state import Lane, Stream
+from sources.live.instrument_state import InstrumentState, Stream
 from sources.live.listing import list_venue
 from sources.live.recorder import Recorder
 from sources.live.rest import RestError
-from sources.live.row_buffer import Outbox
+from sources.live.row_buffer import RowBuffer
 from sources.live.telemetry import Telemetry
 from sources.messages import TradeMessage
 from sources.tape.batch import SNAPSHOT, TRADE
@@ -173,16 +173,16 @@ def test_one_entry_that_cannot_be_read_costs_no_other() -> None:
 
 
 class _Recorder(Recorder):
-    def resync(self, lane: Lane, waited: bool = False) -> None: ...
+    def resync(self, lane: InstrumentState, waited: bool = False) -> None: ...
 
 
 def test_a_dropped_print_is_no_hole_and_is_not_recorded_twice() -> None:
     async def body() -> tuple[Heard, list[int]]:
         heard = Heard()
-        context = Context(LiveConfig({}), heard, time.time_ns, Outbox(1000), lambda _: TapeTail(), lambda _: None)
+        context = Context(LiveConfig({}), heard, time.time_ns, RowBuffer(1000), lambda _: TapeTail(), lambda _: None)
         recorder = _Recorder(context)
-        feed = Feed(sequencer.sequencer(), TapeBuilder())
-        lane = Lane(BINANCE, feed, Stream("book", "b", 1.0), Stream("trade", "t", 1.0), 0.0)
+        feed = FeedHandler(sequencer.sequencer(), TapeBuilder())
+        lane = InstrumentState(BINANCE, feed, Stream("book", "b", 1.0), Stream("trade", "t", 1.0), 0.0)
         # Size 0 in the middle, ADL at the end, and after a reconnect all of them again.
         for number, what in ((1, ""), (2, "print of size 0"), (3, ""), (4, "print X=ADL"), (2, "print of size 0"),
                              (4, "print X=ADL"), (5, "")):  # fmt: skip

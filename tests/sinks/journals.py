@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from sinks.journal import JournalWriter
 from sinks.tape import tape_form
-from sinks.write_ahead_log import Rotation, Segments
+from sinks.write_ahead_log import Rotation, WriteAheadLog
 from sources.instrument import Instrument
 from sources.tape.batch import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
 from sources.tape.layout import data_files
@@ -29,7 +29,7 @@ def rows(first: int, count: int, day: int = 0) -> TapeBatch:
     )  # fmt: skip
 
 
-def append(writer: JournalWriter | Segments, *items: tuple[Instrument, TapeBatch]) -> None:
+def append(writer: JournalWriter | WriteAheadLog, *items: tuple[Instrument, TapeBatch]) -> None:
     writer.append((str(instrument), FORM.arrays(InstrumentBatch(instrument, batch))) for instrument, batch in items)
 
 
@@ -56,10 +56,12 @@ def split(batch: TapeBatch) -> list[TapeBatch]:
     return [batch.slice(a, b) for a, b in pairwise(cuts)]
 
 
-def open_segments(root: Path, clock=lambda: 0.0, **rotation: float) -> Segments:
+def open_segments(root: Path, clock=lambda: 0.0, **rotation: float) -> WriteAheadLog:
     """``done``: rows of what has become files."""
     root.mkdir(exist_ok=True)
     done: list[int] = []
-    made = Segments(root, FORM, "run-0", Rotation(**rotation), clock, lambda compacted: done.append(compacted.rows))
+    made = WriteAheadLog(
+        root, FORM, "run-0", Rotation(**rotation), clock, lambda compacted: done.append(compacted.rows)
+    )
     made.done = done
     return made

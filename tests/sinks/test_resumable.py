@@ -10,7 +10,7 @@ from operators.config import FeatureConfig
 from operators.feature_rows import FeatureRows
 from operators.schema import feature_columns, value_count
 from sinks import resumable_sink
-from sinks.resumable_sink import ResumableRowsSink
+from sinks.resumable_sink import ResumableSink
 from sources.errors import TickwaxError
 
 COLUMNS = feature_columns(FeatureConfig())
@@ -24,7 +24,7 @@ def rows(count: int) -> FeatureRows:
     )
 
 
-def partitions(sink: ResumableRowsSink) -> list:
+def partitions(sink: ResumableSink) -> list:
     return [sink.build_part("step", name, None) for name in sink.list_parts()]
 
 
@@ -37,7 +37,7 @@ def test_every_journal_is_on_the_disk_before_its_state_is_given(tmp_path, monkey
         synced.append(handle)
 
     (tmp_path / "features").mkdir()
-    sink = ResumableRowsSink(tmp_path / "features", COLUMNS, "test")
+    sink = ResumableSink(tmp_path / "features", COLUMNS, "test")
     parts = partitions(sink)
     for epoch in range(3):
         monkeypatch.setattr(resumable_sink, "_AHEAD", 0 if epoch else 1 << 40)
@@ -58,7 +58,7 @@ def test_every_journal_is_on_the_disk_before_its_state_is_given(tmp_path, monkey
 def test_a_disk_that_fails_early_is_not_forgotten(tmp_path, monkeypatch):
     """The system tells of it once: another fsync of the same file would succeed."""
     (tmp_path / "features").mkdir()
-    sink = ResumableRowsSink(tmp_path / "features", COLUMNS, "test")
+    sink = ResumableSink(tmp_path / "features", COLUMNS, "test")
     parts = partitions(sink)
     fsync, failures = os.fsync, [OSError(errno.EIO, os.strerror(errno.EIO))]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from operators.config import FeatureConfig
 from operators.feature_rows import NO_MORE_ROWS, FeatureRows
 from operators.schema import feature_columns
-from sinks.replay_sink import RowsSink, rows_schema, rows_to_arrow
+from sinks.replay_sink import ReplaySink, rows_schema, rows_to_arrow
 from sources.tape.layout import data_files
 from tests.sinks.journals import BTC, DAY, ETH, SOL
 
@@ -36,7 +36,7 @@ def some(first: int, count: int) -> FeatureRows:
 @settings(max_examples=60, deadline=None)
 def test_rows_of_many_instruments(tmp_path_factory, parts, at_once, ended):
     root = tmp_path_factory.mktemp("rows") / "features"
-    sink = RowsSink(root, COLUMNS, "test")
+    sink = ReplaySink(root, COLUMNS, "test")
     expected: dict = {instrument: [] for instrument in (BTC, ETH, SOL)}
     sink._form = replace(sink._form, row_group_rows=at_once)  # rows that wait for each other
     try:

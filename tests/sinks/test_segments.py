@@ -1,4 +1,4 @@
-"""Segments become files by size and time; readers see journals and files as one; a data set has one writer."""
+"""WriteAheadLog become files by size and time; readers see journals and files as one; a data set has one writer."""
 
 import subprocess
 import sys

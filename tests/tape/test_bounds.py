@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.importers import (
     binance_vision,
     bybit_archive,
@@ -109,7 +109,7 @@ VENUES: dict[str, tuple[Any, Callable[..., list[dict[str, Any]]]]] = {
 def test_what_a_decoder_lets_through_is_read(name: str, data: st.DataObject) -> None:
     make, frames_of = VENUES[name]
     decode = make()
-    feed = Feed(venue(name).sequencer(), TapeBuilder(TapeTail(0, START, 9, False, False)))
+    feed = FeedHandler(venue(name).sequencer(), TapeBuilder(TapeTail(0, START, 9, False, False)))
     levels = Levels(np.array([1, -1], np.int8), np.array([98.0, 102.0]), np.ones(2))
     feed.builder.snapshot(NOW, NOW, 10, levels)
     for _ in range(data.draw(st.integers(1, 4))):

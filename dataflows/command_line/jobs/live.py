@@ -10,7 +10,7 @@ from rich.live import Live as LiveDisplay
 
 from dataflows.assembly.live import Live, prepare_live
 from dataflows.assembly.tapes import recorded
-from dataflows.reports.live_table import Board
+from dataflows.reports.live_table import LiveTable
 from dataflows.reports.summary import data_set_table, try_line
 from dataflows.reports.terminal import line, prose
 from dataflows.reports.text_table import show
@@ -44,7 +44,7 @@ def watch(flags: dict[str, Any]) -> None:
     """The features in a table on the terminal."""
     settings = load_settings(flags)
     engines: dict[Instrument, FeatureEngine] = {}
-    board = Board(settings.feature_config(), engines)
+    board = LiveTable(settings.feature_config(), engines)
     if sys.stdout.isatty():
         with LiveDisplay(get_renderable=board.picture, console=Console(), refresh_per_second=_A_SECOND):
             run_live(settings, watcher=board, engines=engines)

@@ -12,14 +12,14 @@ from typing import Any
 import stamina
 
 from sources.clock import ClockBound
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
-from sources.live.connection_pool import Pool
+from sources.live.connection_pool import ConnectionPool
 from sources.live.connector import Connector
 from sources.live.context import Context
-from sources.live.instrument_state import Lane, Stream
+from sources.live.instrument_state import InstrumentState, Stream
 from sources.live.instruments import Listing
-from sources.live.rate_limiter import Budget
+from sources.live.rate_limiter import RateLimiter
 from sources.live.rest import Rest, RestError
 from sources.live.words import Unknown
 from sources.messages import BadFrame, BookMessage, Decoder
@@ -27,7 +27,7 @@ from sources.sequencer import Outcome, Sequencer
 from sources.venues.binance_futures import decoder, sequencer
 from sources.venues.binance_futures.config import BinanceFuturesConfig
 from sources.venues.binance_futures.instruments import instruments
-from sources.venues.binance_futures.protocol import BinanceDialect
+from sources.venues.binance_futures.protocol import BinanceProtocol
 from sources.venues.binance_futures.snapshot_refresh import KnownRange, Refresh
 
 _HELD = 600  # deltas that wait for a snapshot: one minute; a snapshot is never that late, and joins the newest
@@ -45,10 +45,10 @@ class StaleSnapshot(Exception):
     """A snapshot is older than the messages that wait for it."""
 
 
-class BinanceLane(Lane):
+class BinanceInstrumentState(InstrumentState):
     """An instrument with what its snapshots need."""
 
-    def __init__(self, instrument: Instrument, feed: Feed, book: Stream, trade: Stream, now: float) -> None:
+    def __init__(self, instrument: Instrument, feed: FeedHandler, book: Stream, trade: Stream, now: float) -> None:
         super().__init__(instrument, feed, book, trade, now)
         self.refresh = Refresh(feed)
         self.range = KnownRange()
@@ -75,7 +75,7 @@ class BinanceFuturesConnector(Connector):
     """`Connector` of Binance USD-M futures."""
 
     venue = "binance_futures"
-    dialect = BinanceDialect()
+    protocol = BinanceProtocol()
 
     def __init__(self, context: Context, share: int = 1) -> None:
         """``share``: how many workers share the exchange's limits, which count by address."""
@@ -86,7 +86,7 @@ class BinanceFuturesConnector(Connector):
         self._own = own
         time = asyncio.get_running_loop().time
         self._weight = snapshot_weight(own.snapshot_levels)
-        weight = Budget(max(own.weight_per_minute // share, self._weight), 60.0, time)
+        weight = RateLimiter(max(own.weight_per_minute // share, self._weight), 60.0, time)
         self.rest = Rest(
             self.venue,
             own.rest,
@@ -95,9 +95,9 @@ class BinanceFuturesConnector(Connector):
             context.telemetry,
             c.proxies.of(own.rest),
         )
-        connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
-        self._public = Pool(f"{own.public_ws}/stream", self.dialect, self, context, connects)
-        self._market = Pool(f"{own.market_ws}/stream", self.dialect, self, context, connects)
+        connects = RateLimiter(max(_CONNECTS // share, 1), 300.0, time)
+        self._public = ConnectionPool(f"{own.public_ws}/stream", self.protocol, self, context, connects)
+        self._market = ConnectionPool(f"{own.market_ws}/stream", self.protocol, self, context, connects)
         self.pools = [self._public, self._market]
 
     async def universe(self) -> list[Listing]:
@@ -117,15 +117,17 @@ class BinanceFuturesConnector(Connector):
         """The decoder of one connection."""
         return decoder.decoder(clock=clock)
 
-    def make_lane(self, instrument: Instrument, feed: Feed, book: Stream, trade: Stream) -> BinanceLane:
+    def make_lane(
+        self, instrument: Instrument, feed: FeedHandler, book: Stream, trade: Stream
+    ) -> BinanceInstrumentState:
         """State of a new instrument."""
-        return BinanceLane(instrument, feed, book, trade, self._time())
+        return BinanceInstrumentState(instrument, feed, book, trade, self._time())
 
     def stream_names(self, symbol: str) -> tuple[str, str]:
         """Names of an instrument's book and trade streams, in lower case."""
         return f"{symbol.lower()}@depth@100ms", f"{symbol.lower()}@aggTrade"
 
-    def pool(self, stream: Stream) -> Pool:
+    def pool(self, stream: Stream) -> ConnectionPool:
         """``/public`` for books, ``/market`` for trades."""
         return self._public if stream.kind == "book" else self._market
 
@@ -133,14 +135,14 @@ class BinanceFuturesConnector(Connector):
         """A diff follows the one whose number it names; any diff may be the first."""
         return before is None or message.previous == before.final
 
-    def movable(self, lane: Lane) -> bool:
+    def movable(self, lane: InstrumentState) -> bool:
         """Not while a snapshot is being placed in the old connection's chain."""
-        assert isinstance(lane, BinanceLane)
+        assert isinstance(lane, BinanceInstrumentState)
         return not lane.refresh.active
 
-    def apply(self, lane: Lane, message: BookMessage) -> Outcome:
+    def apply(self, lane: InstrumentState, message: BookMessage) -> Outcome:
         """Record a diff, and see where the market stands from time to time."""
-        assert isinstance(lane, BinanceLane)
+        assert isinstance(lane, BinanceInstrumentState)
         outcome = lane.refresh.delta(message)
         now = self._time()
         if outcome is Outcome.EMIT and now - lane.looked_at >= _LOOK:
@@ -150,31 +152,33 @@ class BinanceFuturesConnector(Connector):
                 self._run(lane, self._refresh)
         return outcome
 
-    def _asked(self, lane: Lane, stream: Stream) -> None:
+    def _asked(self, lane: InstrumentState, stream: Stream) -> None:
         """A stream of diffs is no request for a book."""
 
-    def note_lost(self, lane: Lane, reason: str) -> None:
+    def note_lost(self, lane: InstrumentState, reason: str) -> None:
         """What waits around a snapshot is of a chain that has ended."""
-        assert isinstance(lane, BinanceLane)
+        assert isinstance(lane, BinanceInstrumentState)
         if lane.refresh.holding and lane.task is not None:
             lane.task.cancel()
             lane.task = None
         lane.refresh.cancel()
         super().note_lost(lane, reason)
 
-    def resync(self, lane: Lane, waited: bool = False) -> None:
+    def resync(self, lane: InstrumentState, waited: bool = False) -> None:
         """Fetch a snapshot, once a diff is there for it to join and trades come as well."""
-        assert isinstance(lane, BinanceLane)
+        assert isinstance(lane, BinanceInstrumentState)
         now = self._time()
         if lane.task is None and self._due(lane) and lane.may_ask(now, waited):
             lane.ask(now)
             self._run(lane, self._fetch_until_joined)
 
-    def _due(self, lane: Lane) -> bool:
+    def _due(self, lane: InstrumentState) -> bool:
         sequencer = lane.feed.sequencer
         return not sequencer.synced and sequencer.held > 0 and lane.trade.ready and not lane.overflowed
 
-    def _run(self, lane: BinanceLane, job: Callable[[BinanceLane], Coroutine[Any, Any, None]]) -> None:
+    def _run(
+        self, lane: BinanceInstrumentState, job: Callable[[BinanceInstrumentState], Coroutine[Any, Any, None]]
+    ) -> None:
         async def run() -> None:
             try:
                 await job(lane)
@@ -184,7 +188,7 @@ class BinanceFuturesConnector(Connector):
 
         lane.task = self.context.spawn(run())
 
-    async def _fetch_until_joined(self, lane: BinanceLane) -> None:
+    async def _fetch_until_joined(self, lane: BinanceInstrumentState) -> None:
         """Fetch snapshots until one joins the diffs that wait."""
         c = self.config
         async for attempt in stamina.retry_context(
@@ -206,7 +210,7 @@ class BinanceFuturesConnector(Connector):
                     self._widen(lane, snapshot)
                     self.note_synced(lane)
 
-    async def _refresh(self, lane: BinanceLane) -> None:
+    async def _refresh(self, lane: BinanceInstrumentState) -> None:
         """Fetch one snapshot of a known book and place it in its chain; given up when it does not come in time."""
         lane.refreshed_at = self._time()
         await self.rest.reserve(self._weight, _LATER)
@@ -232,11 +236,11 @@ class BinanceFuturesConnector(Connector):
                 self._widen(lane, snapshot)
                 self.telemetry.refreshed(lane.instrument, self._time() - begin)
 
-    def _widen(self, lane: BinanceLane, snapshot: BookMessage) -> None:
+    def _widen(self, lane: BinanceInstrumentState, snapshot: BookMessage) -> None:
         lane.range.widen(snapshot.levels, self._own.snapshot_levels)
         lane.refreshed_at = self._time()
 
-    async def _fetch(self, lane: BinanceLane) -> BookMessage:
+    async def _fetch(self, lane: BinanceInstrumentState) -> BookMessage:
         """One snapshot.
 
         Raises:

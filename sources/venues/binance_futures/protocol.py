@@ -32,8 +32,8 @@ class _Reply(msgspec.Struct):
 _replies = msgspec.json.Decoder(_Reply)
 
 
-class BinanceDialect:
-    """`sources.live.protocol.Dialect` of Binance USD-M futures."""
+class BinanceProtocol:
+    """`sources.live.protocol.VenueProtocol` of Binance USD-M futures."""
 
     venue = "binance_futures"
     data_prefix = b'{"stream":"'

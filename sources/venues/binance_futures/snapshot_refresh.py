@@ -10,7 +10,7 @@ from collections import deque
 
 import numpy as np
 
-from sources.feed_handler import Feed
+from sources.feed_handler import FeedHandler
 from sources.messages import BookMessage
 from sources.sequencer import AHEAD_NS, Outcome
 from sources.tape.batch import SNAPSHOT
@@ -53,7 +53,7 @@ class Refresh:
     lets them go around it, `cancel` without it.
     """
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: FeedHandler) -> None:
         self._feed = feed
         self._held: deque[BookMessage] | None = None
         self._snapshot: BookMessage | None = None  # beyond the newest delta so far

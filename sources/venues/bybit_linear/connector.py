@@ -8,14 +8,14 @@ import asyncio
 from collections.abc import Sequence
 
 from sources.clock import ClockBound
-from sources.live.connection_pool import Pool
+from sources.live.connection_pool import ConnectionPool
 from sources.live.connector import Connector
 from sources.live.context import Context
-from sources.live.instrument_state import Lane, Stream
+from sources.live.instrument_state import InstrumentState, Stream
 from sources.live.instruments import Listing
-from sources.live.rate_limiter import Budget
+from sources.live.rate_limiter import RateLimiter
 from sources.live.rest import Rest
-from sources.live.websocket import Socket
+from sources.live.websocket import Websocket
 from sources.live.words import Unknown
 from sources.messages import BookMessage, Decoder
 from sources.sequencer import Sequencer
@@ -23,7 +23,7 @@ from sources.tape.batch import SNAPSHOT
 from sources.venues.bybit_linear import decoder, sequencer
 from sources.venues.bybit_linear.config import BybitLinearConfig
 from sources.venues.bybit_linear.instruments import instruments
-from sources.venues.bybit_linear.protocol import BybitDialect
+from sources.venues.bybit_linear.protocol import BybitProtocol
 
 _CONNECTS = 250  # in 5 minutes, half of what the exchange allows
 _REQUESTS = 300  # in 5 seconds, half of what the exchange allows; then it answers 403 for ten minutes
@@ -33,7 +33,7 @@ class BybitLinearConnector(Connector):
     """`Connector` of Bybit V5 linear."""
 
     venue = "bybit_linear"
-    dialect = BybitDialect()
+    protocol = BybitProtocol()
 
     def __init__(self, context: Context, share: int = 1) -> None:
         """``share``: how many workers share the exchange's limits, which count by address."""
@@ -43,7 +43,7 @@ class BybitLinearConnector(Connector):
         own: BybitLinearConfig = c.venues[self.venue].config
         self._own = own
         time = asyncio.get_running_loop().time
-        requests = Budget(max(_REQUESTS // share, 1), 5.0, time)
+        requests = RateLimiter(max(_REQUESTS // share, 1), 5.0, time)
         self.rest = Rest(
             self.venue,
             own.rest,
@@ -52,8 +52,8 @@ class BybitLinearConnector(Connector):
             context.telemetry,
             c.proxies.of(own.rest),
         )
-        connects = Budget(max(_CONNECTS // share, 1), 300.0, time)
-        self._pool = Pool(own.ws, self.dialect, self, context, connects)
+        connects = RateLimiter(max(_CONNECTS // share, 1), 300.0, time)
+        self._pool = ConnectionPool(own.ws, self.protocol, self, context, connects)
         self.pools = [self._pool]
 
     async def universe(self) -> list[Listing]:
@@ -78,7 +78,7 @@ class BybitLinearConnector(Connector):
         """Names of an instrument's book and trade topics."""
         return f"orderbook.{self._own.depth}.{symbol}", f"publicTrade.{symbol}"
 
-    def pool(self, stream: Stream) -> Pool:
+    def pool(self, stream: Stream) -> ConnectionPool:
         """Everything is found at one address."""
         return self._pool
 
@@ -88,14 +88,14 @@ class BybitLinearConnector(Connector):
             return before is None or message.final >= before.final
         return before is not None and message.final == before.final + 1
 
-    def subscribed(self, socket: Socket, streams: Sequence[str]) -> None:
+    def subscribed(self, socket: Websocket, streams: Sequence[str]) -> None:
         """The snapshot is due from now on."""
         for name in streams:
             if name in self._streams and self._streams[name][1].kind == "book":
                 self._streams[name][0].asked_at = self._time()
         super().subscribed(socket, streams)
 
-    def resync(self, lane: Lane, waited: bool = False) -> None:
+    def resync(self, lane: InstrumentState, waited: bool = False) -> None:
         """Subscribe to the book again, unless that has just been done; after the trades, so that none are missing
         behind the snapshot."""
         if lane.feed.sequencer.synced or lane.overflowed or not (lane.trade.ready and lane.book.ready):

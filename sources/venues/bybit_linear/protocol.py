@@ -25,8 +25,8 @@ class _Reply(msgspec.Struct):
 _replies = msgspec.json.Decoder(_Reply)
 
 
-class BybitDialect:
-    """`sources.live.protocol.Dialect` of Bybit V5 linear."""
+class BybitProtocol:
+    """`sources.live.protocol.VenueProtocol` of Bybit V5 linear."""
 
     venue = "bybit_linear"
     data_prefix = b'{"topic":"'
