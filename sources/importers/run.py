@@ -67,10 +67,6 @@ class ImportRun:
         messages = self._decoder.decode(frames)
         if not self.stats.hint:
             self._look_elsewhere(frames, messages)
-        if self._symbol is not None:
-            for message in messages:
-                if isinstance(message, BookMessage) and message.symbol != self._symbol:
-                    self.rivals.add(message)
         self.apply(messages, where)
 
     @contextmanager
@@ -186,6 +182,8 @@ class ImportRun:
             self.met[message.symbol] += 1
             if feed is None:
                 self.stats.ignored["other symbols"] += 1
+                if isinstance(message, BookMessage):  # in its turn: what comes later tells nothing of what is applied
+                    self.rivals.add(message)
             elif label := self._take(feed, message):
                 self._repeated[message.symbol] += 1
                 self.stats.ignored[label] += 1

@@ -76,6 +76,8 @@ PIECES = st.sampled_from([b'"', b",", b":", b"{", b"}", b"[", b"]", b" ", b"0", 
                           b'"T":1,', b'"b":[],', b"\n", b"\r", b"\xff", b"\x00", b"99999999999999999999"])  # fmt: skip
 
 
+@example([(0.9453125, 0, b",")])  # a later diff names another symbol
+@example([(0.59375, 0, b",")])
 @example([(0.9609375, 3, b"0")])  # a diff that follows, up to an older number
 @example([(0.578125, 0, b"0"), (0.578125, 0, b"0")])  # `T` of a futures diff becomes one of microseconds
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 3), PIECES), max_size=4))
