@@ -291,7 +291,7 @@ def run_live(options: dict[str, Any]) -> None:
     pin(options["core"])
     probe = Probe(options.get("exact", False))
     # Resolved when the flow is put together, so the run itself is the one that users have.
-    live_flow.LiveTelemetry = lambda: probe  # type: ignore[misc,assignment]
+    live_flow.LiveTelemetry = lambda **_: probe  # type: ignore[misc,assignment]
     live_flow.count_tape = probe.tape_rows
     live_flow.count_features = probe.feature_rows
     live_flow.live_config = other_config(
