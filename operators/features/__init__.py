@@ -59,10 +59,13 @@ def parameters(config: FeatureConfig) -> Parameters:
 
 def states(config: FeatureConfig) -> States:
     """The states before the first row of a tape."""
-    return States(*(module.state(config) for module in _WITH_STATE))
-
-
-_WITH_STATE: tuple[Any, ...] = (order_flow, trades, fractional_difference, fractal_dimension, volatility)
+    return States(
+        order_flow=order_flow.state(config),
+        trades=trades.state(config),
+        fractional_difference=fractional_difference.state(config),
+        fractal_dimension=fractal_dimension.state(config),
+        volatility=volatility.state(config),
+    )
 
 
 @kernel

@@ -5,6 +5,7 @@ are in `operators.ffd`.
 """
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -50,8 +51,9 @@ class Weights(NamedTuple):
     volume: Float64s  # (K,)
 
 
+@lru_cache(maxsize=64)  # of many instruments; they take about a millisecond to make
 def weights(config: FeatureConfig) -> Weights:
-    """The weights of both orders."""
+    """The weights of both orders; not to be written to."""
     return Weights(*(ffd_weights(d, config.ffd_threshold)[::-1].copy() for d in (config.price_d, config.volume_d)))
 
 
