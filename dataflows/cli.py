@@ -12,7 +12,7 @@ from dataflows.reports.terminal import UNKNOWN_SIGNS, literal, output_error, rea
 from dataflows.runtime.exit_codes import exit_code, say
 from sources.errors import TickwaxError
 
-# Typer brings a Click of its own, of which it exports this class alone.
+# Typer has its own copy of Click and exports only BadParameter, whose base this is.
 UsageError: Any = typer.BadParameter.__base__
 
 

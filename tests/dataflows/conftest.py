@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
+from simulator.config import SimulatorConfig
+from simulator.thread import SimulatorThread, simulator_thread
 from sources.instrument import Instrument
 from tests.disks import shim, shim_library  # noqa: F401
 
@@ -25,6 +28,13 @@ def synthetic_tape_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("synthetic") / "tape"
     write_synthetic_tape(root, INSTRUMENTS, 10 * SECOND, 7, start_ns=MIDNIGHT - 4 * SECOND)
     return root
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[SimulatorThread]:
+    """Simulated exchanges with one instrument, BTCUSDT of Binance."""
+    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS[:1])), time.time_ns) as running:
+        yield running
 
 
 def environment(settings: dict[str, object]) -> dict[str, str]:

@@ -5,13 +5,12 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from simulator.config import SimulatorConfig
-from simulator.thread import SimulatorThread, simulator_thread
+from simulator.thread import SimulatorThread
 from sinks.lock import DataSetLock
 from sources.instrument import Instrument
 from sources.tape.batch import concat
@@ -25,12 +24,6 @@ VERB = ("-c", "from dataflows.cli import main; main()")
 BTC = Instrument("binance_futures", "BTCUSDT")
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[SimulatorThread]:
-    with simulator_thread(SimulatorConfig(instruments=(BTC,)), time.time_ns) as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dataflows.health import main
-from simulator.config import SimulatorConfig
-from simulator.thread import SimulatorThread, simulator_thread
+from simulator.thread import SimulatorThread
 from sources.instrument import Instrument
 from sources.tape.batch import concat
 from sources.tape.reader import TapeReader
@@ -23,12 +22,6 @@ VERB = ("-c", "from dataflows.cli import main; main()")
 BTC = Instrument("binance_futures", "BTCUSDT")
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[SimulatorThread]:
-    with simulator_thread(SimulatorConfig(instruments=(BTC,)), time.time_ns) as running:
-        yield running
 
 
 class Run:
