@@ -1,10 +1,10 @@
 """The venues that can be connected to: how each is, and its own configuration."""
 
 from sources.live.config import LiveVenue
+from sources.venues.binance_futures.adapter import BinanceFuturesConnector
 from sources.venues.binance_futures.config import BinanceFuturesConfig
-from sources.venues.binance_futures.connector import BinanceFuturesConnector
+from sources.venues.bybit_linear.adapter import BybitLinearConnector
 from sources.venues.bybit_linear.config import BybitLinearConfig
-from sources.venues.bybit_linear.connector import BybitLinearConnector
 
 
 def live_venues(

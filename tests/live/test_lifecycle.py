@@ -13,7 +13,7 @@ from sources.live.collector import Collector
 from sources.live.telemetry import Telemetry
 from sources.tape.batch import DELTA, RESET, SNAPSHOT
 from sources.tape.builder import TapeTail
-from sources.venues.binance_futures.connector import BinanceFuturesConnector
+from sources.venues.binance_futures.adapter import BinanceFuturesConnector
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
 
@@ -97,8 +97,8 @@ def test_the_exchange_ends_the_old_connection_during_the_hand_over(sim: Simulato
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at the market at once, and finds that it has moved far."""
-    monkeypatch.setattr("sources.venues.binance_futures.connector._LOOK", 0.0)
-    monkeypatch.setattr("sources.venues.binance_futures.snapshot_refresh._ROOM", 0.02)
+    monkeypatch.setattr("sources.venues.binance_futures.adapter._LOOK", 0.0)
+    monkeypatch.setattr("sources.live.snapshot_refresh._ROOM", 0.02)
 
 
 @pytest.mark.usefixtures("narrow")

@@ -8,15 +8,15 @@ import pytest
 
 from sources.live.protocol import Answer, Operation
 from sources.live.rate_limiter import RateLimiter
+from sources.live.snapshot_refresh import KnownRange
 from sources.live.staleness import Staleness
 from sources.live.websocket import Websocket
 from sources.messages import BookMessage, TradeMessage
 from sources.tape.batch import DELTA, SNAPSHOT
 from sources.tape.builder import NO_LEVELS, Levels
-from sources.venues.binance_futures.connector import snapshot_weight
+from sources.venues.binance_futures.adapter import snapshot_weight
 from sources.venues.binance_futures.protocol import BinanceProtocol
 from sources.venues.binance_futures.sequencer import sequencer as futures
-from sources.venues.binance_futures.snapshot_refresh import KnownRange
 from sources.venues.bybit_linear.protocol import BybitProtocol
 from sources.venues.bybit_linear.sequencer import sequencer as bybit
 

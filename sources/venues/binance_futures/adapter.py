@@ -21,6 +21,7 @@ from sources.live.instrument_state import InstrumentState, Stream
 from sources.live.instruments import Listing
 from sources.live.rate_limiter import RateLimiter
 from sources.live.rest import Rest, RestError
+from sources.live.snapshot_refresh import KnownRange, Refresh
 from sources.live.words import Unknown
 from sources.messages import BadFrame, BookMessage, Decoder
 from sources.sequencer import Outcome, Sequencer
@@ -28,7 +29,6 @@ from sources.venues.binance_futures import decoder, sequencer
 from sources.venues.binance_futures.config import BinanceFuturesConfig
 from sources.venues.binance_futures.instruments import instruments
 from sources.venues.binance_futures.protocol import BinanceProtocol
-from sources.venues.binance_futures.snapshot_refresh import KnownRange, Refresh
 
 _HELD = 600  # deltas that wait for a snapshot: one minute; a snapshot is never that late, and joins the newest
 _CONNECTS = 150  # in 5 minutes, half of what the exchange is said to allow
