@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -32,6 +32,7 @@ PrintPrice = Size  # a print that is not from the book may have price 0; it is d
 class BookMessage(msgspec.Struct, gc=False):
     """A snapshot or a delta of one book, with the numbers that its venue's sequence rule reads."""
 
+    stream_kind: ClassVar[str] = "book"
     symbol: str
     kind: int  # events.SNAPSHOT or events.DELTA
     exchange_ts: int  # ns
@@ -47,6 +48,7 @@ class BookMessage(msgspec.Struct, gc=False):
 class TradeMessage(msgspec.Struct, gc=False):
     """One print; its number is part of the venue's count even if the print is not recorded."""
 
+    stream_kind: ClassVar[str] = "trade"
     symbol: str
     exchange_ts: int  # ns
     receive_ts: int  # ns

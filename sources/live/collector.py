@@ -1,4 +1,4 @@
-"""The live feeds of one worker: an event loop in a thread of its own, drained from outside without blocking."""
+"""The live connections of one worker: an event loop in a thread of its own, drained from outside without blocking."""
 
 import asyncio
 import contextlib
@@ -51,10 +51,10 @@ class Collector:
         self._config = config
         self._mine = mine
         self._share = share
-        self._outbox = RowBuffer(config.buffer_rows)
+        self._row_buffer = RowBuffer(config.buffer_rows)
         self._telemetry = telemetry
-        telemetry.buffer(lambda: self._outbox.rows)
-        self._context = Context(config, self._telemetry, clock, self._outbox, find_tail, self._fail)
+        telemetry.buffer(lambda: self._row_buffer.rows)
+        self._context = Context(config, self._telemetry, clock, self._row_buffer, find_tail, self._fail)
         self._connectors: list[Connector] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
@@ -84,8 +84,8 @@ class Collector:
         Raises:
             TickwaxError: the feeds have ended by an error; what came before it has been drained.
         """
-        self._telemetry.buffered(self._outbox.rows)
-        batches = self._outbox.drain()
+        self._telemetry.buffered(self._row_buffer.rows)
+        batches = self._row_buffer.drain()
         if not batches:
             self._raise()
         return batches
@@ -136,7 +136,9 @@ class Collector:
             return
         try:
             venues = dict.fromkeys(instrument.venue for instrument in self._wanted)
-            self._connectors = [self._config.venues[venue].connector(self._context, self._share) for venue in venues]
+            self._connectors = [
+                Connector(self._config.venues[venue].adapter(), self._context, self._share) for venue in venues
+            ]
             try:
                 await self._connect()
             except Exception as e:
@@ -165,7 +167,7 @@ class Collector:
         except TimeoutError:
             late = next(connector for connector in self._connectors if not connector.listed)
             raise TickwaxError(f"venues.{late.venue}.rest: {late.rest.last_error or _silent(late.rest.url)}") from None
-        if self._context.left_out and self._share == 1 and not any(c.lanes for c in self._connectors):
+        if self._context.left_out and self._share == 1 and not any(c.states for c in self._connectors):
             raise next(iter(self._context.left_out.values()))  # nothing is left that could be recorded
         await self._until_open(deadline)
 
@@ -188,7 +190,7 @@ class Collector:
                 wait_initial=c.backoff_initial, wait_max=c.backoff_max, wait_jitter=c.backoff_jitter,
             ):  # fmt: skip
                 with attempt:
-                    listed = await connector.universe()
+                    listed = await connector.instruments()
         except RestError as e:
             raise TickwaxError(f"venues.{connector.venue}.rest: {e}") from e
         check(wanted, listed)
@@ -233,13 +235,13 @@ class Collector:
     async def _look_again(self, connector: Connector) -> None:
         """Follow what has been listed since, and no more what has been delisted."""
         try:
-            listed = await connector.universe()
+            listed = await connector.instruments()
         except RestError as e:
             self._telemetry.refused(connector.venue, "universe", str(e))
             return
         wanted = [i for i in self._wanted if i.venue == connector.venue]
         now = {i for i in choose(wanted, listed) if self._mine(i)} - self._context.left_out.keys()
-        before = {lane.instrument for lane in connector.lanes.values()}
+        before = {state.instrument for state in connector.states.values()}
         for instrument in sorted(now - before):
             self._telemetry.listed(instrument)
         for instrument in sorted(before - now):

@@ -10,8 +10,12 @@ from sources.live.proxies import Proxies
 class LiveVenue(NamedTuple):
     """A venue that can be connected to."""
 
-    connector: Callable[[Any, int], Any]  # makes a `Connector` of a `Context`, and of how many workers share the limits
+    make: Callable[[Any], Any]  # its `sources.live.adapter.VenueAdapter`, of its configuration
     config: Any  # the venue's own addresses and limits
+
+    def adapter(self) -> Any:
+        """A `sources.live.adapter.VenueAdapter`, for one connector."""
+        return self.make(self.config)
 
 
 @dataclass(frozen=True)

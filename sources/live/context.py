@@ -20,19 +20,19 @@ class Context:
         config: LiveConfig,
         telemetry: Telemetry,
         clock: Callable[[], int],
-        outbox: RowBuffer,
+        row_buffer: RowBuffer,
         find_tail: Callable[[Instrument], TapeTail],
         fail: Callable[[BaseException], None],
     ) -> None:
         """Args:
         clock: the time, in nanoseconds since the epoch.
         find_tail: what an instrument's rows are appended to.
-        fail: told of an error that ends the run.
+        fail: called with the error that ends the run.
         """
         self.config = config
         self.telemetry = telemetry
         self.clock = clock
-        self.outbox = outbox
+        self.row_buffer = row_buffer
         self._find_tail = find_tail
         self.left_out: dict[Instrument, TickwaxError] = {}  # instruments that are not followed, and why
         self.fail = fail

@@ -1,54 +1,34 @@
-"""One instrument's way from its streams to its tape, whatever the connections do meanwhile."""
+"""State of one instrument on its way from streams to tape, whatever the connections do meanwhile."""
 
 import math
-from collections import deque
+from collections.abc import Mapping
 
 from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
-from sources.live.staleness import Staleness
-from sources.live.websocket import Websocket
-from sources.messages import BookMessage, Message, TradeMessage
+from sources.live.resync import Resync
+from sources.live.stream import Stream
 from sources.trade_deduplicator import TradeDeduplicator
 
-HELD_LIMIT = 4096  # messages of a new connection that wait for the hand-over
 _FREE_ATTEMPTS = 2
 _ANSWER_PATIENCE = 1.0  # seconds that a snapshot may take
 _MAX_PATIENCE = 300.0
 _STEADY = 10.0  # seconds after which a known book has proved itself
 
 
-class Stream:
-    """One stream of an instrument: which connection it is read from, and which one is about to take over."""
-
-    def __init__(self, kind: str, name: str, patience: float) -> None:
-        self.kind = kind  # "book" or "trade"
-        self.name = name
-        self.source: Websocket | None = None
-        self.successor: Websocket | None = None
-        self.held: deque[Message] = deque(maxlen=HELD_LIMIT)  # of the successor
-        self.silence = Staleness(patience)
-
-    @property
-    def ready(self) -> bool:
-        """Whether the exchange has acknowledged the stream on the connection that it is read from."""
-        return self.source is not None and self.name in self.source.subscribed
-
-    def promote(self) -> list[Message]:
-        """Read from the successor from now on; gives what it has said so far."""
-        self.source, self.successor = self.successor, None
-        held = list(self.held)
-        self.held.clear()
-        return held
-
-
 class InstrumentState:
-    """State of one instrument; `connector.Connector` moves it."""
+    """State of one instrument; a `connector.Connector` changes it."""
 
-    def __init__(self, instrument: Instrument, feed: FeedHandler, book: Stream, trade: Stream, now: float) -> None:
+    resync: Resync  # how its book becomes known again; set by the connector, since a policy needs the state
+
+    def __init__(self, instrument: Instrument, handler: FeedHandler, streams: Mapping[str, Stream], now: float) -> None:
+        """Args:
+        handler: checks and records its messages.
+        streams: by kind, in order of subscription.
+        now: seconds on the loop's clock.
+        """
         self.instrument = instrument
-        self.feed = feed
-        self.book = book
-        self.trade = trade
+        self.handler = handler
+        self.streams = streams
         self.trades = TradeDeduplicator()
         self.lost_at: float | None = now  # when the book became unknown; None while it is known
         self.synced_at = now  # when it became known; `lost_at` and `note_lost` tell whether it is
@@ -57,6 +37,21 @@ class InstrumentState:
         self.attempts = 0  # how often, since it was last known for a while
         self.answered = True  # the book has been known since it was asked for
         self.overflowed = False
+
+    @property
+    def book(self) -> Stream:
+        """The stream of its book."""
+        return self.streams["book"]
+
+    @property
+    def trade(self) -> Stream:
+        """The stream of its trades."""
+        return self.streams["trade"]
+
+    @property
+    def book_known(self) -> bool:
+        """Whether the sequence rule holds the book for known."""
+        return self.handler.sequencer.synced
 
     def ask(self, now: float) -> None:
         """The book is asked for."""
@@ -91,15 +86,3 @@ class InstrumentState:
             self.attempts = 0
         self.lost_at = now
         return True
-
-    def cancel(self) -> None:
-        """Stop what the venue does for this instrument alone; by default nothing."""
-
-    @property
-    def streams(self) -> tuple[Stream, Stream]:
-        """Trades first: a subscription in this order has them before the book's first snapshot."""
-        return self.trade, self.book
-
-    def stream(self, message: BookMessage | TradeMessage) -> Stream:
-        """The stream that a message belongs to."""
-        return self.trade if isinstance(message, TradeMessage) else self.book

@@ -16,8 +16,8 @@ async def list_venue(venue: str, config: LiveConfig, telemetry: Telemetry) -> li
         RestError: the venue does not answer, or not as it should.
     """
     context = Context(config, telemetry, lambda: 0, RowBuffer(1), lambda _: TapeTail(), lambda _: None)
-    connector: Connector = config.venues[venue].connector(context, 1)
+    connector = Connector(config.venues[venue].adapter(), context)
     try:
-        return await connector.universe()
+        return await connector.instruments()
     finally:
         await connector.close()

@@ -1,7 +1,6 @@
 """From messages of an instrument to its tape: what is recorded, and what a loss of continuity costs."""
 
 import asyncio
-from abc import ABC, abstractmethod
 
 from sources.live.context import Context
 from sources.live.instrument_state import InstrumentState
@@ -10,82 +9,80 @@ from sources.sequencer import Outcome
 from sources.tape.batch import SNAPSHOT
 
 
-class Recorder(ABC):
-    """Records the messages of lanes; the caller of its methods holds the outbox's lock."""
+class Recorder:
+    """Records the messages of instruments; the caller of its methods holds the row buffer's lock."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.telemetry = context.telemetry
-        self.config = context.config
+        self._telemetry = context.telemetry
         self._time = asyncio.get_running_loop().time
 
-    @abstractmethod
-    def resync(self, lane: InstrumentState, waited: bool = False) -> None:
-        """See to it that an unknown book becomes known; called whenever that may have become possible."""
-
-    def apply(self, lane: InstrumentState, message: BookMessage) -> Outcome:
-        """Record a book message."""
-        return lane.feed.book(message)
-
-    def record(self, lane: InstrumentState, message: BookMessage | TradeMessage) -> None:
+    def record(self, state: InstrumentState, message: BookMessage | TradeMessage) -> None:
         """Record a message of the connection that its stream is read from."""
-        if lane.overflowed:
+        if state.overflowed:
             return
-        if self.context.outbox.full:
-            lane.overflowed = True
-            self.telemetry.overflowed(lane.instrument)
-            self.lose(lane, message.receive_ts, "buffer overflow")
+        if self.context.row_buffer.full:
+            state.overflowed = True
+            self._telemetry.overflowed(state.instrument)
+            self.lose(state, message.receive_ts, "buffer overflow")
             return
         if isinstance(message, TradeMessage):
-            verdict = lane.trades.judge(message)
-            if verdict.repeated:
-                self.telemetry.repeated(lane.instrument)
-                return
-            if verdict.loss:
-                self.telemetry.gap(lane.instrument, "trade")
-                # The reset of an unknown book tells of them; one whose snapshot came before this print does not.
-                if lane.feed.sequencer.synced:
-                    self.lose(lane, message.receive_ts, verdict.loss)
-            if message.off_book:
-                self.telemetry.off_book(lane.instrument, message.off_book)
-                return
-            lane.feed.trade(message)
-            self.recorded(lane, 1)
+            self._record_trade(state, message)
+        else:
+            self._record_book(state, message)
+
+    def lose(self, state: InstrumentState, receive_ts: int, reason: str) -> None:
+        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known."""
+        state.handler.lost(receive_ts)
+        self.recorded(state, 1)
+        self.note_lost(state, reason)
+
+    def note_lost(self, state: InstrumentState, reason: str) -> None:
+        """Tell of a loss, once until the book is known again."""
+        state.resync.lost()
+        if state.lose(self._time()):
+            self._telemetry.lost(state.instrument, reason)
+
+    def note_synced(self, state: InstrumentState) -> None:
+        """Tell that the book is known."""
+        if state.lost_at is not None:
+            now = self._time()
+            self._telemetry.synced(state.instrument, now - state.lost_at, not state.was_synced)
+            state.know(now)
+
+    def recorded(self, state: InstrumentState, rows: int) -> None:
+        """About ``rows`` rows wait to be drained."""
+        self.context.row_buffer.add(state.instrument, state.handler, rows)
+
+    def _record_trade(self, state: InstrumentState, message: TradeMessage) -> None:
+        verdict = state.trades.judge(message)
+        if verdict.repeated:
+            self._telemetry.repeated(state.instrument)
             return
-        was_known = lane.feed.sequencer.synced
-        gaps = lane.feed.sequencer.gaps
-        outcome = self.apply(lane, message)
-        self.recorded(lane, len(message.levels.price))
+        if verdict.loss:
+            self._telemetry.gap(state.instrument, "trade")
+            # The reset of an unknown book tells of them; one whose snapshot came before this print does not.
+            if state.book_known:
+                self.lose(state, message.receive_ts, verdict.loss)
+        if message.off_book:
+            self._telemetry.off_book(state.instrument, message.off_book)
+            return
+        state.handler.trade(message)
+        self.recorded(state, 1)
+
+    def _record_book(self, state: InstrumentState, message: BookMessage) -> None:
+        was_known = state.book_known
+        gaps = state.handler.sequencer.gaps
+        outcome = state.resync.apply(message)
+        self.recorded(state, len(message.levels.price))
         if outcome is Outcome.GAP and was_known:
             if message.kind != SNAPSHOT:
-                self.telemetry.gap(lane.instrument, "book")
-            self.note_lost(lane, "gap")
+                self._telemetry.gap(state.instrument, "book")
+            self.note_lost(state, "gap")
         elif outcome is Outcome.EMIT:
-            if was_known and lane.feed.sequencer.gaps > gaps:  # a snapshot behind a hole
-                self.telemetry.gap(lane.instrument, "book")
-                self.note_lost(lane, "gap")
-            self.note_synced(lane)
+            if was_known and state.handler.sequencer.gaps > gaps:  # a snapshot behind a hole
+                self._telemetry.gap(state.instrument, "book")
+                self.note_lost(state, "gap")
+            self.note_synced(state)
         if outcome is not Outcome.EMIT:
-            self.resync(lane)
-
-    def lose(self, lane: InstrumentState, receive_ts: int, reason: str) -> None:
-        """Continuity is lost, of book or trades; a ``reset`` is recorded if the book was known."""
-        lane.feed.lost(receive_ts)
-        self.recorded(lane, 1)
-        self.note_lost(lane, reason)
-
-    def note_lost(self, lane: InstrumentState, reason: str) -> None:
-        """Tell of a loss, once until the book is known again."""
-        if lane.lose(self._time()):
-            self.telemetry.lost(lane.instrument, reason)
-
-    def note_synced(self, lane: InstrumentState) -> None:
-        """Tell that the book is known."""
-        if lane.lost_at is not None:
-            now = self._time()
-            self.telemetry.synced(lane.instrument, now - lane.lost_at, not lane.was_synced)
-            lane.know(now)
-
-    def recorded(self, lane: InstrumentState, rows: int) -> None:
-        """About ``rows`` rows wait to be drained."""
-        self.context.outbox.add(lane.instrument, lane.feed, rows)
+            state.resync.request()

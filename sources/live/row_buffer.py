@@ -38,16 +38,16 @@ class RowBuffer:
         """Whether there is so much room that instruments which overflowed may begin anew."""
         return self._rows <= self._limit // 2
 
-    def add(self, instrument: Instrument, feed: FeedHandler, rows: int) -> None:
-        """``feed`` has recorded a message of about ``rows`` rows; the caller holds the lock."""
+    def add(self, instrument: Instrument, handler: FeedHandler, rows: int) -> None:
+        """``handler`` has recorded a message of about ``rows`` rows; the caller holds the lock."""
         self._rows += rows
-        self._waiting[instrument] = feed
+        self._waiting[instrument] = handler
 
     def drain(self) -> list[InstrumentBatch]:
         """Everything that waits, one batch an instrument."""
         with self.lock:
             instruments = list(self._waiting)
-            collected = [feed.builder.cut() for feed in self._waiting.values()]
+            collected = [handler.builder.cut() for handler in self._waiting.values()]
             self._waiting.clear()
             self._rows = 0
         made = zip(instruments, batches(collected), strict=True)

@@ -53,8 +53,8 @@ class Refresh:
     lets them go around it, `cancel` without it.
     """
 
-    def __init__(self, feed: FeedHandler) -> None:
-        self._feed = feed
+    def __init__(self, handler: FeedHandler) -> None:
+        self._handler = handler
         self._held: deque[BookMessage] | None = None
         self._snapshot: BookMessage | None = None  # beyond the newest delta so far
 
@@ -83,11 +83,11 @@ class Refresh:
                 self._write()
             elif message.receive_ts - self._snapshot.receive_ts > AHEAD_NS:
                 self._snapshot = None  # the stream does not come to its number
-        return self._feed.book(message)
+        return self._handler.book(message)
 
     def place(self, snapshot: BookMessage) -> bool:
         """Let the deltas go around the snapshot; False when the book is already beyond it, so that they still wait."""
-        if snapshot.final < self._feed.builder.tail.book_sequence or len(snapshot.levels.price) == 0:
+        if snapshot.final < self._handler.builder.tail.book_sequence or len(snapshot.levels.price) == 0:
             return False
         assert snapshot.kind == SNAPSHOT
         self._snapshot = snapshot
@@ -106,5 +106,5 @@ class Refresh:
 
     def _write(self) -> None:
         snapshot, self._snapshot = self._snapshot, None
-        if snapshot is not None and self._feed.sequencer.synced:
-            self._feed.replace(snapshot)
+        if snapshot is not None and self._handler.sequencer.synced:
+            self._handler.replace(snapshot)

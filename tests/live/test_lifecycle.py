@@ -10,10 +10,10 @@ from simulator.thread import SimulatorThread, simulator_thread
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.collector import Collector
+from sources.live.snapshot_resync import SnapshotResync
 from sources.live.telemetry import Telemetry
 from sources.tape.batch import DELTA, RESET, SNAPSHOT
 from sources.tape.builder import TapeTail
-from sources.venues.binance_futures.adapter import BinanceFuturesConnector
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
 
@@ -97,7 +97,7 @@ def test_the_exchange_ends_the_old_connection_during_the_hand_over(sim: Simulato
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at the market at once, and finds that it has moved far."""
-    monkeypatch.setattr("sources.venues.binance_futures.adapter._LOOK", 0.0)
+    monkeypatch.setattr("sources.live.snapshot_resync._LOOK", 0.0)
     monkeypatch.setattr("sources.live.snapshot_refresh._ROOM", 0.02)
 
 
@@ -205,7 +205,7 @@ def test_an_error_of_our_own_ends_the_run(sim: SimulatorThread, monkeypatch: pyt
     def run() -> None:
         with Rig([BINANCE], config(sim.addresses)) as rig:
             rig.synced(BINANCE)
-            monkeypatch.setattr(BinanceFuturesConnector, "apply", broken)
+            monkeypatch.setattr(SnapshotResync, "apply", broken)
             rig.wait(2.0)
 
     with pytest.raises(RuntimeError, match="live feeds have ended") as e:

@@ -9,8 +9,9 @@ import pytest
 from simulator.thread import SimulatorThread
 from sources.decimals import parse_levels
 from sources.feed_handler import FeedHandler
-from sources.live.instrument_state import InstrumentState, Stream
+from sources.live.instrument_state import InstrumentState
 from sources.live.protocol import Operation
+from sources.live.stream import Stream
 from sources.live.websocket import Websocket
 from sources.messages import BookMessage
 from sources.sequencer import Outcome
@@ -22,11 +23,11 @@ from tests.live.rig import BINANCE, BYBIT, Rig, config
 
 
 class Minute:
-    """A lane whose book is lost again as soon as it may be asked for."""
+    """An instrument whose book is lost again as soon as it may be asked for."""
 
     def __init__(self, answered: bool) -> None:
         stream = Stream("book", "x", 1.0)
-        self.lane = InstrumentState(BYBIT, FeedHandler(bybit(), TapeBuilder()), stream, stream, 0.0)
+        self.state = InstrumentState(BYBIT, FeedHandler(bybit(), TapeBuilder()), {"book": stream, "trade": stream}, 0.0)
         self.asked: list[float] = []
         self._answered = answered
 
@@ -34,12 +35,12 @@ class Minute:
         """When the book was asked for."""
         for tick in range(int(seconds * 10)):
             now = tick / 10
-            self.lane.lose(now)
-            if self.lane.may_ask(now, waited=True):
-                self.lane.ask(now)
+            self.state.lose(now)
+            if self.state.may_ask(now, waited=True):
+                self.state.ask(now)
                 self.asked.append(now)
                 if self._answered:
-                    self.lane.know(now)
+                    self.state.know(now)
         return self.asked
 
 
@@ -55,10 +56,10 @@ def test_a_snapshot_that_is_good_does_not_restore_the_patience() -> None:
 def test_a_book_that_stayed_known_is_asked_for_at_once() -> None:
     minute = Minute(answered=True)
     minute.run(60.0)
-    lane = minute.lane
-    lane.know(100.0)
-    assert lane.lose(111.0)
-    assert lane.may_ask(111.0, waited=False)
+    state = minute.state
+    state.know(100.0)
+    assert state.lose(111.0)
+    assert state.may_ask(111.0, waited=False)
 
 
 LEVELS = parse_levels([msgspec.Raw(b'[["99","1"]]'), msgspec.Raw(b'[["101","1"]]')])[0]
@@ -69,55 +70,55 @@ def message(kind: int, final: int, receive_s: float = 0.0, previous: int = -1, f
     return BookMessage("X", kind, ts, ts, final if first is None else first, final, previous, LEVELS)
 
 
-def kinds(feed: FeedHandler) -> list[str]:
-    batch = feed.builder.take()
+def kinds(handler: FeedHandler) -> list[str]:
+    batch = handler.builder.take()
     assert batch is not None
     return [KINDS[k] for k in batch.kind[batch.last]]
 
 
 def test_a_snapshot_behind_a_hole_is_preceded_by_a_reset() -> None:
     """Two resubscriptions: what lay between the second one's end and its snapshot never came."""
-    feed = FeedHandler(bybit(), TapeBuilder())
+    handler = FeedHandler(bybit(), TapeBuilder())
     for m in (message(SNAPSHOT, 10), message(DELTA, 11), message(SNAPSHOT, 14), message(DELTA, 15)):
-        assert feed.book(m) is Outcome.EMIT
-    assert kinds(feed) == ["snapshot", "delta", "reset", "snapshot", "delta"]
-    assert feed.sequencer.gaps == 1
+        assert handler.book(m) is Outcome.EMIT
+    assert kinds(handler) == ["snapshot", "delta", "reset", "snapshot", "delta"]
+    assert handler.sequencer.gaps == 1
 
 
 @pytest.mark.parametrize("number", [11, 12, 7, 1])
 def test_a_snapshot_that_continues_or_begins_anew_is_no_hole(number: int) -> None:
-    feed = FeedHandler(bybit(), TapeBuilder())
+    handler = FeedHandler(bybit(), TapeBuilder())
     for m in (message(SNAPSHOT, 10), message(DELTA, 11), message(SNAPSHOT, number)):
-        feed.book(m)
-    assert kinds(feed) == ["snapshot", "delta", "snapshot"]
+        handler.book(m)
+    assert kinds(handler) == ["snapshot", "delta", "snapshot"]
 
 
 def test_snapshots_of_depth_1_need_not_follow_one_another() -> None:
-    feed = FeedHandler(bybit(numbered=False), TapeBuilder())
+    handler = FeedHandler(bybit(numbered=False), TapeBuilder())
     for number in (10, 14, 90):
-        feed.book(message(SNAPSHOT, number))
-    assert kinds(feed) == ["snapshot"] * 3
+        handler.book(message(SNAPSHOT, number))
+    assert kinds(handler) == ["snapshot"] * 3
 
 
 def test_a_snapshot_ahead_of_the_stream_is_lost_after_seconds() -> None:
     """Every delta would be stale for ever, and the book called known."""
-    feed = FeedHandler(futures(), TapeBuilder())
-    assert feed.book(message(DELTA, 10, 0.0, previous=9)) is Outcome.HOLD
-    assert feed.book(message(SNAPSHOT, 10**6, 0.1)) is Outcome.EMIT
-    outcomes = Counter(feed.book(message(DELTA, 10 + n, 0.1 + n * 0.1, previous=9 + n)) for n in range(1, 80))
+    handler = FeedHandler(futures(), TapeBuilder())
+    assert handler.book(message(DELTA, 10, 0.0, previous=9)) is Outcome.HOLD
+    assert handler.book(message(SNAPSHOT, 10**6, 0.1)) is Outcome.EMIT
+    outcomes = Counter(handler.book(message(DELTA, 10 + n, 0.1 + n * 0.1, previous=9 + n)) for n in range(1, 80))
     assert outcomes == {Outcome.DROP: 50, Outcome.GAP: 1, Outcome.HOLD: 28}
-    assert kinds(feed) == ["snapshot", "reset"]
-    assert not feed.sequencer.synced
-    assert feed.book(message(SNAPSHOT, 85, 8.2)) is Outcome.EMIT  # and is fetched again
-    assert feed.sequencer.synced
+    assert kinds(handler) == ["snapshot", "reset"]
+    assert not handler.sequencer.synced
+    assert handler.book(message(SNAPSHOT, 85, 8.2)) is Outcome.EMIT  # and is fetched again
+    assert handler.sequencer.synced
 
 
 def test_a_quiet_market_keeps_its_snapshot() -> None:
-    feed = FeedHandler(futures(), TapeBuilder())
-    feed.book(message(DELTA, 10, 0.0, previous=9))
-    feed.book(message(SNAPSHOT, 12, 0.1))
-    assert feed.book(message(DELTA, 11, 0.2, previous=10)) is Outcome.DROP
-    assert feed.book(message(DELTA, 15, 99.0, previous=11, first=12)) is Outcome.EMIT
+    handler = FeedHandler(futures(), TapeBuilder())
+    handler.book(message(DELTA, 10, 0.0, previous=9))
+    handler.book(message(SNAPSHOT, 12, 0.1))
+    assert handler.book(message(DELTA, 11, 0.2, previous=10)) is Outcome.DROP
+    assert handler.book(message(DELTA, 15, 99.0, previous=11, first=12)) is Outcome.EMIT
 
 
 @pytest.mark.slow

@@ -14,11 +14,13 @@ from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.context import Context
-from sources.live.instrument_state import InstrumentState, Stream
+from sources.live.instrument_state import InstrumentState
 from sources.live.listing import list_venue
 from sources.live.recorder import Recorder
 from sources.live.rest import RestError
+from sources.live.resubscription import Resubscription
 from sources.live.row_buffer import RowBuffer
+from sources.live.stream import Stream
 from sources.live.telemetry import Telemetry
 from sources.messages import TradeMessage
 from sources.tape.batch import SNAPSHOT, TRADE
@@ -172,22 +174,20 @@ def test_one_entry_that_cannot_be_read_costs_no_other() -> None:
     assert ("unknown", "bybit_linear", "status", {"Paused": 1}) in events
 
 
-class _Recorder(Recorder):
-    def resync(self, lane: InstrumentState, waited: bool = False) -> None: ...
-
-
 def test_a_dropped_print_is_no_hole_and_is_not_recorded_twice() -> None:
     async def body() -> tuple[Heard, list[int]]:
         heard = Heard()
         context = Context(LiveConfig({}), heard, time.time_ns, RowBuffer(1000), lambda _: TapeTail(), lambda _: None)
-        recorder = _Recorder(context)
-        feed = FeedHandler(sequencer.sequencer(), TapeBuilder())
-        lane = InstrumentState(BINANCE, feed, Stream("book", "b", 1.0), Stream("trade", "t", 1.0), 0.0)
+        recorder = Recorder(context)
+        handler = FeedHandler(sequencer.sequencer(), TapeBuilder())
+        streams = {"trade": Stream("trade", "t", 1.0), "book": Stream("book", "b", 1.0)}
+        state = InstrumentState(BINANCE, handler, streams, 0.0)
+        state.resync = Resubscription(state)
         # Size 0 in the middle, ADL at the end, and after a reconnect all of them again.
         for number, what in ((1, ""), (2, "print of size 0"), (3, ""), (4, "print X=ADL"), (2, "print of size 0"),
                              (4, "print X=ADL"), (5, "")):  # fmt: skip
-            recorder.record(lane, TradeMessage("BTCUSDT", 1, 1, number, 1, 1.0, 1.0, off_book=what))
-        batch = feed.builder.take()
+            recorder.record(state, TradeMessage("BTCUSDT", 1, 1, number, 1, 1.0, 1.0, off_book=what))
+        batch = handler.builder.take()
         assert batch is not None
         return heard, batch.sequence.tolist()
 
