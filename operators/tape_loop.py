@@ -37,7 +37,7 @@ from operators.state import (
     make_state,
     restart,
 )
-from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch, is_book
 
 # Why `run` came back.
 DONE, ROWS_FULL, BOOK_FULL, RING_FULL = 0, 1, 2, 3
@@ -152,7 +152,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
                     r += 1
             clock[NOW] = ts
 
-        end = i + 1 if kind == TRADE else message_end(batch, i)
+        end = message_end(batch, i) if is_book(kind) else i + 1
         if kind == DELTA and not clock[BOOK_KNOWN]:
             # Changes of levels that nobody knows make no book (contract, 2).
             clock[UNKNOWN_DELTAS] += end - i
@@ -161,18 +161,19 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             clock[RECEIVE] = batch.receive_ts[end - 1]
             i = end
             continue
-        complete = kind == TRADE or batch.last[end - 1]
+        complete = batch.last[end - 1] or not is_book(kind)
         if complete:
             if sampling == 0 and r == room:
                 return i, r, ROWS_FULL
             if not rolling_sum.has_room(state.rolling, shape, clock[NOW]):
                 return i, r, RING_FULL
 
-        if kind == TRADE:
-            trades.take_trade(
-                state.features.trades, p.common, clock[NOW], batch.side[i], batch.price[i], batch.size[i],
-                state.rolling, state.scratch,
-            )  # fmt: skip
+        if not is_book(kind):
+            if kind == TRADE:
+                trades.take_trade(
+                    state.features.trades, p.common, clock[NOW], batch.side[i], batch.price[i], batch.size[i],
+                    state.rolling, state.scratch,
+                )  # fmt: skip
             clock[OPEN_MESSAGE] = -1
             clock[ORDINAL] = batch.ordinal[i]
             clock[RECEIVE] = batch.receive_ts[i]

@@ -16,7 +16,7 @@ HELD_LIMIT = 4096  # messages of a new connection that wait for the hand-over
 class StreamKind(NamedTuple):
     """What the live path must know of one kind of stream."""
 
-    name: str  # as in `sources.tape.kinds.STREAMS`
+    name: str  # that of its messages: `sources.messages.BookMessage.stream_kind`
     patience: Callable[[LiveConfig], float]  # seconds of silence after which it is stale
 
 

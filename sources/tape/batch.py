@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sources.instrument import Instrument
+from sources.tape.bounds import in_kernels
 
 Int64s = npt.NDArray[np.int64]
 Int8s = npt.NDArray[np.int8]
@@ -15,6 +16,19 @@ Bools = npt.NDArray[np.bool_]
 # Codes of ``kind`` in memory; the tape's files hold the words.
 SNAPSHOT, DELTA, TRADE, RESET = 0, 1, 2, 3
 KINDS = ("snapshot", "delta", "trade", "reset")
+
+
+@in_kernels
+def is_book(kind: Any) -> Any:
+    """Whether rows of a kind tell of the book; rows of other kinds are a whole message each.
+
+    Args:
+        kind: a code or an array of codes.
+
+    >>> [word for code, word in enumerate(KINDS) if is_book(code)]
+    ['snapshot', 'delta', 'reset']
+    """
+    return (kind <= DELTA) | (kind == RESET)
 
 
 class TapeBatch(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sources.tape.batch import RESET, TRADE, Int64s, TapeBatch, tape_batch
+from sources.tape.batch import RESET, Int64s, TapeBatch, is_book, tape_batch
 from sources.tape.files import ALL, TapeFile
 
 _BEFORE = ("ordinal", "exchange_ts", "sequence", "kind")
@@ -41,7 +41,7 @@ class HolePart(TapeFile):
             for rows in file.backwards(_BEFORE):
                 if exchange_ts is None:
                     exchange_ts = int(rows.exchange_ts[-1])
-                book = np.flatnonzero(rows.kind != TRADE)
+                book = np.flatnonzero(is_book(rows.kind))
                 if len(book):
                     return exchange_ts, int(rows.sequence[book[-1]])
         return self.first_receive_ts if exchange_ts is None else exchange_ts, 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from sources.instrument import Instrument
-from sources.tape.batch import RESET, TRADE, TapeBatch
+from sources.tape.batch import RESET, TapeBatch, is_book
 from sources.tape.builder import TapeTail
 from sources.tape.journal_reader import TapeJournals
 from sources.tape.reader import tape_files
@@ -33,7 +33,7 @@ def find_tail(root: Path, instrument: Instrument, journals: TapeJournals | None 
                 tail.next_ordinal = int(rows.ordinal[-1]) + 1
                 tail.exchange_ts = int(rows.exchange_ts[-1])
                 tail.torn = not rows.last[-1]
-            book = np.flatnonzero(rows.kind != TRADE)
+            book = np.flatnonzero(is_book(rows.kind))
             if len(book):
                 tail.book_sequence = int(rows.sequence[book[-1]])
                 tail.book_known = bool(rows.kind[book[-1]] != RESET)

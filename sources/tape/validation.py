@@ -31,7 +31,7 @@ def first_fault(batch: TapeBatch, ordinal: int) -> tuple[int, int]:
         if not is_sequence(batch.sequence[i]):
             return i, SEQUENCE
         kind, side, price, size = batch.kind[i], batch.side[i], batch.price[i], batch.size[i]
-        if kind < SNAPSHOT or kind > RESET:
+        if kind < 0 or kind >= len(KINDS):
             return i, KIND
         if kind == RESET:
             if side != 0:
