@@ -91,4 +91,5 @@ def root(
     ] = False,
     config: Config = None,
 ) -> None:
+    """Take the flags that stand before the verb."""
     GIVEN.names, GIVEN.offered, GIVEN.config = {}, {}, config  # not those of an earlier command line in this process

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge
+from typing_extensions import override
 
 from sinks.kafka.telemetry import KafkaTelemetry
 from sources.live.log_limit import LogLimiter
@@ -25,26 +26,33 @@ class LiveKafkaTelemetry(KafkaTelemetry):
     def __init__(self) -> None:
         self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
 
+    @override
     def sent(self, topic: str, rows: int) -> None:
         ROWS.labels(topic, "sent").inc(rows)
 
+    @override
     def confirmed(self, topic: str, rows: int) -> None:
         ROWS.labels(topic, "confirmed").inc(rows)
 
+    @override
     def buffered(self, topic: str, size: int) -> None:
         BUFFERED.labels(topic).set(size)
 
+    @override
     def stalled(self, topic: str, seconds: float) -> None:
         STALLS.labels(topic).inc()
         self._log.warning("kafka does not confirm", topic=topic, seconds=round(seconds, 1))
 
+    @override
     def resumed(self, topic: str, seconds: float) -> None:
         self._log.info("kafka confirms again", topic=topic, seconds=round(seconds, 1))
 
+    @override
     def failed(self, topic: str, reason: str) -> None:
         FAILED.labels(topic).set(1)
         self._log.error("kafka given up", topic=topic, reason=reason)
 
+    @override
     def dropped(self, topic: str, rows: int) -> None:
         count_dropped(topic, rows)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+from typing_extensions import override
 
 from dataflows.reports.summary import clock_word, signed
 from dataflows.reports.terminal import literal
@@ -122,40 +123,50 @@ class LiveTelemetry(Telemetry):
             self._log.info(event, venue=venue, kind=kind)
         return kind
 
+    @override
     def frames(self, venue: str, stream: str, count: int, size: int) -> None:
         self.heard += count
         FRAMES.labels(venue, stream).inc(count)
         BYTES.labels(venue, stream).inc(size)
 
+    @override
     def waiting(self, venue: str, url: str, reason: str) -> None:
         self._log.warning("waiting", venue=venue, url=url, reason=reason)
 
+    @override
     def connected(self, venue: str, url: str, streams: int) -> None:
         self._say("connected", venue, url, write="info", venue=venue, url=url, streams=streams)
 
+    @override
     def disconnected(self, venue: str, url: str, reason: str) -> None:
         RECONNECTS.labels(venue).inc()
         self._say("disconnected", venue, url, venue=venue, url=url, reason=reason)
 
+    @override
     def handed_over(self, venue: str, url: str, forced: int) -> None:
         self._say("handed over", venue, url, write="info", venue=venue, url=url, forced=forced)
 
+    @override
     def refused(self, venue: str, what: str, reason: str) -> None:
         REFUSED.labels(venue).inc()
         self._say("refused", venue, what, venue=venue, what=what, reason=reason)
 
+    @override
     def throttled(self, venue: str, status: int, seconds: float) -> None:
         self._say("throttled", venue, venue=venue, status=status, seconds=seconds)
 
+    @override
     def gap(self, instrument: Instrument, stream: str) -> None:
         GAPS.labels(instrument.venue, stream).inc()
         self._say("gap", str(instrument), stream, instrument=str(instrument), stream=stream)
 
+    @override
     def lost(self, instrument: Instrument, reason: str) -> None:
         LOST.labels(instrument.venue).inc()
         KNOWN.labels(instrument.venue).dec()
         self._say("book lost", str(instrument), instrument=str(instrument), reason=reason)
 
+    @override
     def synced(self, instrument: Instrument, seconds: float, first: bool) -> None:
         KNOWN.labels(instrument.venue).inc()
         if not first:
@@ -163,27 +174,34 @@ class LiveTelemetry(Telemetry):
         name = str(instrument)
         self._say("book known", name, write="info", instrument=name, seconds=round(seconds, 3), first=first)
 
+    @override
     def refreshed(self, instrument: Instrument, seconds: float) -> None:
         name = str(instrument)
         self._say("book widened", name, write="info", instrument=name, seconds=round(seconds, 3))
 
+    @override
     def stale(self, instrument: Instrument, stream: str, seconds: float) -> None:
         STALE.labels(instrument.venue, stream).inc()
         name = str(instrument)
         self._say("stream silent", name, stream, instrument=name, stream=stream, seconds=round(seconds, 1))
 
+    @override
     def repeated(self, instrument: Instrument) -> None:
         REPEATED.labels(instrument.venue).inc()
 
+    @override
     def off_book(self, instrument: Instrument, what: str) -> None:
         OFF_BOOK.labels(instrument.venue, self._named("off-book prints dropped", instrument.venue, what)).inc()
 
+    @override
     def ignored(self, venue: str, what: str, count: int) -> None:
         IGNORED.labels(venue, self._named("frames ignored", venue, what)).inc(count)
 
+    @override
     def closing(self, venue: str, url: str) -> None:
         self._say("closing announced", venue, url, venue=venue, url=url)
 
+    @override
     def unknown(self, venue: str, field: str, counts: Mapping[str, int]) -> None:
         # Every worker has a list of its own.
         new = [word for word in counts if (field, venue, word) not in self._words]
@@ -195,21 +213,25 @@ class LiveTelemetry(Telemetry):
             LEFT_OUT.labels(venue, field).inc(sum(counts[word] for word in new))
             self._log.warning("unknown, left out", venue=venue, field=field, left_out=left_out)
 
+    @override
     def clock(self, venue: str, url: str, ahead_ns: int) -> None:
         word = clock_word(-ahead_ns)
         write = self._log.warning if word else self._log.info
         write("clock", venue=venue, url=url, latency=signed(-ahead_ns), **({"meaning": word} if word else {}))
 
+    @override
     def offsets(self, venue: str, ahead_ns: Sequence[int]) -> None:
         with self._lock:
             self.latencies[venue].add(-np.array(ahead_ns, np.int64))
 
+    @override
     def bad_frame(self, venue: str, symbol: str | None, reason: str, excerpt: str) -> None:
         self._bad += 1
         self._reason = reason
         BAD.labels(venue).inc()
         self._say("bad frame", venue, symbol or "", venue=venue, symbol=symbol, reason=reason, excerpt=excerpt)
 
+    @override
     def overflowed(self, instrument: Instrument) -> None:
         OVERFLOWS.labels(instrument.venue).inc()
         self._say("buffer full", str(instrument), write="error", instrument=str(instrument))
@@ -224,12 +246,15 @@ class LiveTelemetry(Telemetry):
     def _caught_up(self, seconds: float) -> None:
         self._log.warning("the dataflow goes on", stood_still=round(seconds, 1), rows_waiting=self._waiting())
 
+    @override
     def buffer(self, rows: Callable[[], int]) -> None:
         self._buffers.append(rows)
 
+    @override
     def stopped(self) -> None:
         self.liveness.end()
 
+    @override
     def buffered(self, rows: int) -> None:
         self.liveness.turn()
         now = self._time()
@@ -237,6 +262,7 @@ class LiveTelemetry(Telemetry):
             self._counted_at = now
             self.tell_counts(due_only=True)
 
+    @override
     def left_out(self, instrument: Instrument, reason: str) -> None:
         QUARANTINED.labels("instrument").inc()
         self._left_out.append(f"{instrument} is left out: {reason}")
@@ -258,9 +284,11 @@ class LiveTelemetry(Telemetry):
         files = f"{self._set_aside} damaged file{'s' if self._set_aside > 1 else ''} set aside"
         return [*self._left_out, *([files] if self._set_aside else [])]
 
+    @override
     def listed(self, instrument: Instrument) -> None:
         self._say("listed", str(instrument), write="info", instrument=str(instrument))
 
+    @override
     def delisted(self, instrument: Instrument) -> None:
         self._say("delisted", str(instrument), write="info", instrument=str(instrument))
 

@@ -163,6 +163,7 @@ class ImportRun:
             self.stats.ignored.update({label: count for label, count in unused.items() if count})
 
     def apply(self, messages: Sequence[Message], where: Callable[[int], str]) -> None:
+        """Record messages in order; ``where`` as in `add`."""
         for message in messages:
             if isinstance(message, BadFrame):
                 self.bad(message, where(message.place))

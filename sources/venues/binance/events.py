@@ -19,37 +19,67 @@ class Depth(Protocol):
     """What a venue's depth event must offer, under these names."""
 
     @property
-    def time(self) -> int: ...  # ms or µs
+    def time(self) -> int:
+        """Transaction time ``T``, in ms or µs."""
+
     @property
-    def symbol(self) -> str: ...
+    def symbol(self) -> str:
+        """Symbol ``s``."""
+
     @property
-    def first(self) -> int: ...
+    def first(self) -> int:
+        """Number of the first update that the event joins, ``U``."""
+
     @property
-    def final(self) -> int: ...
+    def final(self) -> int:
+        """Number of the last one, ``u``."""
+
     @property
-    def previous(self) -> int: ...
+    def previous(self) -> int:
+        """``u`` of the event before, ``pu``; −1 where the venue sends none."""
+
     @property
-    def bids(self) -> msgspec.Raw: ...
+    def bids(self) -> msgspec.Raw:
+        """Pairs of price and size, as JSON."""
+
     @property
-    def asks(self) -> msgspec.Raw: ...
-    def check(self) -> None: ...  # raises ValueError for an event of another market
+    def asks(self) -> msgspec.Raw:
+        """Pairs of price and size, as JSON."""
+
+    def check(self) -> None:
+        """Refuse an event of another market.
+
+        Raises:
+            ValueError: it is one.
+        """
 
 
 class Book(Protocol):
     """What a venue's REST book must offer."""
 
     @property
-    def time(self) -> int | None: ...  # ms; None where the reply has none
+    def time(self) -> int | None:
+        """Transaction time ``T`` in ms; None where the reply has none."""
+
     @property
-    def number(self) -> int: ...
+    def number(self) -> int:
+        """``lastUpdateId``."""
+
     @property
-    def bids(self) -> msgspec.Raw: ...
+    def bids(self) -> msgspec.Raw:
+        """Pairs of price and size, as JSON."""
+
     @property
-    def asks(self) -> msgspec.Raw: ...
-    def check(self) -> None: ...  # as of `Depth`
+    def asks(self) -> msgspec.Raw:
+        """Pairs of price and size, as JSON."""
+
+    def check(self) -> None:
+        """As `Depth.check`."""
 
 
 class Trade(msgspec.Struct, gc=False, rename={"time": "T", "symbol": "s", "id": "t", "price": "p", "size": "q"}):
+    """A print of ``@trade``."""
+
     time: MillisOrMicros
     symbol: str
     id: Id
@@ -65,6 +95,8 @@ class AggTrade(
     gc=False,
     rename={"time": "T", "symbol": "s", "id": "a", "price": "p", "size": "q", "first": "f", "last": "l"},
 ):
+    """Prints of one order at one price: ``@aggTrade``."""
+
     time: MillisOrMicros
     symbol: str
     id: Id
@@ -78,6 +110,8 @@ class AggTrade(
 
 
 class Envelope(msgspec.Struct, Generic[T], gc=False):
+    """A frame of a combined stream: ``{"stream":…,"data":…}``."""
+
     data: T
 
 
@@ -104,7 +138,11 @@ _probe = msgspec.json.Decoder(Probe)
 
 
 def probed(raw: bytes) -> Probe | None:
-    """What a whole JSON text tells of itself; None when it is no object. Raises ValueError when it is not whole."""
+    """Name what a whole JSON text is; None when it is not an object.
+
+    Raises:
+        ValueError: the text is not whole.
+    """
     try:
         return _probe.decode(raw)
     except msgspec.ValidationError:
@@ -123,6 +161,13 @@ def foreign_event(raw: bytes) -> str | None:
 
 
 def check_market(st: int) -> None:
-    """Raise ValueError for a frame of COIN-M, whose sizes are numbers of contracts (``st``: 1 USD-M, 2 COIN-M)."""
+    """Refuse a frame of COIN-M, whose sizes are numbers of contracts.
+
+    Args:
+        st: kind of contract, 1 USD-M, 2 COIN-M.
+
+    Raises:
+        ValueError: the frame is of COIN-M.
+    """
     if st == _COIN_M:
         raise ValueError("a frame of COIN-M futures (`st` 2)")
