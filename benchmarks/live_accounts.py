@@ -51,7 +51,7 @@ def account(work: Path, log: Path, since_ns: int, until_ns: int) -> Accounts:
             known = set(sequence[(kind == TRADE) == is_print].tolist())
             lost = these[~these.sequence.isin(known)]
             if is_print:
-                # A damaged print is counted as a bad frame and costs no reset (contract, 2).
+                # A damaged print is counted as a bad frame and costs no reset (docs/tape.md, 2.4).
                 told = lost.fate.isin(DAMAGED)
                 out[f"{venue} {name} counted as bad frames"] += int(told.sum())
                 lost = lost[~told]

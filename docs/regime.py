@@ -51,7 +51,7 @@ def by_variation(power: float, lags: tuple[int, ...]) -> Estimator:
 
 
 def ours(method: str) -> Estimator:
-    """An estimator of the contract, through the class's kernel."""
+    """An estimator of docs/features.md, 4.7, through the class's kernel."""
     return lambda x: float(fractal_dimension_index(x, len(x), method)[-1])
 
 

@@ -112,7 +112,7 @@ def copy_top(book: Book, price_out: Float64s, size_out: Float64s, count_out: Int
 
     Args:
         price_out, size_out: shape ``(2, depth)``, bids then asks; where there is no level the price is −∞ (bid) or
-            +∞ (ask) and the size 0 (contract, 4.4).
+            +∞ (ask) and the size 0 (docs/features.md, 4.4).
         count_out: shape ``(2,)``, how many there are.
     """
     half = book.block.shape[1] >> 1

@@ -1,4 +1,4 @@
-"""What the features are computed with; contract names, times in nanoseconds."""
+"""What the features are computed with (docs/features.md, 3): the settings' names, times in nanoseconds."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -85,5 +85,5 @@ class FeatureConfig:
 
 
 def depth_label(depth: int) -> str:
-    """Column suffix of a number of levels: ``l0`` means the best level only (contract, settings)."""
+    """Column suffix of a number of levels: ``l0`` means the best level only (docs/features.md, 3)."""
     return "l0" if depth == 1 else f"l{depth}"

@@ -1,4 +1,4 @@
-"""Fractional differentiation with a window of fixed width (contract, 4.6).
+"""Fractional differentiation with a window of fixed width (docs/features.md, 4.6).
 
 Source: López de Prado 2018, "Advances in Financial Machine Learning", chapter 5, section 5.4 (weights) and 5.5 (fixed
 width). The sum over the window has one written order, `lanes.dot`, that the online and the whole-array forms share.

@@ -1,4 +1,4 @@
-"""Fractal dimension of a window of prices, and the market regime it names (contract, 4.7).
+"""Fractal dimension of a window of prices, and the market regime it names (docs/features.md, 4.7).
 
 A straight line has dimension 1, a random walk 1.5, a curve that fills the plane 2. How far each estimator can be
 trusted on how long a window: `docs/regime.md`.

@@ -1,4 +1,4 @@
-"""The fractional orders of one instrument from its tape, and the keyed Bytewax operator around that (contract, 4.9)."""
+"""The fractional orders of one instrument from its tape, and the keyed Bytewax operator (docs/features.md, 4.9)."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

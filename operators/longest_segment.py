@@ -27,7 +27,7 @@ class Segment(NamedTuple):
 
 
 class SegmentSampler:
-    """Samples one tape on the features' own clock (contract, 4.2) and keeps its longest segment.
+    """Samples one tape on the features' own clock (docs/features.md, 4.2) and keeps its longest segment.
 
     A segment ends where the features would restart: at a reset, and at a hole longer than ``max_hold``.
     """

@@ -106,7 +106,8 @@ class OrderFlowImbalance:
     * ``vw_ofi``: bids less asks of the 20 best levels, weighted by ``1/(1 + 100·|P − mid|/mid)``.
     * ``ofi_momentum``, ``ofi_acceleration``: change of the best level's flow from update to update, and its change.
 
-    Sources: Cont, Kukanov & Stoikov 2014, section 2.1; Xu, Gould & Howison 2018, section 3 (contract, 4.3 and 4.4).
+    Sources: Cont, Kukanov & Stoikov 2014, section 2.1; Xu, Gould & Howison 2018, section 3
+    (docs/features.md, 4.3 and 4.4).
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The smallest fractional order that makes a series stationary: a grid, then bisection (contract, 4.9)."""
+"""The smallest fractional order that makes a series stationary: a grid, then bisection (docs/features.md, 4.9)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Mean and population standard deviation of the last N rows, for C columns at once (contract, 4.4 and 4.7).
+"""Mean and population standard deviation of the last N rows, for C columns at once (docs/features.md, 4.4 and 4.7).
 
 Σx and Σx² are compensated pairs (`compensated`) to which a row is added and from which the row N before is taken.
 The variance is formed as ``(n·Σx² − (Σx)²)/n²`` in pairs, so that cancellation leaves about 30 of the 106 bits even

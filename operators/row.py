@@ -13,12 +13,12 @@ from operators.schema import RECEIVE_TS, ROW_ORDINAL, TS
 from operators.state import COVERED, FIRST_UPDATE, ORDINAL, RECEIVE, ROWS, TOP, Params, State
 from sources.tape.batch import Float64s, Int64s
 
-WARM_BOOK = 64  # bit of `warm` (contract, 4.8)
+WARM_BOOK = 64  # bit of `warm` (docs/features.md, 4.8)
 
 
 @kernel
 def copy_book(price: Float64s, size: Float64s, count: Int64s, out: Float64s, r: int) -> None:
-    """The 20 best levels, NaN where there is none: bid prices, bid sizes, ask prices, ask sizes (contract, 4.9)."""
+    """The 20 best levels, NaN where there is none: prices and sizes of bids, then of asks (docs/features.md, 4.9)."""
     for s in range(2):
         for m in range(BOOK_LEVELS):
             there = m < count[s]

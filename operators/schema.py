@@ -28,7 +28,7 @@ class Column:
     type: Type
     array: Array
     row: int
-    section: str  # of the contract, with the definition
+    section: str  # of docs/features.md, with the definition
 
 
 class _Layout:
@@ -84,7 +84,7 @@ def column_row(config: FeatureConfig, name: str) -> int:
 
 
 def book_columns() -> list[Column]:
-    """Every column of the books data set (contract, 4.9)."""
+    """Every column of the books data set (docs/features.md, 4.9)."""
     columns = [
         Column("ts", "timestamp", "integer", TS, "4.9"),
         Column("ordinal", "int64", "integer", ROW_ORDINAL, "4.9"),

@@ -1,4 +1,4 @@
-"""The loop over tape rows: clock, book, updates, trades, and when a row is due (contract, 4.1 and 4.2)."""
+"""The loop over tape rows: clock, book, updates, trades, and when a row is due (docs/features.md, 4.1 and 4.2)."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def start_row_clock(state: State, p: Params) -> None:
 
 @kernel
 def covered(state: State, price: Float64s, count: Int64s) -> bool:
-    """Whether the 20 best levels of both sides lie inside the price range of the last snapshot (contract, 4.8)."""
+    """Whether the 20 best levels of both sides lie in the price range of the last snapshot (docs/features.md, 4.8)."""
     low, high = state.covered[LOW], state.covered[HIGH]
     bids, asks = min(count[0], BOOK_LEVELS), min(count[1], BOOK_LEVELS)
     return low <= price[0, bids - 1] and price[0, 0] <= high and low <= price[1, 0] and price[1, asks - 1] <= high
@@ -154,7 +154,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
 
         end = message_end(batch, i) if is_book(kind) else i + 1
         if kind == DELTA and not clock[BOOK_KNOWN]:
-            # Changes of levels that nobody knows make no book (contract, 2).
+            # Changes of levels that nobody knows make no book (docs/tape.md, 2.3).
             clock[UNKNOWN_DELTAS] += end - i
             clock[OPEN_MESSAGE] = -1 if batch.last[end - 1] else kind
             clock[ORDINAL] = batch.ordinal[end - 1]

@@ -1,4 +1,4 @@
-"""The file of fractional orders that ``features.d_file`` takes (contract, 4.9)."""
+"""The file of fractional orders that ``features.d_file`` takes (docs/features.md, 4.9)."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Feature rows to a Parquet data set: the features, or the books beside them (contract, 3 and 4.9)."""
+"""Feature rows to a Parquet data set: the features, or the books beside them (docs/features.md, 3 and 4.9)."""
 
 import contextlib
 import threading

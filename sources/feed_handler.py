@@ -61,7 +61,7 @@ class FeedHandler:
         return emitted is not None
 
     def _snapshot(self, message: BookMessage) -> Outcome:
-        if len(message.levels.price) == 0:  # contract: an empty snapshot is a reset
+        if len(message.levels.price) == 0:  # an empty snapshot is a reset (docs/tape.md, 2.3)
             self.lost(message.receive_ts)
             return Outcome.GAP
         if self.sequencer.skips(message):

@@ -1,4 +1,4 @@
-"""The best level of both sides, and what is computed from it alone (contract, 4.3)."""
+"""The best level of both sides, and what is computed from it alone (docs/features.md, 4.3)."""
 
 from operators.features.feature import Feature, Moment, Place, Rows, floats
 from operators.jit import kernel

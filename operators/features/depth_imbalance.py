@@ -1,4 +1,4 @@
-"""Volume on the bid side less volume on the ask side, by number of levels (contract, 4.3)."""
+"""Volume on the bid side less volume on the ask side, by number of levels (docs/features.md, 4.3)."""
 
 from operators.config import depth_label
 from operators.features.feature import Common, Feature, Moment, Place, Rows, floats

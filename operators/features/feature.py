@@ -20,7 +20,7 @@ class Feature:
     """One feature, or a few that are computed together.
 
     Attributes:
-        section: of the contract, with the definition.
+        section: of docs/features.md, with the definition.
         columns: names and types, in the order of the data set; of one type they stand in consecutive rows.
         described: unit and definition of every column (`operators.dictionary`).
     """

@@ -1,4 +1,7 @@
-"""Fractal dimension of mid, and the regime that it names (contract, 4.7). The estimators are in `operators.fractal`."""
+"""Fractal dimension of mid, and the regime that it names (docs/features.md, 4.7).
+
+The estimators are in `operators.fractal`.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +14,7 @@ from operators.fractal import METHODS, FractalWindow, fractal_push, fractal_wind
 from operators.jit import kernel
 from sources.tape.batch import Float64s, Int64s
 
-WARM = 16  # bit of `warm` (contract, 4.8)
+WARM = 16  # bit of `warm` (docs/features.md, 4.8)
 
 
 def _columns(config: FeatureConfig) -> Sequence[tuple[str, Type]]:

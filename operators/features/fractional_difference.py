@@ -1,4 +1,4 @@
-"""Fractional differences of log mid and of the traded volume (contract, 4.6).
+"""Fractional differences of log mid and of the traded volume (docs/features.md, 4.6).
 
 Source: López de Prado 2018, "Advances in Financial Machine Learning", chapter 5, section 5.5. The weights and the sum
 are in `operators.ffd`.
@@ -16,7 +16,7 @@ from operators.ffd import ffd_push_all, ffd_weights
 from operators.jit import kernel
 from sources.tape.batch import Float64s
 
-WARM_PRICE, WARM_VOLUME = 4, 8  # bits of `warm` (contract, 4.8)
+WARM_PRICE, WARM_VOLUME = 4, 8  # bits of `warm` (docs/features.md, 4.8)
 
 
 FEATURE = Feature(

@@ -1,4 +1,4 @@
-"""Order flow imbalance by depth and window, its z-scores and its change (contract, 4.4).
+"""Order flow imbalance by depth and window, its z-scores and its change (docs/features.md, 4.4).
 
 Sources: Cont, Kukanov & Stoikov 2014, "The price impact of order book events", section 2.1 (`cont`, best level);
 Xu, Gould & Howison 2018, "Multi-level order-flow imbalance in a limit order book", section 3 (each level m).
@@ -21,7 +21,7 @@ from operators.rolling_sum import RollingSum
 from sources.tape.batch import Float64s, Int64s
 
 UPDATE_EVENT = 0  # the kind of event in the rolling sums
-WARM_WINDOWS, WARM_ZSCORES = 1, 2  # bits of `warm` (contract, 4.8)
+WARM_WINDOWS, WARM_ZSCORES = 1, 2  # bits of `warm` (docs/features.md, 4.8)
 
 _SIZE = "base currency"
 _FLOW, _MOMENTUM = 0, 1  # of `OrderFlow.before`

@@ -1,4 +1,4 @@
-"""Prints: signed volume by window; volume, count and mean price since the row before (contract, 4.5)."""
+"""Prints: signed volume by window; volume, count and mean price since the row before (docs/features.md, 4.5)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

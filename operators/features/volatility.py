@@ -1,4 +1,4 @@
-"""Volatility of mid from row to row (contract, 4.7)."""
+"""Volatility of mid from row to row (docs/features.md, 4.7)."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, mean_and_deviation, push, rolling_moments_state
 from sources.tape.batch import Float64s
 
-WARM = 32  # bit of `warm` (contract, 4.8)
+WARM = 32  # bit of `warm` (docs/features.md, 4.8)
 
 FEATURE = Feature(
     section="4.7",

@@ -1,4 +1,4 @@
-"""Volume imbalance of 20 levels, weighted by their distance from mid (contract, 4.3)."""
+"""Volume imbalance of 20 levels, weighted by their distance from mid (docs/features.md, 4.3)."""
 
 from operators.config import BOOK_LEVELS
 from operators.features.feature import Feature, Moment, Place, Rows, floats

@@ -62,7 +62,7 @@ def describe(batch: TapeBatch, row: int, fault: int, ordinal: int) -> str:
 
 
 class BookWatch:
-    """Finds the first delta of a tape that comes while the book is unknown: it belongs to no book (contract, 2)."""
+    """Finds the first delta of a tape that comes while the book is unknown: it is of no book (docs/tape.md, 2.3)."""
 
     def __init__(self, known: bool = False) -> None:
         """``known``: rows before those that will be shown have made the book known, or have been judged."""

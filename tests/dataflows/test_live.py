@@ -52,7 +52,7 @@ def replayed(tape: Path, folder: Path) -> Path:
 
 
 def assert_replay_is_live(tmp_path: Path, expected: set[Instrument]) -> None:
-    """Replaying the tape gives the features of the run, every bit; the tape keeps the contract."""
+    """Replaying the tape gives the features of the run, every bit; the tape keeps its rules."""
     again = replayed(tmp_path / "tape", tmp_path / "again")
     assert set(instruments(tmp_path / "features")) == set(instruments(again)) == expected
     for instrument in expected:

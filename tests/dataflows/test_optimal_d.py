@@ -56,7 +56,7 @@ def found(synthetic_tape_root, tmp_path_factory):
     return out, search(synthetic_tape_root, out, optimal_d__sampling="10ms")
 
 
-def test_the_file_is_that_of_the_contract(found):
+def test_the_file_has_the_columns_of_the_definition(found):
     path, rows = found
     schema = pq.read_schema(path)
     assert [(field.name, field.type) for field in schema] == [

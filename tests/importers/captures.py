@@ -83,7 +83,7 @@ def run(
 
 
 def check_invariants(batch: TapeBatch, first_ordinal: int = 0) -> None:
-    """What the contract promises of every tape."""
+    """What holds of every tape (docs/tape.md, 2)."""
     names = np.array(KINDS)[batch.kind]
     assert np.array_equal(batch.ordinal, np.arange(first_ordinal, first_ordinal + batch.rows))
     assert batch.last[-1]

@@ -1,4 +1,4 @@
-"""Brute-force features of a whole tape, written from the contract's definitions and from nothing else.
+"""Brute-force features of a whole tape, written from the definitions in docs/ and from nothing else.
 
 Every module holds one concept, in plain Python and without state that is carried along: whatever a row needs is
 computed again from the full list of events since the last restart. Slow and literal, so that it can be read as proof.

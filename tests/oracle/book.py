@@ -1,4 +1,4 @@
-"""The order book as two dicts, replayed row by row (the contract, 2 and 4.1)."""
+"""The order book as two dicts, replayed row by row (docs/tape.md, 2; docs/features.md, 4.1)."""
 
 import math
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def message_ends(batch: TapeBatch) -> dict[int, BookView]:
 def unknown_deltas(batch: TapeBatch) -> set[int]:
     """Indices of `delta` rows that belong to no book.
 
-    "the book is unknown until the next snapshot" (the contract, 2): at a tape's start, after a `reset`, and while a
+    "the book is unknown until the next snapshot" (docs/tape.md, 2.3): at a tape's start, after a `reset`, and while a
     snapshot, which replaces the whole book, has not come to its last row.
     """
     unknown: set[int] = set()
@@ -76,7 +76,7 @@ def covers(snapshot_prices: list[float], bids: list[Level], asks: list[Level]) -
 
 
 def top(bids: list[Level], asks: list[Level]) -> dict[str, float]:
-    """The `books` row of a book: 20 levels a side, NaN where there is none (the contract, 4.9)."""
+    """The `books` row of a book: 20 levels a side, NaN where there is none (docs/features.md, 4.9)."""
     row: dict[str, float] = {}
     for side, levels in (("bid", bids), ("ask", asks)):
         padded = levels[:TOP] + [(math.nan, math.nan)] * (TOP - len(levels))
@@ -112,7 +112,7 @@ def total(terms: list[float]) -> float:
 
 
 def state(bids: list[Level], asks: list[Level], depths: tuple[int, ...]) -> dict[str, float]:
-    """The columns of the contract, 4.3, in its order."""
+    """The columns of docs/features.md, 4.3, in its order."""
     (pb, qb), (pa, qa) = bids[0], asks[0]
     return {
         "bid_price": pb,

@@ -53,7 +53,7 @@ def features(batch: TapeBatch, config: FeatureConfig, *, full_depth: bool = Fals
 
 
 def books(batch: TapeBatch, config: FeatureConfig) -> dict[str, list[Any]]:
-    """The `books` rows of a tape, as lists by column (the contract, 4.9)."""
+    """The `books` rows of a tape, as lists by column (docs/features.md, 4.9)."""
     rows: list[Row] = []
     views = message_ends(batch)
     for stretch in stretches(batch, config.max_hold_ns):

@@ -1,4 +1,4 @@
-"""Fractional differentiation with a fixed-width window (the contract, 4.6)."""
+"""Fractional differentiation with a fixed-width window (docs/features.md, 4.6)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Fractal dimension of a window of mids, and the regime it names (the contract, 4.7)."""
+"""Fractal dimension of a window of mids, and the regime it names (docs/features.md, 4.7)."""
 
 import math
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Order flow imbalance of one update against the one before (the contract, 4.4)."""
+"""Order flow imbalance of one update against the one before (docs/features.md, 4.4)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The instrument's clock, its restarts, and which rows there are (the contract, 4.1 and 4.2)."""
+"""The instrument's clock, its restarts, and which rows there are (docs/features.md, 4.1 and 4.2)."""
 
 from dataclasses import dataclass
 

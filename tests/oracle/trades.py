@@ -1,4 +1,4 @@
-"""What the trades since the previous row amount to (the contract, 4.5)."""
+"""What the trades since the previous row amount to (docs/features.md, 4.5)."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which features have their whole history (the contract, 4.8)."""
+"""Which features have their whole history (docs/features.md, 4.8)."""
 
 from operators.config import FeatureConfig
 from tests.oracle.fracdiff import weights

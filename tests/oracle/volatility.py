@@ -1,4 +1,4 @@
-"""Volatility of the mid from row to row (the contract, 4.7)."""
+"""Volatility of the mid from row to row (docs/features.md, 4.7)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Z-score of the newest of some values among all of them (the contract, 4.4)."""
+"""Z-score of the newest of some values among all of them (docs/features.md, 4.4)."""
 
 from fractions import Fraction
 

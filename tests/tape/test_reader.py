@@ -193,7 +193,7 @@ class TestOtherTools:
         write(tmp_path, tape, [0, 5, 10])
         return tmp_path
 
-    def test_the_files_hold_the_contracts_types(self, root):
+    def test_the_files_hold_the_tapes_types(self, root):
         for path in data_files(root, BTC):
             assert pq.ParquetFile(path).schema_arrow.remove_metadata() == TAPE_SCHEMA
         times = pa.timestamp("ns", tz="UTC")
