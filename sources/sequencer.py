@@ -209,12 +209,26 @@ class DiffSequencer:
         self._buffer.append(message)
 
 
-class SnapshotSequencer:
-    """Snapshots come in the stream itself, so nothing is held: a delta is numbered on by one, or does not count."""
+class StreamRule(NamedTuple):
+    """How messages follow one another where the snapshot comes in the stream itself."""
 
-    def __init__(self, numbered: bool = True) -> None:
-        """``numbered``: a snapshot of a known book continues its numbers, unless they begin anew; a jump is a hole."""
-        self._numbered = numbered
+    follows: Callable[[BookMessage, int], bool]  # (delta, number of the message before)
+    skips: Callable[[BookMessage, int], bool]  # (snapshot, number of the message before): some are missing between
+
+
+# Every message has the number after the one before, or begins anew with a lower one.
+NUMBERED = StreamRule(
+    follows=lambda delta, before: delta.final == before + 1, skips=lambda snapshot, before: snapshot.final > before + 1
+)
+# Snapshots whose numbers tell nothing of what lies between them.
+UNNUMBERED = NUMBERED._replace(skips=lambda snapshot, before: False)
+
+
+class SnapshotSequencer:
+    """Snapshots come in the stream itself, so nothing is held: a delta follows the message before, or is lost."""
+
+    def __init__(self, rule: StreamRule) -> None:
+        self._rule = rule
         self._final: int | None = None  # number of the last message emitted
         self._exchange_ts = 0  # and its time
         self.gaps = self.dropped = self.overflowed = self.snapshots_ignored = self.snapshots_unusable = 0
@@ -231,7 +245,7 @@ class SnapshotSequencer:
 
     def delta(self, message: BookMessage) -> Outcome:
         """Judge the next delta; one that breaks the chain is lost with it."""
-        if self._final is not None and message.final == self._final + 1:
+        if self._final is not None and self._rule.follows(message, self._final):
             self._final, self._exchange_ts = message.final, message.exchange_ts
             return Outcome.EMIT
         self.dropped += 1
@@ -243,7 +257,7 @@ class SnapshotSequencer:
 
     def skips(self, message: BookMessage) -> bool:
         """Whether messages are missing between the known book and a snapshot; counts that as a gap."""
-        hole = self._numbered and self._final is not None and message.final > self._final + 1
+        hole = self._final is not None and self._rule.skips(message, self._final)
         self.gaps += hole
         return hole
 

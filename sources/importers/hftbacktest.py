@@ -29,7 +29,7 @@ from sources.importers.stats import ImportStats
 from sources.importers.venues import CAPTURED, VENUES
 from sources.instrument import Instrument, shown
 from sources.messages import BookMessage, bad_frame
-from sources.sequencer import DiffSequencer
+from sources.sequencer import UNNUMBERED, DiffSequencer
 from sources.tape.batch import InstrumentBatch, Int64s
 from sources.venues.binance.decoder import DIFF, BinanceDecoder
 from sources.venues.binance_futures.decoder import decoder as futures_decoder
@@ -75,7 +75,7 @@ def read(
         raise TickwaxError(f"{paths[0]}: its books name no symbol, and it is a capture of several")
     decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, begins.partial, merge=True)
     of = venue(instrument.venue)
-    sequencer = partial(RepeatedBooks, numbered=False) if begins.partial or begins.bare else None
+    sequencer = partial(RepeatedBooks, UNNUMBERED) if begins.partial or begins.bare else None
     run = ImportRun(of, decoder, find_tail, stats, instrument.symbol, salvage, sequencer)
     run.rivals.several = begins.several
     for path in paths:

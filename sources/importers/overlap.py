@@ -7,7 +7,7 @@ new may be applied as it is. Live, one connection is read at a time, and either 
 from collections.abc import Callable, Sequence
 
 from sources.messages import BookMessage
-from sources.sequencer import AHEAD_NS, DiffSequencer, Numbers, Outcome, SnapshotSequencer
+from sources.sequencer import AHEAD_NS, NUMBERED, DiffSequencer, Numbers, Outcome, SnapshotSequencer
 from sources.venues.binance_futures.sequencer import RULE as FUTURES
 from sources.venues.binance_spot.sequencer import RULE as SPOT
 
@@ -92,5 +92,5 @@ Recorded = OverlappingDiffs | RepeatedBooks
 SEQUENCERS: dict[str, Callable[[], Recorded]] = {
     "binance_futures": lambda: OverlappingDiffs(FUTURES),
     "binance_spot": lambda: OverlappingDiffs(SPOT),
-    "bybit_linear": RepeatedBooks,
+    "bybit_linear": lambda: RepeatedBooks(NUMBERED),
 }

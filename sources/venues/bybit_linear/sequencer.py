@@ -5,9 +5,9 @@ the book; ``u == 1`` means a service restart and replaces it too (the decoder ca
 when its ``u`` is the ``u`` before plus 1.
 """
 
-from sources.sequencer import SnapshotSequencer
+from sources.sequencer import NUMBERED, UNNUMBERED, SnapshotSequencer
 
 
 def sequencer(numbered: bool = True) -> SnapshotSequencer:
-    """A sequencer of one topic's book; as `SnapshotSequencer`."""
-    return SnapshotSequencer(numbered)
+    """A sequencer of one topic's book; ``numbered``: a snapshot of a known book may show that messages are missing."""
+    return SnapshotSequencer(NUMBERED if numbered else UNNUMBERED)
