@@ -30,6 +30,7 @@ class VenueAdapter(Protocol):
     protocol: VenueProtocol
     rest: str  # address of REST
     websockets: Mapping[str, str]  # address by kind of stream; kinds of one address share its connections
+    silence: Mapping[str, float]  # by kind of stream, seconds of silence that are no fault, if more than elsewhere
     requests: Limit  # REST requests, or units of weight where the venue counts those
     connects: Limit  # websockets opened, at each limit's address
 
@@ -39,6 +40,10 @@ class VenueAdapter(Protocol):
         Raises:
             RestError: no reply, or one that cannot be understood.
         """
+        ...
+
+    def refusal(self, symbol: str) -> str:
+        """Why a symbol that the venue has is not among its instruments; empty if that is not known."""
         ...
 
     def streams(self, symbol: str) -> Mapping[str, str]:

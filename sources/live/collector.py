@@ -193,7 +193,7 @@ class Collector:
                     listed = await connector.instruments()
         except RestError as e:
             raise TickwaxError(f"venues.{connector.venue}.rest: {e}") from e
-        check(wanted, listed)
+        check(wanted, listed, connector.refusal)
         connector.listed = True
         connector.start()
         connector.add(i for i in choose(wanted, listed) if self._mine(i))

@@ -36,6 +36,7 @@ class Connector:
         self.context = context
         self.states: dict[str, InstrumentState] = {}  # by symbol
         self.listed = False  # the venue has told its instruments
+        self.refusal = adapter.refusal
         self._adapter = adapter
         self._telemetry = context.telemetry
         self._time = asyncio.get_running_loop().time
@@ -111,7 +112,10 @@ class Connector:
     def _state(self, instrument: Instrument, tail: TapeTail) -> InstrumentState:
         names = self._adapter.streams(instrument.symbol)
         kinds = [kind for kind in STREAM_KINDS if kind.name in names]
-        streams = {k.name: Stream(k.name, names[k.name], k.patience(self.context.config)) for k in kinds}
+        config, silence = self.context.config, self._adapter.silence
+        streams = {
+            k.name: Stream(k.name, names[k.name], max(k.patience(config), silence.get(k.name, 0.0))) for k in kinds
+        }
         handler = FeedHandler(self._adapter.sequencer(), TapeBuilder(tail))
         state = InstrumentState(instrument, handler, streams, self._time())
         state.resync = self._adapter.resync(state, self._recorder, self.rest)

@@ -1,6 +1,7 @@
 """Which instruments trade now: what the lists of all venues have in common."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ class Listing(NamedTuple):
 
     instrument: Instrument
     tick_size: str
+    multiplier: Decimal = Decimal(1)  # units of the base currency in one of the venue's units of size
 
 
 def choose(wanted: Iterable[Instrument], listed: Iterable[Listing]) -> list[Instrument]:
@@ -34,8 +36,13 @@ def choose(wanted: Iterable[Instrument], listed: Iterable[Listing]) -> list[Inst
     return list(chosen)
 
 
-def check(wanted: Iterable[Instrument], listed: Iterable[Listing]) -> None:
+def check(
+    wanted: Iterable[Instrument], listed: Iterable[Listing], refusal: Callable[[str], str] = lambda symbol: ""
+) -> None:
     """Refuse what is not listed.
+
+    Args:
+        refusal: why a symbol is not listed; empty if that is not known.
 
     Raises:
         TickwaxError: an instrument is no perpetual that trades now; names the nearest that are.
@@ -43,6 +50,8 @@ def check(wanted: Iterable[Instrument], listed: Iterable[Listing]) -> None:
     names = sorted(listing.instrument.symbol for listing in listed)
     for instrument in wanted:
         if instrument.symbol != "*" and instrument.symbol not in names:
+            if reason := refusal(instrument.symbol):
+                raise TickwaxError(f"symbols: '{instrument}' is {reason}")
             near = [n for n in names if n.startswith(instrument.symbol[:3])][:3] or names[:3]
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise TickwaxError(f"symbols: '{instrument}' is unknown or not trading{hint}")

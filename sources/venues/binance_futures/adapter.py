@@ -5,6 +5,8 @@ and ``@aggTrade`` on ``/market``; asked for elsewhere they are acknowledged and 
 weigh 20 of 2400 a minute, so the start of a whole universe takes minutes, and snapshots must never be fetched twice.
 """
 
+from collections.abc import Mapping
+
 from sources.clock import ClockBound
 from sources.live.adapter import Limit
 from sources.live.context import Context
@@ -35,6 +37,7 @@ class BinanceFutures:
 
     name = "binance_futures"
     protocol = BinanceProtocol()
+    silence: Mapping[str, float] = {}
     connects = Limit(150, 300.0)  # half of what the exchange is said to allow
 
     def __init__(self, config: BinanceFuturesConfig) -> None:
@@ -47,6 +50,10 @@ class BinanceFutures:
     async def instruments(self, rest: Rest, unknown: Unknown) -> list[Listing]:
         """The perpetuals that trade now."""
         return await instruments(rest, unknown)
+
+    def refusal(self, symbol: str) -> str:
+        """The list does not tell."""
+        return ""
 
     def streams(self, symbol: str) -> dict[str, str]:
         """Names of an instrument's streams, by kind; in lower case."""

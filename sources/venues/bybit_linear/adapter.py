@@ -4,6 +4,8 @@ Exchange documentation, "Orderbook" (V5 WebSocket): the snapshot comes in the to
 may come again at any time. A REST book has numbers of its own and seeds none.
 """
 
+from collections.abc import Mapping
+
 from sources.clock import ClockBound
 from sources.live.adapter import Limit
 from sources.live.instrument_state import InstrumentState
@@ -27,6 +29,7 @@ class BybitLinear:
 
     name = "bybit_linear"
     protocol = BybitProtocol()
+    silence: Mapping[str, float] = {}
     connects = Limit(250, 300.0)  # half of what the exchange allows
     requests = Limit(300, 5.0)  # half of what the exchange allows; then it answers 403 for ten minutes
 
@@ -38,6 +41,10 @@ class BybitLinear:
     async def instruments(self, rest: Rest, unknown: Unknown) -> list[Listing]:
         """The perpetuals that trade now."""
         return await instruments(rest, unknown)
+
+    def refusal(self, symbol: str) -> str:
+        """The list does not tell."""
+        return ""
 
     def streams(self, symbol: str) -> dict[str, str]:
         """Names of an instrument's topics, by kind."""
