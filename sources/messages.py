@@ -38,8 +38,8 @@ class BookMessage(msgspec.Struct, gc=False):
     exchange_ts: int  # ns
     receive_ts: int  # ns
     first: int  # Binance `U`; elsewhere, and for a snapshot, the same as `final`
-    final: int  # Binance `u` or `lastUpdateId`, Bybit `u`
-    previous: int  # Binance futures `pu`; -1 where the venue sends none
+    final: int  # Binance `u` or `lastUpdateId`, Bybit `u`, OKX `seqId`
+    previous: int  # Binance futures `pu`, OKX `prevSeqId`; -1 where the venue sends none
     levels: Levels
     beside: str = ""  # of a second stream of the book: what it is counted as if it tells nothing new
     unnamed: bool = False  # a REST book that does not say of which symbol it is
