@@ -24,10 +24,10 @@ from rich.progress import track
 from rich.table import Table
 
 from operators.config import FeatureConfig
-from operators.schema import feature_columns
+from operators.schema import feature_schema
 from sinks.counted import CountedRows, counted, newest_rows
 from sinks.journal import JournalWriter
-from sinks.replay_sink import rows_form
+from sinks.row_format import row_form
 from tests.damage.child import Child
 from tests.damage.journals import RowsJournalDamage, TapeJournalDamage
 from tests.damage.messages import PACKED, Messages
@@ -86,7 +86,7 @@ def main() -> None:
 def verification(folder: Path, megabytes: int = 512) -> float:
     """Seconds a GB of journals that a resumption takes to check them: before the run, and again in the sink."""
     (folder / "features").mkdir(exist_ok=True)
-    form = rows_form(feature_columns(FeatureConfig()))
+    form = row_form(feature_schema(FeatureConfig()))
     rows = 4096
     arrays = [np.ones((field.columns, rows), field.dtype) for field in form.fields]
     path = folder / ".features.resume" / "00.journal"

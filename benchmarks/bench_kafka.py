@@ -3,7 +3,7 @@
     python benchmarks/bench_kafka.py [--rows 1000000] [--restart] [--compression lz4]
 
 Rows are real ones (a synthetic market's tape through the kernels, every update a row), repeated for eight instruments
-with ordinals and times that go on. They enter a Bytewax flow as `FeatureRows` and leave it by the sink of a replay. The
+with ordinals and times that go on. They enter a Bytewax flow as `RowBatch` and leave it by the sink of a replay. The
 consumers are plain kafka-python in processes of their own; they know nothing of the engine but the README's rule for
 duplicates. With ``--restart`` the broker is killed (SIGKILL) when a third has been sent, and started again. The broker
 is that of the tests. All of it, Java too, shares this machine's cores.
@@ -31,8 +31,8 @@ from rich.table import Table
 from dataflows.assembly.synthetic_tape import START_NS
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import FeatureRows
-from operators.schema import RECEIVE_TS, ROW_ORDINAL, TS, feature_columns
+from operators.row_batch import TS, RowBatch
+from operators.schema import RECEIVE_TS, ROW_ORDINAL, feature_schema
 from sinks.kafka.message import Encoding
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS
@@ -45,7 +45,7 @@ from synthetic.market import SyntheticMarket, synthetic_tape
 from tests.kafka.broker import Process, broker, header
 
 CONFIG = FeatureConfig(sampling_ns=0)
-COLUMNS = feature_columns(CONFIG)
+FEATURES = feature_schema(CONFIG)
 KEYS = [f"binance_futures:S{n}USDT" for n in range(8)]
 BATCH = 1000  # rows that reach the sink together
 PARTITIONS = 8
@@ -109,25 +109,25 @@ class Counts(KafkaTelemetry):
             self._act.set()
 
 
-class Source(DynamicSource[tuple[str, FeatureRows]]):
+class Source(DynamicSource[tuple[str, RowBatch]]):
     """Batches of rows, the instruments in turn."""
 
-    def __init__(self, batches: Iterator[tuple[str, FeatureRows]]) -> None:
+    def __init__(self, batches: Iterator[tuple[str, RowBatch]]) -> None:
         self._batches = batches
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Partition":
         return _Partition(self._batches)
 
 
-class _Partition(StatelessSourcePartition[tuple[str, FeatureRows]]):
-    def __init__(self, batches: Iterator[tuple[str, FeatureRows]]) -> None:
+class _Partition(StatelessSourcePartition[tuple[str, RowBatch]]):
+    def __init__(self, batches: Iterator[tuple[str, RowBatch]]) -> None:
         self._batches = batches
 
-    def next_batch(self) -> list[tuple[str, FeatureRows]]:
+    def next_batch(self) -> list[tuple[str, RowBatch]]:
         return [next(self._batches)]
 
 
-def real_rows() -> FeatureRows:
+def real_rows() -> RowBatch:
     """Feature rows of a synthetic market."""
     market = SyntheticMarket(Instrument.parse(KEYS[0]), 7, START_NS)
     rows = FeatureEngine(CONFIG).process(concat(list(synthetic_tape(market, START_NS + 600 * 10**9))))
@@ -135,7 +135,7 @@ def real_rows() -> FeatureRows:
     return rows
 
 
-def repeated(once: FeatureRows, total: int) -> Iterator[tuple[str, FeatureRows]]:
+def repeated(once: RowBatch, total: int) -> Iterator[tuple[str, RowBatch]]:
     """``total`` rows in batches, each instrument's rising in ordinal and time."""
     span = int(once.integer[TS][-1] - once.integer[TS][0]) + 1
     most = int(once.integer[ROW_ORDINAL][-1]) + 1
@@ -143,7 +143,7 @@ def repeated(once: FeatureRows, total: int) -> Iterator[tuple[str, FeatureRows]]
     for n in range(total // BATCH):
         key = KEYS[n % len(KEYS)]
         turn, start = divmod(sent[key], once.rows // BATCH * BATCH)
-        part = FeatureRows._make(column[:, start : start + BATCH] if column.size else column for column in once)
+        part = RowBatch._make(column[:, start : start + BATCH] if column.size else column for column in once)
         integer = part.integer.copy()
         integer[[TS, RECEIVE_TS]] += turn * span
         integer[ROW_ORDINAL] += turn * most
@@ -152,7 +152,7 @@ def repeated(once: FeatureRows, total: int) -> Iterator[tuple[str, FeatureRows]]
 
 
 def measure(
-    running: Process, form: str, once: FeatureRows, total: int, restart: bool, compression: str | None
+    running: Process, form: str, once: RowBatch, total: int, restart: bool, compression: str | None
 ) -> list[str]:
     """One run; the cells of its line."""
     connection, topic = KafkaConnection(running.bootstrap), f"bench.{form}{'.restart' if restart else ''}"
@@ -176,7 +176,7 @@ def measure(
 
     killer = threading.Thread(target=outage, daemon=True)
     killer.start()
-    encoding: Encoding[FeatureRows] = ROW_ENCODINGS[form](COLUMNS, "bench")
+    encoding: Encoding[RowBatch] = ROW_ENCODINGS[form](FEATURES, "bench")
     delivery = Delivery(compression=compression, deadline=120.0)
     sink = RecoverableKafkaSink(lambda: Publisher(connection, topic, encoding, delivery, time.monotonic, counts))
     flow = Dataflow("bench")
@@ -209,7 +209,7 @@ def main() -> None:
     options = parser.parse_args()
     compression = None if options.compression == "none" else options.compression
     once = real_rows()
-    messages = list(ROW_ENCODINGS["json"](COLUMNS, "bench").messages(KEYS[0], [once]))
+    messages = list(ROW_ENCODINGS["json"](FEATURES, "bench").messages(KEYS[0], [once]))
     size = np.mean([len(m.value) for m in messages])
     title = f"{options.rows:,} rows; {header()}; compression {options.compression}; a JSON row has {size:,.0f} bytes"
     table = Table(

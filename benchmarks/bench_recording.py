@@ -33,15 +33,15 @@ from rich.table import Table
 
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import FeatureRows
 from operators.feature_step import features
-from operators.schema import feature_columns
+from operators.row_batch import RowBatch
+from operators.schema import feature_schema
 from sinks.format import Form
 from sinks.journal import JournalWriter
 from sinks.live_sink import LiveSink
 from sinks.lock import DataSetLock
-from sinks.replay_sink import rows_form
 from sinks.resumable_sink import ResumableSink
+from sinks.row_format import row_form
 from sinks.state_files import StateFiles
 from sinks.tape import TapeWriter, tape_form
 from sinks.write_ahead_log import Rotation, WriteAheadLog
@@ -156,8 +156,8 @@ def measure_features(table: Table, work: Path, once: TapeBatch) -> None:
     config = FeatureConfig()
     rows = FeatureEngine(config).process(once)
     assert rows is not None
-    form = rows_form(feature_columns(config))
-    each = [FeatureRows(*(array[:, n : n + 1] for array in rows)) for n in range(rows.rows)]
+    form = row_form(feature_schema(config))
+    each = [RowBatch(*(array[:, n : n + 1] for array in rows)) for n in range(rows.rows)]
     writes = [
         [(f"bybit_linear:S{n}", form.arrays(row)) for n, row in enumerate(each[i : i + 8])]
         for i in range(0, len(each), 8)
@@ -263,7 +263,7 @@ def measure_stall(table: Table, work: Path, instruments: int, epoch: float) -> N
     """How long the source was not asked at the ends of epochs: as live runs are, and as resumable replays are."""
     epochs = 6
     config = FeatureConfig()
-    columns = feature_columns(config)
+    schema = feature_schema(config)
     for name, recoverable in (("live: no recovery state", False), ("a resumable replay", True)):
         folder = work / f"stall{recoverable}"
         (folder / "store").mkdir(parents=True)
@@ -281,9 +281,9 @@ def measure_stall(table: Table, work: Path, instruments: int, epoch: float) -> N
         rows = features("features", op.input("ticks", flow, source), make, keeper=states)
         if recoverable:
             keyed = op.map("keyed", rows, lambda item: (item[0], item))
-            op.output("parquet", keyed, ResumableSink(folder / "features", columns, "stall"))
+            op.output("parquet", keyed, ResumableSink(folder / "features", schema, "stall"))
         else:
-            sink = LiveSink(folder / "features", rows_form(columns), "stall", Rotation(), perf_counter)
+            sink = LiveSink(folder / "features", row_form(schema), "stall", Rotation(), perf_counter)
             op.output("parquet", rows, sink)
         recovery = RecoveryConfig(folder / "store", backup_interval=timedelta(0)) if recoverable else None
         cli_main(flow, epoch_interval=timedelta(seconds=epoch), recovery_config=recovery)

@@ -28,9 +28,9 @@ from dataflows.command_line.jobs.replay import run_replay
 from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import FeatureRows
-from operators.schema import feature_columns
-from sinks.replay_sink import rows_schema, rows_to_arrow
+from operators.row_batch import RowBatch
+from operators.schema import feature_schema
+from sinks.row_format import arrow_schema, rows_to_arrow
 from sinks.tape import TapeWriter
 from sources.instrument import Instrument
 from sources.tape.batch import DELTA, RESET, TapeBatch, concat, tape_batch
@@ -126,7 +126,7 @@ def replay(tape: Path, features: Path, sampling: str = "100ms") -> Replay:
     return run_replay(load_settings(flags))
 
 
-def feature_parts(batches: list[TapeBatch], config: FeatureConfig) -> Iterator[FeatureRows]:
+def feature_parts(batches: list[TapeBatch], config: FeatureConfig) -> Iterator[RowBatch]:
     """Book and every feature of batches that are in memory."""
     engine = FeatureEngine(config)
     return (rows for batch in batches for rows in engine.parts(batch))
@@ -137,12 +137,12 @@ def kernels_alone(batches: list[TapeBatch], config: FeatureConfig) -> int:
     return sum(rows.rows for rows in feature_parts(batches, config))
 
 
-def write_parquet(path: Path, parts: list[FeatureRows], config: FeatureConfig) -> None:
+def write_parquet(path: Path, parts: list[RowBatch], config: FeatureConfig) -> None:
     """Feature rows to one file, by PyArrow alone."""
-    columns = feature_columns(config)
-    schema = rows_schema(columns)
+    schema = feature_schema(config)
+    arrow = arrow_schema(schema)
     with pq.ParquetWriter(path, schema, use_dictionary=["regime", "warm"]) as writer:
-        writer.write_table(pa.Table.from_batches([rows_to_arrow(rows, columns, schema) for rows in parts]))
+        writer.write_table(pa.Table.from_batches([rows_to_arrow(rows, schema, arrow) for rows in parts]))
 
 
 def measure_grid(table: Table, work: Path, rows: int) -> None:

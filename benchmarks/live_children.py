@@ -27,7 +27,7 @@ from prometheus_client import Counter, Histogram
 from dataflows.assembly import live as live_flow
 from dataflows.runtime import metrics
 from dataflows.settings.model import Settings, load_settings
-from operators.feature_rows import FeatureRows
+from operators.row_batch import RowBatch
 from operators.schema import RECEIVE_TS
 from simulator.config import Limits, SimulatorConfig
 from simulator.connection import Connection
@@ -240,7 +240,7 @@ class Probe(metrics.LiveTelemetry):
         metrics.count_tape(item)
         self.worst_lag_ns = max(self.worst_lag_ns, time.time_ns() - int(item.batch.receive_ts[0]))
 
-    def feature_rows(self, rows: FeatureRows) -> None:
+    def feature_rows(self, rows: RowBatch) -> None:
         """Instead of `metrics.count_features`."""
         metrics.count_features(rows)
         if self.exact:

@@ -8,9 +8,9 @@ import numpy as np
 
 from operators import level_blocks, rolling_sum, state_codec, tape_loop
 from operators.config import BOOK_LEVELS, FeatureConfig
-from operators.feature_rows import FeatureRows, concat_rows
 from operators.features.feature import Rows
 from operators.packed_arguments import Packed
+from operators.row_batch import RowBatch, concat_rows
 from operators.schema import array_rows
 from operators.state import (
     CROSSED,
@@ -80,7 +80,7 @@ class FeatureEngine:
         self._spare: Rows | None = None  # room that the last batch gave no row for
         self._ended: Quality | None = None
 
-    def process(self, batch: TapeBatch) -> FeatureRows | None:
+    def process(self, batch: TapeBatch) -> RowBatch | None:
         """Feature rows that these tape rows complete; None when there are none.
 
         Args:
@@ -88,7 +88,7 @@ class FeatureEngine:
         """
         return concat_rows(list(self.parts(batch)))
 
-    def parts(self, batch: TapeBatch) -> Iterator[FeatureRows]:
+    def parts(self, batch: TapeBatch) -> Iterator[RowBatch]:
         """The same rows in parts of at most 6000, as they are completed: nothing is copied. Take all of them."""
         start = 0
         batch = _read_only(batch)
@@ -98,7 +98,7 @@ class FeatureEngine:
             start, n, why = run(batch, start, self._packed.handle, self._params.handle, rows)
             self._spare = None if n else rows
             if n:
-                yield FeatureRows._make(column[:, : n if column.size else 0] for column in rows)
+                yield RowBatch._make(column[:, : n if column.size else 0] for column in rows)
             del rows  # so that the next part has the room of this one, if nobody keeps it
             if why == tape_loop.DONE:
                 return

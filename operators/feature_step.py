@@ -7,8 +7,8 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from operators.feature_engine import FeatureEngine, StatePart
-from operators.feature_rows import NO_MORE_ROWS, FeatureRows
 from operators.mark import MARK_BYTES, Mark
+from operators.row_batch import NO_MORE_ROWS, RowBatch
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch
 
@@ -23,7 +23,7 @@ class StateKeeper(Protocol):
         """The parts of that state, joined."""
 
 
-class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
+class FeatureLogic(StatefulBatchLogic[InstrumentBatch, RowBatch, bytes]):
     """The keyed step: one instrument's tape batches in, its feature rows out."""
 
     def __init__(
@@ -41,7 +41,7 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
         self._engine: FeatureEngine | None = None
         self._mark = Mark()
 
-    def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[FeatureRows], bool]:
+    def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[RowBatch], bool]:
         """Process each batch in turn. After the last of a tape, `NO_MORE_ROWS` and the end of the state, unless it is
         kept for recovery."""
         try:
@@ -55,7 +55,7 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
             self._on_error(e)
             raise
 
-    def _process(self, values: list[InstrumentBatch]) -> list[FeatureRows]:
+    def _process(self, values: list[InstrumentBatch]) -> list[RowBatch]:
         if self._engine is None:
             self._key = str(values[0].instrument)
             self._engine = self._make_engine(values[0].instrument)
@@ -68,7 +68,7 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, FeatureRows, bytes]):
             self._mark = self._mark.after(values[-1].batch, [part.integer for part in rows])
         return rows
 
-    def on_eof(self) -> tuple[Iterable[FeatureRows], bool]:
+    def on_eof(self) -> tuple[Iterable[RowBatch], bool]:
         """Nothing more: a row that is not complete is never emitted."""
         return [], StatefulBatchLogic.RETAIN
 
@@ -92,7 +92,7 @@ def features(
     *,
     keeper: StateKeeper | None = None,
     on_error: Callable[[Exception], None] = lambda error: None,
-) -> KeyedStream[FeatureRows]:
+) -> KeyedStream[RowBatch]:
     """Compute features from tape batches keyed by instrument.
 
     Args:

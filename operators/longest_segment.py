@@ -7,7 +7,8 @@ import numpy as np
 
 from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.schema import ROW_ORDINAL, TS, feature_columns
+from operators.row_batch import TS
+from operators.schema import ROW_ORDINAL, feature_columns, since
 from sources.tape.batch import RESET, TRADE, Float64s, Int64s, TapeBatch
 
 Price = Literal["mid", "trade"]
@@ -67,7 +68,7 @@ class SegmentSampler:
         self._trade = (int(trades[-1]), float(prices[-1]))
         if rows is None:
             return
-        rows = rows.since(self._first)
+        rows = since(rows, self._first)
         newest = rows.integer[ROW_ORDINAL]
         began = restarts[np.searchsorted(restarts, newest, "right") - 1]
         if self._price == "mid":

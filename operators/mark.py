@@ -5,7 +5,8 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
-from operators.schema import ROW_ORDINAL, TS
+from operators.row_batch import TS
+from operators.schema import ROW_ORDINAL
 from sources.tape.batch import Int64s, TapeBatch
 
 _FORM = struct.Struct("<qqq40x")  # a cache line, so that what follows stays aligned

@@ -23,7 +23,7 @@ from operators.arguments import as_array, as_count, as_number
 from operators.book_arrays import nanoseconds, refuse_crossed, side, snapshots
 from operators.config import LONGEST_NS, MS, FeatureConfig, depth_label
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import FeatureRows
+from operators.row_batch import RowBatch
 from operators.schema import feature_columns
 from sources.tape.batch import Float64s
 from sources.tape.bounds import LARGEST
@@ -72,7 +72,7 @@ class _Layout:
         self.imbalances = np.array([rows[f"depth_imbalance_{depth_label(depth)}"] for depth in levels])
         self.features: Any = namedtuple("OfiFeatures", ["timestamp", *chosen])  # type: ignore[misc]
 
-    def values(self, rows: FeatureRows) -> Float64s:
+    def values(self, rows: RowBatch) -> Float64s:
         """Shape ``(features, rows)``."""
         return rows.value[self.rows]
 

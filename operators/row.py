@@ -9,7 +9,8 @@ from operators.config import BOOK_LEVELS
 from operators.features.feature import Moment, Rows
 from operators.jit import kernel
 from operators.rolling_sum import slide
-from operators.schema import RECEIVE_TS, ROW_ORDINAL, TS
+from operators.row_batch import TS
+from operators.schema import RECEIVE_TS, ROW_ORDINAL
 from operators.state import COVERED, FIRST_UPDATE, ORDINAL, RECEIVE, ROWS, TOP, Params, State
 from sources.tape.batch import Float64s, Int64s
 

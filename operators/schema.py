@@ -1,63 +1,42 @@
 """The feature columns: one row a column, in the order of the data set and of the kernels that fill it."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
+
+import numpy as np
 
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.features import FEATURES, Places
-from operators.features.feature import Place, Type
-
-Array = Literal["integer", "code", "value", "book"]
-_ARRAYS: dict[Type, Array] = {
-    "timestamp": "integer", "int64": "integer", "float64": "value", "regime": "code", "uint8": "code",
-}  # fmt: skip
+from operators.features.feature import Place
+from operators.row_batch import TS, Column, Declared, Layout, RowBatch, RowSchema
 
 # The first columns of every row, and their rows in the array ``integer``.
-_HEAD: tuple[tuple[str, Type], ...] = (("ts", "timestamp"), ("receive_ts", "timestamp"), ("ordinal", "int64"))
-TS, RECEIVE_TS, ROW_ORDINAL = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a data set, and where its values are: a row of one of the arrays of `FeatureRows`."""
-
-    name: str
-    type: Type
-    array: Array
-    row: int
-    section: str  # of docs/features.md, with the definition
-
-
-class _Layout:
-    """Columns, as they are declared one after the other."""
-
-    def __init__(self) -> None:
-        self.columns: list[Column] = []
-        self.rows: Counter[Array] = Counter()  # of each array
-
-    def place(self) -> Place:
-        """Where the next columns go."""
-        return Place(self.rows["value"], self.rows["integer"], self.rows["code"])
-
-    def add(self, section: str, columns: Sequence[tuple[str, Type]]) -> None:
-        for name, type_ in columns:
-            array = _ARRAYS[type_]
-            self.columns.append(Column(name, type_, array, self.rows[array], section))
-            self.rows[array] += 1
+_HEAD = (Declared("ts", "timestamp"), Declared("receive_ts", "timestamp"), Declared("ordinal", "int64"))
+RECEIVE_TS, ROW_ORDINAL = 1, 2
 
 
 @lru_cache(maxsize=64)
-def _layout(config: FeatureConfig) -> tuple[_Layout, Any]:
-    layout, places = _Layout(), []
-    layout.add("4.2", _HEAD)
+def _layout(config: FeatureConfig) -> tuple[RowSchema, Any]:
+    layout, places = Layout(), []
+    layout.add(_HEAD, "4.2")
     for feature in FEATURES.values():
-        places.append(layout.place())
-        layout.add(feature.section, feature.columns(config))
-    layout.add("4.8", [("warm", "uint8")])
-    return layout, Places(*places)
+        rows = layout.rows
+        places.append(Place(rows["value"], rows["integer"], rows["code"]))
+        layout.add(feature.columns(config), feature.section)
+    layout.add([Declared("warm", "uint8")], "4.8")
+    return layout.schema("features"), Places(*places)
+
+
+def feature_schema(config: FeatureConfig) -> RowSchema:
+    """The features data set."""
+    return _layout(config)[0]
+
+
+def book_schema(config: FeatureConfig) -> RowSchema:
+    """The books data set, whose rows are those of the features (docs/features.md, 4.9)."""
+    features = feature_schema(config)
+    return replace(features, arrays={**features.arrays, "book": 4 * BOOK_LEVELS}).reading("books", book_columns())
 
 
 def feature_columns(config: FeatureConfig) -> list[Column]:
@@ -66,7 +45,7 @@ def feature_columns(config: FeatureConfig) -> list[Column]:
     >>> [c.name for c in feature_columns(FeatureConfig())][:5]
     ['ts', 'receive_ts', 'ordinal', 'bid_price', 'bid_size']
     """
-    return list(_layout(config)[0].columns)
+    return list(feature_schema(config).columns)
 
 
 def places(config: FeatureConfig) -> Any:
@@ -96,11 +75,16 @@ def book_columns() -> list[Column]:
 
 
 def array_rows(config: FeatureConfig) -> tuple[int, int, int]:
-    """Number of columns in the arrays ``integer``, ``code`` and ``value`` of `FeatureRows`."""
-    rows = _layout(config)[0].rows
+    """Number of columns in the arrays ``integer``, ``code`` and ``value`` of `RowBatch`."""
+    rows = feature_schema(config).arrays
     return rows["integer"], rows["code"], rows["value"]
 
 
 def value_count(config: FeatureConfig) -> int:
     """Number of float64 columns."""
     return array_rows(config)[2]
+
+
+def since(rows: RowBatch, ordinal: int) -> RowBatch:
+    """The feature rows whose newest tape row is ``ordinal`` or a later one."""
+    return rows.slice(int(np.searchsorted(rows.integer[ROW_ORDINAL], ordinal)))

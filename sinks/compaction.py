@@ -16,12 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from operators.schema import Column
 from sinks.dataset import DatasetWriter
 from sinks.disk import cannot_write, sync
 from sinks.format import Form
 from sinks.identity import Identity
-from sinks.replay_sink import rows_form
+from sinks.row_format import described_schema, row_form
 from sinks.salvage import stage_around_holes
 from sinks.tape import tape_form
 from sources.errors import TickwaxError
@@ -68,7 +67,7 @@ def form_of(description: dict[str, Any]) -> Form[Any]:
         return tape_form(description["compression"])
     found = description.get("identity")  # journals of older versions have none
     identity = Identity.from_json(found) if found else None
-    return rows_form([Column(*column) for column in description["columns"]], description["compression"], identity)
+    return row_form(described_schema(description), description["compression"], identity)
 
 
 def stage(writer: DatasetWriter, journal: Journal, form: Form[Any], stop: Callable[[], bool] = lambda: False) -> int:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from operators.schema import ROW_ORDINAL, TS
+from operators.row_batch import TS
+from operators.schema import ROW_ORDINAL
 from sources.errors import DamagedError
 from sources.tape.journal_format import Journal
 from sources.tape.layout import beside

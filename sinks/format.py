@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 class Form(Generic[T]):
     """One kind of data set; ``T`` is what flows into its sink."""
 
-    data_set: str  # "tape" or "rows"
+    data_set: str  # its name
     columns: Sequence[Sequence[Any]]  # with the compression, all that is needed to make this form again
     fields: tuple[Field, ...]  # of a journal's items
     file: FileFormat

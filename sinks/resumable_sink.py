@@ -1,4 +1,4 @@
-"""Feature rows of a run that can be resumed: each is written once, however often the run was killed.
+"""Rows of a run that can be resumed: each is written once, however often the run was killed.
 
 Rows go to journals, one a partition, and the recovery state says up to where they count. Going on, a partition cuts off
 what is beyond. At the end of the run all of it becomes Parquet at once; a partition is marked as done before its
@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from operators.schema import Column
+from operators.row_batch import RowSchema
 from sinks.compaction import stage
 from sinks.counted import FOLDER, CountedRows, counted, read_counted
 from sinks.dataset import DatasetWriter
@@ -23,7 +23,8 @@ from sinks.disk import cannot_write, sync
 from sinks.error_reporting import watched
 from sinks.identity import Identity
 from sinks.journal import JournalWriter
-from sinks.replay_sink import Item, rows_form
+from sinks.replay_sink import Item
+from sinks.row_format import row_form
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.placement import shard, shard_names
@@ -40,7 +41,7 @@ class ResumableSink(FixedPartitionedSink[Item, bytes]):
     def __init__(
         self,
         root: Path,
-        columns: Sequence[Column],
+        schema: RowSchema,
         name: str,
         compression: str = "snappy",
         chosen: Sequence[Instrument] = (),
@@ -55,7 +56,7 @@ class ResumableSink(FixedPartitionedSink[Item, bytes]):
         identity: is written into the files.
         """
         self.root = root
-        self.form = rows_form(columns, compression, identity)
+        self.form = row_form(schema, compression, identity)
         self.name = name
         self.chosen = chosen
         self.overwrite = overwrite

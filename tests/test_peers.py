@@ -9,8 +9,8 @@ import pytest
 from benchmarks.peers.plain import PlainFeatures, ticks
 from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.schema import feature_columns
-from sinks.replay_sink import rows_schema, rows_to_arrow
+from operators.schema import feature_schema
+from sinks.row_format import arrow_schema, rows_to_arrow
 from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat, tape_batch
 
 
@@ -47,18 +47,18 @@ def test_plain_python_gives_the_features_of_the_engine(sampling: int) -> None:
     stray = later.slice(60, 200)._replace(ordinal=later.ordinal[:140], exchange_ts=later.exchange_ts[:140] - SECOND)
     two = concat([stray, later._replace(ordinal=later.ordinal + 140)])
     engine, plain = FeatureEngine(config), PlainFeatures(config)
-    columns = feature_columns(config)
-    schema = rows_schema(columns)
+    schema = feature_schema(config)
+    arrow = arrow_schema(schema)
     theirs: list[list[Any]] = []
     ours: list[pa.RecordBatch] = []
     for batch in (one, reset, two):
         theirs += plain.process(ticks(batch))
         rows = engine.process(batch)
-        ours += [rows_to_arrow(rows, columns, schema)] if rows is not None else []
+        ours += [rows_to_arrow(rows, schema, arrow)] if rows is not None else []
     table = pa.Table.from_batches(ours)
     assert table.num_rows == len(theirs) > 300
     assert max(table["warm"].to_pylist()) == 127
-    for column, values in zip(columns, zip(*theirs, strict=True), strict=True):
+    for column, values in zip(schema.columns, zip(*theirs, strict=True), strict=True):
         mine = table[column.name]
         if column.type == "float64":
             # Plain running sums drift: a z-score of a nearly constant window shows it most.

@@ -13,7 +13,7 @@ import pytest
 from dataflows.assembly.importing import import_files
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import concat_rows
+from operators.row_batch import concat_rows
 from operators.schema import ROW_ORDINAL, feature_columns
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread

@@ -27,8 +27,9 @@ from benchmarks.peers.hft import HftBacktest, events
 from benchmarks.peers.plain import PlainFeatures, ticks
 from operators.config import FeatureConfig
 from operators.feature_step import FeatureLogic
-from operators.schema import feature_columns
-from sinks.replay_sink import ReplaySink, _RowsPartition, rows_schema, rows_to_arrow
+from operators.schema import feature_schema
+from sinks.replay_sink import ReplaySink, _RowsPartition
+from sinks.row_format import arrow_schema, rows_to_arrow
 from sources.tape.batch import TapeBatch
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
@@ -220,8 +221,8 @@ def _timed_stages() -> Iterator[_Clock]:
 def breakdown(work: Path, rows: int, rounds: int) -> Section:
     """Where the time of one replay goes."""
     config = FeatureConfig()
-    columns = feature_columns(config)
-    schema = rows_schema(columns)
+    schema = feature_schema(config)
+    arrow = arrow_schema(schema)
     runs: list[tuple[float, float, dict[str, float]]] = []
     for _ in range(rounds):
         with _timed_stages() as clock:
@@ -241,12 +242,12 @@ def breakdown(work: Path, rows: int, rounds: int) -> Section:
     rest = whole - sum(stages.values())
     section.add("Bytewax, progress, interpreter: the rest", f"{rest * 1e3:.0f} ms", f"{rest / whole:.1%}")
     parts = list(feature_parts(list(TapeReader(work / "tape", BTC).batches()), config))
-    out = [rows_to_arrow(part, columns, schema) for part in parts]
-    arrow = best(lambda: [rows_to_arrow(part, columns, schema) for part in parts])
+    out = [rows_to_arrow(part, schema, arrow) for part in parts]
+    to_arrow = best(lambda: [rows_to_arrow(part, schema, arrow) for part in parts])
     parquet = best(lambda: write_parquet(work / "bound.parquet", parts, config))
     read = best(lambda: sum(b.rows for b in TapeReader(work / "tape", BTC).batches()))
     section.add("alone: reading and checking", f"{read * 1e3:.0f} ms", f"{read / whole:.1%}, beside the kernels")
-    section.add("alone: feature rows to Arrow", f"{arrow * 1e3:.1f} ms", f"{arrow / whole:.1%}, by the writer")
+    section.add("alone: feature rows to Arrow", f"{to_arrow * 1e3:.1f} ms", f"{to_arrow / whole:.1%}, by the writer")
     count = pa.Table.from_batches(out).num_rows
     section.add(f"alone: {count:,} feature rows to Parquet", f"{parquet * 1e3:.0f} ms", f"{parquet / whole:.1%}")
     return section

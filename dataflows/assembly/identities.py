@@ -6,7 +6,7 @@ from dataflows.assembly.fractional_orders import read_fractional_orders
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.identity import book_settings, feature_settings
-from operators.schema import Column
+from operators.row_batch import RowSchema
 from sinks.identity import Identity
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -38,9 +38,9 @@ def identity_of(name: str, settings: Settings, config: FeatureConfig) -> Identit
     return Identity(name, feature_settings(config), own)
 
 
-def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Instrument]) -> None:
+def same_columns(path: Path, schema: RowSchema, chosen: list[Instrument]) -> None:
     """Refuse a folder whose other instruments have other columns: nobody could read it as one data set."""
-    wanted = [column.name for column in columns]
+    wanted = [column.name for column in schema.columns]
     ours = set(chosen)
     for instrument in instruments(path):
         if instrument not in ours:
@@ -48,6 +48,6 @@ def same_columns(name: str, path: Path, columns: list[Column], chosen: list[Inst
             odd = set(read_schema(file).names).symmetric_difference(wanted)
             if odd:
                 raise TickwaxError(
-                    f"{name}.path: {file} was written with other settings: {min(odd)} is in one of them only"
+                    f"{schema.name}.path: {file} was written with other settings: {min(odd)} is in one of them only"
                 )
             return

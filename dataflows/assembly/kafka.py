@@ -15,8 +15,8 @@ from dataflows.runtime.kafka_metrics import ForeignMessages, LiveKafkaTelemetry,
 from dataflows.runtime.run_identity import identity
 from dataflows.settings.model import KafkaSecuritySettings, Settings
 from operators.config import FeatureConfig
-from operators.feature_rows import FeatureRows
-from operators.schema import feature_columns
+from operators.row_batch import RowBatch
+from operators.schema import feature_schema
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS
 from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
@@ -67,7 +67,7 @@ def replay_run(settings: Settings, config: FeatureConfig) -> str:
 
 
 def publish_replayed(
-    rows: KeyedStream[FeatureRows], settings: Settings, config: FeatureConfig, on_error: Callable[[Exception], None]
+    rows: KeyedStream[RowBatch], settings: Settings, config: FeatureConfig, on_error: Callable[[Exception], None]
 ) -> None:
     """Add the step that publishes a replay's features, if a topic is named for them.
 
@@ -85,12 +85,12 @@ def publish_replayed(
 
 
 def publish_live(
-    rows: KeyedStream[FeatureRows],
+    rows: KeyedStream[RowBatch],
     settings: Settings,
     config: FeatureConfig,
     run: str,
     on_error: Callable[[Exception], None],
-) -> list[KafkaSink[FeatureRows]]:
+) -> list[KafkaSink[RowBatch]]:
     """Add the step that publishes a live run's features, if a topic is named for them.
 
     Raises:
@@ -201,8 +201,8 @@ def asked_for(settings: Settings) -> Callable[[str], bool]:
     return lambda key: key in named or f"{key.partition(':')[0]}:*" in named
 
 
-def _feature_publisher(settings: Settings, config: FeatureConfig, run: str) -> Callable[[], Publisher[FeatureRows]]:
+def _feature_publisher(settings: Settings, config: FeatureConfig, run: str) -> Callable[[], Publisher[RowBatch]]:
     connection, topic = kafka_connection(settings), settings.kafka.topic
     connection.require({topic: "kafka.topic"})
-    encoding = ROW_ENCODINGS[settings.kafka.format](feature_columns(config), run)
+    encoding = ROW_ENCODINGS[settings.kafka.format](feature_schema(config), run)
     return lambda: Publisher(connection, topic, encoding, delivery(settings), time.monotonic, LiveKafkaTelemetry())

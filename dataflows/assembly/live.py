@@ -32,15 +32,15 @@ from dataflows.runtime.process_tuning import ready_interpreter
 from dataflows.settings.model import Settings
 from dataflows.settings.types import DIRECT, check_proxy
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import FeatureRows
 from operators.feature_step import features
-from operators.schema import Column, book_columns, feature_columns
+from operators.row_batch import RowBatch, RowSchema
+from operators.schema import book_schema, feature_schema
 from sinks.format import Form
 from sinks.identity import Identity, check_folder
 from sinks.live_sink import LiveSink
 from sinks.lock import DataSetLock
 from sinks.quarantine import without_damaged
-from sinks.replay_sink import rows_form
+from sinks.row_format import row_form
 from sinks.tape import tape_form
 from sinks.write_ahead_log import Rotation
 from sources.balance import BY_HASH, Placement, plain
@@ -156,7 +156,7 @@ def prepare_live(
     settings: Settings,
     *,
     with_features: bool = True,
-    watcher: DynamicSink[tuple[str, FeatureRows]] | None = None,
+    watcher: DynamicSink[tuple[str, RowBatch]] | None = None,
     engines: dict[Instrument, FeatureEngine] | None = None,
     placement: Placement = BY_HASH,
 ) -> Live:
@@ -239,16 +239,17 @@ def prepare_live(
             if placement.weights:
                 rows = op.map("row_instrument", rows, named)
             wanted_sets = (
-                ("features", settings.features.path, feature_columns(config)),
-                ("books", settings.books.path, book_columns()),
+                (settings.features.path, feature_schema(config)),
+                (settings.books.path, book_schema(config)),
             )
-            for name, path, columns in wanted_sets:
+            for path, schema in wanted_sets:
                 if path is not None:
+                    name = schema.name
                     marks = identity_of(name, settings, config)
-                    check = partial(_check_folder, name, path, columns, marks)
+                    check = partial(_check_folder, path, schema, marks)
                     without_damaged(path, check, live.telemetry.set_aside)
                     count = count_features if name == "features" else lambda item: None
-                    form = rows_form(columns, settings.tape.compression, marks)
+                    form = row_form(schema, settings.tape.compression, marks)
                     op.output(f"{name}_parquet", rows, sink(name, path, form, count))
             if settings.kafka.bootstrap:
                 from dataflows.assembly.kafka import (
@@ -266,8 +267,8 @@ def prepare_live(
     return live
 
 
-def _check_folder(name: str, path: Path, columns: list[Column], marks: Identity) -> None:
-    same_columns(name, path, columns, [])
+def _check_folder(path: Path, schema: RowSchema, marks: Identity) -> None:
+    same_columns(path, schema, [])
     check_folder(path, marks, set(), appended=True)
 
 

@@ -26,9 +26,9 @@ from dataflows.runtime.run_identity import identity
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine, Memory, Quality
-from operators.feature_rows import FeatureRows
 from operators.feature_step import features
-from operators.schema import Column, book_columns, feature_columns
+from operators.row_batch import RowBatch, RowSchema
+from operators.schema import book_schema, feature_schema, since
 from sinks.identity import Identity, check_folder
 from sinks.lock import DataSetLock, check_writable, only_writer
 from sinks.replay_sink import ReplaySink
@@ -220,8 +220,8 @@ def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None,
         # Rows before the range only make the book known.
         first = {str(r.instrument): r.first_ordinal for r in readers}
 
-        def in_range(item: tuple[str, FeatureRows]) -> tuple[str, FeatureRows] | None:
-            kept = item[1].since(first[plain(item[0])])
+        def in_range(item: tuple[str, RowBatch]) -> tuple[str, RowBatch] | None:
+            kept = since(item[1], first[plain(item[0])])
             return (item[0], kept) if kept.rows or not item[1].rows else None
 
         rows = op.filter_map("range", rows, in_range)
@@ -232,12 +232,13 @@ def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None,
 
         publish_replayed(rows, settings, config, replay.stop_with_error)
     rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
-    for name, path, columns, marks in _wanted_sets(settings, config, chosen, recovery is not None):
+    for path, schema, marks in _wanted_sets(settings, config, chosen, recovery is not None):
+        name = schema.name
         codec, overwrite = settings.tape.compression, settings.features.overwrite
         if recovery:
             replay.hold(path)
             on_error = replay.stop_with_error
-            sink = ResumableSink(path, columns, "replay-r", codec, chosen, overwrite, on_error, marks)
+            sink = ResumableSink(path, schema, "replay-r", codec, chosen, overwrite, on_error, marks)
             replay.sinks[name] = sink
             # Bytewax hands a partition values without their keys.
             op.output(f"{name}_parquet", op.map(f"{name}_keyed", rows, lambda item: (item[0], item)), sink)
@@ -245,7 +246,7 @@ def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None,
             replaced = chosen if overwrite else []
             hold = partial(replay.hold, path)
             on_error = replay.stop_with_error
-            replay.sinks[name] = ReplaySink(path, columns, "replay", codec, replaced, on_error, hold, placement, marks)
+            replay.sinks[name] = ReplaySink(path, schema, "replay", codec, replaced, on_error, hold, placement, marks)
             op.output(f"{name}_parquet", rows, replay.sinks[name])
     if not replay.sinks:
         op.inspect("nowhere", rows, lambda step_id, item: None)
@@ -297,19 +298,20 @@ def engine_factory(
 
 def _wanted_sets(
     settings: Settings, config: FeatureConfig, chosen: list[Instrument], resumable: bool
-) -> Iterator[tuple[str, Path, list[Column], Identity]]:
-    """The Parquet data sets that are switched on: name, folder, columns, what their files say of themselves.
+) -> Iterator[tuple[Path, RowSchema, Identity]]:
+    """The Parquet data sets that are switched on: folder, schema, what their files say of themselves.
 
     Raises:
         TickwaxError: one is no folder, cannot be written to, or holds rows of an instrument already and may not be
             overwritten.
     """
-    for name, path, columns in (
-        ("features", settings.features.path, feature_columns(config)),
-        ("books", settings.books.path, book_columns()),
+    for path, schema in (
+        (settings.features.path, feature_schema(config)),
+        (settings.books.path, book_schema(config)),
     ):
         if path is None:
             continue
+        name = schema.name
         if path.exists() and not path.is_dir():
             raise TickwaxError(f"{name}.path: {path} is not a folder")
         check_writable(path)
@@ -320,7 +322,7 @@ def _wanted_sets(
         # A resumable run that has begun may have put them there: its partitions know.
         if there and not settings.features.overwrite and not (resumable and begun(path)):
             raise TickwaxError(f"{name}.path: {already_there(path, there)}")
-        same_columns(name, path, columns, chosen)
+        same_columns(path, schema, chosen)
         marks = identity_of(name, settings, config)
         check_folder(path, marks, set(chosen), appended=False)
-        yield name, path, columns, marks
+        yield path, schema, marks

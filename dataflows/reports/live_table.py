@@ -13,8 +13,8 @@ from dataflows.reports import terminal
 from dataflows.reports.text_table import TextTable
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import FeatureRows
 from operators.fractal import REGIMES
+from operators.row_batch import RowBatch
 from operators.schema import RECEIVE_TS, column_row, feature_columns
 from sources.instrument import Instrument
 
@@ -23,7 +23,7 @@ _CAPTION = "ms: since the newest frame in the row"
 _DIGITS = {"mid": 7}  # significant ones; fewer elsewhere, so that a line fits 80 columns
 
 
-class LiveTable(DynamicSink[tuple[str, FeatureRows]]):
+class LiveTable(DynamicSink[tuple[str, RowBatch]]):
     """Keeps the newest row of each instrument, and draws them."""
 
     def __init__(self, config: FeatureConfig, engines: Mapping[Instrument, FeatureEngine]) -> None:
@@ -42,7 +42,7 @@ class LiveTable(DynamicSink[tuple[str, FeatureRows]]):
         """The part of one worker."""
         return _LiveTablePartition(self)
 
-    def put(self, key: str, rows: FeatureRows) -> None:
+    def put(self, key: str, rows: RowBatch) -> None:
         """Take the newest of these rows."""
         values = [float(rows.value[row, -1]) for row in self._columns.values()]
         newest = (values, int(rows.code[self._regime, -1]), int(rows.integer[RECEIVE_TS, -1]))
@@ -74,7 +74,7 @@ class LiveTable(DynamicSink[tuple[str, FeatureRows]]):
         return table
 
 
-class _LiveTablePartition(StatelessSinkPartition[tuple[str, FeatureRows]]):
+class _LiveTablePartition(StatelessSinkPartition[tuple[str, RowBatch]]):
     def __init__(self, board: LiveTable) -> None:
         self._board = board
 

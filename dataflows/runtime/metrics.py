@@ -21,7 +21,7 @@ from dataflows.reports.terminal import literal
 from dataflows.runtime.damage_metrics import QUARANTINED
 from dataflows.runtime.liveness import Liveness
 from dataflows.runtime.liveness_metrics import show_liveness
-from operators.feature_rows import FeatureRows
+from operators.row_batch import RowBatch
 from operators.schema import RECEIVE_TS
 from sources.errors import DamagedError
 from sources.instrument import Instrument
@@ -305,7 +305,7 @@ def count_tape(item: InstrumentBatch) -> None:
     _delay_of(item.instrument.venue).set(delay / _NS)
 
 
-def count_features(rows: FeatureRows) -> None:
+def count_features(rows: RowBatch) -> None:
     """Feature rows that reach the sink, and how long ago the frame came that was the newest in each."""
     _FEATURE_ROWS.inc(rows.rows)
     now = time.time_ns()

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from operators.config import FeatureConfig
 from operators.rolling_sum import RollingShape, RollingSum
+from operators.row_batch import Declared
 from sources.tape.batch import Float64s, Int64s
 
-Type = Literal["timestamp", "int64", "float64", "regime", "uint8"]
 Described = tuple[str, str, str]  # a pattern of column names; their unit; their definition
 
 
@@ -26,13 +26,13 @@ class Feature:
     """
 
     section: str
-    columns: Callable[[FeatureConfig], Sequence[tuple[str, Type]]]
+    columns: Callable[[FeatureConfig], Sequence[Declared]]
     described: Sequence[Described]
 
 
-def floats(*names: str) -> list[tuple[str, Type]]:
+def floats(*names: str) -> list[Declared]:
     """Columns of float64."""
-    return [(name, "float64") for name in names]
+    return [Declared(name, "float64") for name in names]
 
 
 class Place(NamedTuple):

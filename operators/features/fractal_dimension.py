@@ -9,16 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from operators.config import FeatureConfig
-from operators.features.feature import Common, Feature, Moment, Place, Rows, Type, floats
-from operators.fractal import METHODS, FractalWindow, fractal_push, fractal_window, regime
+from operators.features.feature import Common, Feature, Moment, Place, Rows, floats
+from operators.fractal import METHODS, REGIMES, FractalWindow, fractal_push, fractal_window, regime
 from operators.jit import kernel
+from operators.row_batch import Declared
 from sources.tape.batch import Float64s, Int64s
 
 WARM = 16  # bit of `warm` (docs/features.md, 4.8)
 
 
-def _columns(config: FeatureConfig) -> Sequence[tuple[str, Type]]:
-    return [*floats("fdi"), ("regime", "regime")]
+def _columns(config: FeatureConfig) -> Sequence[Declared]:
+    return [*floats("fdi"), Declared("regime", "word", True, REGIMES)]
 
 
 FEATURE = Feature(

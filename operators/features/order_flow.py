@@ -13,11 +13,12 @@ from operators import rolling_moments, rolling_sum
 from operators.compensated import add_each
 from operators.config import FeatureConfig, depth_label
 from operators.features.depth_imbalance import depth_imbalance
-from operators.features.feature import Common, Feature, Moment, Place, Rows, Scratch, Type, floats
+from operators.features.feature import Common, Feature, Moment, Place, Rows, Scratch, floats
 from operators.intrinsics import where
 from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, push, rolling_moments_state, zscores
 from operators.rolling_sum import RollingSum
+from operators.row_batch import Declared
 from sources.tape.batch import Float64s, Int64s
 
 UPDATE_EVENT = 0  # the kind of event in the rolling sums
@@ -27,7 +28,7 @@ _SIZE = "base currency"
 _FLOW, _MOMENTUM = 0, 1  # of `OrderFlow.before`
 
 
-def _columns(config: FeatureConfig) -> Sequence[tuple[str, Type]]:
+def _columns(config: FeatureConfig) -> Sequence[Declared]:
     depths = [depth_label(d) for d in config.depths]
     windows = [text for text, _ in config.windows]
     return floats(

@@ -8,9 +8,10 @@ import numpy as np
 from operators import rolling_sum
 from operators.compensated import add_one
 from operators.config import FeatureConfig
-from operators.features.feature import Common, Feature, Moment, Place, Rows, Scratch, Type, floats
+from operators.features.feature import Common, Feature, Moment, Place, Rows, Scratch, floats
 from operators.jit import kernel
 from operators.rolling_sum import RollingSum
+from operators.row_batch import Declared
 from sources.tape.batch import Float64s, Int64s
 
 TRADE_EVENT = 1  # the kind of event in the rolling sums
@@ -19,11 +20,11 @@ _SIZE = "base currency"
 _VOLUME, _NOTIONAL = 0, 1  # pairs of `Trades.since_row`
 
 
-def _columns(config: FeatureConfig) -> Sequence[tuple[str, Type]]:
+def _columns(config: FeatureConfig) -> Sequence[Declared]:
     windows = [text for text, _ in config.windows]
     return [
         *floats(*(f"trade_imbalance_{w}" for w in windows), "trade_volume"),
-        ("trade_count", "int64"),
+        Declared("trade_count", "int64"),
         *floats("vwap"),
     ]
 

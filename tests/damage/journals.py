@@ -10,11 +10,11 @@ import pyarrow as pa
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.schema import feature_columns
+from operators.schema import feature_schema
 from sinks.dataset import DatasetWriter
 from sinks.journal import JournalWriter
 from sinks.lock import DataSetLock
-from sinks.replay_sink import rows_form
+from sinks.row_format import row_form
 from sinks.tape import TapeWriter, tape_form
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -134,7 +134,7 @@ class RowsJournalDamage:
         made = folder / "made"
         write_synthetic_tape(made, INSTRUMENTS, SECOND, 7, start_ns=MIDNIGHT - SECOND // 2)
         config = FeatureConfig(sampling_ns=SECOND // 100)
-        form = rows_form(feature_columns(config))
+        form = row_form(feature_schema(config))
         self._sound.mkdir(parents=True)
         writer = JournalWriter(_journal(self._sound, 0), form.description)
         expected = folder / "expected"

@@ -25,7 +25,7 @@ from dataflows.assembly.synthetic_tape import START_NS
 from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import FeatureRows
+from operators.row_batch import RowBatch
 from operators.schema import book_columns, feature_columns
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
@@ -81,12 +81,12 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
         assert bits(found[name]) == bits(expected[name]), name
 
 
-def as_table(rows: FeatureRows, columns) -> pa.Table:
+def as_table(rows: RowBatch, columns) -> pa.Table:
     """Rows straight from the engine, without the sink."""
     out = {}
     for c in columns:
         values = getattr(rows, c.array)[c.row]
-        if c.type == "regime":
+        if c.type == "word":
             words = [("trending", "ranging", "neutral")[v] if v >= 0 else None for v in values.tolist()]
             indices = [None if v < 0 else v for v in values.tolist()]
             kinds = pa.DictionaryArray.from_arrays(

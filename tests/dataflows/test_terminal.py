@@ -25,7 +25,7 @@ from dataflows.reports import terminal
 from dataflows.reports.live_table import LiveTable
 from dataflows.reports.text_table import TextTable
 from operators.config import FeatureConfig
-from operators.feature_rows import FeatureRows
+from operators.row_batch import RowBatch
 from operators.schema import value_count
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
@@ -145,7 +145,7 @@ def test_the_live_table_fits_the_terminal(columns: int, rows: int, monkeypatch) 
     config = FeatureConfig()
     board = LiveTable(config, {})
     integer, code = np.full((4, 1), MIDNIGHT), np.zeros((2, 1), np.int8)
-    features = FeatureRows(integer, code, np.full((value_count(config), 1), 12345.678), np.empty((0, 0)))
+    features = RowBatch(integer, code, np.full((value_count(config), 1), 12345.678), np.empty((0, 0)))
     names = [str(LONG), str(CHINESE), *(f"binance_futures:{n}USDT" for n in range(8))]
     for name in names:
         board.put(name, features)

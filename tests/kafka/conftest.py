@@ -9,14 +9,14 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from operators.config import FeatureConfig
-from operators.feature_rows import FeatureRows
-from operators.schema import feature_columns, value_count
+from operators.row_batch import RowBatch
+from operators.schema import feature_schema, value_count
 from sources.kafka.connection import KafkaConnection
 from tests.dataflows.conftest import start, synthetic_tape_root  # noqa: F401
 from tests.kafka.broker import Process, Running, broker
 
 CONFIG = FeatureConfig()
-COLUMNS = feature_columns(CONFIG)
+FEATURES = feature_schema(CONFIG)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,7 @@ def read(cluster) -> Callable[[str], list[ConsumerRecord]]:
     return all_of
 
 
-def feature_rows(count: int, first: int = 0, seed: int = 0) -> FeatureRows:
+def feature_rows(count: int, first: int = 0, seed: int = 0) -> RowBatch:
     """Rows whose ordinals count up from ``first``, with a NaN here and there."""
     rng = np.random.default_rng([seed, first])
     ordinal = np.arange(first, first + count)
@@ -75,4 +75,4 @@ def feature_rows(count: int, first: int = 0, seed: int = 0) -> FeatureRows:
     code = np.stack([rng.integers(-1, 3, count), rng.integers(-128, 128, count)]).astype(np.int8)
     value = rng.normal(size=(value_count(CONFIG), count))
     value[rng.random(value.shape) < 0.1] = np.nan
-    return FeatureRows(integer, code, value, np.empty((0, 0)))
+    return RowBatch(integer, code, value, np.empty((0, 0)))

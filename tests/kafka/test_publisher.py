@@ -14,7 +14,7 @@ from sinks.kafka.telemetry import KafkaTelemetry
 from sources.errors import TickwaxError
 from sources.kafka.connection import KafkaConnection
 from sources.placement import home_worker
-from tests.kafka.conftest import COLUMNS, feature_rows
+from tests.kafka.conftest import FEATURES, feature_rows
 from tests.ports import free_ports
 
 KEYS = [f"binance_futures:S{n}USDT" for n in range(7)]
@@ -58,7 +58,7 @@ def publisher(connection):
             Publisher(
                 connection,
                 topic,
-                form(COLUMNS, "run"),
+                form(FEATURES, "run"),
                 Delivery(**delivery),
                 time.monotonic,
                 counts or KafkaTelemetry(),

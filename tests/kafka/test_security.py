@@ -12,7 +12,7 @@ from sinks.kafka.rows import JsonRows
 from sinks.kafka.telemetry import KafkaTelemetry
 from sources.errors import TickwaxError
 from tests.kafka.broker import PASSWORD, USER, ApacheKafka
-from tests.kafka.conftest import COLUMNS, feature_rows
+from tests.kafka.conftest import FEATURES, feature_rows
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_rows_go_over_tls_with_a_password(secure, topic, read):
     connection = kafka_connection(settings)
     assert connection.require({name: "kafka.topic"}) == {name: 1}
     publisher = Publisher(
-        connection, name, JsonRows(COLUMNS, "run"), delivery(settings), time.monotonic, KafkaTelemetry()
+        connection, name, JsonRows(FEATURES, "run"), delivery(settings), time.monotonic, KafkaTelemetry()
     )
     publisher.put("binance_futures:BTCUSDT", feature_rows(10))
     publisher.close()

@@ -7,30 +7,30 @@ import numpy as np
 
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import FeatureRows, concat_rows
 from operators.fractal import REGIMES
+from operators.row_batch import RowBatch, concat_rows
 from operators.schema import feature_columns
 from sources.tape.batch import TapeBatch
 
 Columns = dict[str, list[object]]
 
 
-def by_name(rows: FeatureRows | None, config: FeatureConfig) -> Columns:
+def by_name(rows: RowBatch | None, config: FeatureConfig) -> Columns:
     """Each column as a Python list; no rows give empty lists."""
     out: Columns = {}
     for column in feature_columns(config):
         values = [] if rows is None else getattr(rows, column.array)[column.row].tolist()
-        out[column.name] = [None if v < 0 else REGIMES[v] for v in values] if column.type == "regime" else values
+        out[column.name] = [None if v < 0 else REGIMES[v] for v in values] if column.type == "word" else values
     return out
 
 
-def run(batches: Sequence[TapeBatch], config: FeatureConfig, *, full_depth: bool = False) -> FeatureRows | None:
+def run(batches: Sequence[TapeBatch], config: FeatureConfig, *, full_depth: bool = False) -> RowBatch | None:
     """All feature rows of a tape handed over in these batches."""
     engine = FeatureEngine(config, full_depth=full_depth)
     return concat_rows([rows for batch in batches if (rows := engine.process(batch)) is not None])
 
 
-def same_bits(a: FeatureRows | None, b: FeatureRows | None) -> bool:
+def same_bits(a: RowBatch | None, b: RowBatch | None) -> bool:
     """Whether two sets of rows agree in every bit, the sign of zero included; all NaN are one."""
     if a is None or b is None:
         return a is b

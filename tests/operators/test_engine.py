@@ -12,8 +12,8 @@ from operators import state_codec
 from operators.book import MAX_LEVELS
 from operators.config import MS, SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.feature_rows import concat_rows
 from operators.level_blocks import sides
+from operators.row_batch import concat_rows
 from sources.tape.batch import DELTA, SNAPSHOT, TRADE, TapeBatch, tape_batch
 from tests import strategies
 from tests.operators.columns import agree, by_name, run, same_bits

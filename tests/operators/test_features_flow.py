@@ -13,10 +13,9 @@ from hypothesis import given
 
 from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine, Memory
-from operators.feature_rows import FeatureRows, concat_rows
 from operators.feature_step import features
 from operators.level_blocks import Book, sides
-from operators.schema import TS
+from operators.row_batch import TS, RowBatch, concat_rows
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch, TapeBatch
 from tests.operators.columns import run, same_bits
@@ -34,9 +33,9 @@ def tape(price: float) -> TapeBatch:
     return script.batch()
 
 
-def run_flow(items: list[tuple[str, InstrumentBatch]], workers: int) -> dict[str, FeatureRows | None]:
+def run_flow(items: list[tuple[str, InstrumentBatch]], workers: int) -> dict[str, RowBatch | None]:
     flow = Dataflow("test")
-    out: list[tuple[str, FeatureRows]] = []
+    out: list[tuple[str, RowBatch]] = []
     up = op.input("in", flow, TestingSource(items, batch_size=2))
     op.output("out", features("features", up, lambda instrument: FeatureEngine(CONFIG)), TestingSink(out))
     if workers == 1:
@@ -78,7 +77,7 @@ def test_the_end_of_the_input_completes_no_row() -> None:
 def test_the_end_of_a_tape_is_told_and_its_memory_is_that_of_the_next() -> None:
     memory: Memory = []
     flow = Dataflow("test")
-    out: list[tuple[str, FeatureRows]] = []
+    out: list[tuple[str, RowBatch]] = []
     tapes = {Instrument("bybit_linear", name): tape(price) for name, price in (("A", 10.0), ("B", 20.0), ("C", 5.0))}
     items = [
         (str(i), InstrumentBatch(i, batch.slice(start, start + 3), ended=start + 3 >= batch.rows))

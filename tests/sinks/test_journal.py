@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.config import FeatureConfig
-from operators.feature_rows import FeatureRows
-from operators.schema import book_columns, feature_columns
+from operators.row_batch import RowBatch
+from operators.schema import book_schema, feature_schema
 from sinks.compaction import compact, recover
 from sinks.journal import JournalWriter
-from sinks.replay_sink import rows_form, rows_to_arrow
+from sinks.row_format import row_form, rows_to_arrow
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -218,14 +218,14 @@ class TestReadingBack:
     def test_feature_rows_and_books(self, tmp_path):
         random = np.random.default_rng(1)
         config = FeatureConfig()
-        columns = feature_columns(config)
-        room = FeatureRows(
+        schema = feature_schema(config)
+        room = RowBatch(
             random.integers(0, 9, (4, 50)), random.integers(-1, 3, (2, 50)).astype(np.int8),
-            random.normal(size=(sum(c.array == "value" for c in columns), 50)), random.normal(size=(80, 50)),
+            random.normal(size=(schema.arrays["value"], 50)), random.normal(size=(80, 50)),
         )  # fmt: skip
-        parts = [FeatureRows(*(a[:, start:stop] for a in room)) for start, stop in ((0, 1), (1, 1), (1, 7), (7, 50))]
-        for name, chosen in (("features", columns), ("books", book_columns())):
-            form = rows_form(chosen)
+        parts = [RowBatch(*(a[:, start:stop] for a in room)) for start, stop in ((0, 1), (1, 1), (1, 7), (7, 50))]
+        for name, chosen in (("features", schema), ("books", book_schema(config))):
+            form = row_form(chosen)
             writer = JournalWriter(tmp_path / name, form.description)
             for part in parts:
                 writer.append([(str(BTC), form.arrays(part))])

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from operators.schema import feature_columns
+from operators.schema import feature_schema
 from sinks.journal import JournalWriter
-from sinks.replay_sink import rows_form
+from sinks.row_format import row_form
 from sources.tape import journal_format as journal, journal_kernels
 from sources.tape.batch import SNAPSHOT
 from tests.sinks.journals import BTC, FORM, append, rows
@@ -25,7 +25,7 @@ kernels = [getattr(journal_kernels, name) for name in ("count_items", "find_item
 journal_kernels.compile_kernels()
 before = [kernel.signatures for kernel in kernels]
 folder, tape = Path(sys.argv[1]), rows(0, 500)
-features = rows_form(feature_columns(FeatureConfig()))
+features = row_form(feature_schema(FeatureConfig()))
 writers = [JournalWriter(folder / name, form.description) for name, form in (("tape", FORM), ("rows", features))]
 append(writers[0], (BTC, tape))
 book = tape._replace(price=np.where(tape.side > 0, 1.0, 2.0), kind=np.where(tape.ordinal < 10, SNAPSHOT, tape.kind))

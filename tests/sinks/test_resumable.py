@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from operators.config import FeatureConfig
-from operators.feature_rows import FeatureRows
-from operators.schema import feature_columns, value_count
+from operators.row_batch import RowBatch
+from operators.schema import feature_schema, value_count
 from sinks import resumable_sink
 from sinks.resumable_sink import ResumableSink
 from sources.errors import TickwaxError
 
-COLUMNS = feature_columns(FeatureConfig())
+FEATURES = feature_schema(FeatureConfig())
 KEYS = [f"bybit_linear:S{n}" for n in range(6)]
 
 
-def rows(count: int) -> FeatureRows:
+def rows(count: int) -> RowBatch:
     values = value_count(FeatureConfig())
-    return FeatureRows(
+    return RowBatch(
         np.ones((4, count), np.int64), np.ones((2, count), np.int8), np.ones((values, count)), np.empty((0, 0))
     )
 
@@ -37,7 +37,7 @@ def test_every_journal_is_on_the_disk_before_its_state_is_given(tmp_path, monkey
         synced.append(handle)
 
     (tmp_path / "features").mkdir()
-    sink = ResumableSink(tmp_path / "features", COLUMNS, "test")
+    sink = ResumableSink(tmp_path / "features", FEATURES, "test")
     parts = partitions(sink)
     for epoch in range(3):
         monkeypatch.setattr(resumable_sink, "_AHEAD", 0 if epoch else 1 << 40)
@@ -58,7 +58,7 @@ def test_every_journal_is_on_the_disk_before_its_state_is_given(tmp_path, monkey
 def test_a_disk_that_fails_early_is_not_forgotten(tmp_path, monkeypatch):
     """The system tells of it once: another fsync of the same file would succeed."""
     (tmp_path / "features").mkdir()
-    sink = ResumableSink(tmp_path / "features", COLUMNS, "test")
+    sink = ResumableSink(tmp_path / "features", FEATURES, "test")
     parts = partitions(sink)
     fsync, failures = os.fsync, [OSError(errno.EIO, os.strerror(errno.EIO))]
 

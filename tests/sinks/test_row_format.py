@@ -1,0 +1,201 @@
+"""A data set that is no feature's takes every way that feature rows take: a schema is all that it costs."""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operators.row_batch import Declared, RowBatch, concat_rows, row_batch, row_schema
+from sinks.compaction import form_of
+from sinks.journal import JournalWriter
+from sinks.kafka.rows import ArrowRows, JsonRows
+from sinks.live_sink import LiveSink
+from sinks.replay_sink import ReplaySink
+from sinks.resumable_sink import ResumableSink
+from sinks.row_format import arrow_schema, row_form, rows_to_arrow
+from sinks.write_ahead_log import Rotation
+from sources.tape.journal_format import Journal
+
+SECTION = {"unit": "a unit", "definition": "what it means"}
+ORDERS = row_schema(
+    "orders",
+    [
+        Declared("ts", "timestamp", **SECTION),
+        Declared("order_id", "int64", **SECTION),
+        Declared("seen_ts", "timestamp", True, **SECTION),
+        Declared("side", "int8", **SECTION),
+        Declared("price", "float64", True, **SECTION),
+        Declared("size", "float64", **SECTION),
+        Declared("status", "word", words=("accepted", "rejected", "filled"), **SECTION),
+        Declared("reason", "word", True, ("grid", "no book"), **SECTION),
+        Declared("own", "bool", **SECTION),
+        Declared("bits", "uint8", **SECTION),
+    ],
+)
+KEY = "bybit_linear:BTCUSDT"
+DAY = 86_400 * 10**9
+START = 19_700 * DAY - 5  # the first rows are of one day, the others of the next
+
+Row = dict[str, Any]
+
+
+def row(i: int) -> Row:
+    return {
+        "ts": START + i, "order_id": i, "seen_ts": None if i % 3 else START + i, "side": (-1) ** i,
+        "price": None if i % 4 else 1.5 * i, "size": float("inf") if i == 7 else i / 7,
+        "status": ("accepted", "rejected", "filled")[i % 3], "reason": (None, "grid", "no book")[i % 3],
+        "own": i % 2 == 0, "bits": 250 + i % 6,
+    }  # fmt: skip
+
+
+ROWS = [row(i) for i in range(40)]
+
+
+def batch(rows: list[Row]) -> RowBatch:
+    return row_batch(ORDERS, **{name: [r[name] for r in rows] for name in ROWS[0]})
+
+
+def parts(cuts: list[int]) -> Iterator[RowBatch]:
+    ends = sorted({0, len(ROWS), *cuts})
+    return (batch(ROWS[start:stop]) for start, stop in pairwise(ends))
+
+
+def check(root: Path) -> None:
+    """DuckDB, Polars and PyArrow read the rows back, with nulls where there were."""
+    files = sorted(root.rglob("*.parquet"))
+    assert [f.parent.name for f in files] == ["date=2023-12-08", "date=2023-12-09"]
+    tables = {
+        "pyarrow": pa.concat_tables([pa.parquet.ParquetFile(file).read() for file in files]),
+        "polars": pl.read_parquet(files, hive_partitioning=False).to_arrow(),
+        "duckdb": duckdb.sql(f"select * from read_parquet({[str(f) for f in files]}, hive_partitioning=false)").arrow(),
+    }
+    for name, found in tables.items():
+        table = found.read_all() if isinstance(found, pa.RecordBatchReader) else found
+        for time_column in ("ts", "seen_ts"):
+            place = table.schema.get_field_index(time_column)
+            table = table.set_column(place, time_column, table[time_column].cast(pa.timestamp("ns")).cast(pa.int64()))
+        assert table.to_pylist() == ROWS, name
+    schema = pa.parquet.read_schema(files[0])
+    assert [f.nullable for f in schema] == [c.nullable for c in ORDERS.columns]
+    assert schema.field("size").metadata[b"definition"] == b"what it means"
+
+
+@given(st.lists(st.integers(0, len(ROWS)), max_size=4))
+def test_arrow_of_any_split(cuts: list[int]) -> None:
+    arrow = arrow_schema(ORDERS)
+    joined = concat_rows(list(parts(cuts)))
+    assert joined is not None
+    table = pa.Table.from_batches([rows_to_arrow(part, ORDERS, arrow) for part in parts(cuts)])
+    assert table.combine_chunks().equals(pa.Table.from_batches([rows_to_arrow(joined, ORDERS, arrow)]))
+    assert table["price"].to_pylist() == [r["price"] for r in ROWS]
+
+
+def test_replay(tmp_path: Path) -> None:
+    sink = ReplaySink(tmp_path / "orders", ORDERS, "x")
+    part = sink.build("step", 0, 1)
+    for rows in parts([3, 4, 20]):
+        part.write_batch([(KEY, rows)])
+    part.close()
+    sink.commit()
+    check(tmp_path / "orders")
+
+
+def test_a_resumed_run(tmp_path: Path) -> None:
+    """Killed after its second snapshot, with rows beyond it that do not count."""
+    (tmp_path / "orders").mkdir()
+    first, second, third = parts([10, 25])
+    sink = ResumableSink(tmp_path / "orders", ORDERS, "x")
+    at = sink.part_fn(KEY)
+    part = sink.build_part("step", str(sink.list_parts()[at]), None)
+    part.write_batch([(KEY, first)])
+    part.write_batch([(KEY, second)])
+    state = part.snapshot()
+    part.write_batch([(KEY, third)])
+    sink.abort()
+    again = ResumableSink(tmp_path / "orders", ORDERS, "x")
+    part = again.build_part("step", str(again.list_parts()[at]), state)
+    part.write_batch([(KEY, third)])
+    part.snapshot()
+    part.close()
+    again.commit()
+    check(tmp_path / "orders")
+
+
+@pytest.mark.parametrize("compacted", [True, False])
+def test_a_live_run(tmp_path: Path, compacted: bool) -> None:
+    root = tmp_path / "orders"
+    root.mkdir()
+    sink: LiveSink[RowBatch] = LiveSink(root, row_form(ORDERS), "x", Rotation(), time.monotonic)
+    part = sink.build("step", 0, 1)
+    for rows in parts([1, 2, 30]):
+        part.write_batch([(KEY, rows)])
+    if compacted:
+        part.close()
+    else:  # killed: the next writer finds the journal, and knows from it what its rows are
+        from sinks.lock import only_writer
+
+        with only_writer(root):
+            pass
+    check(root)
+
+
+def test_a_journal_describes_its_rows(tmp_path: Path) -> None:
+    form = row_form(ORDERS)
+    writer = JournalWriter(tmp_path / "a.journal", form.description)
+    writer.append([(KEY, form.arrays(rows)) for rows in parts([9])])
+    description = Journal(tmp_path / "a.journal").description
+    assert description is not None
+    assert form_of(description).file.schema.equals(form.file.schema, check_metadata=True)
+    assert form_of(description).fields == form.fields
+
+
+def test_a_journal_of_the_first_version_knows_regimes() -> None:
+    described = {
+        "data_set": "rows", "compression": "snappy", "fields": [["integer", "<i8", 4], ["code", "|i1", 2]],
+        "columns": [["ts", "timestamp", "integer", 0, "4.2"], ["regime", "regime", "code", 0, "4.7"]],
+    }  # fmt: skip
+    schema = form_of(described).file.schema
+    assert schema.field("regime").type == pa.dictionary(pa.int8(), pa.string())
+    assert [field.nullable for field in schema] == [False, True]
+
+
+def test_json() -> None:
+    messages = list(JsonRows(ORDERS, "run").messages(KEY, list(parts([5, 6]))))
+    said = [json.loads(message.value) for message in messages]
+    assert [{k: v for k, v in row.items() if k not in ("exchange", "symbol")} for row in said] == [
+        {**row, "size": None if math.isinf(row["size"]) else row["size"]} for row in ROWS
+    ]
+    assert messages[0].headers == [("schema", b"tickwax.orders/1"), ("run", b"run")]
+
+
+def test_arrow_messages() -> None:
+    (message,) = ArrowRows(ORDERS, "run").messages(KEY, list(parts([5, 6])))
+    table = pa.ipc.open_stream(message.value).read_all()
+    assert table.drop_columns(["ts", "seen_ts"]).to_pylist() == [
+        {k: v for k, v in row.items() if k not in ("ts", "seen_ts")} for row in ROWS
+    ]
+
+
+def test_bad_schemas_and_rows() -> None:
+    with pytest.raises(ValueError, match="x: a column is declared twice: ts"):
+        row_schema("x", [Declared("ts", "timestamp"), Declared("ts", "timestamp")])
+    with pytest.raises(ValueError, match="x: the first column must be ts, a timestamp"):
+        row_schema("x", [Declared("price", "float64")])
+    with pytest.raises(ValueError, match="x: side may be null, and no value of int8 is free"):
+        row_schema("x", [Declared("ts", "timestamp"), Declared("side", "int8", True)])
+    with pytest.raises(ValueError, match="size: null in a column that has none"):
+        batch([{**ROWS[0], "size": None}])
+    with pytest.raises(ValueError, match="orders: columns differ in length"):
+        row_batch(ORDERS, **{name: [r[name] for r in ROWS[: 1 + (name == "ts")]] for name in ROWS[0]})
+    with pytest.raises(ValueError, match=r"orders: columns differ: \['bits'\]"):
+        row_batch(ORDERS, **{name: [] for name in ROWS[0] if name != "bits"})
