@@ -6,15 +6,13 @@ import numpy as np
 
 from operators import features
 from operators.config import BOOK_LEVELS
-from operators.features.feature import Moment, Rows
+from operators.features.feature import WARM_BOOK, Moment, Rows
 from operators.jit import kernel
 from operators.rolling_sum import slide
 from operators.row_batch import TS
 from operators.schema import RECEIVE_TS, ROW_ORDINAL
 from operators.state import COVERED, FIRST_UPDATE, ORDINAL, RECEIVE, ROWS, TOP, Params, State
 from sources.tape.batch import Float64s, Int64s
-
-WARM_BOOK = 64  # bit of `warm` (docs/features.md, 4.8)
 
 
 @kernel

@@ -38,7 +38,7 @@ def arrow_schema(schema: RowSchema) -> pa.Schema:
 def _described(column: Column) -> dict[str, str]:
     if column.definition:
         return {"unit": column.unit, "definition": column.definition}
-    return describe(column.name)._asdict()
+    return describe(column.name)._replace(section=column.section).metadata()
 
 
 def row_file(schema: RowSchema, compression: str = "snappy", identity: Identity | None = None) -> FileFormat:

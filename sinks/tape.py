@@ -21,7 +21,7 @@ from sources.tape.schema import TAPE_SCHEMA, to_arrow
 def tape_format(compression: str = "snappy") -> FileFormat:
     """A tape row group: what repeats within a message goes through a dictionary, ordinals as differences."""
     return FileFormat(
-        schema=pa.schema([field.with_metadata(describe(field.name)._asdict()) for field in TAPE_SCHEMA]),
+        schema=pa.schema([field.with_metadata(describe(field.name, "tape").metadata()) for field in TAPE_SCHEMA]),
         dictionary=("exchange_ts", "receive_ts", "sequence", "kind", "price", "size"),
         encoding={"ordinal": "DELTA_BINARY_PACKED", "side": "PLAIN", "last": "RLE"},
         row_group_rows=1 << 18,  # small enough that encoding begins while a file is still being imported

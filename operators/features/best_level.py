@@ -1,30 +1,48 @@
 """The best level of both sides, and what is computed from it alone (docs/features.md, 4.3)."""
 
-from operators.features.feature import Feature, Moment, Place, Rows, floats
+from operators.features.feature import (
+    PRICE_UNIT,
+    SIZE_UNIT,
+    THE_BOOK,
+    WARM_BOOK,
+    Described,
+    Feature,
+    Moment,
+    Place,
+    Rows,
+    floats,
+)
 from operators.jit import kernel
 
-_PRICE = "quote currency"
+
+def _best(name: str, unit: str, definition: str, formula: str = "") -> Described:
+    return Described(name, unit, definition, formula, THE_BOOK, warm=WARM_BOOK)
+
 
 FEATURE = Feature(
     section="4.3",
     columns=lambda config: floats("bid_price", "bid_size", "ask_price", "ask_size", "mid", "spread", "microprice"),
     described=(
-        (r"(bid|ask)_price(?:_(\d+))?", _PRICE, "price of the {0} level {1}, 0 is the best; NaN where there is none"),
-        (
-            r"(bid|ask)_size(?:_(\d+))?",
-            "base currency",
-            "size of the {0} level {1}, 0 is the best; NaN where there is none",
+        _best("bid_price", PRICE_UNIT, "price of the best bid"),
+        _best("bid_size", SIZE_UNIT, "size of the best bid"),
+        _best("ask_price", PRICE_UNIT, "price of the best ask"),
+        _best("ask_size", SIZE_UNIT, "size of the best ask"),
+        _best("mid", PRICE_UNIT, "middle of the best prices", "mid = (Pb_1 + Pa_1)/2"),
+        _best("spread", PRICE_UNIT, "best ask less best bid", "spread = Pa_1 − Pb_1"),
+        _best(
+            "microprice",
+            PRICE_UNIT,
+            "best prices, each weighted by the size of the other side",
+            "microprice = (Pb_1·Qa_1 + Pa_1·Qb_1)/(Qb_1 + Qa_1)",
         ),
-        (r"mid", _PRICE, "(best bid + best ask) / 2"),
-        (r"spread", _PRICE, "best ask - best bid"),
-        (r"microprice", _PRICE, "best prices weighted by the sizes of the opposite side"),
     ),
 )
 
 
 @kernel
 def emit(row: Moment, at: Place, out: Rows, r: int) -> None:
-    """``spread = Pa−Pb``, ``microprice = (Pb·Qa + Pa·Qb)/(Qb+Qa)``; ``mid = (Pb+Pa)/2`` is there already."""
+    """``spread = Pa_1 − Pb_1``, ``microprice = (Pb_1·Qa_1 + Pa_1·Qb_1)/(Qb_1 + Qa_1)``; ``mid = (Pb_1 + Pa_1)/2`` is
+    there already."""
     bid, bid_size, ask, ask_size = row.price[0, 0], row.size[0, 0], row.price[1, 0], row.size[1, 0]
     value, c = out.value, at.value
     value[c, r] = bid

@@ -1,7 +1,18 @@
 """Volume on the bid side less volume on the ask side, by number of levels (docs/features.md, 4.3)."""
 
 from operators.config import depth_label
-from operators.features.feature import Common, Feature, Moment, Place, Rows, floats
+from operators.features.feature import (
+    SIZE_UNIT,
+    THE_BOOK,
+    WARM_BOOK,
+    Common,
+    Described,
+    Feature,
+    Moment,
+    Place,
+    Rows,
+    floats,
+)
 from operators.jit import kernel
 from sources.tape.batch import Float64s, Int64s
 
@@ -9,10 +20,13 @@ FEATURE = Feature(
     section="4.3",
     columns=lambda config: floats(*(f"depth_imbalance_{depth_label(d)}" for d in config.depths)),
     described=(
-        (
-            r"depth_imbalance_l(\d+)",
-            "base currency",
-            "bid sizes less ask sizes, summed over the levels down to {0}",
+        Described(
+            "depth_imbalance_l{D}",
+            SIZE_UNIT,
+            "bid sizes less ask sizes, summed over {levels}",
+            "depth_imbalance_l{D} = Σ_{m≤D} Qb_m − Σ_{m≤D} Qa_m",
+            THE_BOOK,
+            warm=WARM_BOOK,
         ),
     ),
 )
@@ -20,7 +34,8 @@ FEATURE = Feature(
 
 @kernel
 def depth_imbalance(size: Float64s, depths: Int64s, out: Float64s) -> None:
-    """``Σ_{m≤D} Qb_m − Σ_{m≤D} Qa_m`` for each D of ``depths``, each side summed from the best level outwards.
+    """``depth_imbalance_l{D} = Σ_{m≤D} Qb_m − Σ_{m≤D} Qa_m`` for each D of ``depths``, each side summed from the best
+    level outwards.
 
     Args:
         size: shape ``(2, levels)``, bids first; 0 where there is no level.

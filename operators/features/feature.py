@@ -12,7 +12,32 @@ from operators.rolling_sum import RollingShape, RollingSum
 from operators.row_batch import Declared
 from sources.tape.batch import Float64s, Int64s
 
-Described = tuple[str, str, str]  # a pattern of column names; their unit; their definition
+PRICE_UNIT, SIZE_UNIT, TIME_UNIT = "quote currency", "base currency", "ns since 1970, UTC"
+THE_BOOK = "the book at ts"
+SINCE_ROW = "since the previous row"
+WARM_WINDOWS, WARM_BOOK = 1, 64  # bits of `warm` (docs/features.md, 4.8) that are no single feature's
+
+
+class Described(NamedTuple):
+    """What a reader must know of a column, or of a family of columns.
+
+    Attributes:
+        name: of the column. ``{D}``, ``{w}`` and ``{m}`` stand for a depth as in ``l5``, a window and a level, in the
+            other fields as well; there, ``{levels}`` stands for the levels down to a depth.
+        definition: in one line.
+        formula: that of docs/features.md; empty where there is none in one line.
+        reads: which part of the tape; never anything behind the row's `ordinal`.
+        unknown: when the value is NaN, or null; empty if never.
+        warm: the bits of `warm` to ask for (docs/features.md, 4.8).
+    """
+
+    name: str
+    unit: str
+    definition: str
+    formula: str = ""
+    reads: str = ""
+    unknown: str = ""
+    warm: int = 0
 
 
 @dataclass(frozen=True)
@@ -22,7 +47,7 @@ class Feature:
     Attributes:
         section: of docs/features.md, with the definition.
         columns: names and types, in the order of the data set; of one type they stand in consecutive rows.
-        described: unit and definition of every column (`operators.dictionary`).
+        described: every column, or family of columns, in the order of the data set (`operators.dictionary`).
     """
 
     section: str

@@ -9,13 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from operators.config import FeatureConfig
-from operators.features.feature import Common, Feature, Moment, Place, Rows, floats
+from operators.features.feature import Common, Described, Feature, Moment, Place, Rows, floats
 from operators.fractal import METHODS, REGIMES, FractalWindow, fractal_push, fractal_window, regime
 from operators.jit import kernel
 from operators.row_batch import Declared
 from sources.tape.batch import Float64s, Int64s
 
 WARM = 16  # bit of `warm` (docs/features.md, 4.8)
+
+_SAMPLES = "mid at the last fdi_window samples"
+_UNTIL = "fewer than fdi_window samples since the start or restart"
 
 
 def _columns(config: FeatureConfig) -> Sequence[Declared]:
@@ -26,8 +29,23 @@ FEATURE = Feature(
     section="4.7",
     columns=_columns,
     described=(
-        (r"fdi", "dimension", "fractal dimension of mid over fdi_window samples, 1 to 2; NaN until they are there"),
-        (r"regime", "word", "trending (fdi < 1.5), ranging (> 1.5) or neutral; null while fdi is NaN"),
+        Described(
+            "fdi",
+            "dimension",
+            "fractal dimension of mid, 1 to 2, by fdi_method; the formula is that of variogram",
+            "fdi = 2 − ½·log2(V_2/V_1)",
+            _SAMPLES,
+            _UNTIL,
+            WARM,
+        ),
+        Described(
+            "regime",
+            "word",
+            "trending (fdi < 1.5), ranging (fdi > 1.5) or neutral (fdi = 1.5)",
+            reads=_SAMPLES,
+            unknown=_UNTIL,
+            warm=WARM,
+        ),
     ),
 )
 
@@ -67,8 +85,8 @@ def clear(own: FractalDimension) -> None:
 
 @kernel
 def emit(own: FractalDimension, p: Sampling, common: Common, row: Moment, at: Place, out: Rows, r: int) -> int:
-    """``fdi``: dimension of mid at the last N samples, held between samples, NaN before N; ``regime``; the bit of
-    `warm`."""
+    """Dimension of mid at the last N samples, by default ``fdi = 2 − ½·log2(V_2/V_1)``, held between samples, NaN
+    before N; ``regime``; the bit of `warm`."""
     if common.sampling == 0 or row.t % p.interval == 0:
         own.held[0] = fractal_push(own.window, own.samples[0], p.method, row.mid)
         own.samples[0] += 1

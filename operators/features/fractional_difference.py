@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from operators.config import FeatureConfig
-from operators.features.feature import Feature, Moment, Place, Rows, floats
+from operators.features.feature import Described, Feature, Moment, Place, Rows, floats
 from operators.ffd import ffd_push_all, ffd_weights
 from operators.jit import kernel
 from sources.tape.batch import Float64s
@@ -23,15 +23,23 @@ FEATURE = Feature(
     section="4.6",
     columns=lambda config: floats("price_ffd", "volume_ffd"),
     described=(
-        (
-            r"price_ffd",
+        Described(
+            "price_ffd",
             "log price",
-            "fractional difference of log mid of order price_d; NaN until its window is full",
+            "fractional difference of log mid, of order price_d",
+            "price_ffd = ffd(log mid)",
+            "mid at the last K rows",
+            "the first K − 1 rows since the start or restart",
+            WARM_PRICE,
         ),
-        (
-            r"volume_ffd",
+        Described(
+            "volume_ffd",
             "log size",
-            "fractional difference of log(1 + trade_volume) of order volume_d; NaN as price_ffd",
+            "fractional difference of log(1 + trade_volume), of order volume_d",
+            "volume_ffd = ffd(log(1 + trade_volume))",
+            "trade_volume at the last K rows",
+            "the first K − 1 rows since the start or restart",
+            WARM_VOLUME,
         ),
     ),
 )

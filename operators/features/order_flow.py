@@ -13,7 +13,20 @@ from operators import rolling_moments, rolling_sum
 from operators.compensated import add_each
 from operators.config import FeatureConfig, depth_label
 from operators.features.depth_imbalance import depth_imbalance
-from operators.features.feature import Common, Feature, Moment, Place, Rows, Scratch, floats
+from operators.features.feature import (
+    SINCE_ROW,
+    SIZE_UNIT,
+    WARM_BOOK,
+    WARM_WINDOWS,
+    Common,
+    Described,
+    Feature,
+    Moment,
+    Place,
+    Rows,
+    Scratch,
+    floats,
+)
 from operators.intrinsics import where
 from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, push, rolling_moments_state, zscores
@@ -22,9 +35,9 @@ from operators.row_batch import Declared
 from sources.tape.batch import Float64s, Int64s
 
 UPDATE_EVENT = 0  # the kind of event in the rolling sums
-WARM_WINDOWS, WARM_ZSCORES = 1, 2  # bits of `warm` (docs/features.md, 4.8)
+WARM_ZSCORES = 2  # bit of `warm` (docs/features.md, 4.8)
 
-_SIZE = "base currency"
+_UPDATES = "updates whose clock lies in (ts − {w}, ts]"
 _FLOW, _MOMENTUM = 0, 1  # of `OrderFlow.before`
 
 
@@ -43,11 +56,46 @@ FEATURE = Feature(
     section="4.4",
     columns=_columns,
     described=(
-        (r"ofi_z_l(\d+)_(.+)", "standard deviations", "z-score of ofi_l{0}_{1} over the last zscore_window rows"),
-        (r"ofi_l(\d+)_(.+)", _SIZE, "order flow of the levels down to {0} in the last {1}"),
-        (r"ofi_l(\d+)", _SIZE, "order flow of the levels down to {0} since the row before"),
-        (r"ofi_momentum", _SIZE, "ofi_l0 less that of the row before"),
-        (r"ofi_acceleration", _SIZE, "ofi_momentum less that of the row before"),
+        Described(
+            "ofi_l{D}",
+            SIZE_UNIT,
+            "order flow of {levels} since the previous row",
+            "ofi_l{D} = Σ OFI_D",
+            f"updates {SINCE_ROW}",
+            warm=WARM_BOOK,
+        ),
+        Described(
+            "ofi_l{D}_{w}",
+            SIZE_UNIT,
+            "order flow of {levels} in the last {w}",
+            "ofi_l{D}_{w} = Σ OFI_D",
+            _UPDATES,
+            warm=WARM_WINDOWS | WARM_BOOK,
+        ),
+        Described(
+            "ofi_z_l{D}_{w}",
+            "standard deviations",
+            "z-score of ofi_l{D}_{w} over the last zscore_window rows",
+            "ofi_z_l{D}_{w} = (x − mean)/max(deviation, 1e-8)",
+            "ofi_l{D}_{w} at the last zscore_window rows",
+            warm=WARM_WINDOWS | WARM_ZSCORES | WARM_BOOK,
+        ),
+        Described(
+            "ofi_momentum",
+            SIZE_UNIT,
+            "change of ofi_l0 from row to row",
+            "ofi_momentum = ofi_l0 − ofi_l0 of the previous row",
+            "ofi_l0 at the last 2 rows",
+            warm=WARM_BOOK,
+        ),
+        Described(
+            "ofi_acceleration",
+            SIZE_UNIT,
+            "change of ofi_momentum from row to row",
+            "ofi_acceleration = ofi_momentum − ofi_momentum of the previous row",
+            "ofi_l0 at the last 3 rows",
+            warm=WARM_BOOK,
+        ),
     ),
 )
 
@@ -139,8 +187,8 @@ def take_update(
 
 @kernel
 def emit(own: OrderFlow, p: Common, row: Moment, at: Place, out: Rows, r: int) -> int:
-    """``ofi_l{D}`` since the row before, ``ofi_l{D}_{w}`` over each window, their z-scores, momentum and acceleration;
-    the bits of `warm`."""
+    """``ofi_l{D} = Σ OFI_D`` since the previous row, ``ofi_l{D}_{w} = Σ OFI_D`` over each window, their z-scores
+    ``ofi_z_l{D}_{w} = (x − mean)/max(deviation, 1e-8)``, `change`; the bits of `warm`."""
     value, c = out.value, at.value
     depths, windows = len(p.depths), len(p.shape.window)
     for d in range(depths):
@@ -165,7 +213,8 @@ def emit(own: OrderFlow, p: Common, row: Moment, at: Place, out: Rows, r: int) -
 
 @kernel
 def change(own: OrderFlow, first: bool, value: Float64s, c: int, r: int) -> None:
-    """``ofi_momentum``, the change of ``ofi_l0`` from row to row, and ``ofi_acceleration``, its own."""
+    """``ofi_momentum = ofi_l0 − ofi_l0 of the previous row``, and
+    ``ofi_acceleration = ofi_momentum − ofi_momentum of the previous row``; 0 at the first row."""
     flow = own.since_row[0, 0]
     momentum = 0.0 if first else flow - own.before[_FLOW]
     value[c, r] = momentum

@@ -8,7 +8,20 @@ import numpy as np
 from operators import rolling_sum
 from operators.compensated import add_one
 from operators.config import FeatureConfig
-from operators.features.feature import Common, Feature, Moment, Place, Rows, Scratch, floats
+from operators.features.feature import (
+    PRICE_UNIT,
+    SINCE_ROW,
+    SIZE_UNIT,
+    WARM_WINDOWS,
+    Common,
+    Described,
+    Feature,
+    Moment,
+    Place,
+    Rows,
+    Scratch,
+    floats,
+)
 from operators.jit import kernel
 from operators.rolling_sum import RollingSum
 from operators.row_batch import Declared
@@ -16,7 +29,7 @@ from sources.tape.batch import Float64s, Int64s
 
 TRADE_EVENT = 1  # the kind of event in the rolling sums
 
-_SIZE = "base currency"
+_TRADES = f"trades {SINCE_ROW}"
 _VOLUME, _NOTIONAL = 0, 1  # pairs of `Trades.since_row`
 
 
@@ -33,10 +46,24 @@ FEATURE = Feature(
     section="4.5",
     columns=_columns,
     described=(
-        (r"trade_imbalance_(.+)", _SIZE, "bought less sold by aggressors in the last {0}"),
-        (r"trade_volume", _SIZE, "size of the prints since the row before"),
-        (r"trade_count", "prints", "prints since the row before"),
-        (r"vwap", "quote currency", "mean price of these prints by size; NaN when there is none"),
+        Described(
+            "trade_imbalance_{w}",
+            SIZE_UNIT,
+            "bought less sold by aggressors in the last {w}",
+            "trade_imbalance_{w} = Σ side·size",
+            "trades whose clock lies in (ts − {w}, ts]",
+            warm=WARM_WINDOWS,
+        ),
+        Described("trade_volume", SIZE_UNIT, f"size traded {SINCE_ROW}", "trade_volume = Σ size", _TRADES),
+        Described("trade_count", "trades", f"number of trades {SINCE_ROW}", reads=_TRADES),
+        Described(
+            "vwap",
+            PRICE_UNIT,
+            f"mean price by size of the trades {SINCE_ROW}",
+            "vwap = Σ price·size / Σ size",
+            _TRADES,
+            f"no trade {SINCE_ROW}",
+        ),
     ),
 )
 
@@ -79,7 +106,8 @@ def take_trade(
 
 @kernel
 def emit(own: Trades, p: Common, row: Moment, at: Place, out: Rows, r: int) -> None:
-    """``trade_imbalance_{w} = Σ side·size``; volume, count, ``vwap = Σ price·size / Σ size`` since the row before."""
+    """``trade_imbalance_{w} = Σ side·size``; since the previous row ``trade_volume = Σ size``, the count, and
+    ``vwap = Σ price·size / Σ size``."""
     value, c = out.value, at.value
     windows, quantity = len(p.shape.window), len(p.depths)
     for w in range(windows):

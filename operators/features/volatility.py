@@ -6,7 +6,7 @@ import numpy as np
 
 from operators import rolling_moments
 from operators.config import FeatureConfig
-from operators.features.feature import Feature, Moment, Place, Rows, floats
+from operators.features.feature import Described, Feature, Moment, Place, Rows, floats
 from operators.jit import kernel
 from operators.rolling_moments import RollingMoments, mean_and_deviation, push, rolling_moments_state
 from sources.tape.batch import Float64s
@@ -16,7 +16,15 @@ WARM = 32  # bit of `warm` (docs/features.md, 4.8)
 FEATURE = Feature(
     section="4.7",
     columns=lambda config: floats("volatility"),
-    described=((r"volatility", "log return", "standard deviation of the last volatility_window log returns of mid"),),
+    described=(
+        Described(
+            "volatility",
+            "log return",
+            "population standard deviation of the last volatility_window log returns of mid, from row to row",
+            reads="mid at the last volatility_window + 1 rows",
+            warm=WARM,
+        ),
+    ),
 )
 
 

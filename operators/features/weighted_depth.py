@@ -1,7 +1,7 @@
 """Volume imbalance of 20 levels, weighted by their distance from mid (docs/features.md, 4.3)."""
 
 from operators.config import BOOK_LEVELS
-from operators.features.feature import Feature, Moment, Place, Rows, floats
+from operators.features.feature import SIZE_UNIT, THE_BOOK, WARM_BOOK, Described, Feature, Moment, Place, Rows, floats
 from operators.jit import kernel
 from sources.tape.batch import Float64s
 
@@ -9,14 +9,21 @@ FEATURE = Feature(
     section="4.3",
     columns=lambda config: floats("vw_ofi"),
     described=(
-        (r"vw_ofi", "base currency", "bid sizes less ask sizes of 20 levels, weighted by their distance from mid"),
+        Described(
+            "vw_ofi",
+            SIZE_UNIT,
+            "bid sizes less ask sizes of the best 20 levels, weighted by their distance from mid",
+            "vw_ofi = Σ_{m≤20} w(Pb_m)·Qb_m − Σ_{m≤20} w(Pa_m)·Qa_m",
+            THE_BOOK,
+            warm=WARM_BOOK,
+        ),
     ),
 )
 
 
 @kernel
 def distance_weighted_volume(price: Float64s, size: Float64s, mid: float, scratch: Float64s) -> float:
-    """``vw_ofi = Σ w(Pb)·Qb − Σ w(Pa)·Qa`` over 20 levels, ``w(P) = 1/(1 + 100·|P−mid|/mid)``.
+    """``vw_ofi = Σ_{m≤20} w(Pb_m)·Qb_m − Σ_{m≤20} w(Pa_m)·Qa_m``, ``w(P) = 1/(1 + 100·|P − mid|/mid)``.
 
     A level that is not there has an infinite price and the size 0, and so adds 0.
 

@@ -1,10 +1,14 @@
 """Data sets say what they are; rows of two meanings never stand side by side."""
 
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
+import pandas
 import polars
+import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 from bytewax.run import cli_main
@@ -64,19 +68,56 @@ def test_every_file_says_what_it_is(written, synthetic_tape_root):
 
 
 def test_columns_say_their_unit_and_definition(written, synthetic_tape_root):
-    for root in (written / "features", written / "books", synthetic_tape_root):
+    for root, name in ((written / "features", "features"), (written / "books", "books"), (synthetic_tape_root, "tape")):
         schema = pq.read_schema(data_files(root, BTC)[0])
         for field in schema:
-            assert {k: v.decode() for k, v in field.metadata.items() if k in (b"unit", b"definition")} == {
-                b"unit": describe(field.name).unit,
-                b"definition": describe(field.name).definition,
-            }
+            own = {k.decode(): v.decode() for k, v in field.metadata.items() if k != b"PARQUET:field_id"}
+            assert own == describe(field.name, name).metadata()
+            assert own["unit"] == describe(field.name, name).unit
+            assert own["definition"] == describe(field.name, name).definition
+
+
+def with_older_metadata(root: Path, out: Path) -> Path:
+    """A copy of a data set in which one of the files of BTC describes its columns as older versions did, and one of ETH
+    does not describe them."""
+    shutil.copytree(root, out)
+    for file, described in ((data_files(out, BTC)[0], True), (data_files(out, ETH)[0], False)):
+        table = pq.ParquetFile(file).read()
+        fields = [
+            f.with_metadata({"unit": "a unit", "definition": "as it was"} if described else None) for f in table.schema
+        ]
+        pq.write_table(table.cast(pa.schema(fields, table.schema.metadata)), file)
+        own = pq.read_schema(file).field("ordinal").metadata or {}
+        assert own.get(b"definition") == (b"as it was" if described else None)
+        assert b"reads" not in own
+    return out
+
+
+def test_files_of_older_metadata_are_read_beside_new_ones(written, synthetic_tape_root, tmp_path):
+    features = with_older_metadata(written / "features", tmp_path / "features")
+    tape = with_older_metadata(synthetic_tape_root, tmp_path / "tape")
+    for root, was, column in ((features, written / "features", "ofi_l5_1s"), (tape, synthetic_tape_root, "price")):
+        keys = "exchange, symbol, ordinal"
+        found, expected = (
+            duckdb.sql(f"SELECT {keys}, {column} FROM '{folder}/*/*/*/*.parquet' ORDER BY ALL").fetchall()
+            for folder in (root, was)
+        )
+        assert found == expected
+        rows = polars.scan_parquet(root, hive_partitioning=True).collect()
+        assert rows.select("exchange", "symbol", "ordinal", column).sort(polars.all()).rows() == expected
+        assert sorted(pandas.read_parquet(root)[column]) == sorted(row[-1] for row in expected)
+        assert sorted(pads.dataset(root).to_table()[column].to_pylist()) == sorted(row[-1] for row in expected)
+    replay(tape, tmp_path / "again")
+    for file, was in zip(data_files(tmp_path / "again", BTC), data_files(written / "features", BTC), strict=True):
+        frames = (pq.ParquetFile(path).read().to_pandas() for path in (file, was))
+        pandas.testing.assert_frame_equal(*frames, check_exact=True)
+    replay(synthetic_tape_root, features, symbols=[str(ETH)], features__overwrite=True)  # BTC's stay beside them
 
 
 def test_every_column_is_described():
     config = FeatureConfig(depths=(1, 3, 25), windows=(("1.5s", 1_500_000_000), ("30s", 30_000_000_000)))
     names = {c.name for c in [*feature_columns(config), *book_columns()]} | set(TAPE_SCHEMA.names)
-    assert all(describe(name).definition for name in names)
+    assert all(describe(name, "features", "books", "tape").definition for name in names)
     with pytest.raises(KeyError):
         describe("prediction")
 

@@ -7,6 +7,7 @@ verb those of another.
 
 from dataflows.command_line.app import app
 from dataflows.command_line.verbs import (
+    columns,
     demo,
     importing,
     live,
@@ -21,6 +22,7 @@ from dataflows.command_line.verbs import (
 
 __all__ = [
     "app",
+    "columns",
     "demo",
     "importing",
     "live",
