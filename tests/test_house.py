@@ -6,6 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from dataflows.assembly.live import live_config
+from dataflows.settings.model import load_settings
+from sources.venues.live import live_venues
+from sources.venues.names import EXPERIMENTAL, LIVE_VENUES
+from sources.venues.registry import VENUES
+
 ROOT = Path(__file__).parent.parent
 
 # What each package may import, beside itself.
@@ -72,9 +78,12 @@ def test_no_module_is_part_of_an_import_circle() -> None:
         visit(name, [])
 
 
+# Of every venue that there is; ``binance_futures`` and ``binance_spot`` have one.
+BRANDS = {name.partition("_")[0] for name in (*VENUES, *LIVE_VENUES)}
+
 # A venue's folder, what reads files of a venue, the programs that stand in for it, and the defaults that name it.
 MAY_NAME_VENUES = ("sources/venues/", "sources/importers/", "simulator/", "synthetic/", "dataflows/settings/",
-                   "dataflows/command_line/", "dataflows/assembly/live.py")  # fmt: skip
+                   "dataflows/command_line/")  # fmt: skip
 
 
 def test_no_venue_is_named_elsewhere() -> None:
@@ -85,9 +94,34 @@ def test_no_venue_is_named_elsewhere() -> None:
             place = str(file.relative_to(ROOT))
             if place.startswith(MAY_NAME_VENUES):
                 continue
-            tree = ast.parse(file.read_text())
-            names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
-            names += [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-            names += [name for name in imported(file) if name.startswith("sources.venues.")]
-            wrong += [(place, name) for name in names if "binance" in name.lower() or "bybit" in name.lower()]
+            wrong += [(place, name) for name in named(file) if any(brand in name.lower() for brand in BRANDS)]
     assert wrong == []
+
+
+def named(file: Path) -> Iterator[str]:
+    """Names that a file's code uses: variables, attributes, parameters, classes, functions, and imported modules."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        for field in ("id", "attr", "arg", "name"):
+            if isinstance(name := getattr(node, field, None), str):
+                yield name
+    yield from imported(file)
+
+
+def test_a_venues_folder_names_no_other_venue() -> None:
+    folders = [folder for folder in (ROOT / "sources" / "venues").iterdir() if folder.is_dir()]
+    brands = {folder: folder.name.partition("_")[0] for folder in folders if folder.name != "__pycache__"}
+    assert set(brands.values()) == BRANDS
+    wrong = [
+        (str(file.relative_to(ROOT)), name)
+        for folder, own in brands.items()
+        for file in folder.rglob("*.py")
+        for name in named(file)
+        if any(brand in name.lower() for brand in BRANDS - {own})
+    ]
+    assert wrong == []
+
+
+def test_the_registries_tell_of_the_same_venues() -> None:
+    assert tuple(live_venues()) == LIVE_VENUES
+    assert set(EXPERIMENTAL) <= set(LIVE_VENUES)
+    assert live_config(load_settings()).venues == live_venues()  # settings have the exchanges' own addresses

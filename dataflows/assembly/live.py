@@ -52,9 +52,8 @@ from sources.live.source import LiveSource
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
 from sources.tape.journal_kernels import compile_kernels
-from sources.venues.binance_futures.config import BinanceFuturesConfig
-from sources.venues.bybit_linear.config import BybitLinearConfig
-from sources.venues.live import live_venues
+from sources.venues.live import config_of, live_venues
+from sources.venues.names import EXPERIMENTAL
 
 _GRACE = 5.0  # seconds from a signal to the end
 _PATIENCE = 2.5  # of them to begin with files; renaming those of 400 instruments takes another second
@@ -173,6 +172,8 @@ def prepare_live(
     stamina.instrumentation.set_on_retry_hooks([])  # the telemetry tells of what is tried again
     config = settings.feature_config()
     wanted = settings.live_symbols()
+    for venue in sorted({i.venue for i in wanted}.intersection(EXPERIMENTAL)):
+        say(f"{venue} is experimental: it is written from documentation and was never tried against the exchange")
     run = f"live-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
@@ -279,12 +280,8 @@ def named(item: tuple[str, Any]) -> tuple[str, Any]:
 
 def live_config(settings: Settings) -> LiveConfig:
     """The connectors' parameters."""
-    binance, bybit = settings.venues.binance_futures, settings.venues.bybit_linear
     return LiveConfig(
-        live_venues(
-            BinanceFuturesConfig(binance.public_ws, binance.market_ws, binance.rest),
-            BybitLinearConfig(bybit.ws, bybit.rest, bybit.depth),
-        ),
+        live_venues(*(config_of(name, **dict(fields)) for name, fields in settings.venues)),
         proxies=_proxies(settings.network.proxy.get_secret_value()),
     )
 

@@ -63,11 +63,19 @@ class BybitLinearSettings(_Group):
     depth: BybitDepth = 200
 
 
+class OkxSwapSettings(_Group):
+    """Addresses of OKX; its swaps are experimental: they have never been tried against the exchange itself."""
+
+    ws: WebSocketUrl = "wss://ws.okx.com:8443/ws/v5/public"
+    rest: HttpUrl = "https://www.okx.com"
+
+
 class VenueSettings(_Group):
     """Where the exchanges are."""
 
     binance_futures: BinanceFuturesSettings = BinanceFuturesSettings()
     bybit_linear: BybitLinearSettings = BybitLinearSettings()
+    okx_swap: OkxSwapSettings = OkxSwapSettings()
 
 
 class NetworkSettings(_Group):

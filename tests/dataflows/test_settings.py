@@ -58,6 +58,7 @@ def test_every_key_and_its_default():
                 "rest": "https://api.bybit.com",
                 "depth": 200,
             },
+            "okx_swap": {"ws": "wss://ws.okx.com:8443/ws/v5/public", "rest": "https://www.okx.com"},
         },
         "network": {"proxy": ""},
         "tape": {"path": "data/tape", "topic": "", "follow": False, "foreign": "skip", "compression": "snappy"},

@@ -12,16 +12,16 @@ from sources.live.config import LiveConfig
 from sources.live.instruments import Listing
 from sources.live.listing import list_venue
 from sources.live.rest import RestError
-from sources.venues.names import LIVE_VENUES
+from sources.venues.names import EXPERIMENTAL, LIVE_VENUES
 
 
 def list_symbols(venue: str | None, match: str) -> None:
-    """Print those of one venue or of all whose name contains ``match``."""
+    """Print those whose name contains ``match``: of one venue, or of all but the experimental ones."""
     if venue is not None and venue not in LIVE_VENUES:
         raise TickwaxError(f"venue {venue!r}: expected one of {', '.join(LIVE_VENUES)}")
     config = live_config(load_settings())
     table = TextTable(("instrument", "tick size"))
-    for name in [venue] if venue else LIVE_VENUES:
+    for name in [venue] if venue else [name for name in LIVE_VENUES if name not in EXPERIMENTAL]:
         for listing in sorted(asyncio.run(_listed(name, config))):
             if match.upper() in listing.instrument.symbol.upper():
                 table.add(str(listing.instrument), listing.tick_size)

@@ -6,12 +6,14 @@ import typer
 
 from dataflows.command_line.app import app
 from dataflows.runtime.process_tuning import quick_imports
-from sources.venues.names import LIVE_VENUES
+from sources.venues.names import EXPERIMENTAL, LIVE_VENUES
+
+_VENUES = f"One of {', '.join(LIVE_VENUES)}; all but experimental ones ({', '.join(EXPERIMENTAL)}) without."
 
 
 @app.command("symbols", epilog="Examples:\n\n    tickwax symbols\n\n    tickwax symbols bybit_linear --match BTC")
 def symbols_verb(
-    venue: Annotated[str | None, typer.Argument(help=f"One of {', '.join(LIVE_VENUES)}; all without.")] = None,
+    venue: Annotated[str | None, typer.Argument(help=_VENUES)] = None,
     match: Annotated[str, typer.Option(help="Only symbols that contain this.")] = "",
 ) -> None:
     """List the perpetuals that trade now, with their tick sizes."""
