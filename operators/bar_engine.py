@@ -8,8 +8,9 @@ from operators import bars
 from operators.bars import KINDS, TIME, BarRule, Bars
 from operators.config import FeatureConfig, depth_label
 from operators.feature_engine import FeatureEngine
+from operators.row_batch import Declared, RowBatch, RowSchema, concat_rows, row_schema
 from operators.schema import ROW_ORDINAL, column_row
-from sources.tape.batch import TapeBatch
+from sources.tape.batch import Float64s, Int64s, TapeBatch
 
 _MOST_BARS = 4096  # that one call of the kernel has room for
 _NO_HOLE = 1 << 62  # ns: order flow is compared across holes without an event, however long
@@ -69,6 +70,40 @@ class BarConfig:
         )
 
 
+def bar_schema(config: BarConfig) -> RowSchema:
+    """The bars data set: a row a bar, as `bars.close` writes it."""
+    time, price, size = "ns since 1970, UTC", "quote currency", "base currency"
+    integers = (
+        ("ts", "timestamp", time, "end of the bar: of a time bar its interval's, else the clock at its last trade"),
+        ("open_ts", "timestamp", time, "begin of a time bar's interval, else the clock at the first trade"),
+        ("first_ordinal", "int64", "rows", "position of the first trade in the instrument's tape"),
+        ("ordinal", "int64", "rows", "position of the last trade in the instrument's tape"),
+        ("trades", "int64", "trades", "number of trades"),
+    )
+    values = (
+        ("open", price, "price of the first trade"),
+        ("high", price, "highest price"),
+        ("low", price, "lowest price"),
+        ("close", price, "price of the last trade"),
+        ("volume", size, "sum of sizes"),
+        ("notional", price, "sum of price times size"),
+        ("taker_buy_volume", size, "sum of the sizes whose aggressor bought"),
+        *(
+            (f"ofi_{depth_label(d)}", size, f"order flow of the best {d} levels from the end of the bar before")
+            for d in config.depths
+        ),
+        ("vwap", price, "mean price by size: notional divided by volume"),
+    )
+    return row_schema(
+        "bars",
+        [
+            *(Declared(n, kind, unit=unit, definition=text) for n, kind, unit, text in integers),  # type: ignore[arg-type]
+            *(Declared(n, "float64", unit=unit, definition=text) for n, unit, text in values),
+            Declared("whole", "bool", unit="flag", definition="false if a reset cut the bar short"),
+        ],
+    )
+
+
 class BarEngine:
     """Turns one instrument's tape rows into bars. The split of the tape into batches changes no bit."""
 
@@ -79,8 +114,12 @@ class BarEngine:
         self._rule = config.rule()
         self._state = bars.bar_state(len(config.depths))
 
-    def process(self, batch: TapeBatch) -> Bars:
-        """The bars that these tape rows complete, or that a ``reset`` cuts short.
+    def lead(self, batch: TapeBatch) -> None:
+        """Rows before the first that bars are wanted of: they make the book known, and their trades are left out."""
+        self._flow.process(batch)
+
+    def process(self, batch: TapeBatch) -> RowBatch:
+        """The bars (`bar_schema`) that these tape rows complete, or that a ``reset`` cuts short.
 
         Args:
             batch: the rows that follow those of the call before.
@@ -90,15 +129,18 @@ class BarEngine:
             ordinal, flow = np.empty(0, np.int64), np.empty((len(self._rows), 0))
         else:
             ordinal, flow = updates.integer[ROW_ORDINAL], updates.value[self._rows]
-        parts: list[Bars] = []
+        parts: list[RowBatch] = []
         row = update = 0
         while True:
-            room = Bars(np.empty((6, _MOST_BARS), np.int64), np.empty((7 + len(flow), _MOST_BARS)))
+            room = Bars(np.empty((6, _MOST_BARS), np.int64), np.empty((8 + len(flow), _MOST_BARS)))
             row, update, n = bars.run(batch, row, ordinal, flow, update, self._state, self._rule, room)
-            parts.append(Bars(room.integer[:, :n], room.value[:, :n]))
+            parts.append(_rows(room.integer[:, :n], room.value[:, :n]))
             if row == batch.rows:
-                return parts[0] if len(parts) == 1 else Bars._make(map(_joined, zip(*parts, strict=True)))
+                joined = concat_rows(parts)
+                assert joined is not None
+                return joined
 
 
-def _joined(columns: "tuple[np.ndarray, ...]") -> np.ndarray:
-    return np.concatenate(columns, axis=1)
+def _rows(integer: Int64s, value: Float64s) -> RowBatch:
+    whole = integer[5:].astype(np.int8)
+    return RowBatch(np.ascontiguousarray(integer[:5]), whole, np.ascontiguousarray(value), np.empty((0, 0)))

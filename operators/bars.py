@@ -59,8 +59,8 @@ class BarRule(NamedTuple):
 class Bars(NamedTuple):
     """Room for complete bars, one array row a column."""
 
-    integer: Int64s  # (6, room): open and close time, first and last ordinal, trades, 1 if the bar is whole
-    value: Float64s  # (7 + D, room): open, high, low, close, volume, notional, volume of buying aggressors, order flow
+    integer: Int64s  # (6, room): close and open time, first and last ordinal, trades, 1 if the bar is whole
+    value: Float64s  # (8 + D, room): open, high, low, close, volume, notional, bought volume, order flow, vwap
 
 
 def bar_state(depths: int) -> BarState:
@@ -84,8 +84,8 @@ def close(state: BarState, ts: int, whole: bool, out: Bars, r: int) -> None:
         whole: whether it is complete; a ``reset`` cuts one short.
     """
     when, price, sums = state.when, state.price, state.sums
-    out.integer[0, r] = when[OPEN_TS]
-    out.integer[1, r] = ts
+    out.integer[0, r] = ts
+    out.integer[1, r] = when[OPEN_TS]
     out.integer[2, r] = when[FIRST_ORDINAL]
     out.integer[3, r] = when[LAST_ORDINAL]
     out.integer[4, r] = when[TRADES]
@@ -97,8 +97,10 @@ def close(state: BarState, ts: int, whole: bool, out: Bars, r: int) -> None:
     out.value[4, r] = sums[0, SIZE]
     out.value[5, r] = sums[0, NOTIONAL]
     out.value[6, r] = sums[0, BOUGHT]
-    for d in range(sums.shape[1] - _SUMS):
+    depths = sums.shape[1] - _SUMS
+    for d in range(depths):
         out.value[7 + d, r] = sums[0, _SUMS + d]
+    out.value[7 + depths, r] = sums[0, NOTIONAL] / sums[0, SIZE]
     if whole:
         when[BARS] += 1
     begin(state)

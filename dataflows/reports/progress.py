@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from types import TracebackType
@@ -34,10 +34,10 @@ def progress_bar(before: str, *after: str | ProgressColumn) -> Progress:
 
 
 @contextmanager
-def instrument_bars(instruments: Sequence[Instrument], total: int) -> Iterator[Callable[[Instrument, int], None]]:
-    """A bar an instrument; call what it gives with an instrument and how much of ``total`` is done."""
+def instrument_bars(totals: Mapping[Instrument, int]) -> Iterator[Callable[[Instrument, int], None]]:
+    """A bar an instrument, of a total each; call what it gives with an instrument and how much of it is done."""
     with progress_bar("{task.description}", "{task.percentage:>3.0f} %", TimeRemainingColumn()) as bars:
-        tasks = {i: bars.add_task(str(i), total=total) for i in instruments}
+        tasks = {i: bars.add_task(str(i), total=total) for i, total in totals.items()}
         yield lambda instrument, done: bars.update(tasks[instrument], completed=done)
 
 

@@ -39,10 +39,11 @@ def expected(batch: TapeBatch, config: BarConfig) -> list[tuple[Any, ...]]:
         prices = [t[3] for t in bar.trades]
         sizes = [t[4] for t in bar.trades]
         bars.append((
-            begin, close, bar.trades[0][1], bar.trades[-1][1], len(bar.trades), whole,
+            close, begin, bar.trades[0][1], bar.trades[-1][1], len(bar.trades), whole,
             prices[0], max(prices), min(prices), prices[-1],
             math.fsum(sizes), math.fsum(p * s for p, s in zip(prices, sizes, strict=True)),
             math.fsum(t[4] for t in bar.trades if t[2] > 0), math.fsum(bar.flows),
+            math.fsum(p * s for p, s in zip(prices, sizes, strict=True)) / math.fsum(sizes),
         ))  # fmt: skip
         bar = Open()
 
@@ -101,9 +102,9 @@ def made(batches: list[TapeBatch], config: BarConfig) -> list[tuple[Any, ...]]:
     out = []
     for batch in batches:
         bars = engine.process(batch)
-        for r in range(bars.integer.shape[1]):
-            *times, whole = bars.integer[:, r].tolist()
-            out.append((*times, bool(whole), *bars.value[:, r].tolist()))
+        out += [
+            (*bars.integer[:, r].tolist(), bool(bars.code[0, r]), *bars.value[:, r].tolist()) for r in range(bars.rows)
+        ]
     return out
 
 
@@ -137,7 +138,7 @@ def trades(prices: list[float], sizes: list[float], sides: list[int], step_ns: i
 def test_a_volume_bar_by_hand() -> None:
     bars = made([trades([10, 12, 9, 11], [1, 2, 3, 4], [1, -1, 1, 1])], BarConfig("volume", 6))
     begin = 10**18
-    assert bars == [(begin, begin + 2 * 10**9, 0, 2, 3, True, 10, 12, 9, 9, 6, 10 + 24 + 27, 4, 0)]
+    assert bars == [(begin + 2 * 10**9, begin, 0, 2, 3, True, 10, 12, 9, 9, 6, 61, 4, 0, 61 / 6)]
 
 
 def test_imbalance_bars_grow_with_balance() -> None:

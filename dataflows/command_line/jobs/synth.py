@@ -31,7 +31,7 @@ def synth(flags: dict[str, Any], span: str, seed: int, start: str) -> None:
     span_ns, start_ns = _span(span), _start(start)
     before = perf_counter()
     announce(SYNTHETIC, "kernel.advance", 6)
-    with instrument_bars(instruments, span_ns) as progress:
+    with instrument_bars(dict.fromkeys(instruments, span_ns)) as progress:
         written = write_synthetic_tape(
             root,
             instruments,

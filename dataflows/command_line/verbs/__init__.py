@@ -9,6 +9,7 @@ from dataflows.command_line.app import app
 from dataflows.command_line.verbs import (
     columns,
     demo,
+    exporting,
     importing,
     live,
     optimal_d,
@@ -24,6 +25,7 @@ __all__ = [
     "app",
     "columns",
     "demo",
+    "exporting",
     "importing",
     "live",
     "optimal_d",
