@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 from urllib.request import getproxies_environment
 
 import bytewax.operators as op
@@ -158,6 +158,7 @@ def prepare_live(
     watcher: DynamicSink[tuple[str, RowBatch]] | None = None,
     engines: dict[Instrument, FeatureEngine] | None = None,
     placement: Placement = BY_HASH,
+    log: TextIO | None = None,
 ) -> Live:
     """Put the live run together.
 
@@ -165,6 +166,7 @@ def prepare_live(
         watcher: is shown every feature row as well.
         engines: filled with each instrument's engine as it comes.
         placement: which worker has an instrument; the same in all processes of a cluster.
+        log: where log lines go in place of standard error.
 
     Raises:
         TickwaxError: an impossible combination of settings, or a folder that cannot be written to.
@@ -177,7 +179,7 @@ def prepare_live(
     run = f"live-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
-    telemetry = LiveTelemetry(stalled_after=settings.stalled_after.ns / 1e9)
+    telemetry = LiveTelemetry(stalled_after=settings.stalled_after.ns / 1e9, log=log)
     live = Live(flow, threading.Event(), {} if engines is None else engines, {}, telemetry)
     past = Past(root, live.telemetry.set_aside) if root else None
     new_engine = engine_factory(settings, config, live.engines)

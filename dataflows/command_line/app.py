@@ -67,10 +67,38 @@ def _with_config(function: Callable[..., None]) -> Callable[..., None]:
     return verb
 
 
+_EXAMPLES = """
+Examples:
+
+    tickwax demo
+
+    tickwax features --symbols binance_futures:BTCUSDT
+
+    tickwax live --symbols "bybit_linear:*" --duration 1h
+
+    tickwax synth --span 1m --symbols binance_futures:BTCUSDT --tape data/tape
+
+    tickwax replay --tape data/tape --features data/features
+
+Each command has more of them: tickwax replay --help
+"""
+_GREETING = """\
+tickwax {version}: order books and market microstructure features, from exchanges and from recordings.
+
+  tickwax demo           see it work: simulated exchanges on this machine, no data and no network needed
+  tickwax features       watch a real market in a table; writes nothing
+  tickwax import --help  begin with market data that you have
+
+tickwax --help lists all commands.\
+"""
+
+# Headings of the list of commands.
+BEGIN, LIVE, RECORDED, TOOLS = "Begin here", "From the exchanges", "From recorded data", "Tools"
+
 app = App(
     name="tickwax",
     help="Crypto market microstructure: order books that are provably right, the same features in research and live.",
-    no_args_is_help=True,
+    epilog=_EXAMPLES,
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -84,12 +112,15 @@ def _tell_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     tell_version: Annotated[
         bool, typer.Option("--version", "-V", is_eager=True, callback=_tell_version, help="Print the version.")
     ] = False,
     config: Config = None,
 ) -> None:
-    """Take the flags that stand before the verb."""
+    """Take the flags that stand before the verb, and greet who gives none."""
     GIVEN.names, GIVEN.offered, GIVEN.config = {}, {}, config  # not those of an earlier command line in this process
+    if context.invoked_subcommand is None:
+        typer.echo(_GREETING.format(version=version("tickwax")))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import structlog
@@ -72,10 +72,19 @@ def _fit_to_print(logger: object, method: str, event: MutableMapping[str, Any]) 
 class LiveTelemetry(Telemetry):
     """Counts, and logs what changes; what repeats itself is told of once and then counted."""
 
-    def __init__(self, time: Callable[[], float] = time.monotonic, stalled_after: float = 30.0) -> None:
-        """``time``: seconds of a clock that never steps back; ``stalled_after``: as of `Liveness`."""
-        processors = [_fit_to_print, *structlog.get_config()["processors"]]
-        self._log: Any = structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors)
+    def __init__(
+        self, time: Callable[[], float] = time.monotonic, stalled_after: float = 30.0, log: TextIO | None = None
+    ) -> None:
+        """Args:
+        time: seconds of a clock that never steps back.
+        stalled_after: as of `Liveness`.
+        log: where log lines go, without colours, in place of standard error.
+        """
+        *processors, renderer = structlog.get_config()["processors"]
+        if log is not None:
+            renderer = structlog.dev.ConsoleRenderer(colors=False)
+        to = structlog.PrintLogger(log or sys.stderr)
+        self._log: Any = structlog.wrap_logger(to, [_fit_to_print, *processors, renderer])
         self._limiter = LogLimiter(time)
         self._time = time
         self.latencies = Latencies()

@@ -4,10 +4,14 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from dataflows.command_line.verbs import app
 from tests.conftest import ROOT
 
 # Without pydantic, which Typer itself imports to read parameters.
@@ -105,6 +109,24 @@ def test_no_verb_shows_the_help(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Usage: tickwax import" in done.stdout + done.stderr
     assert "tickwax: " not in done.stderr
+
+
+def test_the_command_alone_greets_with_commands_to_try(tmp_path: Path) -> None:
+    done = subprocess.run(TICKWAX, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    suggested = [line.split("  ")[1] for line in done.stdout.splitlines() if line.startswith("  tickwax ")]
+    assert suggested == ["tickwax demo", "tickwax features", "tickwax import --help"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_verb_has_examples() -> None:
+    def verbs(group: Any, above: list[str]) -> Iterator[tuple[list[str], Any]]:
+        for name, command in group.commands.items():
+            yield [*above, name], command
+            yield from verbs(command, [*above, name]) if hasattr(command, "commands") else ()
+
+    for words, command in verbs(typer.main.get_command(app), []):
+        assert f"tickwax {words[0]}" in f"{command.help}{command.epilog}", words
 
 
 def test_settings_that_are_saved_are_settings_again(tmp_path: Path) -> None:

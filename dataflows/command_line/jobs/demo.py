@@ -2,25 +2,34 @@
 
 import time
 from pathlib import Path
+from typing import TextIO
 
-from dataflows.command_line.jobs.live import run_live
+import typer
+
+from dataflows.assembly.live import Live
+from dataflows.command_line.jobs.live import displayed, run_live
+from dataflows.reports.live_table import LiveTable
 from dataflows.reports.summary import data_set_table, newest_rows, try_line
 from dataflows.reports.terminal import line
 from dataflows.reports.text_table import show
+from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import announce
-from dataflows.settings.model import load_settings
+from dataflows.settings.model import Settings, load_settings
+from operators.feature_engine import FeatureEngine
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
+from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from synthetic.jit import CACHE as SYNTHETIC
 
 _INSTRUMENTS = tuple(
     Instrument(venue, symbol) for venue in ("binance_futures", "bybit_linear") for symbol in ("BTCUSDT", "ETHUSDT")
 )
+_LOG = "demo.log"
 
 
 def demo(folder: Path, duration: str) -> None:
-    """Simulated exchanges, recorded, computed, shown."""
+    """Simulated exchanges, recorded, computed, shown; what the recording logs goes to a file in the folder."""
     announce(SYNTHETIC, "kernel.advance", 6)
     with simulator_thread(SimulatorConfig(instruments=_INSTRUMENTS), time.time_ns) as simulator:
         settings = load_settings(
@@ -32,11 +41,34 @@ def demo(folder: Path, duration: str) -> None:
                 "features.path": str(folder / "features"),
             }
         )
-        line(f"simulated exchanges are running; recording for {duration} …")
-        live = run_live(settings)
+        with _log_file(folder / _LOG) as log:
+            line(f"simulated exchanges are running; recording for {duration}, Ctrl-C ends it …")
+            live = _run(settings, log)
     features = folder / "features"
-    show(newest_rows(features))
-    line("")
+    if live.sinks["features"].rows_written:
+        show(newest_rows(features))
+        line("")
     show(data_set_table(live.sinks))
-    if hint := try_line(features):
+    line(f"log: {folder / _LOG}")
+    if live.sinks["features"].rows_written and (hint := try_line(features)):
         line(hint)
+    if live.nothing:
+        say(live.nothing)
+        raise typer.Exit(1)
+
+
+def _run(settings: Settings, log: TextIO) -> Live:
+    engines: dict[Instrument, FeatureEngine] = {}
+    board = LiveTable(settings.feature_config(), engines)
+    display = displayed(board, transient=True)
+    if display is None:
+        return run_live(settings, log=log)
+    return run_live(settings, display=display, watcher=board, engines=engines, log=log)
+
+
+def _log_file(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w", buffering=1, encoding="utf-8")
+    except OSError as e:
+        raise TickwaxError(f"--folder: cannot write {path}: {e.strerror}") from None

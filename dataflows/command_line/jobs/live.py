@@ -1,6 +1,7 @@
 """A live run: the exchanges, recorded, computed, watched."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import typer
@@ -45,22 +46,39 @@ def watch(flags: dict[str, Any]) -> None:
     settings = load_settings(flags)
     engines: dict[Instrument, FeatureEngine] = {}
     board = LiveTable(settings.feature_config(), engines)
-    if sys.stdout.isatty():
-        with LiveDisplay(get_renderable=board.picture, console=Console(), refresh_per_second=_A_SECOND):
+    if display := displayed(board):
+        with display:
             run_live(settings, watcher=board, engines=engines)
     else:  # a table that is drawn again and again is of use to no reader of a pipe
         run_live(settings, watcher=board, engines=engines)
         show(board.table())
 
 
-def run_live(settings: Settings, workers: int = 1, **choices: Any) -> Live:
-    """Run until a signal or the duration's end; ``choices`` as in `prepare_live`."""
+def displayed(board: LiveTable, *, transient: bool = False) -> LiveDisplay | None:
+    """The table drawn again and again while its block lasts; None where standard output is no terminal.
+
+    Args:
+        transient: it is wiped out at the end.
+    """
+    if not sys.stdout.isatty():
+        return None
+    return LiveDisplay(
+        get_renderable=board.picture, console=Console(), refresh_per_second=_A_SECOND, transient=transient
+    )
+
+
+def run_live(
+    settings: Settings, workers: int = 1, display: AbstractContextManager[Any] | None = None, **choices: Any
+) -> Live:
+    """Run until a signal or the duration's end; ``display`` is there while rows come, ``choices`` as in
+    `prepare_live`."""
     placement = recorded(settings.tape.path, settings.live_symbols()) if workers > 1 else BY_HASH
     live = prepare_live(settings, placement=placement, **choices)
     live.ready()
     undo = live.stop_on_signals()
     try:
-        cli_main(live.flow, workers_per_process=workers)
+        with display or nullcontext():
+            cli_main(live.flow, workers_per_process=workers)
     finally:
         undo()
         live.release()

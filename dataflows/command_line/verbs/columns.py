@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import app
+from dataflows.command_line.app import TOOLS, app
 from dataflows.runtime.process_tuning import quick_imports
 
 
-@app.command("columns", epilog="Examples:\n\n    tickwax columns\n\n    tickwax columns ofi_l5_1s")
+@app.command(
+    "columns", rich_help_panel=TOOLS, epilog="Examples:\n\n    tickwax columns\n\n    tickwax columns ofi_l5_1s"
+)
 def columns_verb(
     name: Annotated[str | None, typer.Argument(help="A column; without, all of them.")] = None,
 ) -> None:

@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import app, path_flag
+from dataflows.command_line.app import BEGIN, app, path_flag
 from dataflows.runtime.process_tuning import quick_imports
 
 
-@app.command("demo", epilog="Example:\n\n    tickwax demo --folder data/demo --duration 30s")
+@app.command(
+    "demo",
+    rich_help_panel=BEGIN,
+    epilog="Examples:\n\n    tickwax demo\n\n    tickwax demo --folder /tmp/demo --duration 10m",
+)
 def demo_verb(
     folder: Annotated[
         Path, typer.Option(help="Where the demo's tape and features go.", parser=path_flag, metavar="DIR")
@@ -17,7 +21,10 @@ def demo_verb(
     duration: Annotated[str, typer.Option(help="How long the market runs.")] = "35s",
 ) -> None:
     """Run **both exchanges on this machine** from a synthetic market, connect to them over real sockets, record the
-    tape, compute every feature, and show what came out. The first time, compiling takes half a minute more."""
+    tape, compute every feature, and show what came out.
+
+    On a terminal, a table shows the newest features meanwhile. The log goes to `demo.log` in the folder. Ctrl-C ends it
+    early, in order. The first time, compiling takes half a minute more."""
     with quick_imports():
         from dataflows.command_line.jobs.demo import demo
     demo(folder, duration)

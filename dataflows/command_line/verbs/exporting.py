@@ -4,12 +4,16 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import App, app
+from dataflows.command_line.app import RECORDED, App, app
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
 
-export_app = App(no_args_is_help=True, help="Write a recorded tape for other programs: bars, CSV, hftbacktest.")
-app.add_typer(export_app, name="export")
+export_app = App(
+    no_args_is_help=True,
+    help="Write a recorded tape for other programs: bars, CSV, hftbacktest.",
+    epilog="Example:\n\n    tickwax export bars --kind time --size 1m --out data/bars",
+)
+app.add_typer(export_app, name="export", rich_help_panel=RECORDED)
 
 Tape = Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.", metavar="DIR")]
 Symbols = Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")]

@@ -5,12 +5,24 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import App, app, path_flag
+from dataflows.command_line.app import RECORDED, App, app, path_flag
 from dataflows.runtime.process_tuning import quick_imports
 from sources.importers.venues import CAPTURED, VENUES
 
-import_app = App(no_args_is_help=True, help="Append recorded market data to a tape.")
-app.add_typer(import_app, name="import")
+_EXAMPLES = """
+Examples:
+
+    tickwax import hftbacktest btcusdt_20240808.gz --venue binance_futures --symbol BTCUSDT --tape data/tape
+
+    tickwax import tardis book.csv.gz trades.csv.gz --tape data/tape
+
+    tickwax import bybit-archive 2024-12-01_XRPUSDT_ob500.data.zip --category linear --tape data/tape
+
+Then: tickwax replay --tape data/tape --features data/features
+"""
+
+import_app = App(no_args_is_help=True, help="Append recorded market data to a tape.", epilog=_EXAMPLES)
+app.add_typer(import_app, name="import", rich_help_panel=RECORDED)
 
 Files = Annotated[list[Path], typer.Argument(help="Files, in the order of time.", parser=path_flag, metavar="FILES...")]
 Tape = Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.", metavar="DIR")]

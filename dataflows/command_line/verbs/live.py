@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dataflows.command_line.app import app
+from dataflows.command_line.app import LIVE, app
 from dataflows.command_line.verbs.processes import Processes, started
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
@@ -23,7 +23,9 @@ Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="
 
 
 @app.command(
-    "live", epilog="Example:\n\n    tickwax live --symbols binance_futures:BTCUSDT,bybit_linear:* --duration 1h"
+    "live",
+    rich_help_panel=LIVE,
+    epilog="Example:\n\n    tickwax live --symbols binance_futures:BTCUSDT,bybit_linear:* --duration 1h",
 )
 def live_verb(
     symbols: Symbols = None,
@@ -45,7 +47,11 @@ def live_verb(
         live(flags, workers, supervisor)
 
 
-@app.command("record", epilog="Example:\n\n    tickwax record --symbols 'binance_futures:*' --tape data/tape")
+@app.command(
+    "record",
+    rich_help_panel=LIVE,
+    epilog="Example:\n\n    tickwax record --symbols 'binance_futures:*' --tape data/tape",
+)
 def record_verb(symbols: Symbols = None, duration: Duration = None, tape: Tape = None, workers: Workers = 1) -> None:
     """Record the tape and nothing else."""
     with quick_imports():
@@ -53,7 +59,11 @@ def record_verb(symbols: Symbols = None, duration: Duration = None, tape: Tape =
     record(_flags(symbols, duration, tape), workers)
 
 
-@app.command("features", epilog="Example:\n\n    tickwax features --symbols bybit_linear:BTCUSDT,bybit_linear:ETHUSDT")
+@app.command(
+    "features",
+    rich_help_panel=LIVE,
+    epilog="Example:\n\n    tickwax features --symbols bybit_linear:BTCUSDT,bybit_linear:ETHUSDT",
+)
 def features_verb(
     symbols: Symbols = None,
     duration: Duration = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import app
+from dataflows.command_line.app import RECORDED, app
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
 
@@ -21,7 +21,7 @@ Then, so that features use them: tickwax replay --d-file data/optimal_d.parquet
 """
 
 
-@app.command("optimal-d", epilog=_EXAMPLES)
+@app.command("optimal-d", rich_help_panel=RECORDED, epilog=_EXAMPLES)
 def optimal_d_verb(
     tape: Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.")] = None,
     symbols: Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")] = None,

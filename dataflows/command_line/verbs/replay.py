@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import app
+from dataflows.command_line.app import RECORDED, app
 from dataflows.command_line.verbs.processes import Processes, started
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
@@ -23,7 +23,7 @@ Examples:
 """
 
 
-@app.command("replay", epilog=_EXAMPLES)
+@app.command("replay", rich_help_panel=RECORDED, epilog=_EXAMPLES)
 def replay_verb(
     tape: Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.")] = None,
     features: Annotated[str | None, typer.Option(help="Folder for the features; as in `features.path`.")] = None,

@@ -1,10 +1,20 @@
 """``tickwax settings``: what is in force, and where it comes from."""
 
-from dataflows.command_line.app import app
+from dataflows.command_line.app import TOOLS, app
 from dataflows.runtime.process_tuning import quick_imports
 
+_EXAMPLES = """
+Examples:
 
-@app.command("settings")
+    tickwax settings
+
+    tickwax settings > saved.toml
+
+    TICKWAX_FEATURES__SAMPLING=update tickwax settings --config other.toml
+"""
+
+
+@app.command("settings", rich_help_panel=TOOLS, epilog=_EXAMPLES)
 def settings_verb() -> None:
     """Print the effective settings as TOML, each with its source: default, file or environment."""
     with quick_imports():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import app, path_flag
+from dataflows.command_line.app import TOOLS, app, path_flag
 from dataflows.runtime.process_tuning import quick_imports
 
 _DEFAULT = "binance_futures:BTCUSDT,binance_futures:ETHUSDT,bybit_linear:BTCUSDT,bybit_linear:ETHUSDT"
@@ -23,7 +23,7 @@ Examples:
 """
 
 
-@app.command("simulate", epilog=_EXAMPLES, has_settings=False)
+@app.command("simulate", rich_help_panel=TOOLS, epilog=_EXAMPLES, has_settings=False)
 def simulate_verb(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes any free port.")] = 9000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -49,9 +49,11 @@ def simulate_verb(
     faults_per_minute: Annotated[float | None, typer.Option(help="How often, in the mean; turns --faults on.")] = None,
 ) -> None:
     """Run **both exchanges on this machine**: websockets and REST of Binance and Bybit, from a synthetic market or a
-    recorded one. Prints the settings that point tickwax there; runs until Ctrl-C. Faults are made with
-    `POST /control/fault`. As at the exchanges, XAUUSDT and other contracts on what is no coin are TRADIFI_PERPETUAL,
-    and Bybit symbols that end in PERP are settled in USDC."""
+    recorded one.
+
+    Prints the settings that point tickwax there; runs until Ctrl-C. Faults are made with `POST /control/fault`. As at
+    the exchanges, XAUUSDT and other contracts on what is no coin are TRADIFI_PERPETUAL, and Bybit symbols that end in
+    PERP are settled in USDC."""
     named = symbols if symbols is not None else ("" if capture else _DEFAULT)
     if faults_per_minute is None:
         faults_per_minute = _FAULTS_PER_MINUTE if faults else 0.0

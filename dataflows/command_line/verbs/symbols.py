@@ -4,14 +4,18 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import app
+from dataflows.command_line.app import LIVE, app
 from dataflows.runtime.process_tuning import quick_imports
 from sources.venues.names import EXPERIMENTAL, LIVE_VENUES
 
 _VENUES = f"One of {', '.join(LIVE_VENUES)}; all but experimental ones ({', '.join(EXPERIMENTAL)}) without."
 
 
-@app.command("symbols", epilog="Examples:\n\n    tickwax symbols\n\n    tickwax symbols bybit_linear --match BTC")
+@app.command(
+    "symbols",
+    rich_help_panel=LIVE,
+    epilog="Examples:\n\n    tickwax symbols\n\n    tickwax symbols bybit_linear --match BTC",
+)
 def symbols_verb(
     venue: Annotated[str | None, typer.Argument(help=_VENUES)] = None,
     match: Annotated[str, typer.Option(help="Only symbols that contain this.")] = "",

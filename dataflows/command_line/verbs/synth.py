@@ -4,12 +4,22 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import app
+from dataflows.command_line.app import RECORDED, app
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
 
+_EXAMPLES = """
+Examples:
 
-@app.command("synth")
+    tickwax synth --span 1m --symbols binance_futures:BTCUSDT --tape data/tape
+
+    tickwax synth --span 1h --seed 42 --start 2026-02-02T00:00:00Z --tape data/another
+
+Then: tickwax replay --tape data/tape --features data/features
+"""
+
+
+@app.command("synth", rich_help_panel=RECORDED, epilog=_EXAMPLES)
 def synth_verb(
     tape: Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.")] = None,
     symbols: Annotated[str | None, typer.Option(help="Instruments, `venue:SYMBOL`, separated by commas.")] = None,

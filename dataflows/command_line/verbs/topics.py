@@ -4,11 +4,15 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import App, app
+from dataflows.command_line.app import TOOLS, App, app
 from dataflows.runtime.process_tuning import quick_imports
 
-topics_app = App(no_args_is_help=True, help="Kafka topics of features and tape.")
-app.add_typer(topics_app, name="topics")
+topics_app = App(
+    no_args_is_help=True,
+    help="Kafka topics of features and tape.",
+    epilog="Example:\n\n    tickwax topics create --bootstrap localhost:9092",
+)
+app.add_typer(topics_app, name="topics", rich_help_panel=TOOLS)
 
 _EXAMPLES = """
 Examples:

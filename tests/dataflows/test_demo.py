@@ -1,0 +1,84 @@
+"""``tickwax demo``, on a terminal and in a pipe."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+DEMO = (sys.executable, "-c", "from dataflows.cli import main; main()", "demo", "--folder")
+LOGGED = re.compile(r"\[(info|warning) *\]")
+WITHIN_S = 180  # the kernels may have to be compiled
+
+pytestmark = pytest.mark.slow
+
+
+def around(**more: str) -> dict[str, str]:
+    clean = {name: text for name, text in os.environ.items() if not name.startswith("TICKWAX_")}
+    return {**clean, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120", "LINES": "30", **more}
+
+
+def check_log(folder: Path) -> None:
+    logged = (folder / "demo.log").read_text()
+    assert "book known" in logged
+    assert "\x1b" not in logged
+
+
+def test_in_a_pipe_the_log_is_in_its_file_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    done = subprocess.run(
+        [*DEMO, folder, "--duration", "2s"], capture_output=True, text=True, env=around(), timeout=WITHIN_S
+    )
+    assert done.returncode == 0, done.stderr
+    assert not LOGGED.search(done.stdout + done.stderr)
+    assert f"\nlog: {folder}/demo.log\n" in done.stdout
+    assert "newest row of" in done.stdout
+    check_log(folder)
+
+
+def test_a_terminal_shows_the_features_until_ctrl_c(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*DEMO, folder, "--duration", "10m"], stdin=theirs, stdout=theirs, stderr=theirs, env=around()
+    )
+    os.close(theirs)
+    shown, deadline = b"", time.monotonic() + WITHIN_S
+    try:
+        while shown.count(b"bybit_linear:ETHUSDT") < 3:  # drawn, and drawn anew
+            assert time.monotonic() < deadline, shown
+            shown += os.read(ours, 65536)
+        assert b"newest row of" not in shown
+        process.send_signal(signal.SIGINT)
+        before = len(shown)
+        while True:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:  # EIO: nobody has the other end any more
+                break
+        assert process.wait(WITHIN_S) == 0
+    finally:
+        process.kill()
+        os.close(ours)
+    text = shown.decode()
+    assert not LOGGED.search(text)
+    assert "Traceback" not in text
+    assert "newest row of" in text[before:]
+    assert f"log: {folder}/demo.log" in text[before:]
+    check_log(folder)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [*DEMO, tmp_path / "file" / "demo"], capture_output=True, text=True, env=around(), timeout=WITHIN_S
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"tickwax: --folder: cannot write {tmp_path}/file/demo/demo.log: Not a directory\n"
