@@ -632,7 +632,9 @@ class TestCommandLine:
             done = runner.invoke(app, [*words, "-h"], env={"COLUMNS": "200"})
             assert done.exit_code == 0, words
             assert "Usage:" in done.output
-            assert ("--config" in done.output) == (words not in (["simulate"], ["import"], ["topics"])), words
+            assert ("--config" in done.output) == (words not in (["simulate"], ["import"], ["export"], ["topics"])), (
+                words
+            )
 
     def test_a_replay_takes_windows_depths_and_orders(self, tmp_path, synthetic_tape_root):
         orders = tmp_path / "orders.parquet"
