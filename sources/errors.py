@@ -22,3 +22,7 @@ class DamagedError(TickwaxError):
         """``path``: of a file whose content is to blame, so that to read it again is of no use."""
         super().__init__(text)
         self.path = path
+
+
+class TickwaxWarning(UserWarning):
+    """Something was left out, such as damaged rows; its text is one line, as that of a `TickwaxError`."""

@@ -18,6 +18,7 @@ from dataflows.assembly.fractional_orders import lacking
 from dataflows.assembly.identities import identity_of, own_fractional_orders, same_columns
 from dataflows.assembly.tapes import check_range, first_few, open_tape, weighed
 from dataflows.reports.progress import ReplayProgress
+from dataflows.runtime.caller import Caller
 from dataflows.runtime.engine_options import Recovery, cluster
 from dataflows.runtime.exit_codes import exit_code, in_a_line, say
 from dataflows.runtime.interruption import on_interruption
@@ -29,6 +30,7 @@ from operators.feature_engine import FeatureEngine, Memory, Quality
 from operators.feature_step import features
 from operators.row_batch import RowBatch, RowSchema
 from operators.schema import book_schema, feature_schema, since
+from sinks.frame import FrameSink
 from sinks.identity import Identity, check_folder
 from sinks.lock import DataSetLock, check_writable, only_writer
 from sinks.replay_sink import ReplaySink
@@ -64,6 +66,8 @@ class Replay:
     aborted: bool = False
     locks: list[DataSetLock] = field(default_factory=list)
     states: StateFiles | None = None  # None: cannot be resumed
+    frame: FrameSink | None = None  # rows in memory, if the caller wants them
+    caller: Caller | None = None  # the program that this is a part of; None: the process is the replay's own
     release_signals: Callable[[], None] = lambda: None  # undoes `stop_on_signals`
 
     def commit(self) -> bool:
@@ -73,7 +77,8 @@ class Replay:
             TickwaxError: there are none.
         """
         self.progress.stop()
-        if self.sinks and self.alone and not any(sink.rows_pending for sink in self.sinks.values()):
+        outputs = [*self.sinks.values(), *filter(None, [self.frame])]
+        if outputs and self.alone and not any(sink.rows_pending for sink in outputs):
             self.abort()
             raise TickwaxError(NOTHING.format(self.progress.rows))
         with self.ending:
@@ -82,6 +87,7 @@ class Replay:
                     sink.commit()
             except TickwaxError as e:
                 self.stop_with_error(e)
+                raise
             self.committed = True
             self.release_signals()
             self.release_signals = lambda: None
@@ -98,7 +104,12 @@ class Replay:
 
     def stop_with_error(self, error: Exception, code: int = 1) -> None:
         """End the process with one line: Bytewax would print a Rust and a Python traceback, and in a cluster
-        nothing."""
+        nothing. A caller's process goes on; it is told of the error once the dataflow has ended."""
+        if self.caller is not None:
+            self.caller.failed(error)
+            for sink in self.sinks.values():  # Bytewax closes them: were that to fail, too, Rust would end the process
+                sink.abort()
+            return
         self._end(in_a_line(error), exit_code(error, code))
 
     def stop_on_signals(self) -> None:
@@ -120,7 +131,8 @@ class Replay:
         Raises:
             TickwaxError: there is one.
         """
-        self.locks.append(DataSetLock(path, cluster(), say))
+        together, tell = (cluster(), say) if self.caller is None else ("", self.caller.tell)
+        self.locks.append(DataSetLock(path, together, tell))
 
     def _unlock(self) -> None:
         for lock in reversed(self.locks):  # the first may have made the folder that holds them all
@@ -158,7 +170,9 @@ class Share:
     has: Callable[[Instrument], bool]
 
 
-def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: Share | None = None) -> Replay:
+def prepare_replay(
+    settings: Settings, recovery: Recovery | None = None, share: Share | None = None, caller: Caller | None = None
+) -> Replay:
     """Put the replay of a recorded tape together: tape, of files or of a topic → features → Parquet and Kafka.
 
     Args:
@@ -166,39 +180,48 @@ def prepare_replay(settings: Settings, recovery: Recovery | None = None, share: 
         share: of this process, if others have the rest. Without one, instruments are dealt to the workers by weight
             if this process is alone; processes of a cluster that were started by hand go by the hash of names, since
             each of them may see another state of a tape that grows.
+        caller: the program that the replay is a part of. Nothing ends its process, and its command line is not read.
 
     Raises:
         TickwaxError: the tape cannot be read, has none of the instruments asked for, or the features are there already.
     """
     locks: list[DataSetLock] = []
     try:
-        return _prepare(settings, recovery, share, locks)
+        return _prepare(settings, recovery, share, caller, locks)
     except BaseException:
         for lock in reversed(locks):
             lock.release()
         raise
 
 
-def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None, locks: list[DataSetLock]) -> Replay:
+def _prepare(
+    settings: Settings,
+    recovery: Recovery | None,
+    share: Share | None,
+    caller: Caller | None,
+    locks: list[DataSetLock],
+) -> Replay:
     """As `prepare_replay`; ``locks`` is filled with those of the data sets that are held."""
-    keep_freed_memory()
+    together, tell = (cluster(), say) if caller is None else ("", caller.tell)
+    if caller is None:
+        keep_freed_memory()
     config = settings.feature_config()
     readers: list[TapeReader] = []
     placement = share.placement if share else BY_HASH
     if settings.tape.topic:
         chosen = _already_there(settings)
     else:
-        chosen, readers = open_tape(settings, share.has if share else lambda instrument: True)
+        chosen, readers = open_tape(settings, share.has if share else lambda instrument: True, tell)
         if not share:
             r = settings.replay
             check_range(readers, "replay.start", r.start, "replay.end", r.end)
-        if not (share or recovery or cluster()):
+        if not (share or recovery or together):
             placement = weighed(settings, readers)
-    progress = ReplayProgress(sum(r.rows for r in readers))
+    progress = ReplayProgress(sum(r.rows for r in readers), None if caller is None else caller.progress)
     engines: dict[Instrument, FeatureEngine] = {}
-    make_engine = engine_factory(settings, config, engines)
+    make_engine = engine_factory(settings, config, engines, tell)
     flow = Dataflow("tickwax_replay")
-    replay = Replay(flow, progress, {}, engines, alone=not (share or cluster()), locks=locks)
+    replay = Replay(flow, progress, {}, engines, alone=not (share or together), locks=locks, caller=caller)
     if recovery:
         replay.states = StateFiles(recovery.directory, recovery.backup_seconds, time.monotonic, replay.stop_with_error)
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns
@@ -232,7 +255,7 @@ def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None,
 
         publish_replayed(rows, settings, config, replay.stop_with_error)
     rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
-    for path, schema, marks in _wanted_sets(settings, config, chosen, recovery is not None):
+    for path, schema, marks in _wanted_sets(settings, config, chosen, recovery is not None, tell):
         name = schema.name
         codec, overwrite = settings.tape.compression, settings.features.overwrite
         if recovery:
@@ -248,7 +271,10 @@ def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None,
             on_error = replay.stop_with_error
             replay.sinks[name] = ReplaySink(path, schema, "replay", codec, replaced, on_error, hold, placement, marks)
             op.output(f"{name}_parquet", rows, replay.sinks[name])
-    if not replay.sinks:
+    if caller is not None and caller.frame:
+        replay.frame = FrameSink(feature_schema(config), chosen)
+        op.output("frame", rows, replay.frame)
+    if not replay.sinks and replay.frame is None:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     if recovery and replay.states:
         from dataflows.runtime.recovery_check import Resumed  # needs SQLite, which most runs do not
@@ -257,7 +283,7 @@ def _prepare(settings: Settings, recovery: Recovery | None, share: Share | None,
         sets = {f"{name}_parquet": sink.root for name, sink in replay.sinks.items()}
         first = {str(r.instrument): r.first_ordinal for r in readers}
         run_of_tape = None if settings.tape.topic else identity(settings, chosen)
-        take_up(recovery.directory, replay.states, Resumed(flow.flow_id, run_of_tape, sets, first), not cluster())
+        take_up(recovery.directory, replay.states, Resumed(flow.flow_id, run_of_tape, sets, first), not together)
     return replay
 
 
@@ -271,14 +297,17 @@ def _already_there(settings: Settings) -> list[Instrument]:
 
 
 def engine_factory(
-    settings: Settings, config: FeatureConfig, made: dict[Instrument, FeatureEngine]
+    settings: Settings,
+    config: FeatureConfig,
+    made: dict[Instrument, FeatureEngine],
+    tell: Callable[[str], None] = say,
 ) -> Callable[[Instrument], FeatureEngine]:
     """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``.
 
-    Says which instruments the file of orders lacks.
+    Tells which instruments the file of orders lacks.
     """
     orders = own_fractional_orders(settings, config)
-    tell_lack = lacking(settings.features.d_file, config, first_few(say, "more instruments lack an order"))
+    tell_lack = lacking(settings.features.d_file, config, first_few(tell, "more instruments lack an order"))
     with_books = settings.books.path is not None
     memory: dict[FeatureConfig, Memory] = defaultdict(list)
 
@@ -297,7 +326,11 @@ def engine_factory(
 
 
 def _wanted_sets(
-    settings: Settings, config: FeatureConfig, chosen: list[Instrument], resumable: bool
+    settings: Settings,
+    config: FeatureConfig,
+    chosen: list[Instrument],
+    resumable: bool,
+    tell: Callable[[str], None],
 ) -> Iterator[tuple[Path, RowSchema, Identity]]:
     """The Parquet data sets that are switched on: folder, schema, what their files say of themselves.
 
@@ -316,7 +349,7 @@ def _wanted_sets(
             raise TickwaxError(f"{name}.path: {path} is not a folder")
         check_writable(path)
         if path.is_dir() and journal_files(path):
-            with only_writer(path, say):
+            with only_writer(path, tell):
                 pass  # what a killed live run left is there already, too
         there = next((i for i in chosen if data_files(path, i)), None)
         # A resumable run that has begun may have put them there: its partitions know.

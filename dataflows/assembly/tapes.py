@@ -21,9 +21,14 @@ _LINES = 10  # of one kind
 
 
 def open_tape(
-    settings: Settings, wanted: Callable[[Instrument], bool] = lambda instrument: True
+    settings: Settings,
+    wanted: Callable[[Instrument], bool] = lambda instrument: True,
+    tell: Callable[[str], None] = say,
 ) -> tuple[list[Instrument], list[TapeReader]]:
     """The instruments that the settings ask for, and what reads the tapes of those that are ``wanted``.
+
+    Args:
+        tell: told in lines what the tape has lost to damage.
 
     Raises:
         TickwaxError: the tape cannot be read, or has none of the instruments asked for.
@@ -31,47 +36,47 @@ def open_tape(
     root = settings.tape.path
     if root is None:
         raise TickwaxError("tape.path: empty; a replay needs a tape to read")
-    journals = open_journals(root)
-    tell_hole = first_few(say, "more holes of the tape are not named here")
+    journals = open_journals(root, tell)
+    tell_hole = first_few(tell, "more holes of the tape are not named here")
     chosen = chosen_instruments(settings, root, journals)
     start, end = settings.replay.start, settings.replay.end
     bounds = (start.ns if start else None, end.ns if end else None)
-    _tell_of_damage(root, [i for i in chosen if wanted(i)])
-    return chosen, [TapeReader(root, i, *bounds, journals, say, tell_hole) for i in chosen if wanted(i)]
+    _tell_of_damage(root, [i for i in chosen if wanted(i)], tell)
+    return chosen, [TapeReader(root, i, *bounds, journals, tell, tell_hole) for i in chosen if wanted(i)]
 
 
-def open_journals(root: Path) -> TapeJournals:
-    """The journals of a tape; says which are damaged.
+def open_journals(root: Path, tell: Callable[[str], None] = say) -> TapeJournals:
+    """The journals of a tape; tells which are damaged.
 
     Raises:
         TickwaxError: one is none of a tape, or of another version.
     """
     journals = TapeJournals(root)
-    tell = first_few(say, "more journals are damaged")
+    tell_damage = first_few(tell, "more journals are damaged")
     for line in journals.damaged:
-        tell(line)
+        tell_damage(line)
     return journals
 
 
-def first_few(say: Callable[[str], None], last: str) -> Callable[[str], None]:
+def first_few(tell: Callable[[str], None], last: str) -> Callable[[str], None]:
     """Passes some lines on, then one more and nothing; safe to call from several threads."""
     numbers = itertools.count()
 
-    def tell(line: str) -> None:
+    def tell_some(line: str) -> None:
         number = next(numbers)
         if number <= _LINES:
-            say(line if number < _LINES else last)
+            tell(line if number < _LINES else last)
 
-    return tell
+    return tell_some
 
 
-def _tell_of_damage(root: Path, chosen: Sequence[Instrument]) -> None:
-    """Say what a tape has lost to damage: rows of files that were set aside are not read."""
-    tell = first_few(say, "more instruments have damaged files")
+def _tell_of_damage(root: Path, chosen: Sequence[Instrument], tell: Callable[[str], None]) -> None:
+    """Tell what a tape has lost to damage: rows of files that were set aside are not read."""
+    tell_aside = first_few(tell, "more instruments have damaged files")
     for instrument in chosen:
         if aside := set_aside_of(root, instrument):
             files = "1 damaged file was" if len(aside) == 1 else f"{len(aside)} damaged files were"
-            tell(f"{instrument}: {files} set aside in {aside[0].parent.parent}; the rows are not read")
+            tell_aside(f"{instrument}: {files} set aside in {aside[0].parent.parent}; the rows are not read")
 
 
 def check_range(

@@ -21,16 +21,18 @@ _WIDE = 80  # columns of a terminal that has room for a bar beside the texts
 _BAR = 12
 
 
-def progress_bar(before: str, *after: str | ProgressColumn) -> Progress:
-    """A bar between texts on standard error, gone at the end; nothing if that is no terminal.
+def progress_bar(before: str, *after: str | ProgressColumn, shown: bool | None = None) -> Progress:
+    """A bar between texts on standard error, gone at the end.
 
     Args:
         before, after: formats of a task, taken literally otherwise.
+        shown: whether to show it; None: if standard error is a terminal.
     """
     console = Console(stderr=True)
     texts = [TextColumn(part, markup=False) if isinstance(part, str) else part for part in (before, *after)]
     columns = [texts[0], BarColumn(_BAR), *texts[1:]] if console.width >= _WIDE else texts
-    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+    disable = not (sys.stderr.isatty() if shown is None else shown)
+    return Progress(*columns, console=console, transient=True, disable=disable)
 
 
 @contextmanager
@@ -44,8 +46,11 @@ def instrument_bars(totals: Mapping[Instrument, int]) -> Iterator[Callable[[Inst
 class ReplayProgress:
     """Counts what the workers of this process read; a bar on a terminal, nothing in a log file."""
 
-    def __init__(self, rows: int) -> None:
-        """``rows``: how many there are to read, for the bar."""
+    def __init__(self, rows: int, shown: bool | None = None) -> None:
+        """Args:
+        rows: how many there are to read, for the bar.
+        shown: whether to show it; None: if standard error is a terminal.
+        """
         self.rows = 0
         self.market_ns = 0  # summed over instruments
         self.latencies = Latencies()
@@ -54,7 +59,7 @@ class ReplayProgress:
         self._lock = threading.Lock()
         self._began = self._shown = perf_counter()
         text = "{task.percentage:>3.0f} % · {task.fields[speed]}"
-        self._bar = progress_bar("replay", text, TimeRemainingColumn())
+        self._bar = progress_bar("replay", text, TimeRemainingColumn(), shown=shown)
         self._task = self._bar.add_task("replay", total=rows or None, speed="")
 
     def __enter__(self) -> Self:

@@ -1,5 +1,7 @@
 """Readies compiled kernels, and says so when that takes a while: once per machine and version."""
 
+from collections.abc import Callable
+
 from dataflows.runtime.exit_codes import say
 from operators.config import FeatureConfig
 from operators.feature_engine import FEW_ROWS, FeatureEngine
@@ -9,20 +11,20 @@ from sources.kernel_files import warn_once
 from sources.tape.batch import SNAPSHOT, tape_batch
 
 
-def announce(cache: KernelCache, kernel: str, seconds: int) -> None:
-    """Tell on standard error that ``kernel`` will be compiled now, unless it has been on this machine."""
+def announce(cache: KernelCache, kernel: str, seconds: int, tell: Callable[[str], None] = say) -> None:
+    """Tell, on standard error by default, that ``kernel`` will be compiled now, unless it has been on this machine."""
     if cache.holds(kernel):
         return
     reason = cache.obstacle()
     often = "once" if reason is None else f"in every run (compiled kernels cannot be kept: {reason})"
-    say(f"compiling for this machine, {often}; about {seconds} s …")
+    tell(f"compiling for this machine, {often}; about {seconds} s …")
     if reason is not None:
         warn_once(None)  # the reason has been told
 
 
-def ready_features() -> None:
-    """Compile the kernels of the features before the first tape row comes."""
-    announce(OPERATORS, "tape_loop.run_packed", 25)
+def ready_features(tell: Callable[[str], None] = say) -> None:
+    """Compile the kernels of the features before the first tape row comes; tells of it if that takes a while."""
+    announce(OPERATORS, "tape_loop.run_packed", 25, tell)
     row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
     row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
     for rows in (1, FEW_ROWS + 1):

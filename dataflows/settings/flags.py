@@ -6,6 +6,7 @@ One command line a process, so this is the process's own.
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,20 +61,33 @@ def as_written(message: str) -> str:
     >>> as_written("x.path: f/x.overwrite holds rows; set x.overwrite=true, or x.overwrite in a file")
     'x.path: f/x.overwrite holds rows; set --overwrite, or x.overwrite in a file'
     """
-    key, colon, rest = message.partition(": ")
-    if flag := flag_of(key):  # also one that is no more than a word, `symbols`
-        return f"{flag}{colon}{_inside(rest)}"
-    return _inside(message)
+    return renamed(message, GIVEN.names, GIVEN.offered)
 
 
-def _inside(text: str) -> str:
+def renamed(message: str, names: Mapping[str, str], offered: Mapping[str, str]) -> str:
+    """The message with other names in place of the keys of settings.
+
+    Args:
+        names: by dotted key.
+        offered: the same of what the user may be told to give: `features.overwrite=true`.
+
+    >>> renamed("tape.path: t is no folder", {"tape.path": "tape"}, {})
+    'tape: t is no folder'
+    """
+
     def advised(match: re.Match[str]) -> str:
-        flag = GIVEN.offered.get(match[1])
-        if flag is None:
+        name = offered.get(match[1])
+        if name is None:
             return match[0]
-        return flag if match[2] == "true" else f"{flag} {match[2]}"
+        return name if match[2] == "true" else f"{name} {match[2]}"
 
-    return _KEY.sub(lambda match: flag_of(match[0]) or match[0], _ADVICE.sub(advised, text))
+    def inside(text: str) -> str:
+        return _KEY.sub(lambda match: names.get(match[0]) or match[0], _ADVICE.sub(advised, text))
+
+    key, colon, rest = message.partition(": ")
+    if name := names.get(key):  # also one that is no more than a word, `symbols`
+        return f"{name}{colon}{inside(rest)}"
+    return inside(message)
 
 
 def listed(text: str | None) -> list[str] | None:

@@ -17,7 +17,15 @@ from dataflows.runtime.exit_codes import say
 from dataflows.settings.bounds import check_hole, check_multiple
 from dataflows.settings.durations import Duration
 from dataflows.settings.errors import one_line, origin
-from dataflows.settings.layers import config_file, dotted_layer, environment_layer, file_layer, merged, variables
+from dataflows.settings.layers import (
+    Layer,
+    config_file,
+    dotted_layer,
+    environment_layer,
+    file_layer,
+    merged,
+    variables,
+)
 from dataflows.settings.types import (
     Brokers,
     BybitDepth,
@@ -288,7 +296,24 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     file, from_file, from_environment = config_file(), file_layer(), environment_layer(Settings)
     if file and file.named_by is None:
         _tell_found(file.path.resolve())
-    layer = merged(from_file, from_environment, dotted_layer(overrides or {}))
+    try:
+        return _checked(merged(from_file, from_environment, dotted_layer(overrides or {})))
+    except TickwaxError as e:
+        line = str(e)
+    set_by = {key for key, value in (overrides or {}).items() if value is not None}
+    raise TickwaxError(line + ("" if line.partition(":")[0] in set_by else origin(line, variables(), file, from_file)))
+
+
+def settings_from(values: Mapping[str, Any]) -> Settings:
+    """Settings from values by dotted key alone, for a program that calls: neither a file nor the environment is read.
+
+    Raises:
+        TickwaxError: as `load_settings`.
+    """
+    return _checked(dotted_layer(values))
+
+
+def _checked(layer: Layer) -> Settings:
     try:
         settings = Settings.model_validate(layer)
         f = settings.features
@@ -300,9 +325,9 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         line = str(e)
     else:
         return settings
-    # Outside of the handlers: what pydantic says of itself holds values that are not to be read.
-    set_by = {key for key, value in (overrides or {}).items() if value is not None}
-    raise TickwaxError(line + ("" if line.partition(":")[0] in set_by else origin(line, variables(), file, from_file)))
+    raise TickwaxError(
+        line
+    )  # outside of the handlers: what pydantic says of itself holds values that are not to be read
 
 
 @cache
