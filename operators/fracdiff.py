@@ -76,6 +76,10 @@ def frac_diff_ffd(series: Any, d: float, threshold: float = 1e-5, *, threads: in
 class FractionalDifferentiator:
     """The fractional difference of a stream of values.
 
+    >>> fd = FractionalDifferentiator(d=0.5, threshold=0.1)
+    >>> fd.window_size, [fd.update(x) for x in (1.0, 4.0, 9.0)]
+    (3, [None, None, 6.875])
+
     Attributes:
         d, threshold: as given.
         window_size: number of weights K, and so of values that one result needs.
@@ -122,6 +126,11 @@ def find_optimal_d(
 
     Stationary is what the augmented Dickey–Fuller test with a constant and its lags chosen by AIC calls so
     (`operators.adf`). An order is tested if it leaves 100 values or more.
+
+    >>> walk = np.cumsum(np.random.default_rng(1).standard_normal(2000))
+    >>> best = find_optimal_d(walk, threshold=1e-3)
+    >>> 0 < best.d < 1, best.is_stationary, best.memory_retained > 0.5
+    (True, True, True)
 
     Args:
         series: n numbers, oldest first, such as log prices.

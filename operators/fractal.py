@@ -263,7 +263,12 @@ def fractal_dimension_index(prices: Any, window: int = 30, method: str = DEFAULT
 
 
 class FractalDimensionIndex:
-    """The fractal dimension of the last values of a stream: 1 a straight line, 1.5 a random walk, towards 2 ranging."""
+    """The fractal dimension of the last values of a stream: 1 a straight line, 1.5 a random walk, towards 2 ranging.
+
+    >>> fdi = FractalDimensionIndex(window=4)
+    >>> [fdi.update(x) for x in (1.0, 2.0, 3.0, 4.0, 3.0)]
+    [None, None, None, 1.0, 1.5]
+    """
 
     def __init__(self, window: int = 30, method: str = DEFAULT_METHOD) -> None:
         """Args:

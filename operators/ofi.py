@@ -106,6 +106,13 @@ class OrderFlowImbalance:
     * ``vw_ofi``: bids less asks of the 20 best levels, weighted by ``1/(1 + 100·|P − mid|/mid)``.
     * ``ofi_momentum``, ``ofi_acceleration``: change of the best level's flow from update to update, and its change.
 
+    >>> ofi = OrderFlowImbalance(timeframes_ms=[1000])
+    >>> level = dict(bid_prices=[99.0], ask_prices=[101.0], ask_quantities=[1.0])
+    >>> ofi.update("BTCUSDT", 0, bid_quantities=[3.0], **level).ofi_1s
+    0.0
+    >>> ofi.update("BTCUSDT", 100, bid_quantities=[3.5], **level).ofi_1s
+    0.5
+
     Sources: Cont, Kukanov & Stoikov 2014, section 2.1; Xu, Gould & Howison 2018, section 3
     (docs/features.md, 4.3 and 4.4).
     """

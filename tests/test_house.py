@@ -22,6 +22,7 @@ BELOW = {
     "operators": {"sources"},
     "sinks": {"operators", "sources"},
     "dataflows": {"operators", "simulator", "sinks", "sources", "synthetic"},
+    "tickwax": {"dataflows", "operators", "sinks", "sources", "synthetic"},  # the front door: nothing imports it
 }
 
 
