@@ -7,11 +7,12 @@ the service; depth 1 sends snapshots only, and the same one again after 3 s with
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
-from simulator.book import Change, TextBook, best, parts
+from simulator.book import TextBook
 from simulator.config import BYBIT
 from simulator.connection import Connection
+from simulator.depth_books import DepthBooks
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
@@ -46,111 +47,50 @@ def make(symbol: str, stream: str, outlet: Outlet, start_ms: int, block_trades_e
     return prints
 
 
-class _Side(NamedTuple):
-    """What the subscribers have of one side."""
-
-    bid: bool
-    waiting: dict[Any, bytes]  # changes that were not told yet
-
-    def shows(self, key: Any, bound: Any) -> bool:
-        return bound is None or (key >= bound if self.bid else key <= bound)
-
-
-class Books(Topic):
-    """``orderbook.N.SYM``: the best N levels. What a better level pushes out is told as removed."""
+class Books(DepthBooks):
+    """``orderbook.N.SYM``: the best N levels."""
 
     def __init__(self, symbol: str, stream: str, outlet: Outlet, depth: int, first_u: int) -> None:
-        super().__init__(BYBIT, symbol, stream, outlet)
-        self._depth = depth
-        self._interval = _INTERVALS_MS[depth]
+        super().__init__(BYBIT, symbol, stream, outlet, depth, _INTERVALS_MS[depth])
         self._u = first_u
-        self._next = 0
         self._told_ms = 0
         self._told_at = (0, 0)  # number and time of the last change that was told
-        self._sides = (_Side(True, {}), _Side(False, {}))
-        self._bounds: list[Any] = [None, None]  # the worst price shown; None: all prices are
         self._best: tuple[list[bytes], list[bytes]] = ([], [])
-        self._book: TextBook[Any] = TextBook()
 
     def begin(self, book: TextBook[Any]) -> None:
-        self._book = book
         self._u += _SKIPPED
-        self._forget()
-
-    def join(self, connection: Connection, book: TextBook[Any]) -> None:
-        if self.subscribers:
-            self._tell()  # the snapshot has the number of what the others have been told
-        super().join(connection, book)
-        self._snapshot(only=connection)
-
-    def on_change(self, change: Change[Any], book: TextBook[Any]) -> None:
-        n = change.bids
-        for side, rows in zip(self._sides, (slice(0, n), slice(n, None)), strict=True):
-            side.waiting.update(zip(change.keys[rows], change.texts[rows], strict=True))
-        if change.time_ms >= self._next:
-            self._next = change.time_ms - change.time_ms % self._interval + self._interval
-            self._tell()
+        super().begin(book)
 
     def on_time(self) -> None:
-        if self._depth == 1 and self.outlet.now_ms - self._told_ms >= _SAME_AGAIN_MS:
+        if self.depth == 1 and self.outlet.now_ms - self._told_ms >= _SAME_AGAIN_MS:
             bids, asks = self._best
             self._send(b"snapshot", b",".join(bids), b",".join(asks), None, self._told_at)
 
     def resend(self) -> None:
-        """A snapshot out of turn."""
         self._u += 1
-        self._snapshot()
+        self.snapshot()
 
     def restart(self, as_delta: bool) -> None:
         """The service restarts: the whole book with ``u`` = 1."""
         self._u = _RESTARTED
-        self._snapshot(b"delta" if as_delta else b"snapshot")
+        self.snapshot(kind=b"delta" if as_delta else b"snapshot")
 
-    def _tell(self) -> None:
-        """What changed since the last message; nothing, if nothing that is shown did."""
-        if self._depth == 1:
-            top = self._book.top(1)
+    def tell(self) -> None:
+        if self.depth == 1:
+            top = self.book.top(1)
             if top != self._best:
                 self._u += 1
-                self._snapshot()
+                self.snapshot()
             return
-        both = [
-            b",".join(self._changes(place, side, levels))
-            for place, (side, levels) in enumerate(zip(self._sides, (self._book.bids, self._book.asks), strict=True))
-        ]
-        if any(both):
+        bids, asks = self.changes()
+        if bids or asks:
             self._u += 1
-            self._send(b"delta", both[0], both[1], None)
+            self._send(b"delta", b",".join(bids), b",".join(asks), None)
 
-    def _changes(self, place: int, side: _Side, levels: dict[Any, bytes]) -> list[bytes]:
-        old, waiting = self._bounds[place], side.waiting
-        new = self._bounds[place] = self._bound(side, levels)
-        out = []
-        for key, text in waiting.items():
-            if key in levels and side.shows(key, new):
-                out.append(text)
-            elif side.shows(key, old):
-                out.append(_removed(text))
-        if new != old:
-            for key, text in levels.items():
-                was, shown = side.shows(key, old), side.shows(key, new)
-                if was != shown and key not in waiting:
-                    out.append(text if shown else _removed(text))
-        waiting.clear()
-        return out
-
-    def _bound(self, side: _Side, levels: dict[Any, bytes]) -> Any:
-        return None if len(levels) <= self._depth else best(levels, self._depth, side.bid)[-1]
-
-    def _snapshot(self, kind: bytes = b"snapshot", only: Connection | None = None) -> None:
-        self._forget()
-        self._best = self._book.top(self._depth)
+    def snapshot(self, only: Connection | None = None, kind: bytes = b"snapshot") -> None:
+        self.forget()
+        self._best = self.book.top(self.depth)
         self._send(kind, b",".join(self._best[0]), b",".join(self._best[1]), only)
-
-    def _forget(self) -> None:
-        for place, (side, levels) in enumerate(zip(self._sides, (self._book.bids, self._book.asks), strict=True)):
-            side.waiting.clear()
-            self._bounds[place] = self._bound(side, levels)
 
     def _send(
         self, kind: bytes, bids: bytes, asks: bytes, only: Connection | None, at: tuple[int, int] | None = None
@@ -158,9 +98,9 @@ class Books(Topic):
         """``at``: number and time of the last change that is told; those of the book, if None."""
         now_ms = self.outlet.now_ms
         self._told_ms = now_ms
-        self._told_at = update_id, time_ms = at or (self._book.update_id, self._book.time_ms)
+        self._told_at = update_id, time_ms = at or (self.book.update_id, self.book.time_ms)
         numbers = (self.symbol.encode(), bids, asks, self._u, update_id, time_ms)
-        if form := _KEYS.get(self._depth):
+        if form := _KEYS.get(self.depth):
             payload = form % (self.stream.encode(), kind, now_ms, *numbers)
         else:
             payload = _TYPE_LAST % (self.stream.encode(), now_ms, kind, *numbers)
@@ -209,10 +149,6 @@ def _block_trade(p: Print) -> Print:
     digits = len(p.price.partition(b".")[2])
     price = b"%.*f" % (digits, float(p.price) * (1.0 - 0.03 * p.side))
     return p._replace(trade_id=p.trade_id + 1, side=-p.side, price=price, size=b"100")
-
-
-def _removed(text: bytes) -> bytes:
-    return b'["%b","0"]' % parts(text)[0]
 
 
 def _uuid(number: int) -> bytes:
