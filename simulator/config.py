@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sources.instrument import Instrument
 
-VENUES = ("binance_futures", "bybit_linear")
-BINANCE, BYBIT = VENUES
+VENUES = ("binance_futures", "bybit_linear", "okx_swap")
+BINANCE, BYBIT, OKX = VENUES
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Limits:
     3 minutes to be answered within 10, 24 hours of life; "General Info": 2400 request weight a minute and address.
     Bybit, "Connect": at most 21 000 characters of args a connection, 500 connects in 5 minutes; "Rate limit": 600
     requests in 5 s, then 403 for 10 minutes.
+    OKX, "Connect": 3 connects a second, 480 requests an hour and connection, 30 s without a message; "Get instruments":
+    20 requests in 2 s; "WS / Order book channel": about 60 s until a book without a change says that it lives.
     """
 
     streams: int = 1024
@@ -32,6 +34,11 @@ class Limits:
     bybit_args_chars: int = 21_000
     bybit_requests: int = 600  # in 5 s
     bybit_ban_s: int = 600
+    okx_connects: int = 900  # in 5 minutes
+    okx_requests_per_hour: int = 480
+    okx_idle_s: float = 30.0
+    okx_rest_requests: int = 20  # in 2 s
+    okx_silence_s: float = 60.0
     send_buffer_bytes: int = 64 << 20  # a client that leaves more unread is cut off
 
 
@@ -50,6 +57,7 @@ class SimulatorConfig:
     events_per_second: float = 500.0  # of each instrument; about 7 % of them become prints
     binance_interval_ms: int = 50  # cadence of `@depth@0ms`; the slower streams join several
     bybit_interval_ms: int = 20  # cadence of the fastest book topics
+    okx_interval_ms: int = 20  # cadence of the market behind the book channel
     snapshot_levels: int = 1000  # most levels a side of a REST book, whatever the request asks for
     captures: tuple[Path, ...] = ()  # recorded Binance instruments, played instead of a synthetic market
     speed: float = 1.0  # of playback; 0: as fast as the clients read
@@ -73,7 +81,7 @@ class SimulatorConfig:
         need(bool(self.instruments or self.captures), "instruments: none, and no capture to play")
         need(0 <= self.port <= 65535, f"port: {self.port} is outside 0 to 65535")
         need(1 <= self.events_per_second <= 1e5, f"events_per_second: {self.events_per_second} is outside 1 to 10**5")
-        for name in ("binance_interval_ms", "bybit_interval_ms"):
+        for name in ("binance_interval_ms", "bybit_interval_ms", "okx_interval_ms"):
             value = getattr(self, name)
             need(1 <= value <= 1000, f"{name}: {value} is outside 1 to 1000")
         need(1 <= self.snapshot_levels <= 1000, f"snapshot_levels: {self.snapshot_levels} is outside 1 to 1000")

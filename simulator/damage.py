@@ -5,7 +5,7 @@ import re
 from simulator.faults import Fault
 from simulator.wire import frame
 
-_TIMES = re.compile(rb'"(E|T|ts|cts)":(\d+)')
+_TIMES = re.compile(rb'"(E|T|ts|cts)":"?(\d+)"?')
 _IDS = re.compile(rb'"(U|u|pu|a|t|lastUpdateId)":(\d+)')
 _LEAST_ID = 2  # Bybit's 1 says that its service has restarted
 _GARBAGE = b'\x7f{]"]:,\\u12 e+-0.0.0 NaN'

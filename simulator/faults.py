@@ -40,7 +40,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     kind: str
-    venue: Literal["binance_futures", "bybit_linear"] | None = None
+    venue: Literal["binance_futures", "bybit_linear", "okx_swap"] | None = None
     symbol: str | None = None
     stream: str | None = None  # pattern of stream names: `*@depth*`, `orderbook.*`; `*` may stand for a REST path too
     count: Annotated[int, msgspec.Meta(gt=0)] | None = None

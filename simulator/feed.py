@@ -1,9 +1,10 @@
 """One instrument at its exchange: the true book, the topics that clients listen to, and what moves them."""
 
-from simulator import binance_topics, bybit_topics
+from simulator import binance_topics, bybit_topics, okx_topics
 from simulator.book import Change, TextBook, best, parts
-from simulator.config import BINANCE, SimulatorConfig
+from simulator.config import BINANCE, BYBIT, OKX, SimulatorConfig
 from simulator.connection import Connection
+from simulator.depth_books import DepthBooks
 from simulator.faults import Fault
 from simulator.market import LiveMarket, Print
 from simulator.topic import Outlet, Topic
@@ -31,6 +32,7 @@ class Feed:
         self.trading = True
         self.halted = False
         self.block_trades_every = 0
+        self.silence_ms = 60_000
         self.topics: dict[tuple[str, str, int], Topic] = {}
         self._outlet = outlet
         self._started_ms = outlet.now_ms
@@ -85,7 +87,7 @@ class Feed:
         """Inject a fault of the market or the service; returns how many topics or books it met."""
         struck = 0
         for topic in self.active() if fault.kind in ("restart", "resnapshot") else ():
-            if isinstance(topic, bybit_topics.Books) and fault.matches(topic.venue, topic.symbol, topic.stream):
+            if isinstance(topic, DepthBooks) and fault.matches(topic.venue, topic.symbol, topic.stream):
                 if fault.kind == "restart":
                     topic.restart(fault.as_delta)
                 else:
@@ -100,6 +102,8 @@ class Feed:
         venue, symbol = self.instrument
         if venue == BINANCE:
             return binance_topics.make(symbol, stream, path, phase, self._outlet)
+        if venue == OKX:
+            return okx_topics.make(symbol, stream, self._outlet, self.silence_ms)
         return bybit_topics.make(symbol, stream, self._outlet, self._started_ms, self.block_trades_every)
 
 
@@ -109,16 +113,18 @@ class SyntheticFeed(Feed):
     def __init__(self, instrument: Instrument, config: SimulatorConfig, outlet: Outlet, truth: Truth) -> None:
         listed = parameters_of(instrument)
         binance = instrument.venue == BINANCE
+        intervals = {BINANCE: config.binance_interval_ms, BYBIT: config.bybit_interval_ms, OKX: config.okx_interval_ms}
         parameters = MarketParameters(
             first_price_ticks=listed.first_price_ticks,
             price_digits=listed.price_digits,
             size_digits=listed.size_digits,
             levels=listed.levels,
-            diff_interval_ms=config.binance_interval_ms if binance else config.bybit_interval_ms,
+            diff_interval_ms=intervals[instrument.venue],
             events_per_second=config.events_per_second,
         )
         super().__init__(instrument, parameters, outlet, truth)
         self.block_trades_every = config.block_trades_every
+        self.silence_ms = int(config.limits.okx_silence_s * 1000)
         padding = _PADDING if binance else 0
         self._market = LiveMarket(instrument, config.seed, outlet.now_ms, parameters, padding, truth)
         self._book = TextBook[int]()

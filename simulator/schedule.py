@@ -3,12 +3,12 @@
 import random
 from collections.abc import Sequence
 
-from simulator.config import BINANCE, BYBIT
+from simulator.config import BINANCE, BYBIT, OKX
 from simulator.faults import Fault, parse_fault
 from sources.instrument import Instrument
 
-_BOOKS = {BINANCE: "*@depth*", BYBIT: "orderbook.*"}
-_TRADES = {BINANCE: "*@aggTrade", BYBIT: "publicTrade.*"}
+_BOOKS = {BINANCE: "*@depth*", BYBIT: "orderbook.*", OKX: "books:*"}
+_TRADES = {BINANCE: "*@aggTrade", BYBIT: "publicTrade.*", OKX: "trades:*"}
 # How often each comes about, in proportion; kinds that hit a whole venue are rarer than those that hit one instrument.
 _OF_AN_INSTRUMENT = {
     **{"drop": 8, "silent": 3, "truncate": 3, "garbage": 2, "oversize": 1, "future": 2, "duplicate": 1, "unknown": 2},

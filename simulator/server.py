@@ -1,4 +1,4 @@
-"""What the websocket servers of both venues share: who may connect, reading, and keeping connections alive."""
+"""What the websocket servers of all venues share: who may connect, reading, and keeping connections alive."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, web
 
 from simulator.config import Limits
 from simulator.connection import Connection, abort
-from simulator.damage import PAGE
+from simulator.damage import PAGE, shutdown
 from simulator.faults import CONNECT_KINDS, SUBSCRIBE_KINDS, Fault
 from simulator.feed import Feed
 from simulator.limits import Window
@@ -51,6 +51,24 @@ class SocketServer:
 
     def asked(self, connection: Connection, text: str) -> None:
         """Answer a request."""
+        raise NotImplementedError
+
+    def goodbye(self, connection: Connection, form: str) -> bytes:
+        """The announcement that a connection is about to be closed."""
+        return shutdown(form, self.outlet.now_ms)
+
+    def shut_down(self, connection: Connection, fault: Fault) -> None:
+        """Announce the end of a connection, and end it later if it is still there."""
+        connection.reply(self.goodbye(connection, fault.form))
+
+        def end() -> None:
+            if connection.number in self.connections:
+                connection.close(1001, "server shutdown")
+
+        asyncio.get_running_loop().call_later(fault.delay, end)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where this listens."""
         raise NotImplementedError
 
     def keep_alive(self) -> None:

@@ -1,4 +1,4 @@
-"""The simulated exchange: one server for both venues, and one loop that moves all markets."""
+"""The simulated exchange: one server for all venues, and one loop that moves all markets."""
 
 import asyncio
 import os
@@ -15,13 +15,14 @@ from simulator.binance_server import BinanceServer
 from simulator.bybit_rest import BybitRest
 from simulator.bybit_server import BybitServer
 from simulator.capture import read_capture
-from simulator.config import BINANCE, BYBIT, SimulatorConfig
+from simulator.config import BINANCE, BYBIT, OKX, VENUES, SimulatorConfig
 from simulator.connection import Connection
 from simulator.control import control_routes
-from simulator.damage import shutdown
 from simulator.faults import CONNECTION_KINDS, MARKET_KINDS, Active, Fault, Faults, parse_fault
 from simulator.feed import Feed, SyntheticFeed
 from simulator.log import MessageLog, Sent
+from simulator.okx_rest import OkxRest
+from simulator.okx_server import OkxServer
 from simulator.playback import PlaybackFeed
 from simulator.schedule import FaultSchedule
 from simulator.server import SocketServer, numbering
@@ -37,7 +38,7 @@ _SHUTDOWN_S = 1.0
 
 
 class Simulator:
-    """Both exchanges on one port of the loopback; an async context manager.
+    """All exchanges on one port of the loopback; an async context manager.
 
     Everything happens in the event loop that runs it; `thread.simulator_thread` serves callers without one.
 
@@ -58,7 +59,7 @@ class Simulator:
         self.outlet = Outlet(lambda: clock() + offset_ns, self.faults, self.log)
         captures = [read_capture(path) for path in config.captures]
         self._truth_rows = max(1, config.truth_rows // max(1, len(config.instruments) + len(captures)))
-        self.feeds: dict[str, dict[str, Feed]] = {BINANCE: {}, BYBIT: {}}
+        self.feeds: dict[str, dict[str, Feed]] = {venue: {} for venue in VENUES}
         for instrument in config.instruments:
             self.list_instrument(instrument)
         for capture in captures:
@@ -69,9 +70,11 @@ class Simulator:
         strange = config.strange_names
         self.binance_rest_server = BinanceRest(binance, self.outlet, limits, config.snapshot_levels, types, strange)
         self.bybit_rest_server = BybitRest(bybit, self.outlet, limits, types, strange)
+        self.okx_rest_server = OkxRest(self.feeds[OKX], self.outlet, limits, types)
         self._binance = BinanceServer(binance, self.outlet, limits, numbers, limits.binance_connects)
         self._bybit = BybitServer(bybit, self.outlet, limits, numbers, limits.bybit_connects)
-        self.servers: tuple[SocketServer, ...] = (self._binance, self._bybit)
+        self._okx = OkxServer(self.feeds[OKX], self.outlet, limits, numbers, limits.okx_connects)
+        self.servers: tuple[SocketServer, ...] = (self._binance, self._bybit, self._okx)
         self.port = config.port
         self._schedule: FaultSchedule | None = None
         self._runner: web.AppRunner | None = None
@@ -98,6 +101,8 @@ class Simulator:
             "venues.binance_futures.rest": f"http://{at}",
             "venues.bybit_linear.ws": f"ws://{at}/v5/public/linear",
             "venues.bybit_linear.rest": f"http://{at}",
+            "venues.okx_swap.ws": f"ws://{at}/ws/v5/public",
+            "venues.okx_swap.rest": f"http://{at}",
         }
 
     @property
@@ -106,14 +111,16 @@ class Simulator:
         return [c for server in self.servers for c in server.connections.values()]
 
     def all_feeds(self) -> Iterator[Feed]:
-        """Every instrument of both venues."""
+        """Every instrument of all venues."""
         return (feed for feeds in self.feeds.values() for feed in list(feeds.values()))
 
     async def start(self) -> None:
         """Listen, and let the markets begin."""
         app = web.Application()
-        for routes in (self._binance, self._bybit, self.binance_rest_server, self.bybit_rest_server):
-            app.add_routes(routes.routes())
+        for server in (self._binance, self._bybit, self._okx):
+            app.add_routes(server.routes())
+        for rest in (self.binance_rest_server, self.bybit_rest_server, self.okx_rest_server):
+            app.add_routes(rest.routes())
         app.add_routes(control_routes(self))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
@@ -233,20 +240,10 @@ class Simulator:
             elif fault.kind == "close":
                 c.close(fault.code, "")
             elif fault.kind == "shutdown":
-                self._shut_down(c, fault)
+                next(server for server in self.servers if server.venue == c.venue).shut_down(c, fault)
             else:
                 c.hold(self.outlet.now_ns + int(fault.delay * 1e9))
         return len(met)
-
-    def _shut_down(self, connection: Connection, fault: Fault) -> None:
-        """Announce the end of a connection, and end it later if it is still there."""
-        connection.reply(shutdown(fault.form, self.outlet.now_ms))
-
-        def end() -> None:
-            if connection in self.connections:
-                connection.close(1001, "server shutdown")
-
-        asyncio.get_running_loop().call_later(fault.delay, end)
 
     async def _listen(self) -> None:
         try:

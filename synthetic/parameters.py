@@ -49,10 +49,14 @@ _LISTED = {
     "SOLUSDT": (19_000, 2, 2),
     "XRPUSDT": (22_000, 4, 1),
 }
-_SNAPSHOT_LEVELS = {"bybit_linear": 200}  # its usual book topic; Binance's largest REST snapshot elsewhere
+_SNAPSHOT_LEVELS = {
+    "bybit_linear": 200,
+    "okx_swap": 400,
+}  # of their usual book; elsewhere Binance's largest
 
 
 def parameters_of(instrument: Instrument) -> MarketParameters:
     """The usual parameters: a venue's depth, and the listing of a few well-known symbols."""
-    price, price_digits, size_digits = _LISTED.get(instrument.symbol, (10_000, 2, 1))
+    pair = instrument.symbol.removesuffix("-SWAP").replace("-", "")
+    price, price_digits, size_digits = _LISTED.get(pair, (10_000, 2, 1))
     return MarketParameters(price, price_digits, size_digits, _SNAPSHOT_LEVELS.get(instrument.venue, 1000))

@@ -16,11 +16,14 @@ from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat
 from sources.venues.binance_futures.config import BinanceFuturesConfig
 from sources.venues.bybit_linear.config import BybitLinearConfig
 from sources.venues.live import live_venues
+from sources.venues.okx_swap.config import OkxSwapConfig
 from tests.importers.captures import check_invariants
 
 BINANCE = Instrument("binance_futures", "BTCUSDT")
 BYBIT = Instrument("bybit_linear", "BTCUSDT")
+OKX = Instrument("okx_swap", "BTC-USDT-SWAP")
 BOTH = (BINANCE, BYBIT)
+OKX_LEVELS = 400
 
 
 class Heard(Telemetry):
@@ -48,8 +51,10 @@ for _name in [n for n in vars(Telemetry) if not n.startswith("_")]:
     setattr(Heard, _name, _listen(_name))
 
 
-def config(addresses: dict[str, str], *, depth: int = 50, levels: int = 1000, **options: Any) -> LiveConfig:
-    """Connects to a simulator; fast where the venues are slow."""
+def config(
+    addresses: dict[str, str], *, depth: int = 50, levels: int = 1000, silence: float = 0.0, **options: Any
+) -> LiveConfig:
+    """Connects to a simulator; fast where venues are slow. ``silence``: seconds that are no fault of an OKX book."""
     a = addresses
     fast: dict[str, Any] = {"backoff_initial": 0.05, "backoff_jitter": 0.05, "backoff_max": 0.5, "start_timeout": 5.0}
     binance = BinanceFuturesConfig(
@@ -59,7 +64,8 @@ def config(addresses: dict[str, str], *, depth: int = 50, levels: int = 1000, **
         snapshot_levels=levels,
     )
     bybit = BybitLinearConfig(a["venues.bybit_linear.ws"], a["venues.bybit_linear.rest"], depth)
-    return LiveConfig(live_venues(binance, bybit), **(fast | options))
+    okx = OkxSwapConfig(a["venues.okx_swap.ws"], a["venues.okx_swap.rest"], book_silence=silence)
+    return LiveConfig(live_venues(binance, bybit, okx), **(fast | options))
 
 
 class Rig:
@@ -151,7 +157,7 @@ class Rig:
         assert states
         # What a new connection has said before it took over stands behind what the old one said last.
         states.sort(key=lambda state: state[0])
-        cut = None if instrument.venue == "binance_futures" else self.depth
+        cut = {"bybit_linear": self.depth, "okx_swap": OKX_LEVELS}.get(instrument.venue)
 
         def compare(simulator: Simulator) -> list[int]:
             books = simulator.true_books(instrument, [number for number, _ in states])
@@ -169,7 +175,8 @@ class Rig:
         if instrument.venue == "binance_futures":
             return lambda sequence, exchange_ts: sequence
         assert self.sim is not None
-        topic = f"orderbook.{self.depth}.{instrument.symbol}"
+        prefix = {"bybit_linear": f"orderbook.{self.depth}.", "okx_swap": "books:"}[instrument.venue]
+        topic = prefix + instrument.symbol
         sent = self.sim.call(lambda simulator: simulator.sent(instrument, topic))
         # After a restart of the service the sequence begins anew.
         known = {(entry.sequence, entry.exchange_ms): entry.update_id for entry in sent}
@@ -185,7 +192,7 @@ class Rig:
             assert names == sorted(set(names))
         # A damaged print is counted and costs nothing; without numbers, one that never comes cannot be missed.
         excepted = {"truncate", "bad_utf8", "garbage", "future", "zero"}
-        if instrument.venue == "bybit_linear":
+        if instrument.venue != "binance_futures":
             excepted |= {"drop", "silent"}
         trades = [entry for entry in sent if entry.kind == "trade" and entry.fate not in excepted]
         missing = sorted({entry.sequence for entry in trades} - set(names))
