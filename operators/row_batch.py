@@ -27,6 +27,9 @@ DTYPES: dict[Array, str] = {"integer": "<i8", "value": "<f8", "book": "<f8", "co
 NO_INTEGER = int(np.iinfo(np.int64).min)
 NO_CODE = -1
 
+_PARTITIONS = ("exchange", "symbol", "date")  # what the folders of a data set, and its messages, say of each row
+_MOST_WORDS = 127  # codes are int8
+
 TS = 0  # row of ``integer`` with the time of a row, the first column of every data set
 
 
@@ -37,7 +40,7 @@ class Declared(NamedTuple):
     type: Type
     nullable: bool = False
     words: tuple[str, ...] = ()  # of the type ``word``: the texts that codes 0, 1, … stand for
-    unit: str = ""  # with the definition, of columns that `operators.dictionary` does not describe
+    unit: str = ""  # with the definition, of columns that are not in `operators.dictionary`
     definition: str = ""
 
 
@@ -100,23 +103,37 @@ class Layout:
         """The data set of the columns so far.
 
         Raises:
-            ValueError: two have one name, the first is not ``ts``, or one of bytes may be null.
+            ValueError: two have one name, the first is not ``ts``, or there can be no such column.
         """
         names = [column.name for column in self.columns]
         if len(set(names)) < len(names):
             raise ValueError(f"{name}: a column is declared twice: {max(names, key=names.count)}")
         if not names or (names[0], self.columns[0].type) != ("ts", "timestamp"):
             raise ValueError(f"{name}: the first column must be ts, a timestamp")
-        if odd := next((c for c in self.columns if c.nullable and c.type in ("int8", "uint8")), None):
-            raise ValueError(f"{name}: {odd.name} may be null, and no value of {odd.type} is free to say so")
+        for column in self.columns:
+            if problem := _problem(column):
+                raise ValueError(f"{name}: {column.name} {problem}")
         return RowSchema(name, tuple(self.columns), dict(self.rows))
+
+
+def _problem(column: Column) -> str:
+    """Why there can be no such column; empty if there can."""
+    if column.name in _PARTITIONS:
+        return "is the name of a partition"
+    if column.nullable and column.type in ("int8", "uint8"):
+        return f"may be null, and no value of {column.type} is free to say so"
+    if (column.type == "word") != bool(column.words):
+        return "has words and is not of type word, or the other way round"
+    if len(column.words) > _MOST_WORDS or len(set(column.words)) < len(column.words):
+        return f"has more than {_MOST_WORDS} words, or one twice"
+    return ""
 
 
 def row_schema(name: str, columns: Sequence[Declared]) -> RowSchema:
     """A data set from the columns it declares.
 
     Raises:
-        ValueError: two have one name, or the first is not ``ts``.
+        ValueError: as `Layout.schema`.
 
     >>> fills = row_schema("fills", [Declared("ts", "timestamp"), Declared("price", "float64"),
     ...                              Declared("liquidity", "word", words=("maker", "taker"))])

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from operators.row_batch import TS
-from operators.schema import ROW_ORDINAL
+from sinks.row_format import described_schema
 from sources.errors import DamagedError
 from sources.tape.journal_format import Journal
 from sources.tape.layout import beside
@@ -45,6 +45,7 @@ def newest_rows(root: Path, part: str, data: bytes) -> dict[str, tuple[int, int]
 
     Raises:
         DamagedError: the state or the journal is damaged.
+        ValueError: the data set has no ordinals.
     """
     state = read_counted(data)
     folder = beside(root, FOLDER)
@@ -53,8 +54,13 @@ def newest_rows(root: Path, part: str, data: bytes) -> dict[str, tuple[int, int]
     if not state.position:
         return {}
     journal = counted(folder / f"{part}.journal", state)
+    if journal.description is None:
+        return {}
+    ordinal = described_schema(journal.description).column("ordinal")
+    if ordinal is None:
+        raise ValueError(f"{root}: its rows have no ordinals to hold against those of the features")
     newest = ((key, journal.read(items[-1:], "integer")[:, -1]) for key, items in journal.by_key())
-    return {key: (int(integer[TS]), int(integer[ROW_ORDINAL])) for key, integer in newest}
+    return {key: (int(integer[TS]), int(integer[ordinal.row])) for key, integer in newest}
 
 
 def read_counted(data: bytes) -> CountedRows:

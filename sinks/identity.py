@@ -19,7 +19,7 @@ from sources.tape.layout import data_files, instruments
 
 SCHEMA_VERSION = 1  # rises when a column changes its meaning
 SPAN = "tickwax.span"
-_DATA_SET, _SCHEMA, _ENGINE, _SETTINGS = (
+DATA_SET, _SCHEMA, _ENGINE, _SETTINGS = (
     f"tickwax.{name}" for name in ("data_set", "schema_version", "engine_version", "settings")
 )
 
@@ -47,7 +47,7 @@ class Identity:
     def metadata(self, instrument: Instrument | None) -> dict[str, str]:
         """What is written into a file of the instrument."""
         return {
-            _DATA_SET: self.data_set,
+            DATA_SET: self.data_set,
             _SCHEMA: str(SCHEMA_VERSION),
             _ENGINE: engine_version(),
             _SETTINGS: json.dumps(self.of(instrument), sort_keys=True),

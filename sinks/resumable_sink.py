@@ -162,8 +162,12 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
             self._done = True
             self._path.unlink(missing_ok=True)
         else:
-            codes = counted(self._path, state).keys
-            self._writer = JournalWriter(self._path, sink.form.description, state.position, codes)
+            journal = counted(self._path, state)
+            if journal.fields != sink.form.fields:
+                raise TickwaxError(
+                    f"{self._path}: has rows of another form; start anew with an empty recovery directory"
+                )
+            self._writer = JournalWriter(self._path, sink.form.description, state.position, journal.keys)
 
     @property
     def rows(self) -> int:

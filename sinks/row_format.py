@@ -1,6 +1,7 @@
 """Rows of any data set as Arrow, in journals and in Parquet files: derived from its `RowSchema`."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from operators.dictionary import describe
 from operators.fractal import REGIMES
-from operators.row_batch import DTYPES, NO_CODE, NO_INTEGER, TS, Column, RowBatch, RowSchema
+from operators.row_batch import DTYPES, NO_CODE, NO_INTEGER, TS, Column, RowBatch, RowSchema, Type
 from sinks.data_file import FileFormat
 from sinks.format import Array, Form
 from sinks.identity import Identity
@@ -25,20 +26,28 @@ _TYPES: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "word": pa.dictionary(pa.int8(), pa.string()),
 }
+FORMER_ROWS = "rows"  # what journals up to version 2 call features and books
+_IN_DICTIONARY = ("features", "books", FORMER_ROWS)
+_words = lru_cache(arrow_words)  # of a column: every batch takes them
 _NOTHING: Array = np.empty((0, 0))
 
 
 def arrow_schema(schema: RowSchema) -> pa.Schema:
     """The data set's Arrow schema. What is not known of a number is NaN, unless its column may be null."""
-    return pa.schema(
-        [pa.field(c.name, _TYPES[c.type], nullable=c.nullable, metadata=_described(c)) for c in schema.columns]
-    )
+    return pa.schema([_field(column, schema.name) for column in schema.columns])
 
 
-def _described(column: Column) -> dict[str, str]:
-    if column.definition:
-        return {"unit": column.unit, "definition": column.definition}
-    return describe(column.name)._replace(section=column.section).metadata()
+def _field(column: Column, data_set: str) -> pa.Field:
+    return pa.field(column.name, _TYPES[column.type], nullable=column.nullable, metadata=_described(column, data_set))
+
+
+def _described(column: Column, data_set: str) -> dict[str, str]:
+    """What the dictionary says of features and books; of other data sets what they declare, and nothing else: their
+    ``price`` may be another."""
+    if data_set in _IN_DICTIONARY:
+        return describe(column.name)._replace(section=column.section).metadata()
+    told = {"unit": column.unit, "definition": column.definition, "section": column.section}
+    return {key: text for key, text in told.items() if text}
 
 
 def row_file(schema: RowSchema, compression: str = "snappy", identity: Identity | None = None) -> FileFormat:
@@ -65,7 +74,7 @@ def _arrow(rows: RowBatch, column: Column) -> pa.Array:
     values: Any = getattr(rows, column.array)[column.row]
     valid = known(values, column) if column.nullable else None
     if column.type == "word":
-        return pa.DictionaryArray.from_arrays(to_arrow_array(values, pa.int8(), valid), arrow_words(column.words))
+        return pa.DictionaryArray.from_arrays(to_arrow_array(values, pa.int8(), valid), _words(column.words))
     if column.type == "bool":
         values = values != 0
     return to_arrow_array(values, _TYPES[column.type], valid)
@@ -79,7 +88,13 @@ def known(values: Any, column: Column) -> Any:
 
 
 def row_form(schema: RowSchema, compression: str = "snappy", identity: Identity | None = None) -> Form[RowBatch]:
-    """How rows are kept in a journal and in files: of the arrays only those that the data set reads."""
+    """How rows are kept in a journal and in files: of the arrays only those that the data set reads.
+
+    Raises:
+        ValueError: the data set is called ``tape``, whose journals are another kind.
+    """
+    if schema.name == "tape":
+        raise ValueError("rows of a data set cannot be called tape")
     file = row_file(schema, compression, identity)
     fields = tuple(Field(array, DTYPES[array], schema.arrays[array]) for array in DTYPES if array in schema.arrays)
 
@@ -109,8 +124,11 @@ def described_schema(description: dict[str, Any]) -> RowSchema:
 
 
 def _column(described: Sequence[Any]) -> Column:
+    type_: Any
     name, type_, array, row, section, *rest = described
-    if type_ == "regime":  # a journal of version 0.1, whose one column of words was a type of its own
-        return Column(name, "word", array, row, section, True, REGIMES)
-    nullable, words, unit, definition = rest or (False, (), "", "")
+    if not rest:  # up to version 2 of journals: features or books, of which one column of words was a type of its own
+        words = REGIMES if type_ == "regime" else ()
+        kind: Type = "word" if words else type_
+        return Column(name, kind, array, row, section, bool(words), words)
+    nullable, words, unit, definition = rest
     return Column(name, type_, array, row, section, nullable, tuple(words), unit, definition)

@@ -26,13 +26,17 @@ from isal import isal_zlib
 
 from sources.errors import TickwaxError
 from sources.tape.batch import Int64s
-from sources.tape.journal_kernels import Bytes, count_items, find_items, gather, next_header
+from sources.tape.journal_kernels import LAST_KIND, Bytes, count_items, find_items, gather, next_header
 
-MAGIC = b"TWJRNL\x02\n"
-_FORMER = b"TWJRNL\x01\n"  # names have no codes, and nothing is there twice
+MAGIC = b"TWJRNL\x03\n"
+_FORMER = (
+    b"TWJRNL\x01\n",  # names have no codes, and nothing is there twice
+    b"TWJRNL\x02\n",  # rows are of features or books, whose columns are described by name, type and place alone
+)
 FRAME = struct.Struct("<IIQ")  # CRC-32, kind, bytes of payload
 ITEM = struct.Struct("<II")  # code of the instrument, rows
-DESCRIPTION, NAMES, ROWS = 1, 2, 3  # kinds
+NAMES, ROWS, DESCRIPTION = 2, 3, 4  # kinds
+_FORMER_DESCRIPTION = 1  # a version that knows this one alone finds none, and refuses the journal
 
 _CRC_BYTES = 4
 _WORD = 8
@@ -153,7 +157,7 @@ class Journal:
         ends: list[int] = []
         head, size = bytes(self._view[: len(MAGIC)]), len(self._view)
         at = begin = len(MAGIC)
-        sound = head in (MAGIC, _FORMER)
+        sound = head in (MAGIC, *_FORMER)
         while at < size:
             stop = self._whole(at)
             if not stop:
@@ -172,7 +176,8 @@ class Journal:
         elif self.description is None:
             if head.startswith(MAGIC[:6]) and head.endswith(MAGIC[7:]) and len(head) == begin:
                 raise TickwaxError(f"{self.path}: is not a journal of this version of tickwax")
-            if self.holes or not MAGIC.startswith(head.rstrip(b"\0")):  # zeros: the power went before all of it came
+            begins = any(known.startswith(head.rstrip(b"\0")) for known in (MAGIC, *_FORMER))
+            if self.holes or not begins:  # zeros: the power went before all of it came
                 raise NoJournalError(f"{self.path}: is not a journal of this version of tickwax")
         else:
             self.holes.insert(0, Hole(0, begin))
@@ -189,7 +194,7 @@ class Journal:
             if isinstance(found, list):  # of the former version: after a hole nobody knows whose turn it is
                 found = {"first": len(self._names), "names": [] if self.holes else found}
             self._names.update(enumerate(found["names"], found["first"]))
-        elif kind == DESCRIPTION and self.description is None:
+        elif kind in (DESCRIPTION, _FORMER_DESCRIPTION) and self.description is None:
             self.description = json.loads(bytes(self._view[start:stop]))
             self.fields = tuple(Field(*field) for field in self.description["fields"])
             sizes = [np.dtype(field.dtype).itemsize for field in self.fields]
@@ -223,7 +228,7 @@ class Journal:
         if start > len(self._view):
             return True
         _, kind, length = FRAME.unpack_from(self._view, at)
-        if kind in (DESCRIPTION, NAMES, ROWS) and length > len(self._view) - start:
+        if _FORMER_DESCRIPTION <= kind <= LAST_KIND and length > len(self._view) - start:
             return True
         blocks = self._data[-(-at // _UNWRITTEN) * _UNWRITTEN :]
         whole = len(blocks) // _UNWRITTEN * _UNWRITTEN

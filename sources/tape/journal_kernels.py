@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sources.jit import kernel
 from sources.tape.batch import Int64s
 
-LAST_KIND = 3  # of a frame
+LAST_KIND = 4  # of a frame
 
 Bytes = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.unsignedinteger[Any]]

@@ -210,7 +210,7 @@ class TestReadingBack:
         assert written.path.read_bytes() == whole.path.read_bytes()
 
     def test_another_format_is_refused(self, tmp_path):
-        for content in (b"TWJRNL\x03\nmore", b"PAR1", b"{}"):
+        for content in (b"TWJRNL\x04\nmore", b"PAR1", b"{}"):
             (tmp_path / "x").write_bytes(content)
             with pytest.raises(TickwaxError, match="is not a journal of this version"):
                 Journal(tmp_path / "x")

@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.row_batch import Declared, RowBatch, concat_rows, row_batch, row_schema
-from sinks.compaction import form_of
+from sinks.compaction import form_of, recover
+from sinks.counted import newest_rows
+from sinks.identity import Identity
 from sinks.journal import JournalWriter
 from sinks.kafka.rows import ArrowRows, JsonRows
 from sinks.live_sink import LiveSink
@@ -24,7 +26,9 @@ from sinks.replay_sink import ReplaySink
 from sinks.resumable_sink import ResumableSink
 from sinks.row_format import arrow_schema, row_form, rows_to_arrow
 from sinks.write_ahead_log import Rotation
+from sources.errors import TickwaxError
 from sources.tape.journal_format import Journal
+from sources.tape.layout import beside
 
 SECTION = {"unit": "a unit", "definition": "what it means"}
 ORDERS = row_schema(
@@ -199,3 +203,92 @@ def test_bad_schemas_and_rows() -> None:
         row_batch(ORDERS, **{name: [r[name] for r in ROWS[: 1 + (name == "ts")]] for name in ROWS[0]})
     with pytest.raises(ValueError, match=r"orders: columns differ: \['bits'\]"):
         row_batch(ORDERS, **{name: [] for name in ROWS[0] if name != "bits"})
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_column_of_the_tapes_names_makes_no_tape(tmp_path: Path, there: bool) -> None:
+    """`orders` has a column ``kind``: a killed run's rows appear all the same, beside those of another run."""
+    orders = row_schema("orders", [Declared("ts", "timestamp"), Declared("kind", "word", words=("limit", "market"))])
+    root = tmp_path / "orders"
+    root.mkdir()
+    form = row_form(orders, identity=Identity("orders"))
+    if there:
+        sink = ReplaySink(root, orders, "before", identity=Identity("orders"))
+        part = sink.build("step", 0, 1)
+        part.write_batch([(KEY, row_batch(orders, ts=[1], kind=["limit"]))])
+        part.close()
+        sink.commit()
+    writer = JournalWriter(beside(root, "journal") / "live-0.journal", form.description)
+    writer.append([(KEY, form.arrays(row_batch(orders, ts=[2], kind=["market"])))])
+    writer.close()
+    assert recover(root).rows == 1
+    found = [
+        kind for file in root.rglob("*.parquet") for kind in pa.parquet.ParquetFile(file).read()["kind"].to_pylist()
+    ]
+    assert sorted(found) == (["limit", "market"] if there else ["market"])
+
+
+def test_the_journal_of_another_data_set_is_kept_aside(tmp_path: Path) -> None:
+    root = tmp_path / "orders"
+    sink = ReplaySink(root, ORDERS, "before", identity=Identity("orders"))
+    part = sink.build("step", 0, 1)
+    part.write_batch([(KEY, batch(ROWS[:3]))])
+    part.close()
+    sink.commit()
+    fills = row_schema("fills", [Declared("ts", "timestamp")])
+    form = row_form(fills, identity=Identity("fills"))
+    writer = JournalWriter(beside(root, "journal") / "live-0.journal", form.description)
+    writer.append([(KEY, form.arrays(row_batch(fills, ts=[2])))])
+    writer.close()
+    said: list[str] = []
+    assert recover(root, said.append).rows == 0
+    assert "is the journal of another data set: its rows are of fills" in said[0]
+
+
+@pytest.mark.parametrize("columns", [("ts", "ordinal"), ("ts", "seen", "ordinal"), ("ts", "a", "b", "c", "ordinal")])
+def test_the_newest_row_is_found_wherever_the_ordinal_stands(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    schema = row_schema("x", [Declared(n, "timestamp" if n == "ts" else "int64") for n in columns])
+    root = tmp_path / "x"
+    root.mkdir()
+    sink = ResumableSink(root, schema, "x")
+    at = sink.part_fn(KEY)
+    part = sink.build_part("step", str(sink.list_parts()[at]), None)
+    part.write_batch([(KEY, row_batch(schema, **{n: [10 * i, 10 * i + 1] for i, n in enumerate(columns)}))])
+    state = part.snapshot()
+    sink.abort()
+    assert newest_rows(root, str(sink.list_parts()[at]), state) == {KEY: (1, 10 * len(columns) - 9)}
+
+
+def test_a_run_goes_on_in_a_journal_of_its_own_form_only(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    narrow, wide = (row_schema("x", [Declared(n, "timestamp") for n in names]) for names in (["ts"], ["ts", "seen"]))
+    sink = ResumableSink(tmp_path / "x", narrow, "x")
+    name = str(sink.list_parts()[sink.part_fn(KEY)])
+    part = sink.build_part("step", name, None)
+    part.write_batch([(KEY, row_batch(narrow, ts=[1]))])
+    state = part.snapshot()
+    sink.abort()
+    with pytest.raises(TickwaxError, match="has rows of another form; start anew"):
+        ResumableSink(tmp_path / "x", wide, "x").build_part("step", name, state)
+
+
+def test_columns_without_a_definition_borrow_none() -> None:
+    fills = row_schema("fills", [Declared("ts", "timestamp"), Declared("price", "float64")])
+    assert not arrow_schema(fills).field("price").metadata
+
+
+@pytest.mark.parametrize(("declared", "problem"), [
+    (Declared("symbol", "int64"), "symbol is the name of a partition"),
+    (Declared("w", "word"), "w has words and is not of type word, or the other way round"),
+    (Declared("w", "int64", words=("a",)), "w has words and is not of type word, or the other way round"),
+    (Declared("w", "word", words=("a", "a")), "w has more than 127 words, or one twice"),
+    (Declared("w", "word", words=tuple(map(str, range(128)))), "w has more than 127 words, or one twice"),
+])  # fmt: skip
+def test_columns_that_cannot_be(declared: Declared, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"x: {problem}"):
+        row_schema("x", [Declared("ts", "timestamp"), declared])
+
+
+def test_no_data_set_of_rows_is_called_tape() -> None:
+    with pytest.raises(ValueError, match="cannot be called tape"):
+        row_form(row_schema("tape", [Declared("ts", "timestamp")]))
