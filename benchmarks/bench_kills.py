@@ -23,10 +23,10 @@ from rich.table import Table
 from dataflows.assembly.replay import prepare_replay
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from dataflows.settings.model import load_settings
-from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND
 from tests.kills import Found, LiveKills, ReplayKills
+from tests.markets import market
 
 _RUNS_A_TAPE = 25  # live runs that append to one tape
 
@@ -34,7 +34,7 @@ _RUNS_A_TAPE = 25  # live runs that append to one tape
 def kill_live(folder: Path, kills: int, seed: int) -> list[Found]:
     """Live runs on a simulator, over several tapes."""
     found = []
-    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
+    with simulator_thread(market(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
         for n in range(0, kills, _RUNS_A_TAPE):
             (folder / str(n)).mkdir(parents=True)
             tape = LiveKills(folder / str(n), exchange.addresses, seed + n)

@@ -12,9 +12,9 @@ import time
 
 import websockets
 
-from simulator.config import SimulatorConfig
 from simulator.simulator import Simulator
 from sources.instrument import Instrument
+from tests.markets import market
 
 TARGET = 20_000
 _WARM_UP_S = 3.0
@@ -66,7 +66,7 @@ async def _read(address: str, topics: list[str] | None = None) -> None:
 async def measure(count: int, events: float, seconds: float) -> float:
     """Messages per second."""
     instruments = tuple(Instrument(v, f"S{n}USDT") for v in ("binance_futures", "bybit_linear") for n in range(count))
-    config = SimulatorConfig(instruments, events_per_second=events, binance_interval_ms=100, bybit_interval_ms=100)
+    config = market(instruments, events_per_second=events, binance_interval_ms=100, bybit_interval_ms=100)
     async with Simulator(config, time.time_ns) as simulator:
         at = simulator.addresses
         addresses = (

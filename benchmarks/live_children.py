@@ -29,7 +29,6 @@ from dataflows.runtime import metrics
 from dataflows.settings.model import Settings, load_settings
 from operators.row_batch import RowBatch
 from operators.schema import RECEIVE_TS
-from simulator.config import Limits, SimulatorConfig
 from simulator.connection import Connection
 from simulator.log import Sent
 from simulator.simulator import Simulator
@@ -37,6 +36,8 @@ from simulator.thread import simulator_thread
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.tape.batch import InstrumentBatch
+from sources.venues.binance_futures.simulator.limits import BinanceLimits
+from tests.markets import market
 
 _SECOND = 1e9
 _SAMPLE_S = 0.5
@@ -96,7 +97,7 @@ def run_simulator(options: dict[str, Any]) -> None:
     instruments = tuple(Instrument.parse(text) for text in options.pop("instruments"))
     weight = options.pop("weight", _PATIENT)
     cannon = Cannon() if options.pop("prepared", False) else None
-    config = SimulatorConfig(instruments=instruments, limits=Limits(weight_per_minute=weight), **options)
+    config = market(instruments=instruments, limits=BinanceLimits(weight_per_minute=weight), **options)
     with simulator_thread(config, cannon.clock if cannon else time.time_ns) as thread:
         print(json.dumps(thread.addresses), flush=True)
         for line in sys.stdin:

@@ -1,1 +1,1 @@
-"""An exchange on loopback: both venues' websockets and REST, from a synthetic market or a recorded one, with faults."""
+"""An exchange on loopback: each venue's websockets and REST, from a synthetic market or a recorded one, with faults."""

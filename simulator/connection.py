@@ -31,7 +31,7 @@ class Connection:
 
     Attributes:
         number: counts the connections of the simulator from 0.
-        enveloped: whether messages are wrapped as ``{"stream":…,"data":…}`` (Binance ``/stream``).
+        enveloped: whether messages are wrapped as ``{"stream":…,"data":…}`` with the stream's name.
         topics: what is subscribed to and flows, by stream.
         silent: streams that are subscribed to, were acknowledged, and never send anything.
     """
@@ -41,8 +41,8 @@ class Connection:
         self.venue = venue
         self.opened_ns = now_ns
         self.enveloped = False
-        self.path = ""  # Binance: "public" or "market"
-        self.window: Window | None = None  # Binance: of incoming messages
+        self.path = ""  # where it was opened, in the venue's words
+        self.window: Window | None = None  # of incoming messages, where the venue limits them
         self.topics: dict[str, Subscription] = {}
         self.silent: set[str] = set()
         self.out: list[bytes] = []

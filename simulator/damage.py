@@ -7,27 +7,14 @@ from simulator.wire import frame
 
 _TIMES = re.compile(rb'"(E|T|ts|cts)":"?(\d+)"?')
 _IDS = re.compile(rb'"(U|u|pu|a|t|lastUpdateId)":(\d+)')
-_LEAST_ID = 2  # Bybit's 1 says that its service has restarted
+_LEAST_ID = 2  # 1 says at some venues that the service has restarted
 _GARBAGE = b'\x7f{]"]:,\\u12 e+-0.0.0 NaN'
 _UNKNOWN = b'{"e":"somethingNew","stream":"!unknown@arr","topic":"unknown.ALL","data":[1,{"deep":[[]]}]}'
-
-
-_SHUTDOWNS = {
-    "combined": b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":%d}}',
-    "bare": b'{"e":"serverShutdown","E":%d}',
-    "event": b'{"event":{"e":"serverShutdown","E":%d}}',
-}
-
 
 # As of a service in front of the exchange.
 PAGE = """<!DOCTYPE html><html><head><title>ERROR: The request could not be satisfied</title>
 <style>body { color: red }</style></head><body><h1>403 ERROR</h1><p>The Amazon CloudFront distribution is configured to
 block access from your country.&nbsp;We can&#39;t connect to the server.</p><script>alert("x")</script></body></html>"""
-
-
-def shutdown(form: str, now_ms: int) -> bytes:
-    """The announcement that a server is about to close the connection."""
-    return _SHUTDOWNS[form] % now_ms
 
 
 def damaged_body(fault: Fault | None, body: bytes) -> bytes:

@@ -55,14 +55,6 @@ class DepthBooks(Topic):
         """Send the whole book, to all or to one."""
         raise NotImplementedError
 
-    def resend(self) -> None:
-        """Send a snapshot out of turn."""
-        raise NotImplementedError
-
-    def restart(self, as_delta: bool) -> None:
-        """The service restarts: its numbers begin anew."""
-        raise NotImplementedError
-
     def changes(self) -> tuple[list[bytes], list[bytes]]:
         """Levels of either side that the subscribers do not have yet, which they are taken to have from now on."""
         bids, asks = (

@@ -40,7 +40,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     kind: str
-    venue: Literal["binance_futures", "bybit_linear", "okx_swap"] | None = None
+    venue: str | None = None
     symbol: str | None = None
     stream: str | None = None  # pattern of stream names: `*@depth*`, `orderbook.*`; `*` may stand for a REST path too
     count: Annotated[int, msgspec.Meta(gt=0)] | None = None
@@ -52,10 +52,10 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     delay: Positive = 1.0  # s; rest_delay, burst, shutdown; how long a `cross` stands
     ahead: Positive = 61.0  # s; future, rest_future: further than any clock is wrong
     back: Annotated[int, msgspec.Meta(gt=0)] = 1_000_000  # renumber, rest_renumber: how much smaller numbers get
-    form: Literal["combined", "bare", "event"] = "combined"  # shutdown; how Binance words it
+    form: Literal["combined", "bare", "event"] = "combined"  # shutdown; how the venue words it
     age: Positive = 5.0  # s; rest_stale
     size: Annotated[int, msgspec.Meta(gt=0, le=1 << 28)] = 8 << 20  # bytes; oversize, rest_huge
-    how: Literal["reset", "status", "closed", "mute"] = "reset"  # refuse: "closed" stops listening, for both venues
+    how: Literal["reset", "status", "closed", "mute"] = "reset"  # refuse: "closed" stops listening, for all venues
     page: bool = False  # rest_status, refuse with how="status": the body is a page that says why
     as_delta: bool = False  # restart: whether the frame with u = 1 says `delta`
 

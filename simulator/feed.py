@@ -1,20 +1,30 @@
 """One instrument at its exchange: the true book, the topics that clients listen to, and what moves them."""
 
-from simulator import binance_topics, bybit_topics, okx_topics
+from typing import NamedTuple, Protocol
+
 from simulator.book import Change, TextBook, best, parts
-from simulator.config import BINANCE, BYBIT, OKX, SimulatorConfig
 from simulator.connection import Connection
-from simulator.depth_books import DepthBooks
 from simulator.faults import Fault
 from simulator.market import LiveMarket, Print
+from simulator.style import Style
 from simulator.topic import Outlet, Topic
 from simulator.truth import Truth
 from sources.instrument import Instrument
 from synthetic.parameters import MarketParameters, parameters_of
 
-_PADDING = 1  # Binance writes BTCUSDT, tick 0.10, with two decimals
 _IDLE_NS = 1_000_000_000  # how far a market that nobody listens to may fall behind
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+
+
+class Streams(Protocol):
+    """The streams of a venue."""
+
+    def topic(self, symbol: str, stream: str, path: str, phase: int, outlet: Outlet, started_ms: int) -> Topic | None:
+        """As `simulator.venue.SimulatedVenue.topic`."""
+
+    def phases(self, stream: str) -> int:
+        """As `simulator.venue.SimulatedVenue.phases`."""
+        ...
 
 
 class Feed:
@@ -25,15 +35,16 @@ class Feed:
         halted: whether nothing happens for now: no orders, no trades; what was missed comes afterwards.
     """
 
-    def __init__(self, instrument: Instrument, parameters: MarketParameters, outlet: Outlet, truth: Truth) -> None:
+    def __init__(
+        self, instrument: Instrument, parameters: MarketParameters, outlet: Outlet, truth: Truth, streams: Streams
+    ) -> None:
         self.instrument = instrument
         self.parameters = parameters
         self.truth = truth
         self.trading = True
         self.halted = False
-        self.block_trades_every = 0
-        self.silence_ms = 60_000
         self.topics: dict[tuple[str, str, int], Topic] = {}
+        self._streams = streams
         self._outlet = outlet
         self._started_ms = outlet.now_ms
 
@@ -41,15 +52,16 @@ class Feed:
         """Let ``connection`` have ``stream``; False if there is no such stream on that path."""
         if not self.trading:
             return False
-        # Only diffs differ between connections, by how updates are batched.
-        phase = connection.number % 2 if "@depth" in stream else 0
+        phase = connection.number % self._streams.phases(stream)
         key = (stream, path, phase)
-        topic = self.topics.get(key) or self._make(stream, path, phase)
+        topic = self.topics.get(key) or self._streams.topic(
+            self.instrument.symbol, stream, path, phase, self._outlet, self._started_ms
+        )
         if topic is None:
             return False
         self.topics[key] = topic
         self.advance(True)
-        topic.join(connection, self._shown())
+        topic.join(connection, self.shown())
         return True
 
     def active(self) -> list[Topic]:
@@ -60,19 +72,20 @@ class Feed:
         """Let happen what has happened by now; without a listener, only if it is ``wanted`` or long ago."""
         raise NotImplementedError
 
-    def rest_book(self, levels: int) -> bytes:
-        """Reply of Binance's ``GET /fapi/v1/depth`` with the book of this moment."""
+    def book(self) -> TextBook[int] | TextBook[float]:
+        """The book of this moment; it changes later."""
         self.advance(True)
-        book = self._shown()
-        bids, asks = book.top(levels)
-        return rest_reply(book.update_id, self._outlet.now_ms, book.time_ms, bids, asks)
+        return self.shown()
 
-    def stale_rest_book(self, levels: int, age_s: float) -> bytes:
-        """The same as of ``age_s`` ago, or as old as is remembered."""
-        self.advance(True)
-        book = self._shown()
-        if not (book.bids and book.asks):  # a recorded one that has not begun
-            return self.rest_book(levels)
+    def book_before(self, age_s: float, levels: int) -> tuple[int, int, list[bytes], list[bytes]] | None:
+        """The best levels of ``age_s`` ago, or as old as is remembered; None of a recorded book that has not begun.
+
+        Returns:
+            Number of the last update, its time in ms, and the levels of bids and asks as texts.
+        """
+        book = self.book()
+        if not (book.bids and book.asks):
+            return None
         then_ms = book.time_ms - int(age_s * 1000)
         update_id = self.truth.id_at(then_ms)
         true = self.truth.book(update_id).cut(levels)
@@ -81,52 +94,52 @@ class Feed:
             [f'["{price:.{price_digits}f}","{size:.{size_digits}f}"]'.encode() for price, size in side]
             for side in (sorted(true.bids.items(), reverse=True), sorted(true.asks.items()))
         ]
-        return rest_reply(update_id, then_ms, then_ms, sides[0], sides[1])
+        return update_id, then_ms, sides[0], sides[1]
 
     def strike(self, fault: Fault) -> int:
         """Inject a fault of the market or the service; returns how many topics or books it met."""
         struck = 0
         for topic in self.active() if fault.kind in ("restart", "resnapshot") else ():
-            if isinstance(topic, DepthBooks) and fault.matches(topic.venue, topic.symbol, topic.stream):
-                if fault.kind == "restart":
-                    topic.restart(fault.as_delta)
-                else:
-                    topic.resend()
-                struck += 1
+            if fault.matches(topic.venue, topic.symbol, topic.stream):
+                struck += topic.restart(fault.as_delta) if fault.kind == "restart" else topic.resend()
         return struck
 
-    def _shown(self) -> TextBook[int] | TextBook[float]:
+    def shown(self) -> TextBook[int] | TextBook[float]:
+        """The book as it has been told."""
         raise NotImplementedError
 
-    def _make(self, stream: str, path: str, phase: int) -> Topic | None:
-        venue, symbol = self.instrument
-        if venue == BINANCE:
-            return binance_topics.make(symbol, stream, path, phase, self._outlet)
-        if venue == OKX:
-            return okx_topics.make(symbol, stream, self._outlet, self.silence_ms)
-        return bybit_topics.make(symbol, stream, self._outlet, self._started_ms, self.block_trades_every)
+
+class Pace(NamedTuple):
+    """What all synthetic markets share."""
+
+    seed: int
+    events_per_second: float  # of each instrument
 
 
 class SyntheticFeed(Feed):
     """An instrument of a synthetic market, in real time."""
 
-    def __init__(self, instrument: Instrument, config: SimulatorConfig, outlet: Outlet, truth: Truth) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        pace: Pace,
+        outlet: Outlet,
+        truth: Truth,
+        streams: Streams,
+        style: Style,
+    ) -> None:
         listed = parameters_of(instrument)
-        binance = instrument.venue == BINANCE
-        intervals = {BINANCE: config.binance_interval_ms, BYBIT: config.bybit_interval_ms, OKX: config.okx_interval_ms}
         parameters = MarketParameters(
             first_price_ticks=listed.first_price_ticks,
             price_digits=listed.price_digits,
             size_digits=listed.size_digits,
             levels=listed.levels,
-            diff_interval_ms=intervals[instrument.venue],
-            events_per_second=config.events_per_second,
+            diff_interval_ms=style.interval_ms,
+            events_per_second=pace.events_per_second,
         )
-        super().__init__(instrument, parameters, outlet, truth)
-        self.block_trades_every = config.block_trades_every
-        self.silence_ms = int(config.limits.okx_silence_s * 1000)
-        padding = _PADDING if binance else 0
-        self._market = LiveMarket(instrument, config.seed, outlet.now_ms, parameters, padding, truth)
+        super().__init__(instrument, parameters, outlet, truth, streams)
+        self._style = style
+        self._market = LiveMarket(instrument, pace.seed, outlet.now_ms, parameters, style, truth)
         self._book = TextBook[int]()
         self._advanced_ns = 0
         self._cross_ms = 0  # how long the next cross is to stand; 0: there is none to come
@@ -158,7 +171,8 @@ class SyntheticFeed(Feed):
         for topic in active:
             topic.on_time()
 
-    def _shown(self) -> TextBook[int]:
+    def shown(self) -> TextBook[int]:
+        """The book as it has been told."""
         return self._book
 
     def _trade(self, active: list[Topic], prints: list[Print]) -> None:
@@ -183,7 +197,7 @@ class SyntheticFeed(Feed):
                 return change
             self._crossing = None
             price, size = parts(text)
-            zero = b"0" if self.instrument.venue != BINANCE else size.translate(_DIGITS_TO_ZERO)
+            zero = b"0" if self._style.bare_zero else size.translate(_DIGITS_TO_ZERO)
             return self._amended(change, key, b'["%b","%b"]' % (price, zero), 0)
         keys = best(self._book.asks, 2, False)
         if len(keys) < 2 or keys[1] in change.keys:
@@ -202,10 +216,3 @@ class SyntheticFeed(Feed):
             texts=[text, *change.texts],
             present=[present, *change.present],
         )
-
-
-def rest_reply(update_id: int, sent_ms: int, time_ms: int, bids: list[bytes], asks: list[bytes]) -> bytes:
-    """A book as ``GET /fapi/v1/depth`` tells it."""
-    return b'{"lastUpdateId":%d,"E":%d,"T":%d,"bids":[%b],"asks":[%b]}' % (
-        *(update_id, sent_ms, time_ms, b",".join(bids), b",".join(asks)),
-    )

@@ -1,6 +1,16 @@
-"""How often something may happen."""
+"""How often something may happen, and what a venue allows."""
 
 from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What every venue limits, with its own figures; tests make them small."""
+
+    connects: int = 300  # in 5 minutes
+    lifetime_s: float = 86_400.0
+    send_buffer_bytes: int = 64 << 20  # a client that leaves more unread is cut off
 
 
 class Window:

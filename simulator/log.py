@@ -14,7 +14,7 @@ class Sent(NamedTuple):
     symbol: str
     stream: str
     kind: str  # "snapshot", "delta", "trade", "quote"
-    sequence: int  # as the message tells it: Binance `u` or trade id, Bybit `u` or the `seq` of a print
+    sequence: int  # as the message tells it: the number of the book or of the print
     update_id: int  # of the last change of the true book that it tells
     exchange_ms: int  # matching time
     fate: str  # "sent", or the fault that was done to it

@@ -8,6 +8,7 @@ from collections import deque
 from typing import NamedTuple
 
 from simulator.book import Change, parts
+from simulator.style import Style
 from simulator.text import level_texts
 from simulator.truth import Truth
 from sources.instrument import Instrument
@@ -35,7 +36,7 @@ class PublicIds:
     """The exchange's own numbers for the market's updates: rising, with holes, and higher after a later start.
 
     An exchange numbers the updates of all its instruments together, so that one instrument's numbers have holes, and
-    Binance's ``U`` need not be the number after ``pu``.
+    the first number of a message need not be the one after the last of the message before.
     """
 
     def __init__(self, first: int, start_ms: int) -> None:
@@ -55,7 +56,7 @@ class LiveMarket:
         seed: of all markets.
         start_ms: exchange time of the first book.
         parameters: of the contract and its order flow.
-        padding: zeros that prices have beyond their tick, as Binance writes them.
+        style: how the venue writes it.
         truth: told every change of the book.
     """
 
@@ -65,12 +66,11 @@ class LiveMarket:
         seed: int,
         start_ms: int,
         parameters: MarketParameters,
-        padding: int,
+        style: Style,
         truth: Truth,
     ) -> None:
         self._market = SyntheticMarket(instrument, seed, start_ms * NS_PER_MS, parameters)
-        self._bare_zero = instrument.venue == "bybit_linear"
-        self._padding = padding
+        self._style = style
         self._truth = truth
         # All before it has been made; different for each instrument, so that they do not all step at once.
         self._horizon = start_ms + zlib.crc32(str(instrument).encode()) % _STEP_MS
@@ -95,9 +95,9 @@ class LiveMarket:
 
     def _unpack(self, batch: MessageBatch) -> None:
         p = self._market.parameters
-        scale = 10**self._padding
+        padding = self._style.padding
         texts = level_texts(
-            batch.ticks * scale, batch.lots, p.price_digits + self._padding, p.size_digits, self._bare_zero
+            batch.ticks * 10**padding, batch.lots, p.price_digits + padding, p.size_digits, self._style.bare_zero
         )
         prices, sizes = decimals(batch.ticks, p.price_digits), decimals(batch.lots, p.size_digits)
         side, ticks, lots = batch.side.tolist(), batch.ticks.tolist(), batch.lots.tolist()

@@ -1,14 +1,12 @@
 """Faults at random, from a seed: the same seed makes the same faults, in the same order."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from simulator.config import BINANCE, BYBIT, OKX
 from simulator.faults import Fault, parse_fault
+from simulator.venue import SimulatedVenue
 from sources.instrument import Instrument
 
-_BOOKS = {BINANCE: "*@depth*", BYBIT: "orderbook.*", OKX: "books:*"}
-_TRADES = {BINANCE: "*@aggTrade", BYBIT: "publicTrade.*", OKX: "trades:*"}
 # How often each comes about, in proportion; kinds that hit a whole venue are rarer than those that hit one instrument.
 _OF_AN_INSTRUMENT = {
     **{"drop": 8, "silent": 3, "truncate": 3, "garbage": 2, "oversize": 1, "future": 2, "duplicate": 1, "unknown": 2},
@@ -29,19 +27,26 @@ _OF_A_VENUE = {
     **{"rest_status": 2, "rest_delay": 2, "rest_stale": 2, "rest_truncate": 1},
     **{"rest_future": 1, "rest_renumber": 1, "rest_huge": 1, "rest_loop": 1},
 }
-_BYBIT_ONLY = ("restart", "resnapshot")
-_BINANCE_ONLY = ("shutdown",)
 _SILENCE_S = (1.0, 8.0)
 
 
 class FaultSchedule:
     """When the next fault comes, and which."""
 
-    def __init__(self, seed: int, per_minute: float, instruments: Sequence[Instrument], now_ns: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        per_minute: float,
+        instruments: Sequence[Instrument],
+        now_ns: int,
+        venues: Mapping[str, SimulatedVenue],
+    ) -> None:
         """``per_minute``: in the mean; the times between are exponential."""
         self._random = random.Random(seed)
         self._per_minute = per_minute
         self._instruments = list(instruments)
+        self._streams = {name: venue.fault_streams for name, venue in venues.items()}
+        self._owners = {kind: name for name, venue in venues.items() for kind in venue.own_faults}
         self._next_ns = now_ns + self._pause()
 
     def due(self, now_ns: int) -> list[Fault]:
@@ -59,15 +64,15 @@ class FaultSchedule:
         r = self._random
         weights = {**_OF_AN_INSTRUMENT, **_OF_A_VENUE}
         kind = r.choices(list(weights), list(weights.values()))[0]
-        venue = BYBIT if kind in _BYBIT_ONLY else BINANCE if kind in _BINANCE_ONLY else None
-        here = [i for i in self._instruments if i.venue == venue]
+        here = [i for i in self._instruments if i.venue == self._owners.get(kind)]
         instrument = r.choice(here or self._instruments)
         fields: dict[str, object] = {"kind": kind, "venue": instrument.venue}
         if kind in _OF_AN_INSTRUMENT:
             fields["symbol"] = instrument.symbol
             # Prints with wrong numbers are recorded as they come: nobody could tell which ones are missing.
             book = (r.random() < 0.8 or kind == "renumber") and kind != "repeat_trades"
-            fields["stream"] = (_BOOKS if book else _TRADES)[instrument.venue]
+            books, trades = self._streams[instrument.venue]
+            fields["stream"] = books if book else trades
         if kind in ("drop", "truncate", "garbage", "duplicate"):
             fields["count"] = r.randint(1, 3)
         if kind == "silent":

@@ -6,12 +6,11 @@ from itertools import count
 
 from aiohttp import WSMsgType, web
 
-from simulator.config import Limits
 from simulator.connection import Connection, abort
-from simulator.damage import PAGE, shutdown
+from simulator.damage import PAGE
 from simulator.faults import CONNECT_KINDS, SUBSCRIBE_KINDS, Fault
 from simulator.feed import Feed
-from simulator.limits import Window
+from simulator.limits import Limits, Window
 from simulator.topic import Outlet
 from simulator.wire import PONG, frame
 
@@ -30,17 +29,19 @@ class SocketServer:
 
     venue: str
 
-    def __init__(
-        self, feeds: Mapping[str, Feed], outlet: Outlet, limits: Limits, numbers: Iterator[int], connects: int
-    ) -> None:
-        """``feeds``: by symbol; ``numbers``: of connections; ``connects``: most in five minutes."""
+    def __init__(self, feeds: Mapping[str, Feed], outlet: Outlet, limits: Limits, numbers: Iterator[int]) -> None:
+        """``feeds``: by symbol; ``numbers``: of connections."""
         self.feeds = feeds
         self.outlet = outlet
         self.limits = limits
         self.connections: dict[int, Connection] = {}
         self.accepted = 0
         self._numbers = numbers
-        self._connects = Window(connects, _CONNECTS_SPAN_S)
+        self._connects = Window(limits.connects, _CONNECTS_SPAN_S)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where this listens."""
+        raise NotImplementedError
 
     def opened(self, connection: Connection, request: web.Request) -> None:
         """A connection came to be."""
@@ -53,23 +54,21 @@ class SocketServer:
         """Answer a request."""
         raise NotImplementedError
 
-    def goodbye(self, connection: Connection, form: str) -> bytes:
-        """The announcement that a connection is about to be closed."""
-        return shutdown(form, self.outlet.now_ms)
+    def goodbye(self, connection: Connection, form: str) -> bytes | None:
+        """The announcement that a connection is about to be closed; None where the venue sends none."""
+        return None
 
     def shut_down(self, connection: Connection, fault: Fault) -> None:
         """Announce the end of a connection, and end it later if it is still there."""
-        connection.reply(self.goodbye(connection, fault.form))
+        announcement = self.goodbye(connection, fault.form)
+        if announcement is not None:
+            connection.reply(announcement)
 
         def end() -> None:
             if connection.number in self.connections:
                 connection.close(1001, "server shutdown")
 
         asyncio.get_running_loop().call_later(fault.delay, end)
-
-    def routes(self) -> list[web.RouteDef]:
-        """Where this listens."""
-        raise NotImplementedError
 
     def keep_alive(self) -> None:
         """Called about once a second: cut off those who do not read or have lived too long."""

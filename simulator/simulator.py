@@ -10,24 +10,17 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from simulator.binance_rest import BinanceRest
-from simulator.binance_server import BinanceServer
-from simulator.bybit_rest import BybitRest
-from simulator.bybit_server import BybitServer
-from simulator.capture import read_capture
-from simulator.config import BINANCE, BYBIT, OKX, VENUES, SimulatorConfig
+from simulator.config import SimulatorConfig
 from simulator.connection import Connection
 from simulator.control import control_routes
 from simulator.faults import CONNECTION_KINDS, MARKET_KINDS, Active, Fault, Faults, parse_fault
-from simulator.feed import Feed, SyntheticFeed
+from simulator.feed import Feed, Pace, SyntheticFeed
 from simulator.log import MessageLog, Sent
-from simulator.okx_rest import OkxRest
-from simulator.okx_server import OkxServer
-from simulator.playback import PlaybackFeed
 from simulator.schedule import FaultSchedule
 from simulator.server import SocketServer, numbering
 from simulator.topic import Outlet
 from simulator.truth import TrueBook, Truth
+from simulator.venue import Listing, RestServer
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 
@@ -57,24 +50,24 @@ class Simulator:
         self.log = MessageLog(config.log_messages)
         offset_ns = int(config.clock_offset_s * 1e9)
         self.outlet = Outlet(lambda: clock() + offset_ns, self.faults, self.log)
-        captures = [read_capture(path) for path in config.captures]
-        self._truth_rows = max(1, config.truth_rows // max(1, len(config.instruments) + len(captures)))
-        self.feeds: dict[str, dict[str, Feed]] = {venue: {} for venue in VENUES}
+        self.venues = config.venues
+        captures = sum(len(venue.captures) for venue in self.venues.values())
+        self._truth_rows = max(1, config.truth_rows // max(1, len(config.instruments) + captures))
+        self._pace = Pace(config.seed, config.events_per_second)
+        self.feeds: dict[str, dict[str, Feed]] = {name: {} for name in self.venues}
         for instrument in config.instruments:
             self.list_instrument(instrument)
-        for capture in captures:
-            feed = PlaybackFeed(capture, config.speed, self.outlet, Truth(self._truth_rows))
-            self.feeds[BINANCE][capture.symbol] = feed
-        binance, bybit, limits, numbers = self.feeds[BINANCE], self.feeds[BYBIT], config.limits, numbering()
-        types = dict(config.contract_types)
-        strange = config.strange_names
-        self.binance_rest_server = BinanceRest(binance, self.outlet, limits, config.snapshot_levels, types, strange)
-        self.bybit_rest_server = BybitRest(bybit, self.outlet, limits, types, strange)
-        self.okx_rest_server = OkxRest(self.feeds[OKX], self.outlet, limits, types)
-        self._binance = BinanceServer(binance, self.outlet, limits, numbers, limits.binance_connects)
-        self._bybit = BybitServer(bybit, self.outlet, limits, numbers, limits.bybit_connects)
-        self._okx = OkxServer(self.feeds[OKX], self.outlet, limits, numbers, limits.okx_connects)
-        self.servers: tuple[SocketServer, ...] = (self._binance, self._bybit, self._okx)
+        for name, venue in self.venues.items():
+            for feed in venue.recorded(self.outlet, self._truth_rows):
+                self.feeds[name][feed.instrument.symbol] = feed
+        numbers = numbering()
+        listing = Listing(dict(config.contract_types), config.strange_names)
+        self.servers: tuple[SocketServer, ...] = tuple(
+            venue.sockets(self.feeds[name], self.outlet, numbers) for name, venue in self.venues.items()
+        )
+        self.rest: dict[str, RestServer] = {
+            name: venue.rest(self.feeds[name], self.outlet, listing) for name, venue in self.venues.items()
+        }
         self.port = config.port
         self._schedule: FaultSchedule | None = None
         self._runner: web.AppRunner | None = None
@@ -95,15 +88,7 @@ class Simulator:
     def addresses(self) -> dict[str, str]:
         """Where it is, by the name of the setting."""
         at = f"{self.config.host}:{self.port}"
-        return {
-            "venues.binance_futures.public_ws": f"ws://{at}/public",
-            "venues.binance_futures.market_ws": f"ws://{at}/market",
-            "venues.binance_futures.rest": f"http://{at}",
-            "venues.bybit_linear.ws": f"ws://{at}/v5/public/linear",
-            "venues.bybit_linear.rest": f"http://{at}",
-            "venues.okx_swap.ws": f"ws://{at}/ws/v5/public",
-            "venues.okx_swap.rest": f"http://{at}",
-        }
+        return {key: address for venue in self.venues.values() for key, address in venue.addresses(at).items()}
 
     @property
     def connections(self) -> list[Connection]:
@@ -117,9 +102,9 @@ class Simulator:
     async def start(self) -> None:
         """Listen, and let the markets begin."""
         app = web.Application()
-        for server in (self._binance, self._bybit, self._okx):
+        for server in self.servers:
             app.add_routes(server.routes())
-        for rest in (self.binance_rest_server, self.bybit_rest_server, self.okx_rest_server):
+        for rest in self.rest.values():
             app.add_routes(rest.routes())
         app.add_routes(control_routes(self))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_S)
@@ -134,7 +119,7 @@ class Simulator:
         if self.config.faults_per_minute:
             instruments = [feed.instrument for feed in self.all_feeds()]
             self._schedule = FaultSchedule(
-                self.config.seed, self.config.faults_per_minute, instruments, self.outlet.now_ns
+                self.config.seed, self.config.faults_per_minute, instruments, self.outlet.now_ns, self.venues
             )
         self._pump_task = asyncio.create_task(self._pump())
 
@@ -167,6 +152,8 @@ class Simulator:
 
     def strike(self, fault: Fault) -> Active:
         """The same for a whole fault."""
+        if fault.venue is not None and fault.venue not in self.venues:
+            raise TickwaxError(f"fault: venue {fault.venue!r} is not one of {', '.join(self.venues)}")
         self.outlet.look()
         now_ns = self.outlet.now_ns
         if fault.kind in CONNECTION_KINDS:
@@ -193,7 +180,8 @@ class Simulator:
 
     def list_instrument(self, instrument: Instrument) -> None:
         """Begin to trade an instrument, in the middle of the run too."""
-        feed = SyntheticFeed(instrument, self.config, self.outlet, Truth(self._truth_rows))
+        venue, truth = self.venues[instrument.venue], Truth(self._truth_rows)
+        feed = SyntheticFeed(instrument, self._pace, self.outlet, truth, venue, venue.style)
         self.feeds[instrument.venue][instrument.symbol] = feed
 
     def delist(self, instrument: Instrument) -> None:
@@ -213,7 +201,7 @@ class Simulator:
         ]
 
     def true_book(self, instrument: Instrument, update_id: int) -> TrueBook:
-        """The book after an update: Binance `u` or `lastUpdateId`; Bybit the `seq` of a book message.
+        """The book after an update, by the number that messages tell (`log.Sent.update_id`).
 
         Raises:
             KeyError: it is older than what is remembered.

@@ -67,6 +67,18 @@ class Topic:
     def on_time(self) -> None:
         """Time passed."""
 
+    def restart(self, as_delta: bool) -> bool:
+        """The service restarts; returns whether that is a thing of this stream.
+
+        Args:
+            as_delta: the first message after it does not say that it is a snapshot.
+        """
+        return False
+
+    def resend(self) -> bool:
+        """Send a snapshot out of turn; returns whether that is a thing of this stream."""
+        return False
+
     def publish(
         self,
         payload: bytes,

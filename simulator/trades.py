@@ -1,4 +1,4 @@
-"""The trade streams of both venues: the newest messages are remembered, to be sent again after a reconnect."""
+"""The trade streams of all venues: the newest messages are remembered, to be sent again after a reconnect."""
 
 from collections import deque
 from typing import Any

@@ -1,6 +1,9 @@
 """Where code may be: imports run one way, and a venue's words stay in its folder."""
 
 import ast
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +51,10 @@ def modules(package: str) -> Iterator[Path]:
     return (ROOT / package).rglob("*.py")
 
 
+# A venue's side of the simulator stands in the venue's folder.
+SIMULATED = re.compile(r"sources/venues/(\w+/simulator/\w+|simulated)\.py")
+
+
 @pytest.mark.parametrize("package", BELOW)
 def test_imports_run_one_way(package: str) -> None:
     allowed = {package, *BELOW[package]}
@@ -55,9 +62,24 @@ def test_imports_run_one_way(package: str) -> None:
         (str(file.relative_to(ROOT)), name)
         for file in modules(package)
         for name in imported(file)
-        if name.partition(".")[0] in BELOW and name.partition(".")[0] not in allowed
+        if name.partition(".")[0] in BELOW
+        and name.partition(".")[0] not in allowed
+        and not (name.startswith(("simulator.", "synthetic.")) and SIMULATED.fullmatch(str(file.relative_to(ROOT))))
     ]
     assert wrong == []
+
+
+def test_nothing_live_loads_the_simulator() -> None:
+    wrong = [
+        (str(file.relative_to(ROOT)), name)
+        for package in ("sources", "operators", "sinks")
+        for file in modules(package)
+        for name in imported(file)
+        if SIMULATED.fullmatch(name.replace(".", "/") + ".py") and not SIMULATED.fullmatch(str(file.relative_to(ROOT)))
+    ]
+    assert wrong == []
+    code = "import sys, sources.venues.live, dataflows.assembly.live; print([m for m in sys.modules if 'simulat' in m])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
 
 
 def test_no_module_is_part_of_an_import_circle() -> None:
@@ -83,7 +105,7 @@ def test_no_module_is_part_of_an_import_circle() -> None:
 BRANDS = {name.partition("_")[0] for name in (*VENUES, *LIVE_VENUES)}
 
 # A venue's folder, what reads files of a venue, the programs that stand in for it, and the defaults that name it.
-MAY_NAME_VENUES = ("sources/venues/", "sources/importers/", "simulator/", "synthetic/", "dataflows/settings/",
+MAY_NAME_VENUES = ("sources/venues/", "sources/importers/", "synthetic/", "dataflows/settings/",
                    "dataflows/command_line/")  # fmt: skip
 
 

@@ -15,12 +15,12 @@ from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
 from operators.row_batch import concat_rows
 from operators.schema import ROW_ORDINAL, feature_columns
-from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.importers import hftbacktest
 from sources.instrument import Instrument
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import processes
+from tests.markets import market
 
 Quote = tuple[float, float, float, float]  # bid price and size, ask price and size
 
@@ -70,7 +70,7 @@ def test_the_live_path_rebuilds_the_published_quotes(market_data: Path, tmp_path
     """Both captures played by the simulated exchange, forty times as fast, through sockets, sequencer and tape."""
     symbols = ("BTCUSDT", "ETHUSDT")
     captures = {s: market_data / "binance_usdm" / f"{s.lower()}_20240808.gz" for s in symbols}
-    config = SimulatorConfig(captures=tuple(captures.values()), speed=40.0)
+    config = market(captures=tuple(captures.values()), speed=40.0)
     with simulator_thread(config, time.time_ns) as exchange, processes() as start:
         settings = {**exchange.addresses, "tape.path": tmp_path / "tape", "features.path": tmp_path / "features"}
         symbol_list = json.dumps([f"binance_futures:{s}" for s in symbols])

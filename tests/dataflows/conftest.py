@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
-from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.instrument import Instrument
 from tests.disks import shim, shim_library  # noqa: F401
+from tests.markets import market
 
 SECOND = 1_000_000_000
 MIDNIGHT = 1_767_571_200 * SECOND  # 2026-01-05
@@ -33,7 +33,7 @@ def synthetic_tape_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[SimulatorThread]:
     """Simulated exchanges with one instrument, BTCUSDT of Binance."""
-    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS[:1])), time.time_ns) as running:
+    with simulator_thread(market(instruments=tuple(INSTRUMENTS[:1])), time.time_ns) as running:
         yield running
 
 

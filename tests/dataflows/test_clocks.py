@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from dataflows.command_line.verbs import app
-from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.instrument import Instrument
 from sources.live.source import _LivePartition
@@ -16,6 +15,7 @@ from sources.tape.batch import InstrumentBatch
 from sources.tape.layout import data_files
 from tests.dataflows.conftest import processes
 from tests.importers.captures import BTC, Capture
+from tests.markets import market
 
 BYBIT = Instrument("bybit_linear", "BTCUSDT")
 VERB = ("-c", "from dataflows.cli import main; main()")
@@ -59,7 +59,7 @@ def test_import_and_replay_say_that_the_clock_was_behind(tmp_path: Path) -> None
 
 @pytest.fixture
 def ahead() -> Iterator[SimulatorThread]:
-    with simulator_thread(SimulatorConfig(instruments=(BTC, BYBIT), clock_offset_s=7200.0), time.time_ns) as sim:
+    with simulator_thread(market(instruments=(BTC, BYBIT), clock_offset_s=7200.0), time.time_ns) as sim:
         yield sim
 
 
@@ -86,8 +86,8 @@ def test_a_run_that_recorded_nothing_is_no_success(ahead: SimulatorThread, tmp_p
 def test_a_clock_that_is_ahead_is_said_and_costs_nothing(tmp_path: Path) -> None:
     settings: dict[str, object] = {"symbols": f'["{BYBIT}"]', "duration": "2s"}
     settings |= {"tape.path": tmp_path / "tape", "features.path": tmp_path / "features"}
-    market = SimulatorConfig(instruments=(BYBIT,), clock_offset_s=-7200.0)
-    with simulator_thread(market, time.time_ns) as sim, processes() as start:
+    simulated = market(instruments=(BYBIT,), clock_offset_s=-7200.0)
+    with simulator_thread(simulated, time.time_ns) as sim, processes() as start:
         process = start({**settings, **sim.addresses}, *VERB, "live")
         stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr

@@ -17,7 +17,6 @@ from dataflows.runtime.cluster.runs import replay_together
 from dataflows.runtime.cluster.supervisor import Supervisor
 from dataflows.settings.layers import as_environment, dotted_layer, environment_layer
 from dataflows.settings.model import Settings, load_settings
-from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.errors import TickwaxError
 from sources.tape.layout import data_files, instruments
@@ -25,6 +24,7 @@ from tests.conftest import ROOT
 from tests.dataflows.conftest import INSTRUMENTS, SECOND, environment
 from tests.dataflows.test_live import assert_replay_is_live, wait_until_served
 from tests.dataflows.test_replay import assert_same, run, table, told
+from tests.markets import market
 
 VERB = ("-c", "from dataflows.cli import main; main()")
 
@@ -219,7 +219,7 @@ def test_flags_come_to_the_processes_as_they_were_given(monkeypatch):
 
 def test_a_signal_ends_a_live_run_in_order(start, tmp_path):
     paths = {"tape.path": tmp_path / "tape", "features.path": tmp_path / "features"}
-    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
+    with simulator_thread(market(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
         settings = {**exchange.addresses, **paths, "symbols": '["binance_futures:*","bybit_linear:*"]'}
         process = start(settings, "live", "--processes", 2)
         wait_until_served(exchange, 6)

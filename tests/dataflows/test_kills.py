@@ -6,19 +6,19 @@ import time
 import pytest
 
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
-from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.tape.batch import concat
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS, MIDNIGHT, SECOND, processes
 from tests.dataflows.test_replay import MODULE
 from tests.kills import LiveKills, ReplayKills, checksum
+from tests.markets import market
 
 LIVE_MODULE = ("-m", "bytewax.run", "dataflows.live")
 
 
 def test_live_runs_that_are_killed(tmp_path):
-    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
+    with simulator_thread(market(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
         kills = LiveKills(tmp_path, exchange.addresses, seed=4)
         for _ in range(5):
             kills.kill()
@@ -50,7 +50,7 @@ def test_a_live_run_on_a_disk_that_fills_up(start, tmp_path):
     if mounted.returncode:
         pytest.skip(f"cannot mount a small file system: {mounted.stderr.decode().strip()}")
     try:
-        busy = SimulatorConfig(instruments=tuple(INSTRUMENTS), events_per_second=4000.0)
+        busy = market(instruments=tuple(INSTRUMENTS), events_per_second=4000.0)
         with simulator_thread(busy, time.time_ns) as exchange:
             settings = {**exchange.addresses, "symbols": '["binance_futures:*"]', "features.path": ""}
             settings["tape.path"] = disk / "tape"

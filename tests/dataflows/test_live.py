@@ -13,7 +13,6 @@ from bytewax.run import cli_main
 
 from dataflows.assembly.replay import prepare_replay
 from dataflows.settings.model import load_settings
-from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sinks.compaction import recover
 from sinks.lock import DataSetLock
@@ -25,6 +24,7 @@ from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import assert_same, cluster, table, told
 from tests.importers.captures import check_invariants
+from tests.markets import market
 from tests.ports import free_ports
 
 MODULE = ("-m", "bytewax.run", "dataflows.live")
@@ -34,7 +34,7 @@ BINANCE, BYBIT = INSTRUMENTS[0], INSTRUMENTS[-1]
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[SimulatorThread]:
-    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS)), time.time_ns) as running:
+    with simulator_thread(market(instruments=tuple(INSTRUMENTS)), time.time_ns) as running:
         yield running
 
 

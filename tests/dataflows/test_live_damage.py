@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
-from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.instrument import Instrument
 from sources.tape.batch import RESET, concat
@@ -19,6 +18,7 @@ from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import MIDNIGHT, SECOND
 from tests.dataflows.test_replay import told
 from tests.importers.captures import check_invariants
+from tests.markets import market
 
 VERB = ("-c", "from dataflows.cli import main; main()")
 BTC, ETH = (Instrument("binance_futures", f"{base}USDT") for base in ("BTC", "ETH"))
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[SimulatorThread]:
-    with simulator_thread(SimulatorConfig(instruments=(BTC, ETH)), time.time_ns) as running:
+    with simulator_thread(market(instruments=(BTC, ETH)), time.time_ns) as running:
         yield running
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import told
 from tests.live.proxy import HOST, running
+from tests.markets import market
 
 MODULE = ("-m", "bytewax.run", "dataflows.live")
 VERB = ("-c", "from dataflows.cli import main; main()", "live")
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def exchange() -> Iterator[SimulatorThread]:
-    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS)), time.time_ns) as running:
+    with simulator_thread(market(instruments=tuple(INSTRUMENTS)), time.time_ns) as running:
         yield running
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from dataflows.assembly.replay import prepare_replay
 from dataflows.settings.model import load_settings
-from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -17,6 +16,7 @@ from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_live import wait_until_served
 from tests.dataflows.test_replay import MODULE, table, told
 from tests.kafka.consumer import without_duplicates
+from tests.markets import market
 
 LIVE = ("-m", "bytewax.run", "dataflows.live")
 
@@ -71,7 +71,7 @@ def test_a_replay_without_its_topic_is_one_line(cluster, start, synthetic_tape_r
 
 def test_a_live_run_records_on_when_the_broker_stays_away(cluster, topic, read, start, tmp_path):
     name = topic(2)
-    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS[:2])), time.time_ns) as exchange:
+    with simulator_thread(market(instruments=tuple(INSTRUMENTS[:2])), time.time_ns) as exchange:
         settings = {
             **exchange.addresses,
             "tape.path": tmp_path / "tape",
@@ -103,7 +103,7 @@ def test_one_process_records_and_another_computes_what_it_publishes(cluster, top
     kafka = {"kafka.bootstrap": cluster.bootstrap, "tape.topic": tape}
     follow = {**kafka, "kafka.topic": features, "tape.follow": True, "features.path": ""}
     follower = start(follow, *MODULE)
-    with simulator_thread(SimulatorConfig(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
+    with simulator_thread(market(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
         settings = {
             **exchange.addresses,
             **kafka,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 import stamina
 
-from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from tests.live.rig import BOTH
+from tests.markets import market
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,5 +19,5 @@ def _quiet_retries() -> None:
 @pytest.fixture
 def sim() -> Iterator[SimulatorThread]:
     """One instrument a venue."""
-    with simulator_thread(SimulatorConfig(instruments=BOTH), time.time_ns) as simulator:
+    with simulator_thread(market(instruments=BOTH), time.time_ns) as simulator:
         yield simulator

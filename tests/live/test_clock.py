@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.clock import MAX_AHEAD_NS
 from sources.instrument import Instrument
 from sources.live.clock import ConnectionClock
 from sources.tape.batch import RESET, SNAPSHOT
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
+from tests.markets import market
 
 S = 1_000_000_000
 T = 1_700_000_000 * S
@@ -106,8 +106,8 @@ def test_a_frame_ten_seconds_ahead_is_bad(sim: SimulatorThread, instrument: Inst
 
 @pytest.mark.parametrize("offset", [7200.0, -7200.0])
 def test_clocks_two_hours_apart(offset: float) -> None:
-    market = SimulatorConfig(instruments=BOTH, clock_offset_s=offset)
-    with simulator_thread(market, time.time_ns) as sim, Rig(BOTH, config(sim.addresses), sim) as rig:
+    simulated = market(instruments=BOTH, clock_offset_s=offset)
+    with simulator_thread(simulated, time.time_ns) as sim, Rig(BOTH, config(sim.addresses), sim) as rig:
         rig.until(lambda: rig.heard.counts["clock"] >= 3)
         if offset < 0:
             for instrument in BOTH:

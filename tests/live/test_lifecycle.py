@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from simulator.config import SimulatorConfig
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -15,6 +14,7 @@ from sources.live.telemetry import Telemetry
 from sources.tape.batch import DELTA, RESET, SNAPSHOT
 from sources.tape.builder import TapeTail
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
+from tests.markets import market
 
 
 def start_fails(wanted: list[Instrument], addresses: dict[str, str], **options: float) -> str:
@@ -105,7 +105,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("fault", [None, "rest_delay", "rest_stale", "drop"])
 def test_refresh_widens_the_book_without_a_reset(fault: str | None) -> None:
     """Of a book of 20 known levels the exchange's true one is known where a snapshot has reached."""
-    with simulator_thread(SimulatorConfig(instruments=(BINANCE,)), time.time_ns) as sim:
+    with simulator_thread(market(instruments=(BINANCE,)), time.time_ns) as sim:
         with Rig([BINANCE], config(sim.addresses, levels=20, refresh_interval=0.2), sim) as rig:
             rig.synced(BINANCE)
             rig.until(lambda: rig.heard.counts["refreshed"] >= 1)
@@ -166,9 +166,7 @@ def test_overflow_resets_and_recovers_once_there_is_room(sim: SimulatorThread) -
 
 def test_universe_is_followed() -> None:
     late = Instrument("bybit_linear", "NEWUSDT")
-    with simulator_thread(
-        SimulatorConfig(instruments=(*BOTH, Instrument("bybit_linear", "ETHUSDT"))), time.time_ns
-    ) as sim:
+    with simulator_thread(market(instruments=(*BOTH, Instrument("bybit_linear", "ETHUSDT"))), time.time_ns) as sim:
         wanted = [Instrument("bybit_linear", "*"), BINANCE]
         with Rig(wanted, config(sim.addresses, universe_interval=0.2), sim) as rig:
             rig.synced(BYBIT)

@@ -6,13 +6,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from dataflows.runtime.metrics import LiveTelemetry
-from simulator.config import SimulatorConfig
 from simulator.simulator import Simulator
 from simulator.thread import simulator_thread
 from sources.instrument import Instrument
 from sources.live.words import Unknown
 from sources.tape.batch import SNAPSHOT
 from tests.live.rig import BINANCE, BOTH, BYBIT, Heard, Rig, config
+from tests.markets import market
 
 HOSTILE = (
     *("A" * 241, "币" * 81, "NUL\0USDT", "ESC\x1b[2JUSDT", "LINE\nUSDT", "TURN\u202eTDSU", "ISO\u2066USDT"),
@@ -23,14 +23,14 @@ TWINS = ("BTCusdt", "btcusdt")
 
 def looks(simulator: Simulator) -> int:
     """At either list."""
-    return simulator.binance_rest_server.requests + simulator.bybit_rest_server.requests
+    return simulator.rest["binance_futures"].requests + simulator.rest["bybit_linear"].requests
 
 
 @pytest.mark.parametrize("venue", ["binance_futures", "bybit_linear"])
 def test_a_hostile_list_costs_none_of_the_others(venue: str) -> None:
-    market = SimulatorConfig(instruments=BOTH, strange_names=(*HOSTILE, *TWINS))
+    simulated = market(instruments=BOTH, strange_names=(*HOSTILE, *TWINS))
     instrument = BINANCE if venue == "binance_futures" else BYBIT
-    with simulator_thread(market, time.time_ns) as sim:
+    with simulator_thread(simulated, time.time_ns) as sim:
         with Rig([Instrument(venue, "*")], config(sim.addresses, universe_interval=0.3), sim) as rig:
             rig.synced(instrument)
             asked = sim.call(looks)

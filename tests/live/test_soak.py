@@ -2,23 +2,24 @@
 
 import time
 
-from simulator.config import Limits, SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.instrument import Instrument
+from sources.venues.binance_futures.simulator.limits import BinanceLimits
 from tests.live.rig import Rig, config
+from tests.markets import market
 
 INSTRUMENTS = tuple(Instrument(v, s) for v in ("binance_futures", "bybit_linear") for s in ("BTCUSDT", "ETHUSDT"))
 WEIGHT = 24_000
 
 
 def test_the_tape_is_right_whatever_happens() -> None:
-    simulated = SimulatorConfig(
+    simulated = market(
         instruments=INSTRUMENTS,
         seed=5,
         faults_per_minute=150,
         events_per_second=200,
         truth_rows=20_000_000,
-        limits=Limits(weight_per_minute=WEIGHT),
+        limits=BinanceLimits(weight_per_minute=WEIGHT),
     )
     with simulator_thread(simulated, time.time_ns) as sim:
         quick = {"connection_lifetime": 4.0, "hand_over_grace": 0.3, "hand_over_timeout": 2.0}

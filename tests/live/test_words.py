@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from dataflows.runtime.metrics import LiveTelemetry
-from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
@@ -27,6 +26,7 @@ from sources.tape.batch import SNAPSHOT, TRADE
 from sources.tape.builder import TapeBuilder, TapeTail
 from sources.venues.binance_futures import sequencer
 from tests.live.rig import BINANCE, BYBIT, Heard, Rig, config
+from tests.markets import market
 
 GOLD = Instrument("binance_futures", "XAUUSDT")
 USDC = Instrument("bybit_linear", "BTCPERP")
@@ -40,12 +40,12 @@ def listed(venue: str, settings: LiveConfig, heard: Telemetry) -> set[str]:
 
 
 def test_perpetuals_by_every_name_of_the_venue_and_in_usdt_alone() -> None:
-    market = SimulatorConfig(
+    simulated = market(
         instruments=(BINANCE, GOLD, ODD, NEW, BYBIT, USDC, STRANGE),
         contract_types=((ODD, "EVENT_PERPETUAL"), (NEW, "EVENT_PERPETUAL"), (STRANGE, "LinearEvent")),
     )
     heard = Heard()
-    with simulator_thread(market, time.time_ns) as sim:
+    with simulator_thread(simulated, time.time_ns) as sim:
         settings = config(sim.addresses)
         assert listed("binance_futures", settings, heard) == {"BTCUSDT", "XAUUSDT"}
         assert listed("bybit_linear", settings, heard) == {"BTCUSDT"}
@@ -57,23 +57,23 @@ def test_perpetuals_by_every_name_of_the_venue_and_in_usdt_alone() -> None:
 
 
 def test_a_type_that_is_not_known_is_told_once_and_not_at_every_look() -> None:
-    market = SimulatorConfig(instruments=(BINANCE, GOLD, ODD), contract_types=((ODD, "EVENT_PERPETUAL"),))
-    with simulator_thread(market, time.time_ns) as sim:
+    simulated = market(instruments=(BINANCE, GOLD, ODD), contract_types=((ODD, "EVENT_PERPETUAL"),))
+    with simulator_thread(simulated, time.time_ns) as sim:
         everything = [Instrument("binance_futures", "*")]
         with Rig(everything, config(sim.addresses, universe_interval=0.1), sim) as rig:
             rig.synced(BINANCE)
             rig.synced(GOLD)
-            asked = sim.call(lambda s: s.binance_rest_server.requests)
-            rig.until(lambda: sim.call(lambda s: s.binance_rest_server.requests) > asked + 3)
+            asked = sim.call(lambda s: s.rest["binance_futures"].requests)
+            rig.until(lambda: sim.call(lambda s: s.rest["binance_futures"].requests) > asked + 3)
         rig.check(GOLD)
         assert rig.kinds(GOLD) == [SNAPSHOT]
         assert rig.heard.counts["unknown"] == 1
 
 
 def test_a_list_of_which_nothing_is_known_is_no_empty_market() -> None:
-    market = SimulatorConfig(instruments=(BINANCE,), contract_types=((BINANCE, "Perpetual"),))
+    simulated = market(instruments=(BINANCE,), contract_types=((BINANCE, "Perpetual"),))
     with (
-        simulator_thread(market, time.time_ns) as sim,
+        simulator_thread(simulated, time.time_ns) as sim,
         pytest.raises(RestError, match=r"exchangeInfo lists no perpetual .* not known"),
     ):
         listed("binance_futures", config(sim.addresses), Telemetry())
@@ -93,8 +93,8 @@ def test_the_log_names_a_word_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_block_trades_are_dropped_and_counted() -> None:
-    market = SimulatorConfig(instruments=(BYBIT,), block_trades_every=3, events_per_second=2000.0)
-    with simulator_thread(market, time.time_ns) as sim:
+    simulated = market(instruments=(BYBIT,), block_trades_every=3, events_per_second=2000.0)
+    with simulator_thread(simulated, time.time_ns) as sim:
         with Rig([BYBIT], config(sim.addresses), sim) as rig:
             rig.synced(BYBIT)
             rig.until(lambda: rig.heard.count("off_book", BYBIT, "block trades") >= 20)
@@ -109,7 +109,7 @@ def test_block_trades_are_dropped_and_counted() -> None:
 
 @pytest.mark.parametrize("form", ["combined", "bare", "event"])
 def test_an_announced_shutdown_is_handed_over_before_it_comes(form: str) -> None:
-    with simulator_thread(SimulatorConfig(instruments=(BINANCE,)), time.time_ns) as sim:
+    with simulator_thread(market(instruments=(BINANCE,)), time.time_ns) as sim:
         with Rig([BINANCE], config(sim.addresses, hand_over_grace=0.3), sim) as rig:
             rig.synced(BINANCE)
             rig.until(lambda: TRADE in rig.tape(BINANCE).kind)

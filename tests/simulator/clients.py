@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 import websockets
 
-from simulator.config import SimulatorConfig
 from simulator.simulator import Simulator
 from simulator.truth import TrueBook
 from sources.instrument import Instrument
+from tests.markets import market
 
 BINANCE_BTC = Instrument("binance_futures", "BTCUSDT")
 BINANCE_ETH = Instrument("binance_futures", "ETHUSDT")
@@ -28,7 +28,7 @@ def simulate(body: Body, **config: Any) -> None:
     """Run ``body`` against a simulator; no test may take longer than 30 s."""
 
     async def run() -> None:
-        async with Simulator(SimulatorConfig(**{"instruments": ALL, **config}), time.time_ns) as simulator:
+        async with Simulator(market(**{"instruments": ALL, **config}), time.time_ns) as simulator:
             await asyncio.wait_for(body(simulator), 30)
 
     asyncio.run(run())

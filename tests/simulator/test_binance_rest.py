@@ -2,10 +2,10 @@
 
 import time
 
-from simulator.binance_rest import Budget
-from simulator.config import Limits
 from simulator.simulator import Simulator
 from sources.instrument import Instrument
+from sources.venues.binance_futures.simulator.limits import BinanceLimits
+from sources.venues.binance_futures.simulator.rest import Budget
 from tests.simulator.clients import BINANCE_BTC, BINANCE_ETH, TrueBook, apply, connect, depth, get, simulate
 
 
@@ -54,11 +54,11 @@ def test_over_budget_is_429_then_418() -> None:
 
     if time.time() % 60 > 57:  # the budget is that of a minute of the clock
         time.sleep(3)
-    simulate(body, limits=Limits(weight_per_minute=40, refusals_before_ban=2, ban_s=60))
+    simulate(body, limits=BinanceLimits(weight_per_minute=40, refusals_before_ban=2, ban_s=60))
 
 
 def test_the_budget_begins_anew_every_minute() -> None:
-    budget = Budget(Limits(weight_per_minute=20, refusals_before_ban=1, ban_s=90))
+    budget = Budget(BinanceLimits(weight_per_minute=20, refusals_before_ban=1, ban_s=90))
     second = 10**9
     assert budget.charge(20, 30 * second) == (200, 0)
     assert budget.charge(20, 31 * second) == (429, 29)

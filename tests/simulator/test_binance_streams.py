@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 import websockets
 
-from simulator.config import Limits
 from simulator.simulator import Simulator
+from sources.venues.binance_futures.simulator.limits import BinanceLimits
 from tests.simulator.clients import BINANCE_BTC, binance_books, connect, depth, simulate, url
 
 DEPTH = "btcusdt@depth@100ms"
@@ -203,7 +203,7 @@ def test_pings_have_to_be_answered() -> None:
             assert (await polite.next())["e"] == "depthUpdate"
             writer.close()
 
-    simulate(body, limits=Limits(ping_interval_s=0.2, pong_timeout_s=0.6))
+    simulate(body, limits=BinanceLimits(ping_interval_s=0.2, pong_timeout_s=0.6))
 
 
 def test_connections_have_a_lifetime_and_a_number() -> None:
@@ -214,4 +214,4 @@ def test_connections_have_a_lifetime_and_a_number() -> None:
             with pytest.raises(websockets.InvalidStatus):
                 await websockets.connect(url(s, "public") + "/ws")
 
-    simulate(body, limits=Limits(lifetime_s=0.5, binance_connects=1))
+    simulate(body, limits=BinanceLimits(lifetime_s=0.5, connects=1))

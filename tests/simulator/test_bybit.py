@@ -2,9 +2,9 @@
 
 import asyncio
 
-from simulator.config import Limits
 from simulator.simulator import Simulator
 from sources.instrument import Instrument
+from sources.venues.bybit_linear.simulator.limits import BybitLimits
 from tests.simulator.clients import BYBIT_BTC, BYBIT_ETH, bybit_books, connect, get, simulate
 
 BOOK = "orderbook.50.BTCUSDT"
@@ -112,7 +112,7 @@ def test_args_have_a_total_length() -> None:
             await c.ask(op="unsubscribe", args=["orderbook.200.S0USDT"])
             assert (await c.ask(op="subscribe", args=["orderbook.200.S3USDT"]))["success"]
 
-    simulate(body, instruments=instruments, limits=Limits(bybit_args_chars=45))
+    simulate(body, instruments=instruments, limits=BybitLimits(args_characters=45))
 
 
 def test_prints() -> None:
@@ -177,7 +177,7 @@ def test_the_universe_comes_in_pages() -> None:
             status, _, _ = await get(s, "/v5/market/instruments-info", category="linear")
         assert status == 403  # and it stays so
 
-    simulate(body, instruments=tuple(Instrument("bybit_linear", n) for n in names), limits=Limits(bybit_requests=20))
+    simulate(body, instruments=tuple(Instrument("bybit_linear", n) for n in names), limits=BybitLimits(requests=20))
 
 
 def test_pings_are_answered_on_the_frame_level_too() -> None:

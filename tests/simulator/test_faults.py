@@ -13,6 +13,7 @@ from simulator.faults import KINDS, parse_fault
 from simulator.schedule import FaultSchedule
 from simulator.simulator import Simulator
 from sources.errors import TickwaxError
+from sources.venues.simulated import simulated_venues
 from tests.simulator.clients import (
     ALL,
     BINANCE_BTC,
@@ -311,12 +312,12 @@ def test_the_control_endpoint() -> None:
 
 def test_random_faults_follow_from_the_seed_and_cover_every_kind() -> None:
     def faults(seed: int) -> list[str]:
-        schedule = FaultSchedule(seed, 60.0, ALL, 0)
+        schedule = FaultSchedule(seed, 60.0, ALL, 0, simulated_venues())
         return [repr(f) for f in schedule.due(1000 * 10**9)]
 
     assert faults(1) == faults(1) != faults(2)
     assert 700 < len(faults(1)) < 1300
-    kinds = {f.kind for f in FaultSchedule(1, 60.0, ALL, 0).due(1000 * 10**9)}
+    kinds = {f.kind for f in FaultSchedule(1, 60.0, ALL, 0, simulated_venues()).due(1000 * 10**9)}
     assert kinds == set(KINDS)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator.capture import read_capture
-from simulator.config import BINANCE
 from simulator.simulator import Simulator
 from sources.errors import TickwaxError
+from sources.venues.binance_futures.simulator.capture import read_capture
+from sources.venues.binance_futures.simulator.topics import BINANCE
 from tests.simulator.clients import BINANCE_BTC, Client, binance_books, connect, depth, simulate
 
 DEPTH = "btcusdt@depth@100ms"

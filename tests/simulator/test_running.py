@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.config import SimulatorConfig
 from simulator.text import level_texts
 from simulator.thread import simulator_thread
 from simulator.truth import Truth
 from sources.errors import TickwaxError
+from tests.markets import market
 from tests.simulator.clients import ALL
 
 
 def test_a_thread_of_its_own() -> None:
-    with simulator_thread(SimulatorConfig(ALL), time.time_ns) as simulator:
+    with simulator_thread(market(ALL), time.time_ns) as simulator:
         address = simulator.addresses["venues.binance_futures.rest"]
         with urllib.request.urlopen(f"{address}/fapi/v1/depth?symbol=BTCUSDT&limit=5") as reply:
             assert b"lastUpdateId" in reply.read()
@@ -33,7 +33,7 @@ def test_a_thread_of_its_own() -> None:
         with pytest.raises(urllib.error.HTTPError, match="500"):
             urllib.request.urlopen(f"{address}/fapi/v1/depth?symbol=BTCUSDT&limit=5")
         assert active.applied == 1
-        assert simulator.call(lambda s: s.binance_rest_server.requests) == 2
+        assert simulator.call(lambda s: s.rest["binance_futures"].requests) == 2
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address)
 
@@ -41,7 +41,7 @@ def test_a_thread_of_its_own() -> None:
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = SimulatorConfig(ALL, port=port)
+        config = market(ALL, port=port)
         with (
             pytest.raises(TickwaxError, match=f"{port}: Address already in use"),
             simulator_thread(config, time.time_ns),
@@ -61,7 +61,7 @@ def test_a_port_that_is_taken() -> None:
 )
 def test_configurations_that_cannot_be(fields: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(fields))):
-        SimulatorConfig(**{"instruments": ALL, **fields})  # type: ignore[arg-type]
+        market(**{"instruments": ALL, **fields})  # type: ignore[arg-type]
 
 
 def test_the_verb_prints_settings_and_ends_on_a_signal() -> None:

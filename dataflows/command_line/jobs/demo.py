@@ -20,6 +20,7 @@ from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.venues.simulated import simulated_venues
 from synthetic.jit import CACHE as SYNTHETIC
 
 _INSTRUMENTS = tuple(
@@ -31,7 +32,7 @@ _LOG = "demo.log"
 def demo(folder: Path, duration: str) -> None:
     """Simulated exchanges, recorded, computed, shown; what the recording logs goes to a file in the folder."""
     announce(SYNTHETIC, "kernel.advance", 6)
-    with simulator_thread(SimulatorConfig(instruments=_INSTRUMENTS), time.time_ns) as simulator:
+    with simulator_thread(SimulatorConfig(simulated_venues(), _INSTRUMENTS), time.time_ns) as simulator:
         settings = load_settings(
             {
                 **simulator.addresses,

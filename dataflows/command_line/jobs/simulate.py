@@ -1,10 +1,11 @@
-"""Both exchanges on this machine, until they are stopped."""
+"""The exchanges on this machine, until they are stopped."""
 
 import asyncio
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dataflows.reports.terminal import line
@@ -14,17 +15,37 @@ from simulator.config import SimulatorConfig
 from simulator.simulator import Simulator
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.venues.binance_futures.simulator.venue import SimulatedBinanceFutures
+from sources.venues.bybit_linear.simulator.venue import SimulatedBybitLinear
+from sources.venues.simulated import simulated_venues
 from synthetic.jit import CACHE as SYNTHETIC
 
 
-def simulate(names: list[str], clock_offset: str | None = None, **choices: Any) -> None:
-    """Run until Ctrl-C; ``clock_offset`` is a duration with a sign, ``choices`` as in `SimulatorConfig`."""
+def simulate(
+    names: list[str],
+    clock_offset: str | None = None,
+    captures: tuple[Path, ...] = (),
+    speed: float = 1.0,
+    block_trades_every: int = 0,
+    **choices: Any,
+) -> None:
+    """Run until Ctrl-C.
+
+    Args:
+        clock_offset: a duration with a sign.
+        captures, speed: as in `SimulatedBinanceFutures`.
+        block_trades_every: as in `SimulatedBybitLinear`.
+        choices: as in `SimulatorConfig`.
+    """
     try:
         offset_s = 0.0
         if clock_offset:
             sign = -1.0 if clock_offset.startswith("-") else 1.0
             offset_s = sign * Duration.parse(clock_offset.lstrip("+-")).ns / 1e9
-        config = SimulatorConfig(instruments=tuple(map(Instrument.parse, names)), clock_offset_s=offset_s, **choices)
+        bybit = SimulatedBybitLinear(block_trades_every=block_trades_every)
+        venues = simulated_venues(SimulatedBinanceFutures(captures=captures, speed=speed), bybit)
+        instruments = tuple(map(Instrument.parse, names))
+        config = SimulatorConfig(venues, instruments, clock_offset_s=offset_s, **choices)
     except ValueError as e:
         raise TickwaxError(f"simulate: {e}") from None
     announce(SYNTHETIC, "kernel.advance", 6)

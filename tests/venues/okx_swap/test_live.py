@@ -6,14 +6,15 @@ from decimal import Decimal
 
 import pytest
 
-from simulator.config import Limits, SimulatorConfig
-from simulator.okx_topics import MULTIPLIERS
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE
+from sources.venues.okx_swap.simulator.limits import OkxLimits
+from sources.venues.okx_swap.simulator.topics import MULTIPLIERS
 from tests.live.rig import OKX, Rig, config
+from tests.markets import market
 
 ETH = Instrument("okx_swap", "ETH-USDT-SWAP")
 ODD = Instrument("okx_swap", "ODD-USDT-SWAP")  # a contract is half a unit: no power of ten
@@ -22,8 +23,8 @@ ALL = (OKX, ETH, ODD)
 
 @pytest.fixture
 def sim() -> Iterator[SimulatorThread]:
-    limits = Limits(okx_silence_s=0.5)
-    with simulator_thread(SimulatorConfig(instruments=ALL, limits=limits), time.time_ns) as running:
+    limits = OkxLimits(silence_s=0.5)
+    with simulator_thread(market(instruments=ALL, limits=limits), time.time_ns) as running:
         yield running
 
 
@@ -147,8 +148,8 @@ def test_a_refused_stream_is_asked_for_again(sim: SimulatorThread) -> None:
 
 
 def test_pings_keep_a_connection_and_without_them_it_is_closed() -> None:
-    limits = Limits(okx_idle_s=1.0, okx_silence_s=60.0)
-    with simulator_thread(SimulatorConfig(instruments=(OKX,), limits=limits), time.time_ns) as sim:
+    limits = OkxLimits(idle_s=1.0, silence_s=60.0)
+    with simulator_thread(market(instruments=(OKX,), limits=limits), time.time_ns) as sim:
         with Rig([OKX], settings(sim, silence=10.0), sim) as rig:
             rig.synced(OKX)
             sim.call(lambda s: s.halt(OKX))

@@ -10,9 +10,10 @@ from typing import Any
 import aiohttp
 import websockets
 
-from simulator.config import Limits, SimulatorConfig
 from simulator.simulator import Simulator
 from sources.instrument import Instrument
+from sources.venues.okx_swap.simulator.limits import OkxLimits
+from tests.markets import market
 
 BTC = Instrument("okx_swap", "BTC-USDT-SWAP")
 ODD = Instrument("okx_swap", "ODD-USDT-SWAP")
@@ -20,7 +21,7 @@ ODD = Instrument("okx_swap", "ODD-USDT-SWAP")
 
 def simulate(body: Callable[[Simulator], Awaitable[None]], **config: Any) -> None:
     async def run() -> None:
-        async with Simulator(SimulatorConfig(**{"instruments": (BTC, ODD), **config}), time.time_ns) as simulator:
+        async with Simulator(market(**{"instruments": (BTC, ODD), **config}), time.time_ns) as simulator:
             await asyncio.wait_for(body(simulator), 30)
 
     asyncio.run(run())
@@ -127,7 +128,7 @@ def test_a_quiet_book_and_one_after_a_maintenance() -> None:
         assert len(falls) == 1
         book_at_the_end(c.books, Fraction(1, 100))
 
-    simulate(body, limits=Limits(okx_silence_s=0.3))
+    simulate(body, limits=OkxLimits(silence_s=0.3))
 
 
 def test_requests_that_are_refused() -> None:
@@ -146,4 +147,4 @@ def test_requests_that_are_refused() -> None:
         ]  # fmt: skip
         assert c.books == []
 
-    simulate(body, limits=Limits(okx_requests_per_hour=2))
+    simulate(body, limits=OkxLimits(requests_per_hour=2))

@@ -5,20 +5,21 @@ empty on the last; "Rate limit": 600 requests in 5 s and address, then 403 for t
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 from aiohttp import web
 
-from simulator.config import BYBIT, Limits
 from simulator.damage import PAGE, damaged_body
 from simulator.faults import REST_KINDS
 from simulator.feed import Feed
 from simulator.limits import Window
 from simulator.topic import Outlet
-from sources.instrument import Instrument
+from simulator.venue import Listing
+from sources.venues.bybit_linear.simulator.limits import BybitLimits
+from sources.venues.bybit_linear.simulator.topics import BYBIT
 
 _PATH = "/v5/market/instruments-info"
 _DEFAULT_PAGE, _LARGEST_PAGE = 500, 1000
@@ -33,18 +34,16 @@ class BybitRest:
         self,
         feeds: Mapping[str, Feed],
         outlet: Outlet,
-        limits: Limits,
-        contract_types: Mapping[Instrument, str],
-        strange_names: Sequence[str] = (),
+        limits: BybitLimits,
+        listing: Listing,
     ) -> None:
-        """``feeds``: by symbol; ``contract_types``: those listed with another than the exchange's; ``strange_names``:
-        listed, too."""
-        self._strange_names = strange_names
-        self._contract_types = contract_types
+        """``feeds``: by symbol."""
+        self._strange_names = listing.strange_names
+        self._contract_types = listing.contract_types
         self._feeds = feeds
         self._outlet = outlet
         self._limits = limits
-        self._window = Window(limits.bybit_requests, 5.0)
+        self._window = Window(limits.requests, 5.0)
         self._banned_until = 0
         self.requests = 0
 
@@ -57,7 +56,7 @@ class BybitRest:
         outlet.look()
         self.requests += 1
         if outlet.now_ns < self._banned_until or not self._window.admit(outlet.now_ns):
-            self._banned_until = max(self._banned_until, outlet.now_ns + self._limits.bybit_ban_s * 10**9)
+            self._banned_until = max(self._banned_until, outlet.now_ns + self._limits.ban_s * 10**9)
             return web.Response(status=403, text="access too frequent")
         fault = outlet.faults.take(REST_KINDS, BYBIT, None, request.path, outlet.now_ns)
         if fault is not None and fault.kind == "rest_status":

@@ -10,16 +10,22 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from simulator.binance_topics import MARKET, PUBLIC
-from simulator.config import BINANCE
 from simulator.connection import Connection
 from simulator.limits import Window
 from simulator.server import SocketServer
 from simulator.wire import PING, frame
+from sources.venues.binance_futures.simulator.limits import BinanceLimits
+from sources.venues.binance_futures.simulator.topics import BINANCE, MARKET, PUBLIC
 
 # The unprefixed paths are older than the split, and carry what `/public` carries.
 _PREFIXES = {"": PUBLIC, "/public": PUBLIC, "/market": MARKET}
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
+
+_SHUTDOWNS = {
+    "combined": b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":%d}}',
+    "bare": b'{"e":"serverShutdown","E":%d}',
+    "event": b'{"event":{"e":"serverShutdown","E":%d}}',
+}
 
 
 class _Request(msgspec.Struct):
@@ -32,6 +38,7 @@ class BinanceServer(SocketServer):
     """All connections to Binance."""
 
     venue = BINANCE
+    limits: BinanceLimits
 
     def routes(self) -> list[web.RouteDef]:
         """Where this listens."""
@@ -92,6 +99,10 @@ class BinanceServer(SocketServer):
         if request.method == "SUBSCRIBE":
             self._subscribe(connection, request.params)
         return None
+
+    def goodbye(self, connection: Connection, form: str) -> bytes:
+        """``serverShutdown`` in one of the forms in which it comes."""
+        return _SHUTDOWNS[form] % self.outlet.now_ms
 
     def keep_alive(self) -> None:
         super().keep_alive()

@@ -6,18 +6,20 @@ Exchange documentation, "General Info": 2400 weight a minute and address, told b
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from simulator.config import BINANCE, Limits
 from simulator.damage import PAGE, damaged_body
 from simulator.faults import REST_KINDS, Fault
 from simulator.feed import Feed
 from simulator.topic import Outlet
-from sources.instrument import Instrument
+from simulator.venue import Listing
+from sources.venues.binance_futures.simulator.limits import BinanceLimits
+from sources.venues.binance_futures.simulator.playback import PlaybackFeed
+from sources.venues.binance_futures.simulator.topics import BINANCE
 
 _MINUTE_NS = 60_000_000_000
 _DEPTH_PATH, _INFO_PATH = "/fapi/v1/depth", "/fapi/v1/exchangeInfo"
@@ -30,7 +32,7 @@ _OF_A_LIST = ("rest_status", "rest_delay", "rest_truncate", "rest_huge", "rest_l
 class Budget:
     """Request weight of one address."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BinanceLimits) -> None:
         self._limits = limits
         self._minute = 0
         self._banned_until = 0
@@ -61,15 +63,13 @@ class BinanceRest:
         self,
         feeds: Mapping[str, Feed],
         outlet: Outlet,
-        limits: Limits,
+        limits: BinanceLimits,
         snapshot_levels: int,
-        contract_types: Mapping[Instrument, str],
-        strange_names: Sequence[str] = (),
+        listing: Listing,
     ) -> None:
-        """``feeds``: by symbol; ``snapshot_levels``: most levels a side of a book; ``contract_types``: those listed
-        with another than the exchange's; ``strange_names``: listed, too."""
-        self._strange_names = strange_names
-        self._contract_types = contract_types
+        """``feeds``: by symbol; ``snapshot_levels``: most levels a side of a book."""
+        self._strange_names = listing.strange_names
+        self._contract_types = listing.contract_types
         self._feeds = feeds
         self._outlet = outlet
         self._levels = snapshot_levels
@@ -100,8 +100,8 @@ class BinanceRest:
             return self._error(-1121, "Invalid symbol.")
         levels = min(int(text), self._levels)
         if fault is not None and fault.kind == "rest_stale":
-            return self._reply(feed.stale_rest_book(levels, fault.age))
-        body = feed.rest_book(levels)
+            return self._reply(stale_book(feed, levels, fault.age, self._outlet.now_ms))
+        body = book_reply(feed, levels, self._outlet.now_ms)
         if fault is not None and fault.kind == "rest_delay":
             await asyncio.sleep(fault.delay)
         return self._reply(damaged_body(fault, body))
@@ -208,3 +208,28 @@ def _entry(feed: Feed, contract_type: str) -> dict[str, Any]:
             {"filterType": "LOT_SIZE", "stepSize": f"{10.0**-p.size_digits:.{p.size_digits}f}"},
         ],
     }
+
+
+def book_reply(feed: Feed, levels: int, now_ms: int) -> bytes:
+    """``GET /fapi/v1/depth`` with the book of this moment; of a recorded one the recorded reply, until playback has
+    passed it."""
+    if isinstance(feed, PlaybackFeed) and (recorded := feed.recorded_reply) is not None:
+        return recorded
+    book = feed.book()
+    bids, asks = book.top(levels)
+    return _book(book.update_id, now_ms, book.time_ms, bids, asks)
+
+
+def stale_book(feed: Feed, levels: int, age_s: float, now_ms: int) -> bytes:
+    """The same as of ``age_s`` ago, or as old as is remembered."""
+    before = feed.book_before(age_s, levels)
+    if before is None:
+        return book_reply(feed, levels, now_ms)
+    update_id, then_ms, bids, asks = before
+    return _book(update_id, then_ms, then_ms, bids, asks)
+
+
+def _book(update_id: int, sent_ms: int, time_ms: int, bids: list[bytes], asks: list[bytes]) -> bytes:
+    return b'{"lastUpdateId":%d,"E":%d,"T":%d,"bids":[%b],"asks":[%b]}' % (
+        *(update_id, sent_ms, time_ms, b",".join(bids), b",".join(asks)),
+    )

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from simulator.config import OKX
 from simulator.connection import Connection
 from simulator.limits import Window
 from simulator.server import SocketServer
+from sources.venues.okx_swap.simulator.limits import OkxLimits
+from sources.venues.okx_swap.simulator.topics import OKX
 
 _HOUR_S = 3600.0
 _NOTICE = (
@@ -33,6 +34,7 @@ class OkxServer(SocketServer):
     """All connections to OKX."""
 
     venue = OKX
+    limits: OkxLimits
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -43,7 +45,7 @@ class OkxServer(SocketServer):
         return [web.get("/ws/v5/public", self.serve)]
 
     def opened(self, connection: Connection, request: web.Request) -> None:
-        connection.window = Window(self.limits.okx_requests_per_hour, _HOUR_S)
+        connection.window = Window(self.limits.requests_per_hour, _HOUR_S)
 
     def keep_alive(self) -> None:
         super().keep_alive()
@@ -52,7 +54,7 @@ class OkxServer(SocketServer):
         for number, (messages, at_ns) in self._last.items():
             if number in last and last[number][0] == messages:
                 last[number] = (messages, at_ns)
-                if now_ns - at_ns > self.limits.okx_idle_s * 1e9:
+                if now_ns - at_ns > self.limits.idle_s * 1e9:
                     self.connections[number].close(4004, "Session closed. No data received in more than 30s.")
         self._last = last
 

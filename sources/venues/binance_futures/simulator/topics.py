@@ -9,10 +9,11 @@ import re
 from typing import Any
 
 from simulator.book import Change, TextBook, parts
-from simulator.config import BINANCE
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
+
+BINANCE = "binance_futures"
 
 PUBLIC, MARKET = "public", "market"
 _DIFF = re.compile(r"depth(?:@(0|100|500)ms)?")

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from simulator.config import OKX, Limits
 from simulator.damage import PAGE, damaged_body
 from simulator.faults import REST_KINDS
 from simulator.feed import Feed
 from simulator.limits import Window
-from simulator.okx_topics import multiplier
 from simulator.topic import Outlet
-from sources.instrument import Instrument
+from simulator.venue import Listing
+from sources.venues.okx_swap.simulator.limits import OkxLimits
+from sources.venues.okx_swap.simulator.topics import OKX, multiplier
 
 _PATH = "/api/v5/public/instruments"
 
@@ -26,14 +26,12 @@ _PATH = "/api/v5/public/instruments"
 class OkxRest:
     """The one endpoint that market data needs."""
 
-    def __init__(
-        self, feeds: Mapping[str, Feed], outlet: Outlet, limits: Limits, contract_types: Mapping[Instrument, str]
-    ) -> None:
-        """``feeds``: by symbol; ``contract_types``: those listed with another ``ctType`` than the exchange's."""
+    def __init__(self, feeds: Mapping[str, Feed], outlet: Outlet, limits: OkxLimits, listing: Listing) -> None:
+        """``feeds``: by symbol."""
         self._feeds = feeds
         self._outlet = outlet
-        self._contract_types = contract_types
-        self._window = Window(limits.okx_rest_requests, 2.0)
+        self._contract_types = listing.contract_types
+        self._window = Window(limits.rest_requests, 2.0)
         self.requests = 0
 
     def routes(self) -> list[web.RouteDef]:

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from simulator.bybit_topics import symbol_of
-from simulator.config import BYBIT
 from simulator.connection import Connection
 from simulator.server import SocketServer
+from sources.venues.bybit_linear.simulator.limits import BybitLimits
+from sources.venues.bybit_linear.simulator.topics import BYBIT, symbol_of
 
 
 class _Request(msgspec.Struct):
@@ -26,6 +26,7 @@ class BybitServer(SocketServer):
     """All connections to Bybit."""
 
     venue = BYBIT
+    limits: BybitLimits
 
     def routes(self) -> list[web.RouteDef]:
         """Where this listens."""
@@ -57,7 +58,7 @@ class BybitServer(SocketServer):
             if self._unknown(stream) or self.subscribe_fault(symbol_of(stream), stream, "reject_subscribe"):
                 return self._answer(connection, request, f"error:handler not found,topic:{stream}")
         there = {*connection.topics, *connection.silent}
-        if sum(len(stream) for stream in there.union(topics)) > self.limits.bybit_args_chars:
+        if sum(len(stream) for stream in there.union(topics)) > self.limits.args_characters:
             return self._answer(connection, request, "Params Error: args are too long")
         twice = [stream for stream in topics if stream in there]
         self._answer(connection, request, f"error:already subscribed,topic:{twice[0]}" if twice else "")

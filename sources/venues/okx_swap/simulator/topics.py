@@ -13,12 +13,13 @@ from itertools import groupby
 from typing import Any
 
 from simulator.book import TextBook, parts
-from simulator.config import OKX
 from simulator.connection import Connection
 from simulator.depth_books import DepthBooks
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
+
+OKX = "okx_swap"
 
 LEVELS = 400
 _INTERVAL_MS = 100
@@ -70,14 +71,16 @@ class Books(DepthBooks):
     def snapshot(self, only: Connection | None = None) -> None:
         self._send(b"snapshot", *self.book.top(self.depth), self._told, _FIRST, only)
 
-    def resend(self) -> None:
+    def resend(self) -> bool:
         self.tell()
         self.snapshot()
+        return True
 
-    def restart(self, as_delta: bool) -> None:
+    def restart(self, as_delta: bool) -> bool:
         """A maintenance: the next change has a low number, and those after it go on from there."""
         self.tell()
         self._behind = self.book.update_id + 1 - _AFTER_MAINTENANCE  # the true book's next number is higher
+        return True
 
     def on_time(self) -> None:
         if self.outlet.now_ms - self._told_ms >= self._silence_ms:

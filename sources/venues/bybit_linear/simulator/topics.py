@@ -10,12 +10,13 @@ import re
 from typing import Any
 
 from simulator.book import TextBook
-from simulator.config import BYBIT
 from simulator.connection import Connection
 from simulator.depth_books import DepthBooks
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
+
+BYBIT = "bybit_linear"
 
 _BOOK = re.compile(r"orderbook\.(1|50|200|1000)\.(.+)")
 _INTERVALS_MS = {1: 10, 50: 20, 200: 100, 1000: 200}
@@ -66,14 +67,16 @@ class Books(DepthBooks):
             bids, asks = self._best
             self._send(b"snapshot", b",".join(bids), b",".join(asks), None, self._told_at)
 
-    def resend(self) -> None:
+    def resend(self) -> bool:
         self._u += 1
         self.snapshot()
+        return True
 
-    def restart(self, as_delta: bool) -> None:
+    def restart(self, as_delta: bool) -> bool:
         """The service restarts: the whole book with ``u`` = 1."""
         self._u = _RESTARTED
         self.snapshot(kind=b"delta" if as_delta else b"snapshot")
+        return True
 
     def tell(self) -> None:
         if self.depth == 1:

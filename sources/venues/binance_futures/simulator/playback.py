@@ -9,15 +9,14 @@ import re
 import msgspec
 import numpy as np
 
-from simulator.binance_topics import MARKET, AggTrades
 from simulator.book import Change, TextBook
-from simulator.capture import Book, Capture, Depth, Recorded
-from simulator.config import BINANCE
 from simulator.feed import Feed
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.truth import Truth
 from sources.instrument import Instrument
+from sources.venues.binance_futures.simulator.capture import Book, Capture, Depth, Recorded
+from sources.venues.binance_futures.simulator.topics import BINANCE, MARKET, AggTrades
 from synthetic.parameters import parameters_of
 
 _DIFF = re.compile(r"depth(@\d+ms)?")
@@ -58,7 +57,7 @@ class PlaybackFeed(Feed):
     def __init__(self, capture: Capture, speed: float, outlet: Outlet, truth: Truth) -> None:
         """``speed``: 1 as recorded, 0 as fast as the clients read."""
         instrument = Instrument(BINANCE, capture.symbol)
-        super().__init__(instrument, parameters_of(instrument), outlet, truth)
+        super().__init__(instrument, parameters_of(instrument), outlet, truth, self)
         self._capture = capture
         self._speed = speed
         self._place = 0  # of the next line
@@ -89,21 +88,28 @@ class PlaybackFeed(Feed):
         while not self.finished and lines[self._place].receive_ns <= until:
             self._play()
 
-    def rest_book(self, levels: int) -> bytes:
-        """The recorded reply until playback has passed it; then the book that it and the events since make."""
-        return super().rest_book(levels) if self._joined else self._capture.snapshot_payload
+    @property
+    def recorded_reply(self) -> bytes | None:
+        """The recorded REST book, until playback has passed it."""
+        return None if self._joined else self._capture.snapshot_payload
 
-    def _shown(self) -> TextBook[float]:
+    def shown(self) -> TextBook[float]:
+        """The book that the recorded one and the events since make."""
         return self._book
 
-    def _make(self, stream: str, path: str, phase: int) -> Topic | None:
-        symbol, kind = self.instrument.symbol, stream.partition("@")[2]
+    def phases(self, stream: str) -> int:
+        """Every connection has the recorded messages."""
+        return 1
+
+    def topic(self, symbol: str, stream: str, path: str, phase: int, outlet: Outlet, started_ms: int) -> Topic | None:
+        """The recorded stream of that name."""
+        kind = stream.partition("@")[2]
         if not stream.startswith(f"{symbol.lower()}@"):
             return None
         if path == MARKET:
-            return _Aggregates(BINANCE, symbol, stream, self._outlet) if kind == "aggTrade" else None
+            return _Aggregates(BINANCE, symbol, stream, outlet) if kind == "aggTrade" else None
         if _DIFF.fullmatch(kind) or kind in ("trade", "bookTicker"):
-            return _Recorded(BINANCE, symbol, stream, self._outlet)
+            return _Recorded(BINANCE, symbol, stream, outlet)
         return None
 
     def _play(self) -> None:

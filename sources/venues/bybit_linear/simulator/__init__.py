@@ -1,0 +1,1 @@
+"""Bybit V5 linear in the simulated exchange."""

@@ -1,0 +1,1 @@
+"""OKX swaps in the simulated exchange."""
