@@ -1,13 +1,14 @@
 """Rows of a data set to one Arrow table in memory, of which the instrument is a part."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from operators.row_batch import RowBatch, RowSchema, concat_rows
+from sinks.error_reporting import watched
 from sinks.replay_sink import Item
 from sinks.row_format import arrow_schema, rows_to_arrow
 from sources.instrument import Instrument
@@ -43,8 +44,17 @@ def with_instruments(parts: Sequence[tuple[Instrument, Sequence[pa.RecordBatch]]
 class FrameSink(DynamicSink[Item]):
     """Keeps what flows in, keyed by ``venue:SYMBOL``, for `table`."""
 
-    def __init__(self, schema: RowSchema, instruments: Sequence[Instrument]) -> None:
-        """``instruments``: those of the table, in its order."""
+    def __init__(
+        self,
+        schema: RowSchema,
+        instruments: Sequence[Instrument],
+        on_error: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """Args:
+        instruments: those of the table, in its order.
+        on_error: called with the exception that stops the sink, before it propagates.
+        """
+        self._on_error = on_error
         self._schema = schema
         self._arrow = arrow_schema(schema)
         self._instruments = instruments
@@ -59,7 +69,7 @@ class FrameSink(DynamicSink[Item]):
 
     def add(self, key: str, rows: RowBatch) -> None:
         """Append rows of an instrument; none: no more will come."""
-        with self._lock:
+        with watched(self._on_error), self._lock:
             waiting = self._waiting.setdefault(key, [])
             if rows.rows:
                 waiting.append(rows)

@@ -272,7 +272,7 @@ def _prepare(
             replay.sinks[name] = ReplaySink(path, schema, "replay", codec, replaced, on_error, hold, placement, marks)
             op.output(f"{name}_parquet", rows, replay.sinks[name])
     if caller is not None and caller.frame:
-        replay.frame = FrameSink(feature_schema(config), chosen)
+        replay.frame = FrameSink(feature_schema(config), chosen, replay.stop_with_error)
         op.output("frame", rows, replay.frame)
     if not replay.sinks and replay.frame is None:
         op.inspect("nowhere", rows, lambda step_id, item: None)

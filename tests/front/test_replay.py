@@ -144,7 +144,10 @@ class TestProcess:
         assert surroundings() == before
         assert capfd.readouterr() == ("", "")
 
-    def test_a_full_disk(self, synthetic_tape_root, monkeypatch):
+    @pytest.mark.parametrize("arguments", [{}, {"books": "b"}, {"workers": 2, "books": "b"}])
+    def test_a_full_disk(self, synthetic_tape_root, monkeypatch, arguments):
+        """Bytewax closes what it has after an error: a second one, then, would end the process."""
+
         from sinks.data_file import DataFile
 
         def full(*_: object) -> None:
@@ -152,10 +155,20 @@ class TestProcess:
 
         with monkeypatch.context() as patch:
             patch.setattr(DataFile, "append", full)
-            with pytest.raises(tw.TickwaxError, match=r"^cannot write to f: No space left on device$"):
-                tw.replay(synthetic_tape_root, to="f")
+            with pytest.raises(tw.TickwaxError, match=r"^cannot write to [fb]: No space left on device$"):
+                tw.replay(synthetic_tape_root, to="f", **arguments)
         assert os.listdir() == []
         tw.replay(synthetic_tape_root, to="f")
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_no_memory(self, synthetic_tape_root, monkeypatch, capfd, workers):
+        """Of whatever kind an error is, it is raised as it was."""
+        with monkeypatch.context() as patch:
+            patch.setattr("sinks.frame.rows_to_arrow", lambda *_: (_ for _ in ()).throw(MemoryError("no room")))
+            with pytest.raises(MemoryError, match=r"^no room$"):
+                tw.replay(synthetic_tape_root, workers=workers)
+        assert tw.replay(synthetic_tape_root, symbols=str(BTC)).num_rows == 100
+        assert capfd.readouterr() == ("", "")
 
     def test_a_disk_that_fills_as_files_appear(self, synthetic_tape_root, monkeypatch):
         monkeypatch.setattr("sinks.dataset.move", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
