@@ -9,6 +9,14 @@ SECOND = 1_000 * MS
 LONGEST_NS = 36_500 * 24 * 3600 * SECOND  # a century; a time plus a window has to stay inside 64 bits
 MOST_STATE = 1_000_000_000  # bytes that one instrument's z-scores may take
 
+RANGES = {
+    "zscore_window": (2, 1_000_000),
+    "price_d": (0, 2),
+    "volume_d": (0, 2),
+    "fdi_window": (3, 1_000_000),
+    "volatility_window": (2, 1_000_000),
+}  # lowest and highest value of numbers
+
 BOOK_LEVELS = 20  # levels that `vw_ofi` and the books data set read, whatever the depths
 
 
@@ -56,7 +64,7 @@ class FeatureConfig:
         need(all(1 <= d <= 1000 for d in self.depths), f"depths: {list(self.depths)} has one outside 1 to 1000")
         need(list(self.depths) == sorted(set(self.depths)), f"depths: {list(self.depths)} must rise strictly")
         need(self.ofi in ("cont", "depth"), f"ofi: {self.ofi!r} is not one of cont, depth")
-        need(2 <= self.zscore_window <= 1_000_000, f"zscore_window: {self.zscore_window} is outside 2 to 1000000")
+        self._need_in_range("zscore_window")
         columns = len(self.windows) * len(self.depths)
         state = 8 * self.zscore_window * columns
         need(
@@ -65,10 +73,10 @@ class FeatureConfig:
             f"an instrument; at most {MOST_STATE / 1e9:g} GB",
         )
         need(self.max_hold_ns > 0, f"max_hold: {self.max_hold_ns} ns is not positive")
-        need(0 <= self.price_d <= 2, f"price_d: {self.price_d} is outside 0 to 2")
-        need(0 <= self.volume_d <= 2, f"volume_d: {self.volume_d} is outside 0 to 2")
+        self._need_in_range("price_d")
+        self._need_in_range("volume_d")
         need(0 < self.ffd_threshold <= 1, f"ffd_threshold: {self.ffd_threshold} is outside 0 (excluded) to 1")
-        need(3 <= self.fdi_window <= 1_000_000, f"fdi_window: {self.fdi_window} is outside 3 to 1000000")
+        self._need_in_range("fdi_window")
         need(self.fdi_interval_ns > 0, f"fdi_interval: {self.fdi_interval_ns} ns is not positive")
         need(
             self.fdi_method in ("variogram", "madogram", "sevcik", "chord"),
@@ -78,10 +86,12 @@ class FeatureConfig:
             self.sampling_ns == 0 or self.fdi_interval_ns % self.sampling_ns == 0,
             f"fdi_interval: {self.fdi_interval_ns} ns is no multiple of the sampling step, {self.sampling_ns} ns",
         )
-        need(
-            2 <= self.volatility_window <= 1_000_000,
-            f"volatility_window: {self.volatility_window} is outside 2 to 1000000",
-        )
+        self._need_in_range("volatility_window")
+
+    def _need_in_range(self, name: str) -> None:
+        value, (lowest, highest) = getattr(self, name), RANGES[name]
+        if not lowest <= value <= highest:
+            raise ValueError(f"{name}: {value} is outside {lowest} to {highest}")
 
 
 def depth_label(depth: int) -> str:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict
 
 from dataflows.settings.flags import renamed
-from dataflows.settings.model import FeatureSettings, Settings, settings_from
+from dataflows.settings.groups import FeatureSettings
+from dataflows.settings.model import Settings, settings_from
 from sources.errors import TickwaxError, TickwaxWarning
 
 Path = str | os.PathLike[str]

@@ -13,7 +13,8 @@ from bytewax.operators import KeyedStream
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kafka_metrics import ForeignMessages, LiveKafkaTelemetry, count_dropped
 from dataflows.runtime.run_identity import identity
-from dataflows.settings.model import KafkaSecuritySettings, Settings
+from dataflows.settings.groups import KafkaSecuritySettings
+from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.row_batch import RowBatch
 from operators.schema import feature_schema

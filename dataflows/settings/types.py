@@ -5,6 +5,7 @@ Every validator's text begins with the offending value and ends with what is all
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -165,21 +166,47 @@ def _bybit_depth(value: int) -> int:
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_no_bool), AfterValidator(_in_64_bits)]
-Number = Annotated[float, BeforeValidator(_no_bool)]
-Length = Annotated[Duration, BeforeValidator(Duration.parse)]
-OptionalLength = Annotated[Duration | None, BeforeValidator(_or_none(Duration.parse))]
-OptionalTime = Annotated[Instant | None, BeforeValidator(_or_none(Instant.parse))]
-FilePath = Annotated[Path, BeforeValidator(_file)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_or_none(_path))]
-WebSocketUrl = Annotated[str, _url("wss", "ws")]
-HttpUrl = Annotated[str, _url("https", "http")]
-ProxyAddress = Annotated[SecretStr, BeforeValidator(_proxy)]  # a secret, for it may hold a password
-InstrumentText = Annotated[str, AfterValidator(_instrument_or_venue)]
-Codec = Annotated[str, AfterValidator(_codec)]
-Brokers = Annotated[str, AfterValidator(_brokers)]
-OptionalTopic = Annotated[str, AfterValidator(lambda text: topic_name(text) if text else text)]
-BybitDepth = Annotated[Integer, AfterValidator(_bybit_depth)]
-Sampling = Annotated[Duration, BeforeValidator(_sampling)]
-OptionalSampling = Annotated[Duration | None, BeforeValidator(_or_none(_sampling))]
+@dataclass(frozen=True)
+class Words:
+    """What a setting takes, in the words of docs/settings.md. Where a text is empty, that of the type below holds."""
+
+    kind: str
+    allowed: str = ""
+
+
+_DURATION = "duration", "above 0, up to 36500d"
+_SAMPLING = "duration, or `update`", "above 0, up to 36500d"
+_PATH = "path", "on this machine"
+
+Integer = Annotated[int, BeforeValidator(_no_bool), AfterValidator(_in_64_bits), Words("integer")]
+Number = Annotated[float, BeforeValidator(_no_bool), Words("number")]
+Length = Annotated[Duration, BeforeValidator(Duration.parse), Words(*_DURATION)]
+OptionalLength = Annotated[
+    Duration | None, BeforeValidator(_or_none(Duration.parse)), Words(_DURATION[0], f"{_DURATION[1]}; empty: never")
+]
+OptionalTime = Annotated[
+    Instant | None, BeforeValidator(_or_none(Instant.parse)), Words("time", "1970 to 2262, or empty")
+]
+FilePath = Annotated[Path, BeforeValidator(_file), Words(_PATH[0], f"a file {_PATH[1]}")]
+OptionalPath = Annotated[Path | None, BeforeValidator(_or_none(_path)), Words(_PATH[0], f"{_PATH[1]}, or empty")]
+WebSocketUrl = Annotated[str, _url("wss", "ws"), Words("address", "`wss://host…`, `ws://host…`")]
+HttpUrl = Annotated[str, _url("https", "http"), Words("address", "`https://host…`, `http://host…`")]
+ProxyAddress = Annotated[  # a secret, for it may hold a password
+    SecretStr,
+    BeforeValidator(_proxy),
+    Words("secret address", f"`{'`, `'.join(SCHEMES)}` with `://host:port`; `{DIRECT}`; or empty"),
+]
+InstrumentText = Annotated[str, AfterValidator(_instrument_or_venue), Words("instrument", "`venue:SYMBOL`, `venue:*`")]
+Codec = Annotated[str, AfterValidator(_codec), Words("text", f"`{'`, `'.join(CODECS)}`")]
+Brokers = Annotated[str, AfterValidator(_brokers), Words("text", "`host:port`, separated by commas, or empty")]
+OptionalTopic = Annotated[
+    str,
+    AfterValidator(lambda text: topic_name(text) if text else text),
+    Words("text", "up to 249 letters, digits and `. _ -`, or empty"),
+]
+BybitDepth = Annotated[Integer, AfterValidator(_bybit_depth), Words("", "`1`, `50`, `200`, `1000`")]
+Sampling = Annotated[Duration, BeforeValidator(_sampling), Words(*_SAMPLING)]
+OptionalSampling = Annotated[
+    Duration | None, BeforeValidator(_or_none(_sampling)), Words(_SAMPLING[0], f"{_SAMPLING[1]}, or empty")
+]
 Symbols = Annotated[tuple[InstrumentText, ...], AfterValidator(_distinct)]
