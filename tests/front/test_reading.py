@@ -161,6 +161,7 @@ class TestDictionary:
 
 
 class TestSynthetic:
+    @pytest.mark.slow
     def test_it_is_what_the_command_writes(self, start):
         symbols = [str(BTC), str(INSTRUMENTS[3])]
         process = start(

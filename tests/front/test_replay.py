@@ -220,7 +220,14 @@ print(tw.replay(tape, symbols="binance_futures:BTCUSDT").num_rows)
 """
 
 
-@pytest.mark.parametrize(("workers", "arguments"), [(1, {"to": "f", "books": "b"}), (2, {"to": "f"}), (1, {})])
+@pytest.mark.parametrize(
+    ("workers", "arguments"),
+    [
+        (1, {"to": "f", "books": "b"}),
+        pytest.param(2, {"to": "f"}, marks=pytest.mark.slow),
+        pytest.param(1, {}, marks=pytest.mark.slow),
+    ],
+)
 def test_an_interruption_is_one(synthetic_tape_root, commanded, start, tmp_path, workers, arguments):
     process = start({}, "-c", SCRIPT, synthetic_tape_root, workers, arguments)
     assert process.stdout.readline() == "begun\n"
