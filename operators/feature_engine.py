@@ -10,7 +10,7 @@ from operators import level_blocks, rolling_sum, state_codec, tape_loop
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.features.feature import Rows
 from operators.packed_arguments import Packed
-from operators.row_batch import RowBatch, concat_rows
+from operators.row_batch import NO_VALIDITY, RowBatch, concat_rows
 from operators.schema import array_rows
 from operators.state import (
     CROSSED,
@@ -98,7 +98,7 @@ class FeatureEngine:
             start, n, why = run(batch, start, self._packed.handle, self._params.handle, rows)
             self._spare = None if n else rows
             if n:
-                yield RowBatch._make(column[:, : n if column.size else 0] for column in rows)
+                yield RowBatch._make([*(column[:, : n if column.size else 0] for column in rows), NO_VALIDITY])
             del rows  # so that the next part has the room of this one, if nobody keeps it
             if why == tape_loop.DONE:
                 return

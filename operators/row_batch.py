@@ -16,16 +16,15 @@ import numpy.typing as npt
 from sources.tape.batch import Float64s, Int64s
 
 Type = Literal["timestamp", "int64", "float64", "uint8", "int8", "bool", "word"]
-Array = Literal["integer", "code", "value", "book"]
+Array = Literal["integer", "code", "value", "book", "valid"]
 ARRAYS: dict[Type, Array] = {
     "timestamp": "integer", "int64": "integer", "float64": "value",
     "uint8": "code", "int8": "code", "bool": "code", "word": "code",
 }  # fmt: skip
-DTYPES: dict[Array, str] = {"integer": "<i8", "value": "<f8", "book": "<f8", "code": "|i1"}
+DTYPES: dict[Array, str] = {"integer": "<i8", "value": "<f8", "book": "<f8", "code": "|i1", "valid": "|b1"}
 
-# What stands for null in a column that may be null; of a float64 it is NaN.
-NO_INTEGER = int(np.iinfo(np.int64).min)
-NO_CODE = -1
+NO_CODE = -1  # of a word that is null; of other columns that may be null, the array ``valid`` tells
+NO_VALIDITY: npt.NDArray[np.bool_] = np.empty((0, 0), np.bool_)
 
 _PARTITIONS = ("exchange", "symbol", "date")  # what the folders of a data set, and its messages, say of each row
 _MOST_WORDS = 127  # codes are int8
@@ -57,6 +56,7 @@ class Column:
     words: tuple[str, ...] = ()
     unit: str = ""
     definition: str = ""
+    valid: int | None = None  # row of the array ``valid``, false where a value is null; None: never, or a word
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ class RowSchema:
     def reading(self, name: str, columns: Iterable[Column]) -> "RowSchema":
         """Another data set that reads the same batches: other columns of them."""
         chosen = tuple(columns)
-        read = {column.array for column in chosen}
+        read: set[Array] = {column.array for column in chosen}
+        if any(column.valid is not None for column in chosen):
+            read.add("valid")
         return RowSchema(name, chosen, {array: rows for array, rows in self.arrays.items() if array in read})
 
 
@@ -96,8 +98,11 @@ class Layout:
         for name, type_, nullable, words, unit, definition in columns:
             array = ARRAYS[type_]
             row = self.rows[array]
-            self.columns.append(Column(name, type_, array, row, section, nullable, words, unit, definition))
+            valid = self.rows["valid"] if nullable and type_ != "word" else None
+            self.columns.append(Column(name, type_, array, row, section, nullable, words, unit, definition, valid))
             self.rows[array] += 1
+            if valid is not None:
+                self.rows["valid"] += 1
 
     def schema(self, name: str) -> RowSchema:
         """The data set of the columns so far.
@@ -110,6 +115,8 @@ class Layout:
             raise ValueError(f"{name}: a column is declared twice: {max(names, key=names.count)}")
         if not names or (names[0], self.columns[0].type) != ("ts", "timestamp"):
             raise ValueError(f"{name}: the first column must be ts, a timestamp")
+        if odd := next((c for c in self.columns if c.name in ("ts", "ordinal") and c.nullable), None):
+            raise ValueError(f"{name}: {odd.name} cannot be null")
         for column in self.columns:
             if problem := _problem(column):
                 raise ValueError(f"{name}: {column.name} {problem}")
@@ -120,8 +127,6 @@ def _problem(column: Column) -> str:
     """Why there can be no such column; empty if there can."""
     if column.name in _PARTITIONS:
         return "is the name of a partition"
-    if column.nullable and column.type in ("int8", "uint8"):
-        return f"may be null, and no value of {column.type} is free to say so"
     if (column.type == "word") != bool(column.words):
         return "has words and is not of type word, or the other way round"
     if len(column.words) > _MOST_WORDS or len(set(column.words)) < len(column.words):
@@ -149,13 +154,15 @@ class RowBatch(NamedTuple):
     """Consecutive rows of one instrument, one array row a column; which is which tells a `RowSchema`.
 
     Shapes: ``(columns, rows)`` each, or ``(0, 0)`` for an array that the data set does not have. ``book`` holds the
-    levels of books beside features: rows of one batch can be those of several data sets.
+    levels of books beside features: rows of one batch can be those of several data sets. ``valid`` is false where a
+    number is null.
     """
 
     integer: Int64s
     code: npt.NDArray[np.int8]
     value: Float64s
     book: Float64s
+    valid: npt.NDArray[np.bool_] = NO_VALIDITY
 
     @property
     def rows(self) -> int:
@@ -193,15 +200,18 @@ def row_batch(schema: RowSchema, **columns: Any) -> RowBatch:
     n = lengths.pop()
     arrays = {a: np.zeros((schema.arrays.get(a, 0), n if schema.arrays.get(a) else 0), DTYPES[a]) for a in DTYPES}
     for column in schema.columns:
-        arrays[column.array][column.row] = [_stored(column, value) for value in columns[column.name]]
-    return RowBatch(arrays["integer"], arrays["code"], arrays["value"], arrays["book"])
+        values = columns[column.name]
+        arrays[column.array][column.row] = [_stored(column, value) for value in values]
+        if column.valid is not None:
+            arrays["valid"][column.valid] = [value is not None for value in values]
+    return RowBatch(**arrays)
 
 
 def _stored(column: Column, value: Any) -> Any:
     if value is None:
         if not column.nullable:
             raise ValueError(f"{column.name}: null in a column that has none")
-        return {"integer": NO_INTEGER, "code": NO_CODE}.get(column.array, np.nan)
+        return NO_CODE if column.type == "word" else 0
     if column.type == "uint8":
         return np.uint8(value).view(np.int8)
     return column.words.index(value) if column.type == "word" else value
@@ -211,4 +221,5 @@ def concat_rows(parts: list[RowBatch]) -> RowBatch | None:
     """Join consecutive rows; None if there are no parts."""
     if len(parts) <= 1:
         return parts[0] if parts else None
-    return RowBatch._make(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+    arrays = zip(*parts, strict=True)
+    return RowBatch._make(np.concatenate(each, axis=1) if each[0].shape[0] else each[0] for each in arrays)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from operators.dictionary import describe
 from operators.fractal import REGIMES
-from operators.row_batch import DTYPES, NO_CODE, NO_INTEGER, TS, Column, RowBatch, RowSchema, Type
+from operators.row_batch import DTYPES, NO_CODE, TS, Column, RowBatch, RowSchema, Type
 from sinks.data_file import FileFormat
 from sinks.format import Array, Form
 from sinks.identity import Identity
@@ -29,11 +29,11 @@ _TYPES: dict[str, pa.DataType] = {
 FORMER_ROWS = "rows"  # what journals up to version 2 call features and books
 _IN_DICTIONARY = ("features", "books", FORMER_ROWS)
 _words = lru_cache(arrow_words)  # of a column: every batch takes them
-_NOTHING: Array = np.empty((0, 0))
+_NOTHING: dict[Any, Array] = {name: np.empty((0, 0), dtype) for name, dtype in DTYPES.items()}
 
 
 def arrow_schema(schema: RowSchema) -> pa.Schema:
-    """The data set's Arrow schema. What is not known of a number is NaN, unless its column may be null."""
+    """The data set's Arrow schema. NaN is a value, and null another."""
     return pa.schema([_field(column, schema.name) for column in schema.columns])
 
 
@@ -72,7 +72,7 @@ def rows_to_arrow(rows: RowBatch, schema: RowSchema, arrow: pa.Schema) -> pa.Rec
 
 def _arrow(rows: RowBatch, column: Column) -> pa.Array:
     values: Any = getattr(rows, column.array)[column.row]
-    valid = known(values, column) if column.nullable else None
+    valid = known(rows, column)
     if column.type == "word":
         return pa.DictionaryArray.from_arrays(to_arrow_array(values, pa.int8(), valid), _words(column.words))
     if column.type == "bool":
@@ -80,11 +80,11 @@ def _arrow(rows: RowBatch, column: Column) -> pa.Array:
     return to_arrow_array(values, _TYPES[column.type], valid)
 
 
-def known(values: Any, column: Column) -> Any:
-    """Which values of a column that may be null are not, shape ``(rows,)``."""
-    if column.array == "integer":
-        return values != NO_INTEGER
-    return values != NO_CODE if column.array == "code" else ~np.isnan(values)
+def known(rows: RowBatch, column: Column) -> Any:
+    """Which values of a column are not null, shape ``(rows,)``; None of one that cannot be."""
+    if column.valid is not None:
+        return rows.valid[column.valid]
+    return rows.code[column.row] != NO_CODE if column.nullable else None
 
 
 def row_form(schema: RowSchema, compression: str = "snappy", identity: Identity | None = None) -> Form[RowBatch]:
@@ -99,7 +99,7 @@ def row_form(schema: RowSchema, compression: str = "snappy", identity: Identity 
     fields = tuple(Field(array, DTYPES[array], schema.arrays[array]) for array in DTYPES if array in schema.arrays)
 
     def arrow(arrays: dict[str, Array]) -> pa.RecordBatch:
-        rows = RowBatch(*(arrays.get(name, _NOTHING) for name in RowBatch._fields))
+        rows = RowBatch(**{name: arrays.get(name, nothing) for name, nothing in _NOTHING.items()})
         return rows_to_arrow(rows, schema, file.schema)
 
     return Form(
@@ -114,7 +114,7 @@ def row_form(schema: RowSchema, compression: str = "snappy", identity: Identity 
 
 
 def _described_column(c: Column) -> tuple[Any, ...]:
-    return (c.name, c.type, c.array, c.row, c.section, c.nullable, c.words, c.unit, c.definition)
+    return (c.name, c.type, c.array, c.row, c.section, c.nullable, c.words, c.unit, c.definition, c.valid)
 
 
 def described_schema(description: dict[str, Any]) -> RowSchema:
@@ -130,5 +130,5 @@ def _column(described: Sequence[Any]) -> Column:
         words = REGIMES if type_ == "regime" else ()
         kind: Type = "word" if words else type_
         return Column(name, kind, array, row, section, bool(words), words)
-    nullable, words, unit, definition = rest
-    return Column(name, type_, array, row, section, nullable, tuple(words), unit, definition)
+    nullable, words, unit, definition, valid = rest
+    return Column(name, type_, array, row, section, nullable, tuple(words), unit, definition, valid)

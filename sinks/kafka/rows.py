@@ -96,6 +96,7 @@ def _listed(rows: RowBatch, column: Column) -> list[Any]:
     elif column.type == "bool":
         values = values != 0
     listed: list[Any] = values.tolist()
-    if not column.nullable:
+    valid = known(rows, column)
+    if valid is None:
         return listed
-    return [value if there else None for value, there in zip(listed, known(values, column).tolist(), strict=True)]
+    return [value if there else None for value, there in zip(listed, valid.tolist(), strict=True)]
