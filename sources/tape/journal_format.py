@@ -28,7 +28,7 @@ from sources.errors import TickwaxError
 from sources.tape.batch import Int64s
 from sources.tape.journal_kernels import LAST_KIND, Bytes, count_items, find_items, gather, next_header
 
-MAGIC = b"TWJRNL\x03\n"
+MAGIC = b"TWJRNL\x04\n"  # two bits from every other version, so that no flipped bit makes one of another
 _FORMER = (
     b"TWJRNL\x01\n",  # names have no codes, and nothing is there twice
     b"TWJRNL\x02\n",  # rows are of features or books, whose columns are described by name, type and place alone

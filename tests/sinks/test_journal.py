@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch, TapeBatch, concat
-from sources.tape.journal_format import Journal
+from sources.tape.journal_format import _FORMER, MAGIC, Journal
 from sources.tape.layout import data_files, instruments, journal_files
 from tests.sinks.journals import (
     BTC,
@@ -209,8 +210,13 @@ class TestReadingBack:
             append(writer, *batches)
         assert written.path.read_bytes() == whole.path.read_bytes()
 
+    def test_no_flipped_bit_makes_a_version_of_another(self):
+        known = (MAGIC, *_FORMER)
+        assert len({head[:6] + head[7:] for head in known}) == 1
+        assert all((a[6] ^ b[6]).bit_count() > 1 for a, b in combinations(known, 2))
+
     def test_another_format_is_refused(self, tmp_path):
-        for content in (b"TWJRNL\x04\nmore", b"PAR1", b"{}"):
+        for content in (b"TWJRNL\x03\nmore", b"PAR1", b"{}"):
             (tmp_path / "x").write_bytes(content)
             with pytest.raises(TickwaxError, match="is not a journal of this version"):
                 Journal(tmp_path / "x")
