@@ -4,7 +4,7 @@
 
 Rows are real ones (a synthetic market's tape through the kernels, every update a row), repeated for eight instruments
 with ordinals and times that go on. They enter a Bytewax flow as `RowBatch` and leave it by the sink of a replay. The
-consumers are plain kafka-python in processes of their own; they know nothing of the engine but the README's rule for
+consumers are plain kafka-python in processes of their own; they know nothing of the engine but docs/kafka.md's rule for
 duplicates. With ``--restart`` the broker is killed (SIGKILL) when a third has been sent, and started again. The broker
 is that of the tests. All of it, Java too, shares this machine's cores.
 """

@@ -18,7 +18,9 @@ ROOT = FOLDER.parent
 
 # Pages of which the order matters, by heading; the others follow by name, before these.
 LAST = {
+    "Use": ["commands", "live", "replay", "importing", "notebook", "kafka", "containers", "settings", "bad-input"],
     "Data": ["tape", "features", "dictionary"],
+    "Quality": ["figures", "scaling", "durability"],
     "Studies": ["study", "regime"],
     "Library": ["library"],
 }
@@ -114,7 +116,7 @@ def build(docs: Path, work: Path) -> int:
     for old in (pages, work / "site"):
         shutil.rmtree(old, ignore_errors=True)
     pages.mkdir(parents=True)
-    for picture in docs.glob("*.png"):
+    for picture in (*docs.glob("*.png"), *docs.glob("*.svg")):
         shutil.copy(picture, pages)
     for page in docs.glob("*.md"):
         (pages / page.name).write_text(without_other_files(page.read_text(), page, pages, docs))

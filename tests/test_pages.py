@@ -46,6 +46,10 @@ def test_what_is_not_run_is_counted() -> None:
     assert Counter(b.exempt for page in PAGES for b in blocks(page) if b.exempt) == EXEMPT
 
 
+def test_the_front_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().split()) <= 1000
+
+
 class TestReader:
     """A page that is not true is noticed."""
 

@@ -1,4 +1,4 @@
-"""A consumer as the README describes it, no line of it from the engine."""
+"""A consumer as docs/kafka.md describes it, no line of it from the engine."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "kafka.md"
 
 
 def messages_rows(record: Any) -> list[dict[str, Any]]:
@@ -22,8 +22,8 @@ def messages_rows(record: Any) -> list[dict[str, Any]]:
 
 
 def without_duplicates(records: Iterable[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows by key, each once, by the README's own code."""
-    (code,) = (block for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.S) if "def is_new" in block)
+    """Rows by key, each once, by the page's own code."""
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S) if "def is_new" in block)
     rule: dict[str, Any] = {}
     exec(code, rule)
     for record in records:

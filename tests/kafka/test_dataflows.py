@@ -31,7 +31,7 @@ def recorded(root, instrument: Instrument) -> list[dict]:
 
 
 def received(records) -> dict[str, list[dict]]:
-    """Rows by key after the README's rule, in order, without what JSON says beyond the columns."""
+    """Rows by key after the rule of docs/kafka.md, in order, without what JSON says beyond the columns."""
     found: dict[str, list[dict]] = {}
     for key, row in without_duplicates(sorted(records, key=lambda r: (r.partition, r.offset))):
         exchange, symbol = row.pop("exchange", None), row.pop("symbol", None)

@@ -257,7 +257,7 @@ class TestOtherTools:
         assert found["size"].to_pylist() == tape.size.tolist()
 
     def test_a_symbol_of_digits_is_a_number_unless_types_are_named(self, tmp_path, tape):
-        """As README.md says, for each of them."""
+        """As docs/replay.md says, for each of them."""
         with TapeWriter(tmp_path, "digits") as writer:
             writer.write(Instrument("bybit_linear", "1000"), tape)
         files = f"{tmp_path}/*/*/*/*.parquet"
