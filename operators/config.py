@@ -9,15 +9,16 @@ SECOND = 1_000 * MS
 LONGEST_NS = 36_500 * 24 * 3600 * SECOND  # a century; a time plus a window has to stay inside 64 bits
 MOST_STATE = 1_000_000_000  # bytes that one instrument's z-scores may take
 
+BOOK_LEVELS = 20  # levels that `vw_ofi` and the books data set read, whatever the depths
+
 RANGES = {
     "zscore_window": (2, 1_000_000),
     "price_d": (0, 2),
     "volume_d": (0, 2),
     "fdi_window": (3, 1_000_000),
     "volatility_window": (2, 1_000_000),
+    "integrated_ofi": (0, BOOK_LEVELS),
 }  # lowest and highest value of numbers
-
-BOOK_LEVELS = 20  # levels that `vw_ofi` and the books data set read, whatever the depths
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class FeatureConfig:
     fdi_interval_ns: int = SECOND
     fdi_method: Literal["variogram", "madogram", "sevcik", "chord"] = "variogram"
     volatility_window: int = 100
+    integrated_ofi: int = 0  # levels; 0: off
 
     def __post_init__(self) -> None:
         def need(holds: bool, text: str) -> None:
@@ -87,6 +89,7 @@ class FeatureConfig:
             f"fdi_interval: {self.fdi_interval_ns} ns is no multiple of the sampling step, {self.sampling_ns} ns",
         )
         self._need_in_range("volatility_window")
+        self._need_in_range("integrated_ofi")
 
     def _need_in_range(self, name: str) -> None:
         value, (lowest, highest) = getattr(self, name), RANGES[name]

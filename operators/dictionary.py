@@ -32,7 +32,7 @@ WARM: tuple[Described, ...] = (
     Described(
         "warm",
         "bits",
-        "1 windows, 2 z-scores, 4 price_ffd, 8 volume_ffd, 16 fdi, 32 volatility, 64 book",
+        "1 windows, 2 z-scores, 4 price_ffd, 8 volume_ffd, 16 fdi, 32 volatility, 64 book, 128 integrated_ofi",
         reads="rows since the start or restart, and the last snapshot",
     ),
 )

@@ -33,6 +33,8 @@ def feature_settings(config: FeatureConfig) -> dict[str, str]:
         "fdi_method": config.fdi_method,
         "volatility_window": config.volatility_window,
     }
+    if config.integrated_ofi:  # files of before do not name it
+        texts["integrated_ofi"] = config.integrated_ofi
     return {f"features.{name}": str(value) for name, value in texts.items()}
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from operators import rolling_sum
+from operators import features, rolling_sum
 from operators.book import apply_rows, copy_top
 from operators.config import BOOK_LEVELS, FeatureConfig
-from operators.features import fractional_difference, order_flow, trades
+from operators.features import fractional_difference
 from operators.features.feature import Rows
 from operators.jit import kernel, short_kernel
 from operators.packed_arguments import unpacker
@@ -82,8 +82,8 @@ def update(state: State, p: Params) -> bool:
     first = not state.clock[UPDATED]
     if first:
         start_row_clock(state, p)
-    order_flow.take_update(
-        state.features.order_flow, p.common, state.clock[NOW], first, p.use_depth_ofi,
+    features.take_update(
+        state.features, p.common, state.clock[NOW], first, p.use_depth_ofi,
         price, size, state.top_price[old], state.top_size[old], state.rolling, state.scratch,
     )  # fmt: skip
     return True
@@ -170,8 +170,8 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
 
         if not is_book(kind):
             if kind == TRADE:
-                trades.take_trade(
-                    state.features.trades, p.common, clock[NOW], batch.side[i], batch.price[i], batch.size[i],
+                features.take_trade(
+                    state.features, p.common, clock[NOW], batch.side[i], batch.price[i], batch.size[i],
                     state.rolling, state.scratch,
                 )  # fmt: skip
             clock[OPEN_MESSAGE] = -1

@@ -33,6 +33,7 @@ class FeatureArguments(TypedDict, total=False):
     fdi_interval: str
     fdi_method: Literal["variogram", "madogram", "sevcik", "chord"]
     volatility_window: int
+    integrated_ofi: int
 
 
 class ReplayArguments(FeatureArguments, total=False):

@@ -155,6 +155,8 @@ class FeatureSettings(Group):
     """Estimator of the fractal dimension."""
     volatility_window: Integer = 100
     """Log returns of the volatility."""
+    integrated_ofi: Integer = 0
+    """Levels of the integrated order flow. 0: its columns are left out."""
 
 
 class BookSettings(Group):

@@ -109,6 +109,7 @@ class Settings(RunSettings):
                 fdi_interval_ns=f.fdi_interval.ns,
                 fdi_method=f.fdi_method,
                 volatility_window=f.volatility_window,
+                integrated_ofi=f.integrated_ofi,
             )
         except ValueError as e:
             raise TickwaxError(f"features.{e}") from e

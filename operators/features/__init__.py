@@ -13,13 +13,16 @@ from operators.features import (
     depth_imbalance,
     fractal_dimension,
     fractional_difference,
+    integrated_ofi,
     order_flow,
     trades,
     volatility,
     weighted_depth,
 )
-from operators.features.feature import Common, Feature, Moment, Rows
+from operators.features.feature import Common, Feature, Moment, Rows, Scratch
 from operators.jit import kernel
+from operators.rolling_sum import RollingSum
+from sources.tape.batch import Float64s
 
 FEATURES: dict[str, Feature] = {
     "best_level": best_level.FEATURE,
@@ -30,6 +33,7 @@ FEATURES: dict[str, Feature] = {
     "fractional_difference": fractional_difference.FEATURE,
     "fractal_dimension": fractal_dimension.FEATURE,
     "volatility": volatility.FEATURE,
+    "integrated_ofi": integrated_ofi.FEATURE,
 }
 
 Places: Any = namedtuple("Places", FEATURES)  # type: ignore[misc]  # a `Place` of each
@@ -43,6 +47,7 @@ class States(NamedTuple):
     fractional_difference: fractional_difference.Histories
     fractal_dimension: fractal_dimension.FractalDimension
     volatility: volatility.Volatility
+    integrated_ofi: integrated_ofi.IntegratedOfi
 
 
 class Parameters(NamedTuple):
@@ -65,6 +70,7 @@ def states(config: FeatureConfig) -> States:
         fractional_difference=fractional_difference.state(config),
         fractal_dimension=fractal_dimension.state(config),
         volatility=volatility.state(config),
+        integrated_ofi=integrated_ofi.state(config),
     )
 
 
@@ -75,6 +81,25 @@ def clear(own: States) -> None:
     trades.clear(own.trades)
     fractal_dimension.clear(own.fractal_dimension)
     volatility.clear(own.volatility)
+    integrated_ofi.clear(own.integrated_ofi)
+
+
+@kernel
+def take_update(
+    own: States, common: Common, now: int, first: bool, use_depth: bool,
+    price: Float64s, size: Float64s, price0: Float64s, size0: Float64s, rolling: RollingSum, scratch: Scratch,
+) -> None:  # fmt: skip
+    """Hand an update to the features that read it; arguments as of `order_flow.take_update`."""
+    order_flow.take_update(own.order_flow, common, now, first, use_depth, price, size, price0, size0, rolling, scratch)
+    integrated_ofi.take_update(own.integrated_ofi, first, price, size, price0, size0)
+
+
+@kernel
+def take_trade(
+    own: States, common: Common, now: int, side: int, price: float, size: float, rolling: RollingSum, scratch: Scratch
+) -> None:
+    """Hand a trade to the features that read it; arguments as of `trades.take_trade`."""
+    trades.take_trade(own.trades, common, now, side, price, size, rolling, scratch)
 
 
 @kernel
@@ -93,4 +118,5 @@ def emit(own: States, p: Parameters, common: Common, row: Moment, at: Any, out: 
     warm |= fractal_dimension.emit(
         own.fractal_dimension, p.fractal_dimension, common, row, at.fractal_dimension, out, r
     )
-    return warm | volatility.emit(own.volatility, row, at.volatility, out, r)
+    warm |= volatility.emit(own.volatility, row, at.volatility, out, r)
+    return warm | integrated_ofi.emit(own.integrated_ofi, row, at.integrated_ofi, out, r)

@@ -80,6 +80,7 @@ def test_every_key_and_its_default():
             "fdi_interval": "1s",
             "fdi_method": "variogram",
             "volatility_window": 100,
+            "integrated_ofi": 0,
         },
         "books": {"path": ""},
         "kafka": {

@@ -26,7 +26,8 @@ def configs(draw) -> FeatureConfig:
     depths = draw(st.sets(st.integers(1, 40), min_size=1, max_size=4))
     windows = draw(st.lists(st.sampled_from(WINDOWS), min_size=1, unique=True))
     ofi = draw(st.sampled_from(["cont", "depth"]))
-    return FeatureConfig(depths=tuple(sorted(depths)), windows=tuple(windows), ofi=ofi)
+    levels = draw(st.sampled_from([0, 2, 20]))
+    return FeatureConfig(depths=tuple(sorted(depths)), windows=tuple(windows), ofi=ofi, integrated_ofi=levels)
 
 
 def names(config: FeatureConfig) -> dict[str, list[str]]:
@@ -52,7 +53,7 @@ def test_every_column_is_of_one_family_and_families_stand_in_the_order_of_column
 
 
 def test_no_family_is_without_columns() -> None:
-    for data_set, columns in names(FeatureConfig()).items():
+    for data_set, columns in names(FeatureConfig(integrated_ofi=2)).items():
         assert {i for name in columns for i in fitting(data_set, name)} == set(range(len(FAMILIES[data_set])))
 
 
