@@ -43,7 +43,7 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     out.integer[TS, r] = t
     out.integer[RECEIVE_TS, r] = clock[RECEIVE]
     out.integer[ROW_ORDINAL, r] = clock[ORDINAL]
-    out.code[out.code.shape[0] - 1, r] = warm if warm < 128 else warm - 256  # uint8, kept as int8
+    out.code[p.places.warm.code, r] = warm if warm < 128 else warm - 256  # uint8, kept as int8
     if out.book.shape[0] > 0:
         copy_book(price, size, count, out.book, r)
     clock[ROWS] += 1

@@ -20,11 +20,11 @@ RECEIVE_TS, ROW_ORDINAL = 1, 2
 def _layout(config: FeatureConfig) -> tuple[RowSchema, Any]:
     layout, places = Layout(), []
     layout.add(_HEAD, "4.2")
-    for feature in FEATURES.values():
+    parts = [(feature.columns(config), feature.section) for feature in FEATURES.values()]
+    for columns, section in [*parts, ([Declared("warm", "uint8")], "4.8")]:
         rows = layout.rows
         places.append(Place(rows["value"], rows["integer"], rows["code"]))
-        layout.add(feature.columns(config), feature.section)
-    layout.add([Declared("warm", "uint8")], "4.8")
+        layout.add(columns, section)
     return layout.schema("features"), Places(*places)
 
 
@@ -49,7 +49,7 @@ def feature_columns(config: FeatureConfig) -> list[Column]:
 
 
 def places(config: FeatureConfig) -> Any:
-    """Where each feature's columns begin: `operators.features.Places`."""
+    """Where the columns of each feature, and of `warm`, begin: `operators.features.Places`."""
     return _layout(config)[1]
 
 

@@ -36,7 +36,7 @@ FEATURES: dict[str, Feature] = {
     "integrated_ofi": integrated_ofi.FEATURE,
 }
 
-Places: Any = namedtuple("Places", FEATURES)  # type: ignore[misc]  # a `Place` of each
+Places: Any = namedtuple("Places", [*FEATURES, "warm"])  # type: ignore[misc]  # a `Place` of each, and of `warm`
 
 
 class States(NamedTuple):
