@@ -111,7 +111,14 @@ def most_lags(n: int) -> int:
 
 
 def best_lag(x: Float64s) -> int:
-    """The number of lags with the lowest AIC, all fitted to the same rows."""
+    """The number of lags with the lowest AIC, all fitted to the same rows.
+
+    Args:
+        x: shape ``(n,)``.
+
+    Raises:
+        _Unsafe: the regression is too close to singular, or two AIC are too close, to be sure of the digits.
+    """
     most = most_lags(len(x))
     y_y, factor, rows = _factor(x, most, level_last=False)
     residual = y_y - np.cumsum(factor**2)
@@ -125,7 +132,14 @@ def best_lag(x: Float64s) -> int:
 
 
 def statistic(x: Float64s, lags: int) -> tuple[float, int]:
-    """t-statistic of the level at a number of lags, and the rows of the regression."""
+    """t-statistic of the level at a number of lags, and the rows of the regression.
+
+    Args:
+        x: shape ``(n,)``.
+
+    Raises:
+        _Unsafe: as `best_lag`.
+    """
     y_y, factor, rows = _factor(x, lags, level_last=True)
     residual = y_y - np.sum(factor**2)
     if not residual > _LEAST_RESIDUAL * y_y:

@@ -26,11 +26,26 @@ class Controlled(Protocol):
     fault_log: list[Active]
 
     @property
-    def connections(self) -> Iterable[Connection]: ...
+    def connections(self) -> Iterable[Connection]:
+        """All that are open."""
+        ...
+
     @property
-    def servers(self) -> Sequence[SocketServer]: ...
-    def strike(self, fault: Fault) -> Active: ...
-    def clear(self) -> None: ...
+    def servers(self) -> Sequence[SocketServer]:
+        """The websockets of every venue."""
+        ...
+
+    def strike(self, fault: Fault) -> Active:
+        """Inject a fault.
+
+        Raises:
+            TickwaxError: its venue is unknown.
+        """
+        ...
+
+    def clear(self) -> None:
+        """End every fault that waits for its occasion."""
+        ...
 
 
 def control_routes(simulator: Controlled) -> list[web.RouteDef]:

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from typing_extensions import override
+
 from simulator.book import Change, TextBook, best, parts
 from simulator.connection import Connection
 from simulator.topic import Outlet, Topic
@@ -29,16 +31,19 @@ class DepthBooks(Topic):
         self._sides = (_Side(True, {}), _Side(False, {}))
         self._bounds: list[Any] = [None, None]  # the worst price shown; None: all prices are
 
+    @override
     def begin(self, book: TextBook[Any]) -> None:
         self.book = book
         self.forget()
 
+    @override
     def join(self, connection: Connection, book: TextBook[Any]) -> None:
         if self.subscribers:
             self.tell()  # the snapshot has the number of what the others have been told
         super().join(connection, book)
         self.snapshot(connection)
 
+    @override
     def on_change(self, change: Change[Any], book: TextBook[Any]) -> None:
         n = change.bids
         for side, rows in zip(self._sides, (slice(0, n), slice(n, None)), strict=True):

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
+from typing_extensions import override
+
 from simulator.book import Change, TextBook, best, parts
 from simulator.connection import Connection
 from simulator.faults import Fault
@@ -145,12 +147,14 @@ class SyntheticFeed(Feed):
         self._cross_ms = 0  # how long the next cross is to stand; 0: there is none to come
         self._crossing: tuple[int, bytes, int] | None = None  # level that crosses: its price, text, and last ms
 
+    @override
     def strike(self, fault: Fault) -> int:
         if fault.kind != "cross":
             return super().strike(fault)
         self._cross_ms = int(fault.delay * 1000)
         return 1
 
+    @override
     def advance(self, wanted: bool = False) -> None:
         outlet = self._outlet
         active = self.active()

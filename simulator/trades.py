@@ -3,6 +3,8 @@
 from collections import deque
 from typing import Any
 
+from typing_extensions import override
+
 from simulator.book import TextBook
 from simulator.connection import Connection
 from simulator.market import Print
@@ -18,6 +20,7 @@ class TradeTopic(Topic):
         super().__init__(venue, symbol, stream, outlet)
         self._sent: deque[tuple[bytes, int, int, int]] = deque(maxlen=_REMEMBERED)
 
+    @override
     def join(self, connection: Connection, book: TextBook[Any]) -> None:
         super().join(connection, book)
         outlet = self.outlet

@@ -304,7 +304,7 @@ def engine_factory(
 ) -> Callable[[Instrument], FeatureEngine]:
     """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``.
 
-    Tells which instruments the file of orders lacks.
+    Tells which instruments the file of orders lacks. What it returns raises a TickwaxError where memory is short.
     """
     orders = own_fractional_orders(settings, config)
     tell_lack = lacking(settings.features.d_file, config, first_few(tell, "more instruments lack an order"))

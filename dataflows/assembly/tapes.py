@@ -111,7 +111,11 @@ def time_text(ns: int) -> str:
 
 
 def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -> list[Instrument]:
-    """The tape's instruments that the settings ask for; all of them unless ``symbols`` was set."""
+    """The tape's instruments that the settings ask for; all of them unless ``symbols`` was set.
+
+    Raises:
+        TickwaxError: there is no tape, one of them is not on it, or a name is none of an instrument.
+    """
     there = sorted(journals.instruments.union(instruments(root)))
     if not there:
         raise TickwaxError(f"tape.path: {root} holds no tape; write one with `tickwax synth` or `tickwax import`")

@@ -25,7 +25,11 @@ class TextTable:
     rows: list[Sequence[str]] = field(default_factory=list)
 
     def add(self, *values: str) -> None:
-        """A row; as many values as there are titles."""
+        """Add a row.
+
+        Raises:
+            ValueError: there are more or fewer values than titles.
+        """
         if len(values) != len(self.titles):
             raise ValueError(f"{len(values)} values for {len(self.titles)} titles")
         self.rows.append(values)

@@ -33,7 +33,7 @@ def read(
     instrument: Instrument,
     salvage: bool = False,
 ) -> Iterator[InstrumentBatch]:
-    """Rows of one instrument from consecutive captures; as `hftbacktest.read`."""
+    """Rows of one instrument from consecutive captures; arguments and errors as of `hftbacktest.read`."""
     symbol = instrument.symbol
     decoder = BybitDecoder(_deepest(paths[0], symbol))
     run = ImportRun(venue(instrument.venue), decoder, find_tail, stats, symbol, salvage)

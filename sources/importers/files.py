@@ -125,7 +125,10 @@ def cut_lines(path: Path, stream: Any, position: Callable[[], int], progress: Pr
         path: named in errors.
         stream: unpacked bytes.
         position: how many bytes of the file have been read.
-        progress: told when it grows.
+        progress: called with it when it grows.
+
+    Raises:
+        TickwaxError: the stream is damaged, or a line is longer than a block may be.
     """
     told = 0
     rest = b""
@@ -158,7 +161,11 @@ def cut_lines(path: Path, stream: Any, position: Callable[[], int], progress: Pr
 
 
 def read_ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
-    """The same items, produced by a thread a few ahead of the caller; an error comes where its item would have."""
+    """The same items, produced by a thread a few ahead of the caller.
+
+    Raises:
+        Exception: whatever ``items`` raises, in the place of the item that was not made.
+    """
     queue: Queue[T | _End] = Queue(_AHEAD)
     stop = threading.Event()
 

@@ -35,7 +35,11 @@ def read(
     instrument: Instrument,
     salvage: bool = False,
 ) -> Iterator[InstrumentBatch]:
-    """Rows of one instrument from consecutive files, plain or gzip; as `hftbacktest.read`."""
+    """Rows of one instrument from consecutive files, plain or gzip; arguments as of `hftbacktest.read`.
+
+    Raises:
+        TickwaxError: the venue has no captures; else as there.
+    """
     if instrument.venue not in CAPTURED:
         raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(CAPTURED)}")
     symbol = instrument.symbol

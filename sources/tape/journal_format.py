@@ -254,7 +254,11 @@ class Journal:
         yield from np.split(items, np.flatnonzero(np.diff(group)) + 1)
 
     def read(self, items: Int64s, name: str) -> Any:
-        """One field of these items, joined: shape ``(rows,)`` or ``(columns, rows)``."""
+        """One field of these items, joined: shape ``(rows,)`` or ``(columns, rows)``.
+
+        Raises:
+            KeyError: the journal has no such field.
+        """
         before = 0
         for field in self.fields:
             if field.name == name:

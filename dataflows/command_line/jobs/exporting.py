@@ -17,7 +17,11 @@ from sources.errors import TickwaxError
 
 
 def export_bars(flags: dict[str, Any], kind: str, size: str, depths: list[str], span: int, out: str) -> None:
-    """Write them; ``flags`` are settings."""
+    """Write them; ``flags`` are settings.
+
+    Raises:
+        TickwaxError: a value is out of its range; else as `dataflows.assembly.exporting.export_bars`.
+    """
     settings = load_settings(flags)
     config = _bar_config(kind, size, depths, span)
     try:

@@ -36,6 +36,9 @@ def simulate(
         captures, speed: as in `SimulatedBinanceFutures`.
         block_trades_every: as in `SimulatedBybitLinear`.
         choices: as in `SimulatorConfig`.
+
+    Raises:
+        TickwaxError: a value is out of its range, or the port cannot be listened to.
     """
     try:
         offset_s = 0.0

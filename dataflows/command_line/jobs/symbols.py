@@ -16,7 +16,11 @@ from sources.venues.names import EXPERIMENTAL, LIVE_VENUES
 
 
 def list_symbols(venue: str | None, match: str) -> None:
-    """Print those whose name contains ``match``: of one venue, or of all but the experimental ones."""
+    """Print those whose name contains ``match``: of one venue, or of all but the experimental ones.
+
+    Raises:
+        TickwaxError: the venue is unknown, or does not answer as it should.
+    """
     if venue is not None and venue not in LIVE_VENUES:
         raise TickwaxError(f"venue {venue!r}: expected one of {', '.join(LIVE_VENUES)}")
     config = live_config(load_settings())

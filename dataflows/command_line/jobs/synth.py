@@ -19,7 +19,11 @@ _NS_PER_MS = 1_000_000
 
 
 def synth(flags: dict[str, Any], span: str, seed: int, start: str) -> None:
-    """Write it; ``flags`` are settings."""
+    """Write it; ``flags`` are settings.
+
+    Raises:
+        TickwaxError: a value is no duration or time, or the tape cannot be written.
+    """
     settings = load_settings(flags)
     root = settings.tape.path
     if root is None:

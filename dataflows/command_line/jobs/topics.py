@@ -13,7 +13,11 @@ _NS_PER_MS = 1_000_000
 
 
 def create(names: list[str], bootstrap: str | None, partitions: int, replication: int, retention: str | None) -> None:
-    """Make those that are missing and tell of all; without ``names``, those of the settings."""
+    """Make those that are missing and tell of all; without ``names``, those of the settings.
+
+    Raises:
+        TickwaxError: there is no broker to ask, a name or a figure cannot be one of a topic, or the broker refuses.
+    """
     settings = load_settings(settings_of({"--bootstrap": ("kafka.bootstrap", bootstrap)}))
     if not settings.kafka.bootstrap:
         raise TickwaxError("kafka.bootstrap: empty; name the brokers with it or with --bootstrap, as host:port")

@@ -8,6 +8,7 @@ import re
 
 import msgspec
 import numpy as np
+from typing_extensions import override
 
 from simulator.book import Change, TextBook
 from simulator.feed import Feed
@@ -70,8 +71,10 @@ class PlaybackFeed(Feed):
 
     @property
     def finished(self) -> bool:
+        """Whether the last recorded message has been sent."""
         return self._place == len(self._capture.lines)
 
+    @override
     def advance(self, wanted: bool = False) -> None:
         if self._began_ns is None:
             if not any(_DIFF.fullmatch(t.stream.partition("@")[2]) for t in self.active()):

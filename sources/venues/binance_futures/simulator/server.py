@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from typing_extensions import override
 
 from simulator.connection import Connection
 from simulator.limits import Window
@@ -48,6 +49,7 @@ class BinanceServer(SocketServer):
             for path in ("/ws", "/ws/", "/ws/{streams:.+}", "/stream")
         ]
 
+    @override
     def opened(self, connection: Connection, request: web.Request) -> None:
         connection.enveloped = request.path.endswith("/stream")
         connection.path = _PREFIXES[request.path.removesuffix("/stream").partition("/ws")[0]]
@@ -59,6 +61,7 @@ class BinanceServer(SocketServer):
         else:
             self._subscribe(connection, named)
 
+    @override
     def heard(self, connection: Connection) -> bool:
         assert connection.window is not None
         if connection.window.admit(self.outlet.now_ns):
@@ -66,6 +69,7 @@ class BinanceServer(SocketServer):
         connection.close(1008, "Too many requests")
         return False
 
+    @override
     def asked(self, connection: Connection, text: str) -> None:
         try:
             data = msgspec.json.decode(text)
@@ -104,6 +108,7 @@ class BinanceServer(SocketServer):
         """``serverShutdown`` in one of the forms in which it comes."""
         return _SHUTDOWNS[form] % self.outlet.now_ms
 
+    @override
     def keep_alive(self) -> None:
         super().keep_alive()
         now_ns = self.outlet.now_ns

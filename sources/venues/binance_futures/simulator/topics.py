@@ -8,6 +8,8 @@ stream on the wrong path, or of an unknown symbol, is acknowledged and never sen
 import re
 from typing import Any
 
+from typing_extensions import override
+
 from simulator.book import Change, TextBook, parts
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
@@ -58,12 +60,14 @@ class Diffs(Topic):
         self._bids: dict[Any, bytes] = {}
         self._asks: dict[Any, bytes] = {}
 
+    @override
     def begin(self, book: TextBook[Any]) -> None:
         self._first = 0
         self._previous = book.update_id
         self._bids.clear()
         self._asks.clear()
 
+    @override
     def on_change(self, change: Change[Any], book: TextBook[Any]) -> None:
         n = change.bids
         self._bids.update(zip(change.keys[:n], change.texts[:n], strict=True))
@@ -110,6 +114,7 @@ class Quotes(Topic):
 
     _last: tuple[bytes, ...] = ()
 
+    @override
     def on_change(self, change: Change[Any], book: TextBook[Any]) -> None:
         bids, asks = book.top(1)
         if not (bids and asks) or (best := (*parts(bids[0]), *parts(asks[0]))) == self._last:
@@ -131,6 +136,7 @@ class AggTrades(TradeTopic):
 
     step = 2
 
+    @override
     def on_prints(self, prints: list[Print]) -> None:
         symbol = self.symbol.encode()
         for p in prints:
@@ -148,6 +154,7 @@ class Trades(TradeTopic):
 
     _count = 0
 
+    @override
     def on_prints(self, prints: list[Print]) -> None:
         for p in prints:
             self._print(p, b"MARKET")

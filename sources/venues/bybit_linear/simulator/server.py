@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from typing_extensions import override
 
 from simulator.connection import Connection
 from simulator.server import SocketServer
@@ -32,6 +33,7 @@ class BybitServer(SocketServer):
         """Where this listens."""
         return [web.get("/v5/public/linear", self.serve)]
 
+    @override
     def asked(self, connection: Connection, text: str) -> None:
         try:
             request = msgspec.json.decode(text, type=_Request)

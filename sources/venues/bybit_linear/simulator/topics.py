@@ -9,6 +9,8 @@ the service; depth 1 sends snapshots only, and the same one again after 3 s with
 import re
 from typing import Any
 
+from typing_extensions import override
+
 from simulator.book import TextBook
 from simulator.connection import Connection
 from simulator.depth_books import DepthBooks
@@ -58,15 +60,18 @@ class Books(DepthBooks):
         self._told_at = (0, 0)  # number and time of the last change that was told
         self._best: tuple[list[bytes], list[bytes]] = ([], [])
 
+    @override
     def begin(self, book: TextBook[Any]) -> None:
         self._u += _SKIPPED
         super().begin(book)
 
+    @override
     def on_time(self) -> None:
         if self.depth == 1 and self.outlet.now_ms - self._told_ms >= _SAME_AGAIN_MS:
             bids, asks = self._best
             self._send(b"snapshot", b",".join(bids), b",".join(asks), None, self._told_at)
 
+    @override
     def resend(self) -> bool:
         self._u += 1
         self.snapshot()
@@ -78,6 +83,7 @@ class Books(DepthBooks):
         self.snapshot(kind=b"delta" if as_delta else b"snapshot")
         return True
 
+    @override
     def tell(self) -> None:
         if self.depth == 1:
             top = self.book.top(1)
@@ -90,6 +96,7 @@ class Books(DepthBooks):
             self._u += 1
             self._send(b"delta", b",".join(bids), b",".join(asks), None)
 
+    @override
     def snapshot(self, only: Connection | None = None, kind: bytes = b"snapshot") -> None:
         self.forget()
         self._best = self.book.top(self.depth)
@@ -121,6 +128,7 @@ class Prints(TradeTopic):
     _count = 0
     block_trades_every = 0
 
+    @override
     def on_prints(self, prints: list[Print]) -> None:
         out = []
         for p in prints:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from typing_extensions import override
 
 from simulator.connection import Connection
 from simulator.limits import Window
@@ -44,9 +45,11 @@ class OkxServer(SocketServer):
         """Where this listens."""
         return [web.get("/ws/v5/public", self.serve)]
 
+    @override
     def opened(self, connection: Connection, request: web.Request) -> None:
         connection.window = Window(self.limits.requests_per_hour, _HOUR_S)
 
+    @override
     def keep_alive(self) -> None:
         super().keep_alive()
         now_ns = self.outlet.now_ns
@@ -58,9 +61,11 @@ class OkxServer(SocketServer):
                     self.connections[number].close(4004, "Session closed. No data received in more than 30s.")
         self._last = last
 
+    @override
     def goodbye(self, connection: Connection, form: str) -> bytes:
         return _NOTICE % _name(connection)
 
+    @override
     def asked(self, connection: Connection, text: str) -> None:
         if text == "ping":
             connection.pings += 1

@@ -12,6 +12,8 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+from typing_extensions import override
+
 from simulator.book import TextBook, parts
 from simulator.connection import Connection
 from simulator.depth_books import DepthBooks
@@ -59,18 +61,22 @@ class Books(DepthBooks):
         self._told_ms = 0
         self._behind = 0  # by how much numbers are smaller than those of the true book
 
+    @override
     def begin(self, book: TextBook[Any]) -> None:
         super().begin(book)
         self._told = book.update_id - self._behind
 
+    @override
     def tell(self) -> None:
         bids, asks = self.changes()
         if bids or asks:
             self._send(b"update", bids, asks, self.book.update_id - self._behind, self._told)
 
+    @override
     def snapshot(self, only: Connection | None = None) -> None:
         self._send(b"snapshot", *self.book.top(self.depth), self._told, _FIRST, only)
 
+    @override
     def resend(self) -> bool:
         self.tell()
         self.snapshot()
@@ -82,6 +88,7 @@ class Books(DepthBooks):
         self._behind = self.book.update_id + 1 - _AFTER_MAINTENANCE  # the true book's next number is higher
         return True
 
+    @override
     def on_time(self) -> None:
         if self.outlet.now_ms - self._told_ms >= self._silence_ms:
             self._send(b"update", [], [], self._told, self._told)
@@ -103,6 +110,7 @@ class Prints(TradeTopic):
     def __init__(self, symbol: str, stream: str, outlet: Outlet) -> None:
         super().__init__(OKX, symbol, stream, outlet)
 
+    @override
     def on_prints(self, prints: list[Print]) -> None:
         for last, count, size in _joined(prints):
             side = b"buy" if last.side > 0 else b"sell"
