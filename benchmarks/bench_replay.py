@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from dataflows.assembly.replay import Replay
 from dataflows.command_line.jobs.replay import run_replay
+from dataflows.runtime.replay_run import Replay
 from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine

@@ -12,9 +12,10 @@ from dataflows.runtime.process_tuning import quick_imports
 
 ready_streams()
 with quick_imports():
-    from dataflows.assembly.live import Live, prepare_live
+    from dataflows.assembly.live import prepare_live
     from dataflows.runtime.engine_options import recovery
     from dataflows.runtime.exit_codes import or_exit, say
+    from dataflows.runtime.live_run import Live
     from dataflows.settings.model import load_settings
     from sources.errors import TickwaxError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflows.assembly.live import live_config
+from dataflows.assembly.live_config import live_config
 from dataflows.settings.model import load_settings
 from sources.venues.live import live_venues
 from sources.venues.names import EXPERIMENTAL, LIVE_VENUES

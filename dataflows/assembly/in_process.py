@@ -2,9 +2,10 @@
 
 from bytewax.testing import cluster_main
 
-from dataflows.assembly.replay import Replay, prepare_replay
+from dataflows.assembly.replay import prepare_replay
 from dataflows.runtime.caller import Caller
 from dataflows.runtime.kernels import ready_features
+from dataflows.runtime.replay_run import Replay
 from dataflows.settings.model import Settings
 
 

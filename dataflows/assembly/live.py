@@ -1,36 +1,29 @@
 """The live dataflow: exchanges → tape, and the same operators and sinks as replay."""
 
-import math
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TextIO
-from urllib.request import getproxies_environment
+from typing import Any, TextIO
 
 import bytewax.operators as op
 import stamina
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink
 
+from dataflows.assembly.engines import engine_factory
 from dataflows.assembly.identities import identity_of, same_columns
+from dataflows.assembly.live_config import live_config
 from dataflows.assembly.live_past import Past
-from dataflows.assembly.replay import engine_factory
-from dataflows.reports.summary import latency_lines
 from dataflows.runtime.damage_metrics import count_damage, tell_damage
 from dataflows.runtime.engine_options import cluster
-from dataflows.runtime.exit_codes import exit_code, in_a_line, say
-from dataflows.runtime.interruption import on_interruption
-from dataflows.runtime.kernels import ready_features
+from dataflows.runtime.exit_codes import say
+from dataflows.runtime.live_run import Live
 from dataflows.runtime.liveness_metrics import watch_sync
 from dataflows.runtime.metrics import LiveTelemetry, count_features, count_tape
-from dataflows.runtime.process_tuning import ready_interpreter
 from dataflows.settings.model import Settings
-from dataflows.settings.types import DIRECT, check_proxy
 from operators.feature_engine import FeatureEngine
 from operators.feature_step import features
 from operators.row_batch import RowBatch, RowSchema
@@ -44,111 +37,12 @@ from sinks.row_format import row_form
 from sinks.tape import tape_form
 from sinks.write_ahead_log import Rotation
 from sources.balance import BY_HASH, Placement, plain
-from sources.errors import DiskFailure, TickwaxError
+from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.live.config import LiveConfig
-from sources.live.proxies import Proxies
 from sources.live.source import LiveSource
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
-from sources.tape.journal_kernels import compile_kernels
-from sources.venues.live import config_of, live_venues
 from sources.venues.names import EXPERIMENTAL
-
-_GRACE = 5.0  # seconds from a signal to the end
-_PATIENCE = 2.5  # of them to begin with files; renaming those of 400 instruments takes another second
-
-
-class Publishing(Protocol):
-    """A sink that may have given up."""
-
-    @property
-    def error(self) -> TickwaxError | None:
-        """Why, if it has."""
-
-
-@dataclass
-class Live:
-    """A live run that is ready to start."""
-
-    flow: Dataflow
-    stop: threading.Event
-    engines: dict[Instrument, FeatureEngine]
-    sinks: dict[str, LiveSink[Any]]  # by data set
-    telemetry: LiveTelemetry
-    locks: list[DataSetLock] = field(default_factory=list)
-    publishers: list[Publishing] = field(default_factory=list)
-    _signals: int = field(default=0)
-    _stopped: float = field(default=math.inf)  # when the signal came
-
-    def ready(self) -> None:
-        """What may take seconds and must not happen while frames come."""
-        ready_features()
-        compile_kernels()
-        ready_interpreter()
-        self.telemetry.liveness.watch()
-
-    def stop_on_signals(self) -> Callable[[], None]:
-        """SIGINT or SIGTERM ends the run in order: sockets, buffers, files; a second one, or 5 s, at once."""
-        return on_interruption(self._interrupted)
-
-    def release(self) -> None:
-        """Let others write to the data sets; for after the flow."""
-        self.telemetry.liveness.end()
-        for lock in reversed(self.locks):  # the first may have made the folder that holds them all
-            lock.release()
-
-    def patience(self) -> float | None:
-        """Seconds that may still be spent on files; None while no signal has come."""
-        return max(0.0, self._stopped + _PATIENCE - time.monotonic()) if self.stop.is_set() else None
-
-    @property
-    def left(self) -> str | None:
-        """What there was no time for at the end, in a line."""
-        late = [str(sink.root) for sink in self.sinks.values() if not sink.all_appeared]
-        return f"{', '.join(late)}: the newest rows are in a journal, and in files at the next start" if late else None
-
-    @property
-    def failure(self) -> str | None:
-        """Why rows are missing in a topic, if delivery was given up; the recording has gone on."""
-        return next((str(p.error) for p in self.publishers if p.error), None)
-
-    @property
-    def nothing(self) -> str | None:
-        """Why the run is no success although it ended in order: no row was recorded; None if there are rows, or if it
-        was stopped before anything could come."""
-        rows = any(sink.rows_written or not sink.all_appeared for sink in self.sinks.values())
-        if rows or not self.sinks or (self._signals and not self.telemetry.heard):
-            return None
-        return f"nothing was recorded: {self.telemetry.why_nothing()}"
-
-    def closing_lines(self) -> list[str]:
-        """What there is to say at the end of the run, but for data sets."""
-        self.telemetry.tell_counts()
-        return [*self.telemetry.quarantined(), *latency_lines(self.telemetry.latencies)]
-
-    def _interrupted(self, number: int) -> None:
-        self._signals += 1
-        self._stopped = min(self._stopped, time.monotonic())
-        self.stop.set()
-        if self._signals > 1:
-            self._exit("stopped at once", 128 + number)
-        say(f"{signal.Signals(number).name}: stopping …")
-        late = threading.Timer(_GRACE, self._exit, ("it took longer than 5 s to stop", 1))
-        late.daemon = True
-        late.start()
-
-    def fail(self, error: Exception, code: int) -> None:
-        """End the process with one line: of an exception that leaves a callback Bytewax would print a Rust and a Python
-        traceback, and in a cluster nothing. What has been recorded is in journals."""
-        say(in_a_line(error))
-        if not isinstance(error, DiskFailure):  # a disk that does not answer would hold the process
-            self.release()
-        os._exit(exit_code(error, code))
-
-    def _exit(self, line: str, code: int) -> None:
-        say(line)
-        os._exit(code)
 
 
 def prepare_live(
@@ -278,25 +172,3 @@ def _check_folder(path: Path, schema: RowSchema, marks: Identity) -> None:
 def named(item: tuple[str, Any]) -> tuple[str, Any]:
     """An item keyed by its instrument alone."""
     return plain(item[0]), item[1]
-
-
-def live_config(settings: Settings) -> LiveConfig:
-    """The connectors' parameters."""
-    return LiveConfig(
-        live_venues(*(config_of(name, **dict(fields)) for name, fields in settings.venues)),
-        proxies=_proxies(settings.network.proxy.get_secret_value()),
-    )
-
-
-def _proxies(named: str) -> Proxies:
-    """The proxies that the setting names, or the environment."""
-    if named:
-        return Proxies({} if named == DIRECT else {"all": named})
-    environment = getproxies_environment()
-    for key, address in environment.items():
-        if key in ("http", "https", "all"):
-            try:
-                check_proxy(address)
-            except ValueError as e:
-                raise TickwaxError(f"{key.upper()}_PROXY: {e}") from None
-    return Proxies(environment, environment.get("no", ""))

@@ -20,8 +20,9 @@ from bytewax.run import cli_main
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataflows.assembly.replay import Replay, prepare_replay
+from dataflows.assembly.replay import prepare_replay
 from dataflows.assembly.synthetic_tape import START_NS
+from dataflows.runtime.replay_run import Replay
 from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine

@@ -13,9 +13,10 @@ from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from dataflows.assembly.replay import Replay, prepare_replay
+from dataflows.assembly.replay import prepare_replay
 from dataflows.runtime.engine_options import Recovery
 from dataflows.runtime.recovery_store import kept_states
+from dataflows.runtime.replay_run import Replay
 from dataflows.runtime.run_identity import identity
 from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError

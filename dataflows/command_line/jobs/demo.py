@@ -6,7 +6,6 @@ from typing import TextIO
 
 import typer
 
-from dataflows.assembly.live import Live
 from dataflows.command_line.jobs.live import displayed, run_live
 from dataflows.reports.live_table import LiveTable
 from dataflows.reports.summary import data_set_table, newest_rows, try_line
@@ -14,6 +13,7 @@ from dataflows.reports.terminal import line
 from dataflows.reports.text_table import show
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import announce
+from dataflows.runtime.live_run import Live
 from dataflows.settings.model import Settings, load_settings
 from operators.feature_engine import FeatureEngine
 from simulator.config import SimulatorConfig

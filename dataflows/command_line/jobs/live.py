@@ -9,7 +9,7 @@ from bytewax.run import cli_main
 from rich.console import Console
 from rich.live import Live as LiveDisplay
 
-from dataflows.assembly.live import Live, prepare_live
+from dataflows.assembly.live import prepare_live
 from dataflows.assembly.tapes import recorded
 from dataflows.reports.live_table import LiveTable
 from dataflows.reports.summary import data_set_table, try_line
@@ -18,6 +18,7 @@ from dataflows.reports.text_table import show
 from dataflows.runtime.cluster.runs import LiveTogether, live_together
 from dataflows.runtime.cluster.supervisor import Supervisor
 from dataflows.runtime.exit_codes import say
+from dataflows.runtime.live_run import Live
 from dataflows.settings.model import Settings, load_settings
 from operators.feature_engine import FeatureEngine
 from sources.balance import BY_HASH

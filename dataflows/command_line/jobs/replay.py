@@ -9,7 +9,7 @@ from typing import Any
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from dataflows.assembly.replay import Replay, prepare_replay
+from dataflows.assembly.replay import prepare_replay
 from dataflows.reports.summary import Replayed, data_set_table, replay_lines, try_line
 from dataflows.reports.terminal import line, prose
 from dataflows.reports.text_table import show
@@ -17,6 +17,7 @@ from dataflows.runtime.cluster.runs import replay_together
 from dataflows.runtime.cluster.supervisor import Supervisor
 from dataflows.runtime.engine_options import Recovery
 from dataflows.runtime.kernels import ready_features
+from dataflows.runtime.replay_run import Replay
 from dataflows.settings.local_paths import local_path
 from dataflows.settings.model import Settings, load_settings
 from sinks.disk import missing_folders, remove_empty

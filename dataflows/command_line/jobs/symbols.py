@@ -2,7 +2,7 @@
 
 import asyncio
 
-from dataflows.assembly.live import live_config
+from dataflows.assembly.live_config import live_config
 from dataflows.reports.text_table import TextTable, show
 from dataflows.runtime.exit_codes import must_be_shown
 from dataflows.runtime.metrics import LiveTelemetry

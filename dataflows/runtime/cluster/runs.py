@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataflows.assembly.replay import NOTHING
 from dataflows.assembly.tapes import check_range, open_tape, recorded, weighed
 from dataflows.reports.progress import ReplayProgress
 from dataflows.reports.summary import latency_lines
@@ -12,6 +11,7 @@ from dataflows.runtime.cluster.messages import Written
 from dataflows.runtime.cluster.supervisor import Supervisor
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_features
+from dataflows.runtime.replay_run import NOTHING
 from dataflows.settings.model import Settings
 from operators.feature_engine import Quality
 from operators.jit import CACHE as OPERATORS

@@ -1,0 +1,52 @@
+"""The Parquet data sets that a replay writes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dataflows.assembly.identities import identity_of, same_columns
+from dataflows.settings.model import Settings
+from operators.config import FeatureConfig
+from operators.row_batch import RowSchema
+from operators.schema import book_schema, feature_schema
+from sinks.identity import Identity, check_folder
+from sinks.lock import check_writable, only_writer
+from sinks.resumable_sink import already_there, begun
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.tape.layout import data_files, journal_files
+
+
+def wanted_data_sets(
+    settings: Settings,
+    config: FeatureConfig,
+    chosen: list[Instrument],
+    resumable: bool,
+    tell: Callable[[str], None],
+) -> Iterator[tuple[Path, RowSchema, Identity]]:
+    """The Parquet data sets that are switched on: folder, schema, what their files say of themselves.
+
+    Raises:
+        TickwaxError: one is no folder, cannot be written to, or holds rows of an instrument already and may not be
+            overwritten.
+    """
+    for path, schema in (
+        (settings.features.path, feature_schema(config)),
+        (settings.books.path, book_schema(config)),
+    ):
+        if path is None:
+            continue
+        name = schema.name
+        if path.exists() and not path.is_dir():
+            raise TickwaxError(f"{name}.path: {path} is not a folder")
+        check_writable(path)
+        if path.is_dir() and journal_files(path):
+            with only_writer(path, tell):
+                pass  # what a killed live run left is there already, too
+        there = next((i for i in chosen if data_files(path, i)), None)
+        # A resumable run that has begun may have put them there: its partitions know.
+        if there and not settings.features.overwrite and not (resumable and begun(path)):
+            raise TickwaxError(f"{name}.path: {already_there(path, there)}")
+        same_columns(path, schema, chosen)
+        marks = identity_of(name, settings, config)
+        check_folder(path, marks, set(chosen), appended=False)
+        yield path, schema, marks

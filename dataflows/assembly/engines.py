@@ -1,0 +1,45 @@
+"""The feature engine of each instrument."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+
+from dataflows.assembly.fractional_orders import lacking
+from dataflows.assembly.identities import own_fractional_orders
+from dataflows.assembly.tapes import first_few
+from dataflows.runtime.exit_codes import say
+from dataflows.settings.model import Settings
+from operators.config import FeatureConfig
+from operators.feature_engine import FeatureEngine, Memory
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.venues.registry import has_full_depth
+
+
+def engine_factory(
+    settings: Settings,
+    config: FeatureConfig,
+    made: dict[Instrument, FeatureEngine],
+    tell: Callable[[str], None] = say,
+) -> Callable[[Instrument], FeatureEngine]:
+    """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``.
+
+    Tells which instruments the file of orders lacks. What it returns raises a TickwaxError where memory is short.
+    """
+    orders = own_fractional_orders(settings, config)
+    tell_lack = lacking(settings.features.d_file, config, first_few(tell, "more instruments lack an order"))
+    with_books = settings.books.path is not None
+    memory: dict[FeatureConfig, Memory] = defaultdict(list)
+
+    def make(instrument: Instrument) -> FeatureEngine:
+        own = orders.get(instrument, {})
+        tell_lack(instrument, own)
+        mine = replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
+        full = has_full_depth(instrument.venue)
+        try:
+            made[instrument] = FeatureEngine(mine, full_depth=full, with_books=with_books, memory=memory[mine])
+        except MemoryError as e:
+            raise TickwaxError(f"{instrument}: no memory for the state of its features: {e}") from None
+        return made[instrument]
+
+    return make
