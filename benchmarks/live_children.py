@@ -25,7 +25,7 @@ from bytewax.testing import run_main
 from prometheus_client import Counter, Histogram
 
 from dataflows.assembly import live as live_flow
-from dataflows.runtime import metrics
+from dataflows.runtime import metrics, row_metrics
 from dataflows.settings.model import Settings, load_settings
 from operators.row_batch import RowBatch
 from operators.schema import RECEIVE_TS
@@ -237,13 +237,13 @@ class Probe(metrics.LiveTelemetry):
         self._note("first" if first else "synced", instrument, f"{seconds:.6f}")
 
     def tape_rows(self, item: InstrumentBatch) -> None:
-        """Instead of `metrics.count_tape`."""
-        metrics.count_tape(item)
+        """Instead of `row_metrics.count_tape`."""
+        row_metrics.count_tape(item)
         self.worst_lag_ns = max(self.worst_lag_ns, time.time_ns() - int(item.batch.receive_ts[0]))
 
     def feature_rows(self, rows: RowBatch) -> None:
-        """Instead of `metrics.count_features`."""
-        metrics.count_features(rows)
+        """Instead of `row_metrics.count_features`."""
+        row_metrics.count_features(rows)
         if self.exact:
             self.to_sink.append(time.time_ns() - rows.integer[RECEIVE_TS])
 
@@ -266,7 +266,7 @@ class Probe(metrics.LiveTelemetry):
             "overflows": total(metrics.OVERFLOWS),
             "bad": total(metrics.BAD),
             "disconnects": total(metrics.RECONNECTS),
-            "rows": total(metrics.ROWS),
+            "rows": total(row_metrics.ROWS),
         }
 
 

@@ -22,7 +22,8 @@ from dataflows.runtime.engine_options import cluster
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.live_run import Live
 from dataflows.runtime.liveness_metrics import watch_sync
-from dataflows.runtime.metrics import LiveTelemetry, count_features, count_tape
+from dataflows.runtime.metrics import LiveTelemetry
+from dataflows.runtime.row_metrics import count_features, count_tape
 from dataflows.settings.model import Settings
 from operators.feature_engine import FeatureEngine
 from operators.feature_step import features

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,23 +20,18 @@ from dataflows.reports.terminal import literal
 from dataflows.runtime.damage_metrics import QUARANTINED
 from dataflows.runtime.liveness import Liveness
 from dataflows.runtime.liveness_metrics import show_liveness
-from operators.row_batch import RowBatch
-from operators.schema import RECEIVE_TS
 from sources.errors import DamagedError
 from sources.instrument import Instrument
 from sources.latency import Latencies
 from sources.live.log_limit import LogLimiter
 from sources.live.telemetry import Telemetry
 from sources.redaction import redacted
-from sources.tape.batch import InstrumentBatch
 
-_NS = 1e9
 _VENUE = ("venue",)
 _STREAM = ("venue", "stream")
 _COUNTING = 1.0  # seconds between two looks for counts that are due
 _WORDS = 300  # that venues may put into labels
 _WORDS_NAMED = 10  # in one line
-_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0)
 
 FRAMES = Counter("tickwax_frames", "Frames received.", _STREAM)
 BYTES = Counter("tickwax_received_bytes", "Bytes of the frames received.", _STREAM)
@@ -57,11 +51,6 @@ LEFT_OUT = Counter(
 )
 REPEATED = Counter("tickwax_repeated_trades", "Trades that came twice and were dropped.", _VENUE)
 BUFFERED = Gauge("tickwax_buffered_rows", "Tape rows that wait for the dataflow.")
-ROWS = Counter("tickwax_rows", "Rows handed to a sink.", ("sink",))
-LATENCY = Histogram(
-    "tickwax_wire_to_feature_seconds", "From a frame to the feature row that it completed.", (), buckets=_SECONDS
-)
-DELAY = Gauge("tickwax_exchange_delay_seconds", "Receive time less exchange time of the newest row.", _VENUE)
 
 
 def _fit_to_print(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -300,23 +289,3 @@ class LiveTelemetry(Telemetry):
     @override
     def delisted(self, instrument: Instrument) -> None:
         self._say("delisted", str(instrument), write="info", instrument=str(instrument))
-
-
-# Looking a label up costs as much as counting.
-_TAPE_ROWS, _FEATURE_ROWS = ROWS.labels("tape"), ROWS.labels("features")
-_delay_of = lru_cache(DELAY.labels)
-
-
-def count_tape(item: InstrumentBatch) -> None:
-    """Tape rows that reach the sink, and how far behind the exchange they are."""
-    _TAPE_ROWS.inc(item.batch.rows)
-    delay = int(item.batch.receive_ts[-1]) - int(item.batch.exchange_ts[-1])
-    _delay_of(item.instrument.venue).set(delay / _NS)
-
-
-def count_features(rows: RowBatch) -> None:
-    """Feature rows that reach the sink, and how long ago the frame came that was the newest in each."""
-    _FEATURE_ROWS.inc(rows.rows)
-    now = time.time_ns()
-    for receive_ts in set(rows.integer[RECEIVE_TS].tolist()):  # few rows: NumPy's `unique` costs several times that
-        LATENCY.observe((now - receive_ts) / _NS)

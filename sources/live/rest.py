@@ -7,8 +7,8 @@ import aiohttp
 
 from sources.live.page import page_text
 from sources.live.rate_limiter import RateLimiter
+from sources.live.retry_after import retry_after
 from sources.live.telemetry import Telemetry
-from sources.live.websocket import retry_after
 from sources.redaction import redacted
 
 _THROTTLED = {403: 600.0, 418: 120.0, 429: 10.0}  # seconds to stay away when the reply does not say

@@ -1,7 +1,6 @@
 """One websocket: its frames in batches, its subscriptions paced, answered and kept alive."""
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
@@ -14,6 +13,7 @@ from websockets.protocol import Event
 
 from sources.live.page import page_text
 from sources.live.protocol import Answer, Operation, VenueProtocol
+from sources.live.retry_after import retry_after
 from sources.redaction import redacted
 
 MAX_FRAME_BYTES = 1 << 22  # a book of 1000 levels a side is 60 kB
@@ -24,7 +24,6 @@ FINAL = (
     407,
     451,
 )  # statuses after which trying again cannot help: another address, password or country is needed
-_LONGEST_WAIT = 86_400.0  # seconds; whoever asks to stay away for longer is asked again after a day
 
 
 class SocketLost(Exception):
@@ -290,12 +289,3 @@ class Websocket:
             await self._connection.send(text)
         except ConnectionClosed:  # `_watch` tells why
             await asyncio.sleep(self._answer_timeout)
-
-
-def retry_after(text: str | None, default: float = 0.0) -> float:
-    """Seconds of a ``Retry-After`` header, a day at the most; ``default`` when there is none, or it is a date."""
-    try:
-        seconds = float(text) if text else default
-    except ValueError:
-        return default
-    return min(max(0.0, seconds), _LONGEST_WAIT) if math.isfinite(seconds) else default

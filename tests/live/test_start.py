@@ -14,7 +14,7 @@ from simulator.thread import SimulatorThread
 from sources.decimals import parse_levels
 from sources.errors import TickwaxError
 from sources.live.page import page_text
-from sources.live.websocket import retry_after
+from sources.live.retry_after import retry_after
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
 PATIENCE = 2.0  # s, of the start
