@@ -50,7 +50,7 @@ class LiveSink(DynamicSink[tuple[str, T]]):
         self.rows_written = 0  # rows, and the files that have appeared
         self.files: list[Path] = []
         self.all_appeared = True
-        self._segments: list[WriteAheadLog] = []
+        self._logs: list[WriteAheadLog] = []
         self._lock = threading.Lock()  # workers may be threads
 
     def appeared(self, done: Compacted) -> None:
@@ -61,23 +61,23 @@ class LiveSink(DynamicSink[tuple[str, T]]):
         if done.line:
             self.on_damage(done.damage, done.line)
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_RecordingPartition[T]":
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_LivePartition[T]":
         """The part of one worker."""
         name = f"{self.name}-{worker_index}"
         with watched(self.on_error):
-            segments = WriteAheadLog(self.root, self.form, name, self.rotation, self.clock, self.appeared)
-        self._segments.append(segments)
-        return _RecordingPartition(self, segments)
+            log = WriteAheadLog(self.root, self.form, name, self.rotation, self.clock, self.appeared)
+        self._logs.append(log)
+        return _LivePartition(self, log)
 
     def unsynced(self) -> float:
         """For how many seconds the oldest row has waited for the disk; may be asked from any thread."""
-        return max((segments.unsynced() for segments in list(self._segments)), default=0.0)
+        return max((log.unsynced() for log in list(self._logs)), default=0.0)
 
 
-class _RecordingPartition(StatelessSinkPartition[tuple[str, T]], Generic[T]):
-    def __init__(self, sink: LiveSink[T], segments: WriteAheadLog) -> None:
+class _LivePartition(StatelessSinkPartition[tuple[str, T]], Generic[T]):
+    def __init__(self, sink: LiveSink[T], log: WriteAheadLog) -> None:
         self._sink = sink
-        self._segments = segments
+        self._log = log
 
     def write_batch(self, items: list[tuple[str, T]]) -> None:
         """Append rows."""
@@ -85,10 +85,10 @@ class _RecordingPartition(StatelessSinkPartition[tuple[str, T]], Generic[T]):
         with watched(sink.on_error):
             for _, batch in items:
                 sink.on_rows(batch)
-            self._segments.append((key, sink.form.arrays(batch)) for key, batch in items)
+            self._log.append((key, sink.form.arrays(batch)) for key, batch in items)
 
     def close(self) -> None:
         """Everything that came appears, if there is time."""
         with watched(self._sink.on_error):
-            if not self._segments.close(self._sink.patience()):
+            if not self._log.close(self._sink.patience()):
                 self._sink.all_appeared = False
