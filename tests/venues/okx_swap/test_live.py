@@ -183,3 +183,18 @@ def test_a_contract_that_changes_its_size_costs_the_book_once(
     after = tape.ordinal > tape.ordinal[tape.kind == RESET][0]
     for size in tape.size[after].tolist():
         assert size == float(f"{size:.3f}")
+
+
+def test_the_tape_is_right_whatever_happens() -> None:
+    """Faults of every kind at random, while connections are handed over all the time."""
+    limits = OkxLimits(requests_per_hour=100_000, connects=100_000)
+    busy = market(
+        instruments=ALL, seed=1, faults_per_minute=200, events_per_second=200, truth_rows=20_000_000, limits=limits
+    )
+    quick = {"connection_lifetime": 4.0, "hand_over_grace": 0.3, "hand_over_timeout": 2.0}
+    with simulator_thread(busy, time.time_ns) as sim:
+        with Rig(ALL, settings(sim, silence=1.5, book_silence=1.5, trade_silence=5.0, **quick), sim) as rig:
+            rig.wait(10.0)
+        for instrument in ALL:
+            rig.check(instrument)
+    assert rig.heard.counts["lost"] > 2
