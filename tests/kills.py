@@ -37,11 +37,11 @@ import os, sys
 from sinks import live_sink
 from tests.kills import acknowledgement
 notes = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-write_batch = live_sink._RecordingPartition.write_batch
+write_batch = live_sink._LivePartition.write_batch
 def noting(self, items):
     write_batch(self, items)
     os.write(notes, "".join(acknowledgement(self._sink.root.name, key, batch) for key, batch in items).encode())
-live_sink._RecordingPartition.write_batch = noting
+live_sink._LivePartition.write_batch = noting
 sys.argv = ["run", "dataflows.live"]
 import runpy
 runpy.run_module("bytewax.run", run_name="__main__")

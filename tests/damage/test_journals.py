@@ -17,7 +17,7 @@ from sources.tape.layout import beside, journal_files
 from sources.tape.tail import find_tail
 from tests.damage.journals import RowsJournalDamage, TapeJournalDamage
 from tests.damage.wounds import GOOD, Outcome
-from tests.sinks.journals import BTC, FORM, append, in_files, open_segments, rows, tape
+from tests.sinks.journals import BTC, FORM, append, in_files, open_log, rows, tape
 
 CASES = [(TapeJournalDamage, 1, 20), (TapeJournalDamage, 4, 12), (RowsJournalDamage, 1, 20), (RowsJournalDamage, 3, 8)]
 
@@ -113,20 +113,20 @@ def test_one_of_a_run_that_goes_on_waits_for_the_next_start(tmp_path):
     """What lies behind a hole is known only when nobody writes."""
     root = tmp_path / "tape"
     told = []
-    segments: WriteAheadLog = open_segments(root, bytes=10_000)
-    segments._on_files = told.append
-    append(segments, (BTC, rows(0, 10)))
-    path = segments._journal.path
-    sound = segments._journal.append
+    log: WriteAheadLog = open_log(root, bytes=10_000)
+    log._on_files = told.append
+    append(log, (BTC, rows(0, 10)))
+    path = log._journal.path
+    sound = log._journal.append
 
     def damaging(items):
         sound(items)
         hurt(path)
 
-    segments._journal.append = damaging
+    log._journal.append = damaging
     for n in range(10, 300, 10):
-        append(segments, (BTC, rows(n, 10)))
-    assert not segments.close()
+        append(log, (BTC, rows(n, 10)))
+    assert not log.close()
     assert [bool(done.line) for done in told] == [True] + [False] * (len(told) - 1)
     assert journal_files(root) == [path]
     assert tape(root, BTC).ordinal[-1] == 299

@@ -56,7 +56,7 @@ def split(batch: TapeBatch) -> list[TapeBatch]:
     return [batch.slice(a, b) for a, b in pairwise(cuts)]
 
 
-def open_segments(root: Path, clock=lambda: 0.0, **rotation: float) -> WriteAheadLog:
+def open_log(root: Path, clock=lambda: 0.0, **rotation: float) -> WriteAheadLog:
     """``done``: rows of what has become files."""
     root.mkdir(exist_ok=True)
     done: list[int] = []

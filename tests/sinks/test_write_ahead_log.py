@@ -24,7 +24,7 @@ from tests.sinks.journals import (
     append,
     assert_same,
     in_files,
-    open_segments,
+    open_log,
     rows,
     tape,
 )
@@ -35,46 +35,46 @@ ROOT = Path(__file__).parents[2]
 class TestSegments:
     def test_size(self, tmp_path):
         root = tmp_path / "tape"
-        segments = open_segments(root, bytes=20_000)
+        log = open_log(root, bytes=20_000)
         for n in range(0, 3000, 10):
-            append(segments, (BTC, rows(n, 10)), (ETH, rows(n, 10)))
-        assert segments.close()
+            append(log, (BTC, rows(n, 10)), (ETH, rows(n, 10)))
+        assert log.close()
         for instrument in (BTC, ETH):
             assert_same(tape(root, instrument), rows(0, 3000))
-            assert len(data_files(root, instrument)) == len(segments.done) == 17
+            assert len(data_files(root, instrument)) == len(log.done) == 17
         assert journal_files(root) == []
 
     def test_time(self, tmp_path):
         root, now = tmp_path / "tape", [0.0]
-        segments = open_segments(root, lambda: now[0], seconds=60.0)
+        log = open_log(root, lambda: now[0], seconds=60.0)
         for n in range(10):
             now[0] += 25.0
-            append(segments, (BTC, rows(10 * n, 10)))
-        assert segments.close()
+            append(log, (BTC, rows(10 * n, 10)))
+        assert log.close()
         assert_same(tape(root, BTC), rows(0, 100))
-        assert len(segments.done) == 3
+        assert len(log.done) == 3
 
     def test_rows_are_on_the_disk_soon_though_no_more_come(self, tmp_path):
-        segments = open_segments(tmp_path / "tape", sync_seconds=0.02)
-        append(segments, (BTC, rows(0, 10)))
-        journal = segments._journal
+        log = open_log(tmp_path / "tape", sync_seconds=0.02)
+        append(log, (BTC, rows(0, 10)))
+        journal = log._journal
         deadline = time.monotonic() + 10
         while journal.synced != journal.position:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        assert segments.close()
+        assert log.close()
 
     def test_nothing_written_leaves_nothing(self, tmp_path):
-        segments = open_segments(tmp_path / "tape")
-        append(segments, (BTC, rows(0, 0)))
-        assert segments.close()
+        log = open_log(tmp_path / "tape")
+        append(log, (BTC, rows(0, 0)))
+        assert log.close()
         assert in_files(tmp_path / "tape", BTC) == []
 
     def test_without_time_rows_stay_in_the_journal(self, tmp_path):
         root = tmp_path / "tape"
-        segments = open_segments(root)
-        append(segments, (BTC, rows(0, 50_000)))
-        in_time = segments.close(0.0)
+        log = open_log(root)
+        append(log, (BTC, rows(0, 50_000)))
+        in_time = log.close(0.0)
         assert_same(tape(root, BTC), rows(0, 50_000))
         assert in_time == (not journal_files(root))
         recover(root)
@@ -82,11 +82,11 @@ class TestSegments:
 
     def test_what_fails_in_the_background_is_told(self, tmp_path):
         root = tmp_path / "tape"
-        segments = open_segments(root, bytes=1)
+        log = open_log(root, bytes=1)
         (root / "exchange=binance_futures").touch()
-        append(segments, (BTC, rows(0, 5)))
+        append(log, (BTC, rows(0, 5)))
         with pytest.raises(TickwaxError, match=f"^cannot write to {root}: (File exists|Not a directory)"):
-            segments.close()
+            log.close()
         (root / "exchange=binance_futures").unlink()
         recover(root)
         assert_same(tape(root, BTC), rows(0, 5))
@@ -181,7 +181,7 @@ class TestLock:
         code = (
             "import os, signal, sys; from pathlib import Path; from sinks.lock import DataSetLock; "
             "from tests.sinks.journals import *; "
-            "root = Path(sys.argv[1]); lock = DataSetLock(root); s = open_segments(root); "
+            "root = Path(sys.argv[1]); lock = DataSetLock(root); s = open_log(root); "
             "append(s, (BTC, rows(0, 77))); print('written', flush=True); signal.pause()"
         )
         process = subprocess.Popen([sys.executable, "-c", code, root], cwd=ROOT, stdout=subprocess.PIPE)
@@ -221,13 +221,13 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_costs_nothing_that_was_written(small_disk):
     root = small_disk / "tape"
-    segments = open_segments(root)
+    log = open_log(root)
     written = 0
 
     def fill() -> None:
         nonlocal written
         while True:
-            append(segments, (BTC, rows(written, 100)))
+            append(log, (BTC, rows(written, 100)))
             written += 100
 
     full = f"^cannot write to {root}: .*No space left on device$"
@@ -235,7 +235,7 @@ def test_a_full_disk_costs_nothing_that_was_written(small_disk):
         fill()
     assert written > 10_000
     with pytest.raises(TickwaxError, match=f"^cannot write to {root}: "):
-        append(segments, (BTC, rows(written, 1)))
+        append(log, (BTC, rows(written, 1)))
     assert_same(tape(root, BTC), rows(0, written))
     with pytest.raises(TickwaxError, match=full):  # no room for files either
         DataSetLock(root)
