@@ -98,3 +98,20 @@ class SimulatedVenue(Protocol):
     def addresses(self, at: str) -> dict[str, str]:
         """Its addresses by the names of the settings, where the simulator listens ``at`` host and port."""
         ...
+
+
+class PlainVenue:
+    """What holds of a venue whose connections are all told the same, and of which no captures are played."""
+
+    @property
+    def captures(self) -> Sequence[Path]:
+        """None."""
+        return ()
+
+    def recorded(self, outlet: Outlet, truth_rows: int) -> Iterator[Feed]:
+        """None."""
+        return iter(())
+
+    def phases(self, stream: str) -> int:
+        """One for all connections."""
+        return 1

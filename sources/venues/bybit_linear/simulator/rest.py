@@ -4,7 +4,6 @@ Exchange documentation, "Get Instruments Info": 500 entries a page unless asked 
 empty on the last; "Rate limit": 600 requests in 5 s and address, then 403 for ten minutes.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
@@ -12,10 +11,10 @@ from urllib.parse import quote, unquote
 import msgspec
 from aiohttp import web
 
-from simulator.damage import PAGE, damaged_body
-from simulator.faults import REST_KINDS
+from simulator.damage import damaged_body
 from simulator.feed import Feed
 from simulator.limits import Window
+from simulator.rest import met
 from simulator.topic import Outlet
 from simulator.venue import Listing
 from sources.venues.bybit_linear.simulator.limits import BybitLimits
@@ -58,14 +57,9 @@ class BybitRest:
         if outlet.now_ns < self._banned_until or not self._window.admit(outlet.now_ns):
             self._banned_until = max(self._banned_until, outlet.now_ns + self._limits.ban_s * 10**9)
             return web.Response(status=403, text="access too frequent")
-        fault = outlet.faults.take(REST_KINDS, BYBIT, None, request.path, outlet.now_ns)
-        if fault is not None and fault.kind == "rest_status":
-            if fault.page:
-                return web.Response(status=fault.status, text=PAGE, content_type="text/html")
-            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            return web.Response(status=fault.status, headers=headers, text="error")
-        if fault is not None and fault.kind == "rest_delay":
-            await asyncio.sleep(fault.delay)
+        fault, refusal = await met(outlet, BYBIT, request)
+        if refusal is not None:
+            return refusal
         body = self._page(request, fault is not None and fault.kind == "rest_loop")
         return web.Response(body=damaged_body(fault, body), content_type="application/json")
 

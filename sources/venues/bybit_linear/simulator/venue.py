@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from simulator.feed import Feed
 from simulator.style import Style
 from simulator.topic import Outlet, Topic
-from simulator.venue import Listing
+from simulator.venue import Listing, PlainVenue
 from sources.venues.bybit_linear.simulator import topics
 from sources.venues.bybit_linear.simulator.limits import BybitLimits
 from sources.venues.bybit_linear.simulator.rest import BybitRest
@@ -15,7 +14,7 @@ from sources.venues.bybit_linear.simulator.server import BybitServer
 
 
 @dataclass(frozen=True)
-class SimulatedBybitLinear:
+class SimulatedBybitLinear(PlainVenue):
     """`simulator.venue.SimulatedVenue` of Bybit V5 linear.
 
     Raises:
@@ -43,22 +42,9 @@ class SimulatedBybitLinear:
         """A removed level has the size ``0``."""
         return Style(self.interval_ms, bare_zero=True)
 
-    @property
-    def captures(self) -> tuple[Path, ...]:
-        """None: captures of this venue are not played."""
-        return ()
-
-    def recorded(self, outlet: Outlet, truth_rows: int) -> Iterator[Feed]:
-        """None."""
-        return iter(())
-
     def topic(self, symbol: str, stream: str, path: str, phase: int, outlet: Outlet, started_ms: int) -> Topic | None:
         """The topic of that name; ``started_ms`` is where its ``u`` counts from."""
         return topics.make(symbol, stream, outlet, started_ms, self.block_trades_every)
-
-    def phases(self, stream: str) -> int:
-        """All connections are told the same."""
-        return 1
 
     def sockets(self, feeds: Mapping[str, Feed], outlet: Outlet, numbers: Iterator[int]) -> BybitServer:
         """Its websockets."""

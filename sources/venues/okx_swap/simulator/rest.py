@@ -4,17 +4,16 @@ Exchange documentation, "Get instruments" (OKX API v5): ``GET /api/v5/public/ins
 2 s and address, beyond which the reply is 429 with code 50011; errors have a code in a reply of status 200.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from simulator.damage import PAGE, damaged_body
-from simulator.faults import REST_KINDS
+from simulator.damage import damaged_body
 from simulator.feed import Feed
 from simulator.limits import Window
+from simulator.rest import met
 from simulator.topic import Outlet
 from simulator.venue import Listing
 from sources.venues.okx_swap.simulator.limits import OkxLimits
@@ -44,14 +43,9 @@ class OkxRest:
         self.requests += 1
         if not self._window.admit(outlet.now_ns):
             return _json(_reply("50011", "Too Many Requests", []), 429)
-        fault = outlet.faults.take(REST_KINDS, OKX, None, request.path, outlet.now_ns)
-        if fault is not None and fault.kind == "rest_status":
-            if fault.page:
-                return web.Response(status=fault.status, text=PAGE, content_type="text/html")
-            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            return web.Response(status=fault.status, headers=headers, text="error")
-        if fault is not None and fault.kind == "rest_delay":
-            await asyncio.sleep(fault.delay)
+        fault, refusal = await met(outlet, OKX, request)
+        if refusal is not None:
+            return refusal
         if request.query.get("instType") != "SWAP":
             return _json(_reply("51000", "Parameter instType error", []))
         return _json(damaged_body(fault, _reply("0", "", self._universe())))

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from simulator.feed import Feed
 from simulator.style import Style
 from simulator.topic import Outlet, Topic
-from simulator.venue import Listing
+from simulator.venue import Listing, PlainVenue
 from sources.venues.okx_swap.simulator import topics
 from sources.venues.okx_swap.simulator.limits import OkxLimits
 from sources.venues.okx_swap.simulator.rest import OkxRest
@@ -15,7 +14,7 @@ from sources.venues.okx_swap.simulator.server import OkxServer
 
 
 @dataclass(frozen=True)
-class SimulatedOkxSwap:
+class SimulatedOkxSwap(PlainVenue):
     """`simulator.venue.SimulatedVenue` of OKX swaps.
 
     Raises:
@@ -38,22 +37,9 @@ class SimulatedOkxSwap:
         """Its topics turn sizes into contracts themselves."""
         return Style(self.interval_ms)
 
-    @property
-    def captures(self) -> tuple[Path, ...]:
-        """None: captures of this venue are not played."""
-        return ()
-
-    def recorded(self, outlet: Outlet, truth_rows: int) -> Iterator[Feed]:
-        """None."""
-        return iter(())
-
     def topic(self, symbol: str, stream: str, path: str, phase: int, outlet: Outlet, started_ms: int) -> Topic | None:
         """The channel of that name, written ``channel:instId``."""
         return topics.make(symbol, stream, outlet, int(self.limits.silence_s * 1000))
-
-    def phases(self, stream: str) -> int:
-        """All connections are told the same."""
-        return 1
 
     def sockets(self, feeds: Mapping[str, Feed], outlet: Outlet, numbers: Iterator[int]) -> OkxServer:
         """Its websockets."""
