@@ -43,6 +43,7 @@ _LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 def settings(site: Path, nav: list[dict[str, object]]) -> dict[str, object]:
     """What Zensical is told; fonts come with the reader's machine."""
     options = {
+        "extensions": [str(FOLDER / "fenced_examples.py")],
         "show_source": False,
         "heading_level": 3,
         "show_root_heading": True,
@@ -129,7 +130,7 @@ def build(docs: Path, work: Path) -> int:
         "".join(f"project.{key} = {toml(value)}\n" for key, value in settings(work / "site", navigation(pages)).items())
     )
     zensical = Path(sys.executable).with_name("zensical")
-    return subprocess.run([zensical, "build", "--strict", "--config-file", config], check=False).returncode
+    return subprocess.run([zensical, "build", "--clean", "--strict", "--config-file", config], check=False).returncode
 
 
 def toml(value: object) -> str:

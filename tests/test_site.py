@@ -47,6 +47,7 @@ def test_the_library_has_its_docstrings(site: Path) -> None:
     for name in ("operators.ofi.OrderFlowImbalance.update", "operators.fracdiff.find_optimal_d"):
         assert f'id="{name}"' in html
     assert "Order flow imbalance of any number of symbols" in html
+    assert "<p>&gt;&gt;&gt;" not in html  # examples are code
 
 
 def test_nothing_comes_from_another_machine(site: Path) -> None:
