@@ -12,7 +12,7 @@ from operators.dictionary import FAMILIES, Entry, entries, pattern
 from operators.features.feature import Described
 
 FOLDER = Path(__file__).parent
-EVERYTHING = FeatureConfig(integrated_ofi=2)  # with all that is off by default
+EVERYTHING = FeatureConfig(integrated_ofi=2, normalised=True)  # with all that is off by default
 HEAD = ("column", "type", "unit", "meaning", "formula", "reads", "unknown when", "bits of `warm`")
 
 

@@ -1,4 +1,4 @@
-"""For `build_site.py`: examples in docstrings become code blocks; Markdown would take the brackets of a list for links."""
+"""For `build_site.py`: examples in docstrings become code blocks, or the brackets of a list would be links."""
 
 import re
 from typing import Any

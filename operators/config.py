@@ -48,6 +48,7 @@ class FeatureConfig:
     fdi_method: Literal["variogram", "madogram", "sevcik", "chord"] = "variogram"
     volatility_window: int = 100
     integrated_ofi: int = 0  # levels; 0: off
+    normalised: bool = False
 
     def __post_init__(self) -> None:
         def need(holds: bool, text: str) -> None:

@@ -16,7 +16,7 @@ from operators.schema import book_columns, feature_columns
 from sources.tape.schema import TAPE_SCHEMA
 
 FAMILY = re.compile(r"\{([Dwm])\}")  # what differs between the names of a family
-_VALUES = {"D": r"(?P<D>\d+)", "w": r"(?P<w>.+)", "m": r"(?P<m>\d+)"}
+_VALUES = {"D": r"(?P<D>\d+)", "w": r"(?P<w>\d.*)", "m": r"(?P<m>\d+)"}
 WORDS = "dictionary of string"
 _NO_LEVEL = "there is no such level"
 

@@ -35,6 +35,8 @@ def feature_settings(config: FeatureConfig) -> dict[str, str]:
     }
     if config.integrated_ofi:  # files of before do not name it
         texts["integrated_ofi"] = config.integrated_ofi
+    if config.normalised:  # files that were written before there was the setting have it off
+        texts["normalised"] = True
     return {f"features.{name}": str(value) for name, value in texts.items()}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from operators import features, rolling_sum
 from operators.config import BOOK_LEVELS, FeatureConfig
+from operators.features import normalised_imbalance
 from operators.features.feature import Common, Scratch
 from operators.features.order_flow import UPDATE_EVENT
 from operators.features.trades import TRADE_EVENT
@@ -55,7 +56,7 @@ class State(NamedTuple):
     top_price: Float64s  # (2 buffers, 2 sides, L)
     top_size: Float64s  # (2, 2, L)
     top_count: Int64s  # (2, 2)
-    rolling: RollingSum  # quantities: order flow of each depth, then signed volume of prints
+    rolling: RollingSum  # quantities: `_quantities`
     features: features.States
     scratch: Scratch
 
@@ -70,6 +71,11 @@ class Params(NamedTuple):
     common: Common
     features: features.Parameters
     places: Any  # `features.Places`
+
+
+def _quantities(config: FeatureConfig) -> list[int]:
+    """Kinds of event of what is summed over windows: order flow of each depth, signed size of trades, and more."""
+    return [UPDATE_EVENT] * len(config.depths) + [TRADE_EVENT] + normalised_imbalance.quantities(config)
 
 
 def make_params(config: FeatureConfig, *, full_depth: bool) -> Params:
@@ -88,7 +94,7 @@ def make_params(config: FeatureConfig, *, full_depth: bool) -> Params:
             shape=RollingShape(
                 quantum=np.array([quantum], np.int64),
                 window=np.array([w // quantum for w in windows], np.int64),
-                kind=np.array([UPDATE_EVENT] * len(config.depths) + [TRADE_EVENT], np.int64),
+                kind=np.array(_quantities(config), np.int64),
             ),
             longest_window=max(windows),
         ),
@@ -108,7 +114,7 @@ def make_state(config: FeatureConfig) -> State:
         top_price=np.zeros((2, 2, levels)),
         top_size=np.zeros((2, 2, levels)),
         top_count=np.zeros((2, 2), np.int64),
-        rolling=rolling_sum_state(windows, depths + 1, 2),
+        rolling=rolling_sum_state(windows, len(_quantities(config)), 2),
         features=features.states(config),
         scratch=Scratch(
             level=np.zeros((2, levels)),

@@ -27,7 +27,7 @@ from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
 from operators.state import ROWS, State
 
-VERSION = 9  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+VERSION = 10  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
 
 Array = npt.NDArray[Any]
 _SIZE = struct.Struct("<I")  # of the header

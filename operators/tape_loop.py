@@ -83,7 +83,7 @@ def update(state: State, p: Params) -> bool:
     if first:
         start_row_clock(state, p)
     features.take_update(
-        state.features, p.common, state.clock[NOW], first, p.use_depth_ofi,
+        state.features, p.features, p.common, state.clock[NOW], first, p.use_depth_ofi,
         price, size, state.top_price[old], state.top_size[old], state.rolling, state.scratch,
     )  # fmt: skip
     return True
@@ -171,7 +171,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
         if not is_book(kind):
             if kind == TRADE:
                 features.take_trade(
-                    state.features, p.common, clock[NOW], batch.side[i], batch.price[i], batch.size[i],
+                    state.features, p.features, p.common, clock[NOW], batch.side[i], batch.price[i], batch.size[i],
                     state.rolling, state.scratch,
                 )  # fmt: skip
             clock[OPEN_MESSAGE] = -1

@@ -237,6 +237,7 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
         threshold: float,
         fdi: tuple[int, int, str],
         volatility_window: int,
+        normalised: bool,
     ) -> FeatureConfig:
         unit = sampling or 100 * MS
         lengths = list(dict.fromkeys(max(1, unit * numerator // denominator) for numerator, denominator in windows))
@@ -254,6 +255,7 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
             fdi_interval_ns=unit * fdi[1],
             fdi_method=fdi[2],  # type: ignore[arg-type]
             volatility_window=volatility_window,
+            normalised=normalised,
         )
 
     order = st.sampled_from((0.4, 0.5, 0.7, 1.0, 0.0, 1.3, 2.0))
@@ -271,6 +273,7 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
             st.integers(3, 6), st.sampled_from((1, 2, 3)), st.sampled_from(("variogram", "madogram", "sevcik", "chord"))
         ),
         st.integers(2, 5),
+        st.booleans(),
     )
 
 

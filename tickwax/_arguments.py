@@ -34,6 +34,7 @@ class FeatureArguments(TypedDict, total=False):
     fdi_method: Literal["variogram", "madogram", "sevcik", "chord"]
     volatility_window: int
     integrated_ofi: int
+    normalised: bool
 
 
 class ReplayArguments(FeatureArguments, total=False):

@@ -110,6 +110,7 @@ class Settings(RunSettings):
                 fdi_method=f.fdi_method,
                 volatility_window=f.volatility_window,
                 integrated_ofi=f.integrated_ofi,
+                normalised=f.normalised,
             )
         except ValueError as e:
             raise TickwaxError(f"features.{e}") from e

@@ -14,6 +14,7 @@ from operators.features import (
     fractal_dimension,
     fractional_difference,
     integrated_ofi,
+    normalised_imbalance,
     order_flow,
     trades,
     volatility,
@@ -34,6 +35,7 @@ FEATURES: dict[str, Feature] = {
     "fractal_dimension": fractal_dimension.FEATURE,
     "volatility": volatility.FEATURE,
     "integrated_ofi": integrated_ofi.FEATURE,
+    "normalised_imbalance": normalised_imbalance.FEATURE,
 }
 
 Places: Any = namedtuple("Places", [*FEATURES, "warm"])  # type: ignore[misc]  # a `Place` of each, and of `warm`
@@ -48,6 +50,7 @@ class States(NamedTuple):
     fractal_dimension: fractal_dimension.FractalDimension
     volatility: volatility.Volatility
     integrated_ofi: integrated_ofi.IntegratedOfi
+    normalised_imbalance: normalised_imbalance.NormalisedImbalance
 
 
 class Parameters(NamedTuple):
@@ -55,11 +58,16 @@ class Parameters(NamedTuple):
 
     fractional_difference: fractional_difference.Weights
     fractal_dimension: fractal_dimension.Sampling
+    normalised_imbalance: normalised_imbalance.Normalised
 
 
 def parameters(config: FeatureConfig) -> Parameters:
     """The parameters of every feature."""
-    return Parameters(fractional_difference.weights(config), fractal_dimension.sampling(config))
+    return Parameters(
+        fractional_difference.weights(config),
+        fractal_dimension.sampling(config),
+        normalised_imbalance.normalised(config),
+    )
 
 
 def states(config: FeatureConfig) -> States:
@@ -71,6 +79,7 @@ def states(config: FeatureConfig) -> States:
         fractal_dimension=fractal_dimension.state(config),
         volatility=volatility.state(config),
         integrated_ofi=integrated_ofi.state(config),
+        normalised_imbalance=normalised_imbalance.state(config),
     )
 
 
@@ -82,24 +91,30 @@ def clear(own: States) -> None:
     fractal_dimension.clear(own.fractal_dimension)
     volatility.clear(own.volatility)
     integrated_ofi.clear(own.integrated_ofi)
+    normalised_imbalance.clear(own.normalised_imbalance)
 
 
 @kernel
 def take_update(
-    own: States, common: Common, now: int, first: bool, use_depth: bool,
+    own: States, p: Parameters, common: Common, now: int, first: bool, use_depth: bool,
     price: Float64s, size: Float64s, price0: Float64s, size0: Float64s, rolling: RollingSum, scratch: Scratch,
 ) -> None:  # fmt: skip
     """Hand an update to the features that read it; arguments as of `order_flow.take_update`."""
     order_flow.take_update(own.order_flow, common, now, first, use_depth, price, size, price0, size0, rolling, scratch)
     integrated_ofi.take_update(own.integrated_ofi, first, price, size, price0, size0)
+    if p.normalised_imbalance.on:
+        normalised_imbalance.take_update(own.normalised_imbalance, common, now, rolling, scratch)
 
 
 @kernel
 def take_trade(
-    own: States, common: Common, now: int, side: int, price: float, size: float, rolling: RollingSum, scratch: Scratch
-) -> None:
+    own: States, p: Parameters, common: Common, now: int, side: int, price: float, size: float, rolling: RollingSum,
+    scratch: Scratch,
+) -> None:  # fmt: skip
     """Hand a trade to the features that read it; arguments as of `trades.take_trade`."""
     trades.take_trade(own.trades, common, now, side, price, size, rolling, scratch)
+    if p.normalised_imbalance.on:
+        normalised_imbalance.take_trade(common, now, size, rolling, scratch)
 
 
 @kernel
@@ -114,6 +129,8 @@ def emit(own: States, p: Parameters, common: Common, row: Moment, at: Any, out: 
     weighted_depth.emit(row, at.weighted_depth, out, r)
     warm = order_flow.emit(own.order_flow, common, row, at.order_flow, out, r)
     trades.emit(own.trades, common, row, at.trades, out, r)
+    if p.normalised_imbalance.on:
+        normalised_imbalance.emit(own.normalised_imbalance, common, row, at, out, r)
     warm |= fractional_difference.emit(p.fractional_difference, row, at.fractional_difference, out, r)
     warm |= fractal_dimension.emit(
         own.fractal_dimension, p.fractal_dimension, common, row, at.fractal_dimension, out, r

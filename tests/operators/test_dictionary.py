@@ -25,9 +25,12 @@ DOCSTRINGS = (ast.Module, ast.ClassDef, ast.FunctionDef)
 def configs(draw) -> FeatureConfig:
     depths = draw(st.sets(st.integers(1, 40), min_size=1, max_size=4))
     windows = draw(st.lists(st.sampled_from(WINDOWS), min_size=1, unique=True))
+    normalised = draw(st.booleans())
     ofi = draw(st.sampled_from(["cont", "depth"]))
     levels = draw(st.sampled_from([0, 2, 20]))
-    return FeatureConfig(depths=tuple(sorted(depths)), windows=tuple(windows), ofi=ofi, integrated_ofi=levels)
+    return FeatureConfig(
+        depths=tuple(sorted(depths)), windows=tuple(windows), ofi=ofi, integrated_ofi=levels, normalised=normalised
+    )
 
 
 def names(config: FeatureConfig) -> dict[str, list[str]]:
@@ -53,7 +56,7 @@ def test_every_column_is_of_one_family_and_families_stand_in_the_order_of_column
 
 
 def test_no_family_is_without_columns() -> None:
-    for data_set, columns in names(FeatureConfig(integrated_ofi=2)).items():
+    for data_set, columns in names(FeatureConfig(integrated_ofi=2, normalised=True)).items():
         assert {i for name in columns for i in fitting(data_set, name)} == set(range(len(FAMILIES[data_set])))
 
 

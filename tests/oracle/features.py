@@ -7,7 +7,7 @@ from typing import Any
 
 from operators.config import FeatureConfig
 from sources.tape.batch import TRADE, TapeBatch
-from tests.oracle import fracdiff, fractal, trades, validity
+from tests.oracle import fracdiff, fractal, normalised, trades, validity
 from tests.oracle.book import BookView, label, message_ends, state, top
 from tests.oracle.order_flow import ofi, windowed
 from tests.oracle.sampling import Sample, Tick, samples, stretches
@@ -39,7 +39,9 @@ def columns(config: FeatureConfig) -> list[str]:
         *(f"ofi_z_{d}_{w}" for d in depths for w in windows),
         *(("ofi_momentum", "ofi_acceleration") if 1 in config.depths else ()),
         *(f"trade_imbalance_{w}" for w in windows),
-        *("trade_volume", "trade_count", "vwap", "price_ffd", "volume_ffd", "fdi", "regime", "volatility", "warm"),
+        *("trade_volume", "trade_count", "vwap", "price_ffd", "volume_ffd", "fdi", "regime", "volatility"),
+        *(normalised.columns(config) if config.normalised else ()),
+        "warm",
     ]
 
 
@@ -128,6 +130,10 @@ def stretch_rows(
             row["ofi_acceleration"] = rows[-1]["ofi_momentum"] - rows[-2]["ofi_momentum"] if len(rows) > 1 else 0.0
         for text, ns in config.windows:
             row[f"trade_imbalance_{text}"] = trades.imbalance(some_trades, ts, ns)
+        if config.normalised:
+            row |= normalised.book(row, book, config)
+            row |= normalised.flow(row, [u.flow for u in new_updates], [(u.clock, u.flow) for u in updates], ts, config)
+            row |= normalised.trades(row, some_trades, ts, config)
 
         price_weights = fracdiff.weights(config.price_d, config.ffd_threshold)
         volume_weights = fracdiff.weights(config.volume_d, config.ffd_threshold)
