@@ -21,7 +21,7 @@ from operators.level_blocks import (
     drop_places,
     find_block,
     free_block,
-    insert,
+    insert_place,
     split,
 )
 from sources.tape.batch import Float64s, Int64s, TapeBatch
@@ -82,11 +82,7 @@ def insert_level(book: Book, s: int, key: float, size: float) -> bool:
                 return False
             split(book, s, d, key)
             b = book.block[ORDER, s * half + find_block(book, s, key)]
-    at = 2 * BLOCK * b
-    i = below(book.place, at, key)
-    insert(book.place, at, i, key)
-    insert(book.place, at + BLOCK, i, size)
-    book.block[USED, b] += 1
+    insert_place(book, b, below(book.place, 2 * BLOCK * b, key), key, size)
     book.block[LIVE, b] += 1
     book.levels[s] += 1
     return True

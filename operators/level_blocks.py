@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from operators.jit import kernel
-from operators.sorted_block import counter, shifter
+from operators.sorted_block import counter
 from sources.tape.batch import Float64s, Int64s
 
 START_BLOCKS = 8  # of a new book, a side
@@ -22,7 +22,6 @@ PACKED = 24  # levels a block where a side is laid out anew; with as many, a ful
 
 below = counter(BLOCK, "<")
 up_to = counter(GROUP, "<=")
-insert = shifter(BLOCK)
 
 # Rows of `Book.block`.
 ORDER, USED, LIVE = 0, 1, 2
@@ -59,6 +58,19 @@ def find_block(book: Book, s: int, key: float) -> int:
     group = GROUP * (max(count, 1) - 1)
     count = group + up_to(book.fence, first + group, key)
     return max(min(count, n), 1) - 1
+
+
+@kernel
+def insert_place(book: Book, b: int, i: int, key: float, size: float) -> None:
+    """Put a level at the i-th place of a block that has one free; the places in use from there on move up by one."""
+    first = 2 * BLOCK * b
+    # Only the places in use, keys and sizes in one loop: as fast as moving whole blocks as vectors.
+    for at in range(first + book.block[USED, b], first + i, -1):
+        book.place[at] = book.place[at - 1]
+        book.place[at + BLOCK] = book.place[at + BLOCK - 1]
+    book.place[first + i] = key
+    book.place[first + i + BLOCK] = size
+    book.block[USED, b] += 1
 
 
 @kernel

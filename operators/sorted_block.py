@@ -1,4 +1,4 @@
-"""Searching and shifting short runs of a sorted column, as vector instructions.
+"""Searching short runs of a sorted column, as vector instructions.
 
 Where a number stands among sorted ones is how many are smaller: a few vector comparisons and no branch, where a
 bisection has one that no processor foresees at each of its steps. The vectors are spelled out in LLVM, which makes of
@@ -19,15 +19,10 @@ _INDEX = ir.IntType(64)
 _LANE = ir.IntType(32)
 
 Count = Callable[[Float64s, int, float], int]
-Shift = Callable[[Float64s, int, int, float], None]
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [at])
-
-
-def _lanes(order: list[int]) -> Any:
-    return ir.Constant(ir.VectorType(_LANE, len(order)), order)
 
 
 def _load(builder: Any, address: Any, width: int) -> Any:
@@ -40,7 +35,9 @@ def _all(builder: Any, x: Any, width: int) -> Any:
     """A vector of one number."""
     form = ir.VectorType(x.type, width)
     first = builder.insert_element(ir.Constant(form, ir.Undefined), x, ir.Constant(_LANE, 0))
-    return builder.shuffle_vector(first, ir.Constant(form, ir.Undefined), _lanes([0] * width))
+    return builder.shuffle_vector(
+        first, ir.Constant(form, ir.Undefined), ir.Constant(ir.VectorType(_LANE, width), [0] * width)
+    )
 
 
 def counter(width: int, comparison: str) -> Count:
@@ -64,35 +61,4 @@ def counter(width: int, comparison: str) -> Count:
         return signature, generate
 
     chosen: Count = count_in_python if numba.config.DISABLE_JIT else count
-    return chosen
-
-
-def shifter(width: int) -> Shift:
-    """``insert(column, at, i, x)``: of the ``width`` numbers from ``at`` on, the i-th and those after it move up by one
-    to make room for ``x``; the last is lost."""
-
-    def insert_in_python(column: Float64s, at: int, i: int, x: float) -> None:
-        column[at + i + 1 : at + width] = column[at + i : at + width - 1].copy()
-        column[at + i] = x
-
-    @intrinsic
-    def insert(typing_context: Any, column: Any, at: Any, i: Any, x: Any) -> Any:
-        signature = types.void(column, types.int64, types.int64, types.float64)
-
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            address = _address(context, builder, signature.args[0], *args[:2])
-            numbers = _load(builder, address, width)
-            nothing = ir.Constant(numbers.type, ir.Undefined)
-            moved = builder.shuffle_vector(numbers, nothing, _lanes([0, *range(width - 1)]))
-            lane = ir.Constant(ir.VectorType(_INDEX, width), list(range(width)))
-            wanted = _all(builder, args[2], width)
-            numbers = builder.select(builder.icmp_unsigned(">", lane, wanted), moved, numbers)
-            numbers = builder.select(builder.icmp_unsigned("==", lane, wanted), _all(builder, args[3], width), numbers)
-            stored = builder.store(numbers, builder.bitcast(address, numbers.type.as_pointer()))
-            stored.align = 8
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    chosen: Shift = insert_in_python if numba.config.DISABLE_JIT else insert
     return chosen

@@ -11,11 +11,23 @@ from numpy.testing import assert_array_equal
 
 from operators.book import MAX_LEVELS, apply_rows, copy_top
 from operators.jit import kernel
-from operators.level_blocks import BLOCK, LIVE, ORDER, START_BLOCKS, USED, Book, clear, grown, make_book, sides
-from operators.sorted_block import counter, shifter
+from operators.level_blocks import (
+    BLOCK,
+    LIVE,
+    ORDER,
+    START_BLOCKS,
+    USED,
+    Book,
+    clear,
+    grown,
+    insert_place,
+    make_book,
+    sides,
+)
+from operators.sorted_block import counter
 from sources.tape.batch import DELTA, Float64s, TapeBatch, tape_batch
 
-less, at_most, insert = counter(8, "<"), counter(32, "<="), shifter(16)
+less, at_most = counter(8, "<"), counter(32, "<=")
 
 
 @kernel
@@ -26,11 +38,6 @@ def _less(column: Float64s, at: int, x: float) -> int:
 @kernel
 def _at_most(column: Float64s, at: int, x: float) -> int:
     return at_most(column, at, x)
-
-
-@kernel
-def _insert(column: Float64s, at: int, i: int, x: float) -> None:
-    insert(column, at, i, x)
 
 
 def _rows(side: object, price: object, size: object) -> TapeBatch:
@@ -220,11 +227,16 @@ def test_numbers_below_another_are_counted(column: list[float], at: int, x: floa
 
 @pytest.mark.jit_off
 @settings(deadline=None)
-@given(st.integers(0, 20), st.integers(0, 15))
-def test_a_number_is_inserted_and_the_last_one_lost(at: int, i: int) -> None:
-    array = np.arange(40.0)
-    _insert(array, at, i, -1.0)
-    want = list(range(40))
-    want.insert(at + i, -1)
-    del want[at + 16]
-    assert array.tolist() == want
+@given(st.integers(0, 2 * START_BLOCKS - 1), st.integers(0, BLOCK - 1), st.integers(0, BLOCK - 1))
+def test_a_level_is_inserted_and_the_places_behind_it_move_up(b: int, used: int, i: int) -> None:
+    book, i = make_book(), min(i, used)
+    book.place[:] = np.arange(len(book.place))
+    book.block[USED, b] = used
+    keys, sizes = np.split(np.arange(2.0 * BLOCK) + 2 * BLOCK * b, 2)
+    insert_place(book, b, i, -1.0, -2.0)
+    assert book.block[USED, b] == used + 1
+    place = book.place.reshape(-1, 2, BLOCK)
+    for there, before, new in ((place[b, 0], keys, -1.0), (place[b, 1], sizes, -2.0)):
+        assert_array_equal(there, [*before[:i], new, *before[i:used], *before[used + 1 :]])
+    others = np.delete(np.arange(len(book.place)).reshape(-1, 2, BLOCK), b, axis=0)
+    assert_array_equal(np.delete(place, b, axis=0), others)
