@@ -7,7 +7,7 @@ columns there are.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -56,7 +56,8 @@ class Column:
     words: tuple[str, ...] = ()
     unit: str = ""
     definition: str = ""
-    valid: int | None = None  # row of the array ``valid``, false where a value is null; None: never, or a word
+    # Row of the array ``valid``, false where a value is null. None: never null, or a word, or null where it is NaN.
+    valid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ class RowSchema:
         if any(column.valid is not None for column in chosen):
             read.add("valid")
         return RowSchema(name, chosen, {array: rows for array, rows in self.arrays.items() if array in read})
+
+
+def nan_as_null(schema: RowSchema) -> RowSchema:
+    """The same data set, whose columns of float64 are null where their value is NaN."""
+    columns = (replace(c, nullable=True) if c.type == "float64" and c.valid is None else c for c in schema.columns)
+    return replace(schema, columns=tuple(columns))
 
 
 class Layout:

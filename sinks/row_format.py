@@ -84,7 +84,13 @@ def known(rows: RowBatch, column: Column) -> Any:
     """Which values of a column are not null, shape ``(rows,)``; None of one that cannot be."""
     if column.valid is not None:
         return rows.valid[column.valid]
-    return rows.code[column.row] != NO_CODE if column.nullable else None
+    if not column.nullable:
+        return None
+    return (
+        rows.code[column.row] != NO_CODE
+        if column.type == "word"
+        else ~np.isnan(getattr(rows, column.array)[column.row])
+    )
 
 
 def row_form(schema: RowSchema, compression: str = "snappy", identity: Identity | None = None) -> Form[RowBatch]:

@@ -35,6 +35,7 @@ class FeatureArguments(TypedDict, total=False):
     volatility_window: int
     integrated_ofi: int
     normalised: bool
+    unknown: Literal["nan", "null"]
 
 
 class ReplayArguments(FeatureArguments, total=False):

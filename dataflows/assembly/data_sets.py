@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dataflows.assembly.identities import identity_of, same_columns
+from dataflows.assembly.schemas import books_of, features_of
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.row_batch import RowSchema
-from operators.schema import book_schema, feature_schema
 from sinks.identity import Identity, check_folder
 from sinks.lock import check_writable, only_writer
 from sinks.resumable_sink import already_there, begun
@@ -30,8 +30,8 @@ def wanted_data_sets(
             overwritten.
     """
     for path, schema in (
-        (settings.features.path, feature_schema(config)),
-        (settings.books.path, book_schema(config)),
+        (settings.features.path, features_of(settings, config)),
+        (settings.books.path, books_of(settings, config)),
     ):
         if path is None:
             continue

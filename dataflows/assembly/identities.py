@@ -29,13 +29,14 @@ def identity_of(name: str, settings: Settings, config: FeatureConfig) -> Identit
     Raises:
         TickwaxError: as `own_fractional_orders`.
     """
+    unknown = {} if settings.features.unknown == "nan" else {"features.unknown": settings.features.unknown}
     if name == "books":
-        return Identity(name, book_settings(config))
+        return Identity(name, book_settings(config) | unknown)
     own = {
         str(instrument): {f"features.d_file.{series}_d": str(float(d)) for series, d in orders.items()}
         for instrument, orders in own_fractional_orders(settings, config).items()
     }
-    return Identity(name, feature_settings(config), own)
+    return Identity(name, feature_settings(config) | unknown, own)
 
 
 def same_columns(path: Path, schema: RowSchema, chosen: list[Instrument]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
+from dataflows.assembly.schemas import features_of
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kafka_metrics import ForeignMessages, LiveKafkaTelemetry, count_dropped
 from dataflows.runtime.run_identity import identity
@@ -17,7 +18,6 @@ from dataflows.settings.groups import KafkaSecuritySettings
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.row_batch import RowBatch
-from operators.schema import feature_schema
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS
 from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
@@ -205,5 +205,5 @@ def asked_for(settings: Settings) -> Callable[[str], bool]:
 def _feature_publisher(settings: Settings, config: FeatureConfig, run: str) -> Callable[[], Publisher[RowBatch]]:
     connection, topic = kafka_connection(settings), settings.kafka.topic
     connection.require({topic: "kafka.topic"})
-    encoding = ROW_ENCODINGS[settings.kafka.format](feature_schema(config), run)
+    encoding = ROW_ENCODINGS[settings.kafka.format](features_of(settings, config), run)
     return lambda: Publisher(connection, topic, encoding, delivery(settings), time.monotonic, LiveKafkaTelemetry())

@@ -17,6 +17,7 @@ from dataflows.assembly.engines import engine_factory
 from dataflows.assembly.identities import identity_of, same_columns
 from dataflows.assembly.live_config import live_config
 from dataflows.assembly.live_past import Past
+from dataflows.assembly.schemas import books_of, features_of
 from dataflows.runtime.damage_metrics import count_damage, tell_damage
 from dataflows.runtime.engine_options import cluster
 from dataflows.runtime.exit_codes import say
@@ -28,7 +29,6 @@ from dataflows.settings.model import Settings
 from operators.feature_engine import FeatureEngine
 from operators.feature_step import features
 from operators.row_batch import RowBatch, RowSchema
-from operators.schema import book_schema, feature_schema
 from sinks.format import Form
 from sinks.identity import Identity, check_folder
 from sinks.live_sink import LiveSink
@@ -137,8 +137,8 @@ def prepare_live(
             if placement.weights:
                 rows = op.map("row_instrument", rows, named)
             wanted_sets = (
-                (settings.features.path, feature_schema(config)),
-                (settings.books.path, book_schema(config)),
+                (settings.features.path, features_of(settings, config)),
+                (settings.books.path, books_of(settings, config)),
             )
             for path, schema in wanted_sets:
                 if path is not None:

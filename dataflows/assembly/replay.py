@@ -12,6 +12,7 @@ from bytewax.dataflow import Dataflow
 
 from dataflows.assembly.data_sets import wanted_data_sets
 from dataflows.assembly.engines import engine_factory
+from dataflows.assembly.schemas import features_of
 from dataflows.assembly.tapes import check_range, open_tape, weighed
 from dataflows.reports.progress import ReplayProgress
 from dataflows.runtime.caller import Caller
@@ -24,7 +25,7 @@ from dataflows.settings.model import Settings
 from operators.feature_engine import FeatureEngine
 from operators.feature_step import features
 from operators.row_batch import RowBatch
-from operators.schema import feature_schema, since
+from operators.schema import since
 from sinks.frame import FrameSink
 from sinks.lock import DataSetLock
 from sinks.replay_sink import ReplaySink
@@ -153,7 +154,7 @@ def _prepare(
             replay.sinks[name] = ReplaySink(path, schema, "replay", codec, replaced, on_error, hold, placement, marks)
             op.output(f"{name}_parquet", rows, replay.sinks[name])
     if caller is not None and caller.frame:
-        replay.frame = FrameSink(feature_schema(config), chosen, replay.stop_with_error)
+        replay.frame = FrameSink(features_of(settings, config), chosen, replay.stop_with_error)
         op.output("frame", rows, replay.frame)
     if not replay.sinks and replay.frame is None:
         op.inspect("nowhere", rows, lambda step_id, item: None)

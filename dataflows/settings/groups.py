@@ -157,6 +157,8 @@ class FeatureSettings(Group):
     """Log returns of the volatility."""
     integrated_ofi: Integer = 0
     """Levels of the integrated order flow. 0: its columns are left out."""
+    unknown: Literal["nan", "null"] = "nan"
+    """What a number is that is not known yet, in files and messages of features and books."""
     normalised: bool = False
     """Whether the imbalances are there a second time, divided by what they are made of."""
 

@@ -81,6 +81,7 @@ def test_every_key_and_its_default():
             "fdi_method": "variogram",
             "volatility_window": 100,
             "integrated_ofi": 0,
+            "unknown": "nan",
             "normalised": False,
         },
         "books": {"path": ""},
