@@ -7,7 +7,7 @@ MS = 1_000_000
 SECOND = 1_000 * MS
 
 LONGEST_NS = 36_500 * 24 * 3600 * SECOND  # a century; a time plus a window has to stay inside 64 bits
-MOST_STATE = 1_000_000_000  # bytes that one instrument's z-scores may take
+MOST_STATE = 1_000_000_000  # bytes that the past rows of one instrument may take
 
 BOOK_LEVELS = 20  # levels that `vw_ofi` and the books data set read, whatever the depths
 
@@ -68,11 +68,13 @@ class FeatureConfig:
         need(list(self.depths) == sorted(set(self.depths)), f"depths: {list(self.depths)} must rise strictly")
         need(self.ofi in ("cont", "depth"), f"ofi: {self.ofi!r} is not one of cont, depth")
         self._need_in_range("zscore_window")
-        columns = len(self.windows) * len(self.depths)
-        state = 8 * self.zscore_window * columns
+        self._need_in_range("integrated_ofi")
+        columns, levels = len(self.windows) * len(self.depths), self.integrated_ofi
+        state = 8 * self.zscore_window * (columns + levels)
+        more = f", and of {levels} levels," if levels else ""
         need(
             state <= MOST_STATE,
-            f"zscore_window: {self.zscore_window} rows of {columns} windows and depths take {state / 1e9:.1f} GB "
+            f"zscore_window: {self.zscore_window} rows of {columns} windows and depths{more} take {state / 1e9:.1f} GB "
             f"an instrument; at most {MOST_STATE / 1e9:g} GB",
         )
         need(self.max_hold_ns > 0, f"max_hold: {self.max_hold_ns} ns is not positive")
@@ -90,7 +92,6 @@ class FeatureConfig:
             f"fdi_interval: {self.fdi_interval_ns} ns is no multiple of the sampling step, {self.sampling_ns} ns",
         )
         self._need_in_range("volatility_window")
-        self._need_in_range("integrated_ofi")
 
     def _need_in_range(self, name: str) -> None:
         value, (lowest, highest) = getattr(self, name), RANGES[name]

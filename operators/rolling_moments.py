@@ -78,8 +78,8 @@ def entered(hi: float, lo: float, sq_hi: float, sq_lo: float, x: float) -> tuple
 
 
 @kernel
-def take_away(state: RollingMoments, slot: int) -> None:
-    """Take the row at ``slot`` from the sums."""
+def take_away(state: RollingMoments, slot: int) -> bool:
+    """Take the row at ``slot`` from the sums; returns whether some had collapsed and were formed anew."""
     row = state.ring[slot]
     hi, lo, sq_hi, sq_lo = state.sums[_HI], state.sums[_LO], state.sums[_SQ_HI], state.sums[_SQ_LO]
     collapsed = False
@@ -88,20 +88,24 @@ def take_away(state: RollingMoments, slot: int) -> None:
         collapsed |= bad
     if collapsed:
         sum_collapsed_again(state, slot)
+    return collapsed
 
 
 @kernel
-def push(state: RollingMoments, row: Float64s) -> None:
-    """Add a row of shape ``(C,)``; the oldest leaves once there are N."""
+def push(state: RollingMoments, row: Float64s) -> bool:
+    """Add a row of shape ``(C,)``; the oldest leaves once there are N.
+
+    Returns whether sums had collapsed and were formed anew: whoever keeps other sums of these rows does the same.
+    """
     slot = state.seen[0] % len(state.ring)
-    if state.seen[0] >= len(state.ring):
-        take_away(state, slot)
+    collapsed = state.seen[0] >= len(state.ring) and take_away(state, slot)
     hi, lo, sq_hi, sq_lo = state.sums[_HI], state.sums[_LO], state.sums[_SQ_HI], state.sums[_SQ_LO]
     held = state.ring[slot]
     for c in range(len(row)):
         hi[c], lo[c], sq_hi[c], sq_lo[c] = entered(hi[c], lo[c], sq_hi[c], sq_lo[c], row[c])
         held[c] = row[c]
     state.seen[0] += 1
+    return collapsed
 
 
 @kernel

@@ -20,14 +20,15 @@ import numpy as np
 import numpy.typing as npt
 
 from operators.config import FeatureConfig
-from operators.features.feature import Scratch
 from operators.features.fractional_difference import Histories
 from operators.level_blocks import Book, make_book, sides
 from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
 from operators.state import ROWS, State
 
-VERSION = 10  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+VERSION = 11  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+
+_NOT_KEPT = "scratch"  # the field of a state, or of a feature's, with room for intermediate results
 
 Array = npt.NDArray[Any]
 _SIZE = struct.Struct("<I")  # of the header
@@ -97,7 +98,7 @@ class _Reader:
 
 
 def _kept(state: State) -> list[Array]:
-    return [array for part in state for array in _of(part, state)]
+    return list(_of(state, state))
 
 
 def _of(part: Any, state: State) -> Iterator[Array]:
@@ -106,13 +107,14 @@ def _of(part: Any, state: State) -> Iterator[Array]:
     elif (form := _FORMS.get(type(part))) is not None:
         yield from form[0](part, state)
     else:
-        for item in part:
-            yield from _of(item, state)
+        for name, item in zip(part._fields, part, strict=True):
+            if name != _NOT_KEPT:
+                yield from _of(item, state)
 
 
 def _rebuilt(arrays: Sequence[Array], like: State) -> State:
-    reader = _Reader(arrays)
-    return State._make(_again(part, reader) for part in like)
+    again: State = _again(like, _Reader(arrays))
+    return again
 
 
 def _again(like: Any, reader: _Reader) -> Any:
@@ -120,7 +122,12 @@ def _again(like: Any, reader: _Reader) -> Any:
         return reader.like(like)
     if (form := _FORMS.get(type(like))) is not None:
         return form[1](like, reader)
-    return like._make([_again(item, reader) for item in like])
+    fields = zip(like._fields, like, strict=True)
+    return like._make([_zeros(item) if name == _NOT_KEPT else _again(item, reader) for name, item in fields])
+
+
+def _zeros(room: Any) -> Any:
+    return room._make(map(np.zeros_like, room))
 
 
 def _kept_book(book: Book, state: State) -> list[Array]:
@@ -190,15 +197,10 @@ def _rebuilt_histories(like: Histories, reader: _Reader) -> Histories:
     return again
 
 
-def _rebuilt_scratch(like: Scratch, reader: _Reader) -> Scratch:
-    return Scratch(*(np.zeros_like(array) for array in like))
-
-
 # By type: what is kept of it, and how it is rebuilt. Every other part is kept whole.
 _FORMS: dict[type, tuple[Callable[[Any, State], Iterable[Array]], Callable[[Any, _Reader], Any]]] = {
     Book: (_kept_book, _rebuilt_book),
     RollingSum: (_kept_rolling, _rebuilt_rolling),
     RollingMoments: (_kept_moments, _rebuilt_moments),
     Histories: (_kept_histories, _rebuilt_histories),
-    Scratch: (lambda scratch, state: (), _rebuilt_scratch),
 }

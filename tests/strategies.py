@@ -238,6 +238,7 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
         fdi: tuple[int, int, str],
         volatility_window: int,
         normalised: bool,
+        integrated_ofi: int,
     ) -> FeatureConfig:
         unit = sampling or 100 * MS
         lengths = list(dict.fromkeys(max(1, unit * numerator // denominator) for numerator, denominator in windows))
@@ -256,6 +257,7 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
             fdi_method=fdi[2],  # type: ignore[arg-type]
             volatility_window=volatility_window,
             normalised=normalised,
+            integrated_ofi=integrated_ofi,
         )
 
     order = st.sampled_from((0.4, 0.5, 0.7, 1.0, 0.0, 1.3, 2.0))
@@ -274,6 +276,7 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
         ),
         st.integers(2, 5),
         st.booleans(),
+        st.sampled_from((0, 3, 1, 10)),
     )
 
 

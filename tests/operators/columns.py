@@ -20,6 +20,8 @@ def by_name(rows: RowBatch | None, config: FeatureConfig) -> Columns:
     out: Columns = {}
     for column in feature_columns(config):
         values = [] if rows is None else getattr(rows, column.array)[column.row].tolist()
+        if column.type == "uint8":  # kept in int8
+            values = [v & 255 for v in values]
         out[column.name] = [None if v < 0 else REGIMES[v] for v in values] if column.type == "word" else values
     return out
 
@@ -53,6 +55,7 @@ TOLERANCE = {
     "volume_ffd": (1e-13, 1e-13),
     "fdi": (1e-14, 0.0),
     "volatility": (1e-13, 0.0),
+    "integrated_ofi": (1e-9, 1e-9),
 }
 
 

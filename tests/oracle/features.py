@@ -7,7 +7,7 @@ from typing import Any
 
 from operators.config import FeatureConfig
 from sources.tape.batch import TRADE, TapeBatch
-from tests.oracle import fracdiff, fractal, normalised, trades, validity
+from tests.oracle import fracdiff, fractal, integrated_ofi, normalised, trades, validity
 from tests.oracle.book import BookView, label, message_ends, state, top
 from tests.oracle.order_flow import ofi, windowed
 from tests.oracle.sampling import Sample, Tick, samples, stretches
@@ -40,6 +40,7 @@ def columns(config: FeatureConfig) -> list[str]:
         *(("ofi_momentum", "ofi_acceleration") if 1 in config.depths else ()),
         *(f"trade_imbalance_{w}" for w in windows),
         *("trade_volume", "trade_count", "vwap", "price_ffd", "volume_ffd", "fdi", "regime", "volatility"),
+        *(("integrated_ofi", "integrated_ofi_share") if config.integrated_ofi else ()),
         *(normalised.columns(config) if config.normalised else ()),
         "warm",
     ]
@@ -100,6 +101,7 @@ def stretch_rows(
         if batch.kind[tick.index] == TRADE
     }
     rows: list[Row] = []
+    flows: list[list[float]] = []  # x of every row since the restart
     included_before = 0
     for sample in planned(stretch, views, config):
         ts, included = sample.ts, stretch[: sample.included]
@@ -145,6 +147,12 @@ def stretch_rows(
         row["fdi"] = fractal.dimension(window, config.fdi_method) if len(window) == config.fdi_window else math.nan
         row["regime"] = fractal.regime(row["fdi"])
         row["volatility"] = volatility([r["mid"] for r in rows], config.volatility_window)
+        if config.integrated_ofi:
+            already = len(updates) - len(new_updates)
+            before = all_updates[already - 1].book if already else None
+            flows.append(integrated_ofi.scaled(before, [u.book for u in new_updates], config.integrated_ofi))
+            value, share = integrated_ofi.integrated(flows, config.zscore_window)
+            row |= {"integrated_ofi": value, "integrated_ofi_share": share}
         row["warm"] = validity.warm(
             config,
             ts=ts,

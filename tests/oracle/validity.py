@@ -3,7 +3,7 @@
 from operators.config import FeatureConfig
 from tests.oracle.fracdiff import weights
 
-WINDOWS, ZSCORES, PRICE_FFD, VOLUME_FFD, FDI, VOLATILITY, DEPTH = 1, 2, 4, 8, 16, 32, 64
+WINDOWS, ZSCORES, PRICE_FFD, VOLUME_FFD, FDI, VOLATILITY, DEPTH, INTEGRATED = 1, 2, 4, 8, 16, 32, 64, 128
 
 
 def warm(config: FeatureConfig, *, ts: int, first_update: int, rows: int, fdi_samples: int, covered: bool) -> int:
@@ -16,5 +16,6 @@ def warm(config: FeatureConfig, *, ts: int, first_update: int, rows: int, fdi_sa
         FDI: fdi_samples >= config.fdi_window,
         VOLATILITY: rows >= config.volatility_window + 1,
         DEPTH: covered,
+        INTEGRATED: config.integrated_ofi > 0 and rows > config.zscore_window,
     }
     return sum(bit for bit, is_set in holds.items() if is_set)
