@@ -36,6 +36,7 @@ from simulator.thread import simulator_thread
 from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.tape.batch import InstrumentBatch
+from sources.venues.binance_futures.simulator import rest as binance_rest
 from sources.venues.binance_futures.simulator.limits import BinanceLimits
 from tests.markets import market
 
@@ -159,9 +160,8 @@ class Cannon:
         assert simulator._pump_task is not None
         simulator._pump_task.cancel()
         feeds = list(simulator.all_feeds())
-        for feed in feeds:
-            reply = feed.rest_book(1000)
-            feed.rest_book = lambda levels, reply=reply: reply  # type: ignore[method-assign]
+        replies = {feed: binance_rest.book_reply(feed, 1000, simulator.outlet.now_ms) for feed in feeds}
+        binance_rest.book_reply = lambda feed, levels, now_ms: replies[feed]
         began, sim_began, kinds = time.perf_counter(), self._now_ns, len(simulator.log)
         connections = simulator.connections
         gc.disable()
