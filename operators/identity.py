@@ -1,5 +1,8 @@
 """The settings that decide a feature's value, by their names in the settings and as text."""
 
+from dataclasses import fields
+from typing import Any
+
 from operators.config import FeatureConfig
 
 _UNITS = (("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000))
@@ -17,27 +20,21 @@ def duration_text(ns: int) -> str:
 
 
 def feature_settings(config: FeatureConfig) -> dict[str, str]:
-    """Every setting that decides a value of the features data set."""
-    texts: dict[str, object] = {
-        "sampling": duration_text(config.sampling_ns),
-        "windows": ", ".join(text for text, _ in config.windows),
-        "depths": ", ".join(map(str, config.depths)),
-        "ofi": config.ofi,
-        "zscore_window": config.zscore_window,
-        "max_hold": duration_text(config.max_hold_ns),
-        "price_d": config.price_d,
-        "volume_d": config.volume_d,
-        "ffd_threshold": config.ffd_threshold,
-        "fdi_window": config.fdi_window,
-        "fdi_interval": duration_text(config.fdi_interval_ns),
-        "fdi_method": config.fdi_method,
-        "volatility_window": config.volatility_window,
-    }
-    if config.integrated_ofi:  # files of before do not name it
-        texts["integrated_ofi"] = config.integrated_ofi
-    if config.normalised:  # files that were written before there was the setting have it off
-        texts["normalised"] = True
-    return {f"features.{name}": str(value) for name, value in texts.items()}
+    """Every setting that decides a value of the features data set.
+
+    One that is off by default, and is off, decides none: files that were written before there was one do not name it.
+    """
+    values = ((field.name, getattr(config, field.name), field.default) for field in fields(config))
+    told = {name: _text(name, value) for name, value, default in values if value or default}
+    return {f"features.{name.removesuffix('_ns')}": text for name, text in told.items()}
+
+
+def _text(name: str, value: Any) -> str:
+    if name == "windows":
+        return ", ".join(text for text, _ in value)
+    if name.endswith("_ns"):
+        return duration_text(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def book_settings(config: FeatureConfig) -> dict[str, str]:

@@ -6,6 +6,7 @@ command line's flags. Relative paths are relative to the working directory. An e
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from itertools import permutations
 from pathlib import Path
@@ -95,23 +96,7 @@ class Settings(RunSettings):
         f = self.features
         check_multiple(f.sampling, f.fdi_interval, "fdi_interval" in f.model_fields_set)
         try:
-            return FeatureConfig(
-                sampling_ns=f.sampling.ns,
-                windows=tuple((window.text, window.ns) for window in f.windows),
-                depths=f.depths,
-                ofi=f.ofi,
-                zscore_window=f.zscore_window,
-                max_hold_ns=f.max_hold.ns,
-                price_d=f.price_d,
-                volume_d=f.volume_d,
-                ffd_threshold=f.ffd_threshold,
-                fdi_window=f.fdi_window,
-                fdi_interval_ns=f.fdi_interval.ns,
-                fdi_method=f.fdi_method,
-                volatility_window=f.volatility_window,
-                integrated_ofi=f.integrated_ofi,
-                normalised=f.normalised,
-            )
+            return FeatureConfig(**{field.name: _parameter(f, field.name) for field in fields(FeatureConfig)})
         except ValueError as e:
             raise TickwaxError(f"features.{e}") from e
 
@@ -126,6 +111,15 @@ class Settings(RunSettings):
             if instrument.venue not in LIVE_VENUES:
                 raise TickwaxError(f"symbols: '{instrument}' is not at a live venue: {', '.join(LIVE_VENUES)}")
         return tuple(named)
+
+
+def _parameter(settings: FeatureSettings, name: str) -> Any:
+    """A field of `FeatureConfig`, from the setting of its name; ``…_ns`` is the duration ``…``."""
+    if name == "windows":
+        return tuple((window.text, window.ns) for window in settings.windows)
+    if name.endswith("_ns"):
+        return getattr(settings, name.removesuffix("_ns")).ns
+    return getattr(settings, name)
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
