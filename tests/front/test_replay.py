@@ -46,6 +46,13 @@ class TestBits:
         rows = zip(frame["exchange"].to_pylist(), frame["symbol"].to_pylist(), strict=True)
         assert [key for key, _ in groupby(rows)] == sorted(INSTRUMENTS)
 
+    def test_what_is_off_by_default_has_the_same_bits_on_any_number_of_workers(self, synthetic_tape_root):
+        more = {"integrated_ofi": 10, "zscore_window": 50}
+        one, two = (tw.replay(synthetic_tape_root, workers=n, sampling="update", **more) for n in (1, 2))
+        for instrument in INSTRUMENTS:
+            assert_same(of(one, instrument), of(two, instrument))
+        assert np.isfinite(one["integrated_ofi"].to_numpy()).mean() > 0.5
+
     def test_data_sets(self, synthetic_tape_root, commanded, tmp_path):
         path = tw.replay(str(synthetic_tape_root), to=tmp_path / "features", books="books")
         assert path == tmp_path / "features"
