@@ -109,7 +109,7 @@ class BarEngine:
 
     def __init__(self, config: BarConfig) -> None:
         features = config.features()
-        self._flow = FeatureEngine(features)
+        self._flow = FeatureEngine(features, gil_rows=0)
         self._rows = [column_row(features, f"ofi_{depth_label(depth)}") for depth in config.depths]
         self._rule = config.rule()
         self._state = bars.bar_state(len(config.depths))

@@ -60,12 +60,15 @@ class FeatureEngine:
         full_depth: bool = False,
         with_books: bool = False,
         memory: Memory | None = None,
+        gil_rows: int = FEW_ROWS,
     ) -> None:
         """Args:
         full_depth: the venue sends its whole book or a fixed depth of it, so no price in it is unknown.
+        gil_rows: batches of at most so many rows keep the GIL, by a kernel of their own; 0: it is not even loaded.
         memory: of engines of the same configuration: taken from here, and given back at the end.
         """
         self._config = config
+        self._gil_rows = gil_rows
         self._params = _packed_params(config, full_depth)
         self._memory: Memory = [] if memory is None else memory
         self._packed: Packed[State]
@@ -92,7 +95,7 @@ class FeatureEngine:
         """The same rows in parts of at most 6000, as they are completed: nothing is copied. Take all of them."""
         start = 0
         batch = _read_only(batch)
-        run = tape_loop.run_packed if batch.rows > FEW_ROWS else tape_loop.run_packed_short
+        run = tape_loop.run_packed if batch.rows > self._gil_rows else tape_loop.run_packed_short
         while True:
             rows = self._room(batch, start)
             start, n, why = run(batch, start, self._packed.handle, self._params.handle, rows)

@@ -44,7 +44,7 @@ class SegmentSampler:
             config, windows=(("1", step),), depths=(1,), zscore_window=2, price_d=1.0, volume_d=1.0,
             fdi_window=3, fdi_interval_ns=step, volatility_window=2,
         )  # fmt: skip
-        self._engine = FeatureEngine(least, full_depth=True)
+        self._engine = FeatureEngine(least, full_depth=True, gil_rows=0)
         rows = {column.name: column.row for column in feature_columns(least) if column.array == "value"}
         self._mid, self._traded = rows["mid"], rows["trade_volume"]
         self._max_hold = config.max_hold_ns

@@ -10,7 +10,7 @@ from dataflows.assembly.tapes import first_few
 from dataflows.runtime.exit_codes import say
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
-from operators.feature_engine import FeatureEngine, Memory
+from operators.feature_engine import FEW_ROWS, FeatureEngine, Memory
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.venues.registry import has_full_depth
@@ -21,10 +21,15 @@ def engine_factory(
     config: FeatureConfig,
     made: dict[Instrument, FeatureEngine],
     tell: Callable[[str], None] = say,
+    *,
+    gil_rows: int = FEW_ROWS,
 ) -> Callable[[Instrument], FeatureEngine]:
     """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``.
 
     Tells which instruments the file of orders lacks. What it returns raises a TickwaxError where memory is short.
+
+    Args:
+        gil_rows: of the engines (`FeatureEngine`).
     """
     orders = own_fractional_orders(settings, config)
     tell_lack = lacking(settings.features.d_file, config, first_few(tell, "more instruments lack an order"))
@@ -37,7 +42,9 @@ def engine_factory(
         mine = replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
         full = has_full_depth(instrument.venue)
         try:
-            made[instrument] = FeatureEngine(mine, full_depth=full, with_books=with_books, memory=memory[mine])
+            made[instrument] = FeatureEngine(
+                mine, full_depth=full, with_books=with_books, memory=memory[mine], gil_rows=gil_rows
+            )
         except MemoryError as e:
             raise TickwaxError(f"{instrument}: no memory for the state of its features: {e}") from None
         return made[instrument]

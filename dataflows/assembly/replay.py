@@ -101,7 +101,7 @@ def _prepare(
             placement = weighed(settings, readers)
     progress = ReplayProgress(sum(r.rows for r in readers), None if caller is None else caller.progress)
     engines: dict[Instrument, FeatureEngine] = {}
-    make_engine = engine_factory(settings, config, engines, tell)
+    make_engine = engine_factory(settings, config, engines, tell, gil_rows=0)
     flow = Dataflow("tickwax_replay")
     replay = Replay(flow, progress, {}, engines, alone=not (share or together), locks=locks, caller=caller)
     if recovery:

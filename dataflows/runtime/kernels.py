@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from dataflows.runtime.exit_codes import say
 from operators.config import FeatureConfig
-from operators.feature_engine import FEW_ROWS, FeatureEngine
+from operators.feature_engine import FeatureEngine
 from operators.jit import CACHE as OPERATORS
 from sources.jit import KernelCache
 from sources.kernel_files import warn_once
@@ -22,10 +22,19 @@ def announce(cache: KernelCache, kernel: str, seconds: int, tell: Callable[[str]
         warn_once(None)  # the reason has been told
 
 
-def ready_features(tell: Callable[[str], None] = say) -> None:
-    """Compile the kernels of the features before the first tape row comes; tells of it if that takes a while."""
-    announce(OPERATORS, "tape_loop.run_packed", 25, tell)
+def ready_features(tell: Callable[[str], None] = say, *, gil_rows: int = 0) -> None:
+    """Compile the kernels of the features before the first tape row comes; tells of it if that takes a while.
+
+    Args:
+        gil_rows: of the engines that will be made (`FeatureEngine`).
+    """
+    if OPERATORS.holds("tape_loop.run_packed") and gil_rows:
+        announce(OPERATORS, "tape_loop.run_packed_short", 5, tell)
+    else:
+        announce(OPERATORS, "tape_loop.run_packed", 45, tell)
     row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
     row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
-    for rows in (1, FEW_ROWS + 1):
-        FeatureEngine(FeatureConfig()).process(tape_batch(**{name: [value] * rows for name, value in row.items()}))
+    for rows in {1, gil_rows + 1}:
+        FeatureEngine(FeatureConfig(), gil_rows=gil_rows).process(
+            tape_batch(**{name: [value] * rows for name, value in row.items()})
+        )

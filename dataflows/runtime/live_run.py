@@ -17,7 +17,7 @@ from dataflows.runtime.interruption import on_interruption
 from dataflows.runtime.kernels import ready_features
 from dataflows.runtime.metrics import LiveTelemetry
 from dataflows.runtime.process_tuning import ready_interpreter
-from operators.feature_engine import FeatureEngine
+from operators.feature_engine import FEW_ROWS, FeatureEngine
 from sinks.live_sink import LiveSink
 from sinks.lock import DataSetLock
 from sources.errors import DiskFailure, TickwaxError
@@ -52,7 +52,7 @@ class Live:
 
     def ready(self) -> None:
         """What may take seconds and must not happen while frames come."""
-        ready_features()
+        ready_features(gil_rows=FEW_ROWS)
         compile_kernels()
         ready_interpreter()
         self.telemetry.liveness.watch()
