@@ -6,4 +6,5 @@ CACHE = KernelCache(
     "operators", "operators/**/*.py", "sources/tape/batch.py", "sources/jit.py", allocates=False, inlined=True
 )
 kernel = CACHE.kernel
+entry_kernel = CACHE.entry_kernel
 short_kernel = CACHE.short_kernel

@@ -7,7 +7,7 @@ from operators.book import apply_rows, copy_top
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.features import fractional_difference
 from operators.features.feature import Rows
-from operators.jit import kernel, short_kernel
+from operators.jit import entry_kernel, kernel, short_kernel
 from operators.packed_arguments import unpacker
 from operators.row import emit_row
 from operators.state import (
@@ -215,7 +215,7 @@ unpack_state = unpacker(make_state(FeatureConfig()))
 unpack_params = unpacker(_EXAMPLE)
 
 
-@kernel
+@entry_kernel
 def run_packed(batch: TapeBatch, start: int, state: Any, p: Any, out: Rows) -> tuple[int, int, int]:
     """`process` for a `Packed` state and `Packed` parameters."""
     return process(batch, start, unpack_state(state), unpack_params(p), out)

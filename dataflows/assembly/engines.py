@@ -13,7 +13,7 @@ from operators.config import FeatureConfig
 from operators.feature_engine import FEW_ROWS, FeatureEngine, Memory
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.venues.registry import has_full_depth
+from sources.venues.names import FIXED_DEPTH
 
 
 def engine_factory(
@@ -40,7 +40,7 @@ def engine_factory(
         own = orders.get(instrument, {})
         tell_lack(instrument, own)
         mine = replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
-        full = has_full_depth(instrument.venue)
+        full = instrument.venue in FIXED_DEPTH
         try:
             made[instrument] = FeatureEngine(
                 mine, full_depth=full, with_books=with_books, memory=memory[mine], gil_rows=gil_rows

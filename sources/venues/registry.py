@@ -41,11 +41,3 @@ def venue(name: str) -> Venue:
     if name not in VENUES:
         raise TickwaxError(f"venue {name!r}: expected one of {', '.join(VENUES)}")
     return VENUES[name]
-
-
-def has_full_depth(name: str) -> bool:
-    """Whether a venue sends a book of fixed depth in which every level is known.
-
-    Binance sends the changes of a whole book after a snapshot of its best levels; what lies beyond is unknown.
-    """
-    return name == "bybit_linear"

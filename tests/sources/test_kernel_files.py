@@ -35,10 +35,10 @@ def add_two(x: int) -> int:
     return x + 2
 
 
-def declared(folder: Path | None) -> Dispatcher:
+def declared(folder: Path | None, entry: bool = False) -> Dispatcher:
     """The kernel as a new process would declare it."""
     kernel = numba.njit(add_two)
-    kernel._cache = KernelFiles(add_two, folder)
+    kernel._cache = KernelFiles(add_two, folder, entry)
     return kernel
 
 
@@ -59,6 +59,25 @@ def test_what_was_compiled_once_is_loaded(tmp_path):
     assert held(tmp_path, "test_kernel_files.add_two")
     assert is_loaded(declared(tmp_path))
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_entry_kernel_is_loaded_without_its_bitcode(tmp_path):
+    assert not is_loaded(declared(tmp_path / "whole"))
+    assert not is_loaded(declared(tmp_path / "entry", entry=True))
+    assert is_loaded(declared(tmp_path / "entry", entry=True))
+    (whole,), (entry,) = (tmp_path / "whole").iterdir(), (tmp_path / "entry").iterdir()
+    assert entry.stat().st_size < whole.stat().st_size
+
+
+def test_a_kernel_that_calls_a_loaded_entry_kernel_runs_its_machine_code(tmp_path):
+    is_loaded(declared(tmp_path, entry=True))
+    code = (
+        "import numba; from pathlib import Path; from tests.sources.test_kernel_files import declared, is_loaded;"
+        f"entry = declared(Path({str(tmp_path)!r}), entry=True); print(is_loaded(entry));"
+        "print(numba.njit(lambda x: 10 * entry(x))(5))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "True\n70\n", done.stderr
 
 
 @pytest.mark.parametrize(
