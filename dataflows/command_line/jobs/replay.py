@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
@@ -13,8 +13,6 @@ from dataflows.assembly.replay import prepare_replay
 from dataflows.reports.summary import Replayed, data_set_table, replay_lines, try_line
 from dataflows.reports.terminal import line, prose
 from dataflows.reports.text_table import show
-from dataflows.runtime.cluster.runs import replay_together
-from dataflows.runtime.cluster.supervisor import Supervisor
 from dataflows.runtime.engine_options import Recovery
 from dataflows.runtime.kernels import ready_features
 from dataflows.runtime.replay_run import Replay
@@ -23,11 +21,14 @@ from dataflows.settings.model import Settings, load_settings
 from sinks.disk import missing_folders, remove_empty
 from sources.errors import TickwaxError
 
+if TYPE_CHECKING:
+    from dataflows.runtime.cluster.supervisor import Supervisor
+
 
 def replay(
     flags: dict[str, Any],
     workers: int,
-    supervisor: Supervisor | None,
+    supervisor: "Supervisor | None",
     folder: str | None = None,
     snapshot_seconds: int = 10,
     backup_seconds: int = 0,
@@ -47,6 +48,8 @@ def replay(
         recovery = Recovery(_recovery_folder(folder), backup_seconds) if folder else None
         report(settings, run_replay(settings, workers, recovery, snapshot_seconds))
     else:
+        from dataflows.runtime.cluster.runs import replay_together
+
         report(settings, replay_together(settings, supervisor, workers))
 
 
