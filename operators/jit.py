@@ -7,4 +7,5 @@ CACHE = KernelCache(
 )
 kernel = CACHE.kernel
 entry_kernel = CACHE.entry_kernel
+pasted = CACHE.pasted
 short_kernel = CACHE.short_kernel

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
+
 from operators import features, rolling_sum
 from operators.book import apply_rows, copy_top
 from operators.config import BOOK_LEVELS, FeatureConfig
 from operators.features import fractional_difference
 from operators.features.feature import Rows
-from operators.jit import entry_kernel, kernel, short_kernel
+from operators.jit import entry_kernel, kernel, pasted, short_kernel
 from operators.packed_arguments import unpacker
 from operators.row import emit_row
 from operators.state import (
@@ -109,7 +111,7 @@ def cover(state: State, batch: TapeBatch, start: int, end: int) -> None:
     state.covered[LOW], state.covered[HIGH] = low, high
 
 
-@kernel
+@pasted
 def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tuple[int, int, int]:
     """Process tape rows ``start, start + 1, …`` strictly in order, until they or some room ends.
 
@@ -120,7 +122,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
     clock = state.clock
     sampling, shape = p.common.sampling, p.common.shape
     room = out.value.shape[1]
-    r = 0
+    r: Any = np.int64(0)  # 0 would be a type of its own, and every callee would be compiled twice
     i = start
     while i < len(batch.kind):
         kind = batch.kind[i]
@@ -201,7 +203,7 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
     return len(batch.kind), r, DONE
 
 
-@kernel
+@pasted
 def process(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tuple[int, int, int]:
     """`run`, and what is computed of many rows at once."""
     end, rows, why = run(batch, start, state, p, out)

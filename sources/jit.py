@@ -58,6 +58,12 @@ class KernelCache:
         """Compile ``function`` on first use; without the GIL, division by zero as in NumPy."""
         return self._compiled(function, nogil=True)
 
+    @staticmethod
+    def pasted(function: F) -> F:
+        """A function whose text becomes part of the kernels that call it: nothing is compiled for it alone."""
+        pasted: F = numba.njit(function, inline="always")
+        return pasted
+
     def entry_kernel(self, function: F) -> F:
         """The same for one that Python alone calls: it loads faster."""
         return self._compiled(function, nogil=True, entry=True)

@@ -31,7 +31,7 @@ def ready_features(tell: Callable[[str], None] = say, *, gil_rows: int = 0) -> N
     if OPERATORS.holds("tape_loop.run_packed") and gil_rows:
         announce(OPERATORS, "tape_loop.run_packed_short", 5, tell)
     else:
-        announce(OPERATORS, "tape_loop.run_packed", 45, tell)
+        announce(OPERATORS, "tape_loop.run_packed", 30, tell)
     row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
     row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
     for rows in {1, gil_rows + 1}:
