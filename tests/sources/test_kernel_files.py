@@ -171,7 +171,8 @@ def test_the_folder_is_named_by_all_that_a_kernel_calls():
     assert len(kernels) > 50
     for _, kernel in kernels:
         package = kernel.py_func.__module__.partition(".")[0]
-        assert kernel._cache.cache_path == str(covered[package].folder)
+        if kernel.targetoptions.get("inline") != "always":  # else it is compiled as a part of others alone
+            assert kernel._cache.cache_path == str(covered[package].folder)
         called = [kernel.py_func.__globals__.get(name) for name in kernel.py_func.__code__.co_names]
         for callee in called:
             if isinstance(callee, Dispatcher):
