@@ -16,12 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
 from sinks.dataset import DatasetWriter
 from sinks.disk import cannot_write, sync
 from sinks.format import Form
-from sinks.identity import DATA_SET, Identity
+from sinks.identity import Identity, data_set_of
 from sinks.row_format import FORMER_ROWS, described_schema, row_form
 from sinks.salvage import stage_around_holes
 from sinks.tape import tape_form
@@ -31,7 +29,6 @@ from sources.parquet import read_schema
 from sources.tape.journal_format import Journal, NoJournalError
 from sources.tape.journal_reader import TapeJournals
 from sources.tape.layout import DAMAGED, data_files, free_name, instruments, journal_files
-from sources.tape.schema import TAPE_SCHEMA
 
 
 class Damage(NamedTuple):
@@ -156,19 +153,11 @@ def _is_of_another(root: Path, form: Form[Any]) -> bool:
     """Whether the data set at ``root`` has files of another kind than these rows."""
     for instrument in instruments(root):
         with contextlib.suppress(TickwaxError):
-            there = _data_set(read_schema(data_files(root, instrument)[0]))
+            there = data_set_of(read_schema(data_files(root, instrument)[0]))
             if there and form.data_set != FORMER_ROWS:
                 return there != form.data_set
             return (there == "tape") != (form.data_set == "tape")
     return False
-
-
-def _data_set(schema: pa.Schema) -> str:
-    """The name of a file's data set; empty if the file does not tell and is no tape."""
-    told: bytes | None = (schema.metadata or {}).get(DATA_SET.encode())
-    if told is not None:
-        return told.decode(errors="replace")
-    return "tape" if schema.names == TAPE_SCHEMA.names else ""
 
 
 def _remove_former(root: Path, path: Path, files: list[Path]) -> None:

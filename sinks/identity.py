@@ -12,10 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import pyarrow as pa
+
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.parquet import read_schema
 from sources.tape.layout import data_files, instruments
+from sources.tape.schema import TAPE_SCHEMA
 
 SCHEMA_VERSION = 1  # rises when a column changes its meaning
 SPAN = "tickwax.span"
@@ -74,6 +77,14 @@ def engine_version() -> str:
         return version("tickwax")
     except PackageNotFoundError:  # run from its sources
         return "unknown"
+
+
+def data_set_of(schema: pa.Schema) -> str:
+    """The name of a file's data set; empty if the file does not tell and is no tape."""
+    told: bytes | None = (schema.metadata or {}).get(DATA_SET.encode())
+    if told is not None:
+        return told.decode(errors="replace")
+    return "tape" if schema.names == TAPE_SCHEMA.names else ""
 
 
 def settings_in(path: Path) -> dict[str, str] | None:

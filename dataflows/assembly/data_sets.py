@@ -11,6 +11,7 @@ from operators.row_batch import RowSchema
 from sinks.identity import Identity, check_folder
 from sinks.lock import check_writable, only_writer
 from sinks.resumable_sink import already_there, begun
+from sinks.target import check_target
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.layout import data_files, journal_files
@@ -38,6 +39,7 @@ def wanted_data_sets(
         name = schema.name
         if path.exists() and not path.is_dir():
             raise TickwaxError(f"{name}.path: {path} is not a folder")
+        check_target(path, name, f"{name}.path")
         check_writable(path)
         if path.is_dir() and journal_files(path):
             with only_writer(path, tell):

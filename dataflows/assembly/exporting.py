@@ -12,6 +12,7 @@ from sinks.identity import Identity, check_folder
 from sinks.lock import only_writer
 from sinks.replay_sink import ReplaySink
 from sinks.resumable_sink import already_there
+from sinks.target import check_target
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.layout import data_files
@@ -44,6 +45,7 @@ def export_bars(
     settings = {"kind": config.kind, "size": f"{config.size:.17g}", "depths": depths, "span": str(config.span)}
     identity = Identity("bars", {f"bars.{name}": value for name, value in settings.items()})
     instruments = [reader.instrument for reader in readers]
+    check_target(out, "bars", "--out")
     with only_writer(out, say):
         check_folder(out, identity, set(instruments), appended=False)
         there = next((i for i in instruments if data_files(out, i)), None)

@@ -9,6 +9,7 @@ from sinks.disk import cannot_write
 from sinks.import_ledger import SourceFile, appearing, import_name, imported, remove_leftovers
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
+from sinks.target import check_target
 from sources.errors import TickwaxError
 from sources.importers.content import content_of
 from sources.importers.files import DamagedFile, Progress, sha256
@@ -54,6 +55,7 @@ def import_files(
     Raises:
         TickwaxError: a file is bad or has nothing to import, or the tape cannot be written.
     """
+    check_target(tape, "tape", "tape.path")
     with only_writer(tape, say):
         try:
             remove_leftovers(tape)

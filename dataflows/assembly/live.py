@@ -36,6 +36,7 @@ from sinks.lock import DataSetLock
 from sinks.quarantine import without_damaged
 from sinks.row_format import row_form
 from sinks.tape import tape_form
+from sinks.target import check_target
 from sinks.write_ahead_log import Rotation
 from sources.balance import BY_HASH, Placement, plain
 from sources.errors import TickwaxError
@@ -86,6 +87,7 @@ def prepare_live(
         return engine
 
     def sink(name: str, path: Path, form: Form[Any], count: Callable[[Any], None]) -> LiveSink[Any]:
+        check_target(path, name, f"{name}.path")
         live.locks.append(DataSetLock(path, cluster(), say))
         count_damage(name, live.locks[-1].damage)
         live.telemetry.journals_set_aside(live.locks[-1].damage.journals)

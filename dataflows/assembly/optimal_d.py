@@ -27,6 +27,7 @@ from operators.identity import feature_settings
 from operators.optimal_d import Trial
 from sinks.identity import Identity
 from sinks.optimal_d import check_optimal_d_path, write_fractional_orders
+from sinks.target import check_outside
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.batch import TapeBatch
@@ -89,6 +90,7 @@ def prepare_optimal_d(settings: Settings) -> OrderRun:
     root = settings.tape.path
     if root is None:
         raise TickwaxError("tape.path: empty; the orders are chosen from a tape")
+    check_outside(wanted.path, "optimal_d.path")
     check_optimal_d_path(wanted.path)
     if wanted.plot is not None:
         check_chart_path("optimal_d.plot", wanted.plot)

@@ -10,6 +10,7 @@ import numpy as np
 from dataflows.runtime.exit_codes import say
 from sinks.lock import only_writer
 from sinks.tape import TapeWriter
+from sinks.target import check_target
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.batch import TRADE
@@ -56,6 +57,7 @@ def write_synthetic_tape(
         TickwaxError: the tape holds one of the instruments already, an instrument stands twice, or the tape cannot be
             written to.
     """
+    check_target(root, "tape", "tape.path")
     for instrument in instruments:
         if instruments.count(instrument) > 1:
             raise TickwaxError(f"symbols: '{instrument}' stands twice; name each instrument once")

@@ -24,6 +24,8 @@ def export_bars(flags: dict[str, Any], kind: str, size: str, depths: list[str], 
     """
     settings = load_settings(flags)
     config = _bar_config(kind, size, depths, span)
+    if not out:
+        raise TickwaxError("--out: '' is not the path of a folder")
     try:
         folder = local_path(out)
     except ValueError as e:
