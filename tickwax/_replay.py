@@ -95,8 +95,8 @@ def replay(
         raise ValueError(f"as_: {as_!r} is the form of a frame, and with `to` there is none; use read_features")
     if to is not None and not str(to):
         raise ValueError("to: '' is not the path of a folder")
-    if tape is None or not str(tape):
-        raise ValueError(f"tape: {tape!r} is not the path of a folder")
+    if tape is None:  # which would be the default of the settings
+        raise ValueError("tape: None is not the path of a folder")
     count = as_count("workers", workers, 1, _MOST_WORKERS)
     settings = as_settings(
         {

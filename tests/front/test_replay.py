@@ -277,6 +277,12 @@ class TestRefusals:
         assert "\n" not in str(caught.value)
         assert os.listdir() == []
 
+    def test_no_folder(self, synthetic_tape_root):
+        with pytest.raises(ValueError, match=r"^tape: None is not the path of a folder$"):
+            tw.replay(None)
+        with pytest.raises(ValueError, match=r"^to: '' is not the path of a folder$"):
+            tw.replay(synthetic_tape_root, to="")
+
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
