@@ -26,8 +26,8 @@ from rich.table import Table
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
-from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
+from sources.placement import BY_HASH, Placement
 from sources.tape.reader import TapeReader
 
 TICKWAX = [sys.executable, "-c", "from dataflows.cli import main; main()"]

@@ -13,8 +13,8 @@ from sinks.dataset import DatasetWriter
 from sinks.error_reporting import watched
 from sinks.identity import Identity
 from sinks.row_format import row_file, rows_to_arrow
-from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
+from sources.placement import BY_HASH, Placement
 
 Item = tuple[str, RowBatch]
 

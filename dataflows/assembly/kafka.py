@@ -22,11 +22,10 @@ from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS
 from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
 from sinks.kafka.tape import TapeMessages
-from sources.balance import plain
 from sources.errors import TickwaxError
 from sources.kafka.connection import KafkaConnection
 from sources.kafka.source import KafkaTapeSource
-from sources.placement import key_hash
+from sources.placement import key_hash, plain
 from sources.tape.batch import InstrumentBatch
 
 _NS = 1e9
@@ -73,7 +72,7 @@ def publish_replayed(
     """Add the step that publishes a replay's features, if a topic is named for them.
 
     Args:
-        rows: keyed by the routes of a `sources.balance.Placement`, by which the sink's shards live where rows are.
+        rows: keyed by the routes of a `sources.placement.Placement`, by which the sink's shards live where rows are.
 
     Raises:
         TickwaxError: no broker answers, or the topic does not exist.

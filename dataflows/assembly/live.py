@@ -38,10 +38,10 @@ from sinks.row_format import row_form
 from sinks.tape import tape_form
 from sinks.target import check_target
 from sinks.write_ahead_log import Rotation
-from sources.balance import BY_HASH, Placement, plain
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.source import LiveSource
+from sources.placement import BY_HASH, Placement, plain
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
 from sources.venues.names import EXPERIMENTAL

@@ -31,8 +31,8 @@ from sinks.lock import DataSetLock
 from sinks.replay_sink import ReplaySink
 from sinks.resumable_sink import ResumableSink
 from sinks.state_files import StateFiles
-from sources.balance import BY_HASH, Placement, plain
 from sources.instrument import Instrument
+from sources.placement import BY_HASH, Placement, plain
 from sources.tape.layout import instruments
 from sources.tape.reader import TapeReader
 from sources.tape.resumable_source import TapeShards

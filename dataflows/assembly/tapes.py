@@ -9,9 +9,9 @@ import numpy as np
 from dataflows.runtime.exit_codes import say
 from dataflows.settings.instants import Instant
 from dataflows.settings.model import Settings
-from sources.balance import BY_HASH, Placement
 from sources.errors import TickwaxError
 from sources.instrument import Instrument, twins
+from sources.placement import BY_HASH, Placement
 from sources.tape.journal_reader import TapeJournals
 from sources.tape.layout import data_files, instruments, set_aside_of
 from sources.tape.reader import TapeReader

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
-from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
 from sources.live.collector import Collector
 from sources.live.config import LiveConfig
 from sources.live.telemetry import Telemetry
+from sources.placement import BY_HASH, Placement
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
 

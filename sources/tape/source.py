@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
-from sources.balance import BY_HASH, Placement
 from sources.instrument import Instrument
+from sources.placement import BY_HASH, Placement
 from sources.tape.batch import InstrumentBatch, TapeBatch
 from sources.tape.reader import BATCH_ROWS, TapeReader
 

@@ -31,7 +31,7 @@ VERB = ("-c", "from dataflows.cli import main; main()")
 # Python runs it at the start of every process: what crosses a process is pickled, and that is noted.
 HOOK = """
 import os
-from sources import balance
+from sources import placement
 from sources.tape import batch as events
 notes = os.environ.get("NOTES")
 if notes:
@@ -42,7 +42,7 @@ if notes:
         return plain(self)
     events.InstrumentBatch.__getnewargs__ = noting
 if os.environ.get("ASTRAY"):
-    balance.Placement.route = lambda self, instrument, workers: str(instrument)
+    placement.Placement.route = lambda self, instrument, workers: str(instrument)
 if os.environ.get("BROKEN"):
     from operators.feature_engine import FeatureEngine
     def broken(self, batch):

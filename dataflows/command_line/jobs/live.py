@@ -21,8 +21,8 @@ from dataflows.runtime.exit_codes import say
 from dataflows.runtime.live_run import Live
 from dataflows.settings.model import Settings, load_settings
 from operators.feature_engine import FeatureEngine
-from sources.balance import BY_HASH
 from sources.instrument import Instrument
+from sources.placement import BY_HASH
 
 _A_SECOND = 4  # times that the table is drawn anew
 

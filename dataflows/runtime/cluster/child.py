@@ -111,8 +111,8 @@ def _replay(order: Order, channel: Channel) -> None:
     from dataflows.assembly.replay import Share, prepare_replay
     from dataflows.runtime.kernels import ready_features
     from dataflows.settings.model import load_settings
-    from sources.balance import Placement
     from sources.instrument import Instrument
+    from sources.placement import Placement
 
     placement, workers = Placement(order.weights), order.workers * len(order.addresses)
 
@@ -150,7 +150,7 @@ def _live(order: Order, channel: Channel) -> None:
 
     from dataflows.assembly.live import prepare_live
     from dataflows.settings.model import load_settings
-    from sources.balance import Placement
+    from sources.placement import Placement
 
     live = prepare_live(load_settings(), placement=Placement(order.weights))
     live.ready()

@@ -15,7 +15,7 @@ class Order(msgspec.Struct):
     index: int
     addresses: list[str]
     workers: int  # threads a process
-    weights: dict[str, int]  # of a `sources.balance.Placement`
+    weights: dict[str, int]  # of a `sources.placement.Placement`
 
 
 COMMIT = b"commit\n"  # the second line to a replay, when all have read and computed everything

@@ -103,7 +103,7 @@ class Supervisor:
 
         Args:
             workers: threads a process.
-            weights: as in `sources.balance.Placement`.
+            weights: as in `sources.placement.Placement`.
             on_progress: told of the rows read so far, and of the market time in them, ns.
             on_end: called when everything has been written.
 

@@ -3,9 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.balance import BY_HASH, Placement, dealt, plain
 from sources.instrument import Instrument
-from sources.placement import home_worker
+from sources.placement import BY_HASH, Placement, dealt, home_worker, plain
 
 NAMES = st.from_regex(r"[A-Z0-9#.-]{1,8}USDT", fullmatch=True).filter(lambda name: not name.startswith("."))
 INSTRUMENTS = st.builds(Instrument, st.sampled_from(("binance_futures", "bybit_linear")), NAMES)
