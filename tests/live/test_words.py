@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dataflows.command_line.jobs.symbols import list_venue
 from dataflows.runtime.metrics import LiveTelemetry
 from simulator.thread import simulator_thread
 from sources.feed_handler import FeedHandler
@@ -14,7 +15,6 @@ from sources.instrument import Instrument
 from sources.live.config import LiveConfig
 from sources.live.context import Context
 from sources.live.instrument_state import InstrumentState
-from sources.live.listing import list_venue
 from sources.live.recorder import Recorder
 from sources.live.rest import RestError
 from sources.live.resubscription import Resubscription

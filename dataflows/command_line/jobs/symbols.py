@@ -9,9 +9,13 @@ from dataflows.runtime.metrics import LiveTelemetry
 from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError
 from sources.live.config import LiveConfig
+from sources.live.connector import Connector
+from sources.live.context import Context
 from sources.live.instruments import Listing
-from sources.live.listing import list_venue
 from sources.live.rest import RestError
+from sources.live.row_buffer import RowBuffer
+from sources.live.telemetry import Telemetry
+from sources.tape.builder import TapeTail
 from sources.venues.names import EXPERIMENTAL, LIVE_VENUES
 
 
@@ -38,3 +42,17 @@ async def _listed(venue: str, config: LiveConfig) -> list[Listing]:
         return await list_venue(venue, config, LiveTelemetry())
     except RestError as e:
         raise TickwaxError(f"venues.{venue}.rest: {e}") from e
+
+
+async def list_venue(venue: str, config: LiveConfig, telemetry: Telemetry) -> list[Listing]:
+    """The perpetuals that trade at a venue now; ``telemetry`` is told of what the list says that is not known.
+
+    Raises:
+        RestError: the venue does not answer, or not as it should.
+    """
+    context = Context(config, telemetry, lambda: 0, RowBuffer(1), lambda _: TapeTail(), lambda _: None)
+    connector = Connector(config.venues[venue].adapter(), context)
+    try:
+        return await connector.instruments()
+    finally:
+        await connector.close()
