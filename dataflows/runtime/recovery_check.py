@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 from bytewax.recovery import init_db_dir
 
+from operators.feature_step import StateKeeper
 from operators.mark import Mark
 from sinks.counted import newest_rows
-from sinks.state_files import StateFiles
 from sources.errors import DamagedError, TickwaxError
 from sources.placement import shard, shard_names
 from sources.tape.resumable_source import read_state
@@ -112,7 +112,7 @@ def newest_states(files: list[Path], flow: str) -> Snaps:
     return found
 
 
-def check_states(store: Path, found: Snaps, states: StateFiles, resumed: Resumed) -> None:
+def check_states(store: Path, found: Snaps, states: StateKeeper, resumed: Resumed) -> None:
     """Hold against each other how far source, features and sinks have come with every instrument.
 
     Raises:
@@ -158,7 +158,7 @@ def _of(store: Path, read: Callable[..., T], *arguments: Any) -> T:
         raise type(e)(f"{e} ({store})") from None
 
 
-def _mark(store: Path, key: str, kept: bytes, states: StateFiles) -> Mark:
+def _mark(store: Path, key: str, kept: bytes, states: StateKeeper) -> Mark:
     data = states.load(key, kept)
     if len(data) < _SHORTEST:
         raise _apart(store, f"the state of {key} is none")
