@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sources.importers.feed import RecordedFeedHandler
+from sources.importers.feed_handler import RecordedFeedHandler
 from sources.importers.frames import AGGREGATE, Frames
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import DiffSequencer, Numbers

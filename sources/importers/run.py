@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sources.errors import BadName, TickwaxError
-from sources.importers.feed import RecordedFeedHandler
+from sources.importers.feed_handler import RecordedFeedHandler
 from sources.importers.files import DamagedFile
 from sources.importers.overlap import SEQUENCERS, Recorded
 from sources.importers.rest_books import Rivals, Undecided
