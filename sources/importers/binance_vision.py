@@ -86,7 +86,7 @@ def read(
     instrument_of(symbol, market)
     of = venue(MARKETS[market])
     run = ImportRun(of, of.decoder(), find_tail, stats, symbol=symbol, salvage=salvage)
-    run.feed(symbol)
+    run.handler(symbol)
     return read_rows(paths, partial(_open, symbol=symbol, market=market), run, stats, progress)
 
 

@@ -13,7 +13,7 @@ from sources.tape.builder import Levels
 
 
 def record(
-    feed: RecordedFeedHandler,
+    handler: RecordedFeedHandler,
     sequencer: DiffSequencer,
     frames: Frames,
     decode: Callable[[int, int], None],
@@ -22,8 +22,8 @@ def record(
     """Record frames in their order; gives how many messages, and of these deltas, were recorded here.
 
     Args:
-        feed: the instrument's.
-        sequencer: that of ``feed``.
+        handler: the instrument's.
+        sequencer: that of ``handler``.
         frames: as the kernel parsed them.
         decode: records the frames ``start:stop``, which the kernel did not take.
         apply: records the frames ``start:stop``, which must be judged one by one.
@@ -42,19 +42,19 @@ def record(
             at = end
             continue
         told = _between(prints, at, end)
-        stop = at_most(end, told, _fresh(feed, frames, told))
+        stop = at_most(end, told, _fresh(handler, frames, told))
         chain = _between(deltas, at, stop)
         numbers = (frames.first, frames.final, frames.previous, frames.exchange_ts)
         run = sequencer.run(Numbers._make(column[chain] for column in numbers))
         stop = at_most(stop, chain, run)
         told = _between(told, at, stop)
         if len(told):
-            feed.prints.take(
+            handler.prints.take(
                 stream_of(frames, int(told[0])), frames.final[told], frames.previous[told], frames.exchange_ts[told]
             )
         rows = frames.tape_rows(int(frames.row[at]), int(frames.row[stop]))
-        feed.builder.extend(rows, int(frames.final[chain[run - 1]]) if run else None)
-        feed.trades += len(told)
+        handler.builder.extend(rows, int(frames.final[chain[run - 1]]) if run else None)
+        handler.trades += len(told)
         messages, books = messages + stop - at, books + run
         if stop < end:
             apply(stop, stop + 1)
@@ -93,13 +93,13 @@ def message(frames: Frames, frame: int, symbol: str, beside: str) -> BookMessage
     return BookMessage(symbol, DELTA, exchange_ts, receive_ts, first, final, previous, levels, beside)
 
 
-def _fresh(feed: RecordedFeedHandler, frames: Frames, prints: Int64s) -> int:
+def _fresh(handler: RecordedFeedHandler, frames: Frames, prints: Int64s) -> int:
     """How many of the prints, from the first on, are of one stream and new."""
     if len(prints) == 0:
         return 0
     what = frames.what[prints]
     same = prints[: at_most(len(what), np.flatnonzero(what != what[0]), 0)]
-    return feed.prints.fresh(stream_of(frames, int(prints[0])), frames.final[same])
+    return handler.prints.fresh(stream_of(frames, int(prints[0])), frames.final[same])
 
 
 def _between(places: Int64s, start: int, stop: int) -> Int64s:

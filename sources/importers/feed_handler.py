@@ -12,7 +12,7 @@ REPEATED = "repeated book messages"
 
 
 class RecordedFeedHandler(FeedHandler):
-    """A feed that leaves out what it was told already, and says what that is counted as."""
+    """A feed handler that leaves out what it was told already, and says what that is counted as."""
 
     def __init__(self, sequencer: Recorded, builder: TapeBuilder, rivals: Rivals) -> None:
         """``rivals``: what else the recording holds."""

@@ -192,9 +192,9 @@ class _Capture:
         self._run.stats.frames += len(streams)
 
     def _frames(self, lines: Lines, rows: Int64s, what: Int64s) -> None:
-        feed = self._run.feed(self._symbol)
-        assert feed is not None
-        if not isinstance(feed.sequencer, DiffSequencer):  # partial books, and prints among them
+        handler = self._run.handler(self._symbol)
+        assert handler is not None
+        if not isinstance(handler.sequencer, DiffSequencer):  # partial books, and prints among them
             self._slow(lines, rows)
             return
         spans = Spans(lines.start[rows], lines.stop[rows], lines.receive_ts[rows], what)
@@ -206,7 +206,9 @@ class _Capture:
             messages = [message(frames, start + n, self._symbol, beside) for n, beside in enumerate(besides)]
             self._run.apply(messages, lambda n: self._where(lines, int(rows[start + n])))
 
-        counts = record(feed, feed.sequencer, frames, lambda start, stop: self._slow(lines, rows[start:stop]), apply)
+        counts = record(
+            handler, handler.sequencer, frames, lambda start, stop: self._slow(lines, rows[start:stop]), apply
+        )
         self._run.count(self._symbol, *counts)
 
     def _slow(self, lines: Lines, rows: Int64s) -> None:

@@ -23,7 +23,7 @@ FindTail = Callable[[Instrument], TapeTail]
 
 
 class ImportRun:
-    """One decoder and a feed per instrument; the chain of a book goes on across files."""
+    """One decoder and a handler per instrument; the chain of a book goes on across files."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ImportRun:
         self._find_tail = find_tail
         self._symbol = symbol
         self.salvage = salvage
-        self._feeds: dict[str, RecordedFeedHandler] = {}
+        self._handlers: dict[str, RecordedFeedHandler] = {}
         self._instruments: dict[str, Instrument] = {}
         self.met: Counter[str] = Counter()  # messages by symbol, those not imported too
         self._repeated: Counter[str] = Counter()  # of these, those that told nothing new
@@ -79,10 +79,10 @@ class ImportRun:
             if not self.salvage or not e.salvageable:
                 raise
             self.stats.salvaged.append(e)
-            for symbol, feed in self._feeds.items():
+            for symbol, handler in self._handlers.items():
                 last = self.stats.of(self._instruments[symbol]).last_receive_ts
                 if last is not None:
-                    feed.lost(last)
+                    handler.lost(last)
 
     def begin(self, receive_ts: int) -> None:
         """Tell the first receive time of the file that is read; later calls say nothing.
@@ -101,22 +101,22 @@ class ImportRun:
             )
         self._begun = receive_ts, path
 
-    def feed(self, symbol: str) -> RecordedFeedHandler | None:
-        """The feed of a symbol; None when it is not to be imported.
+    def handler(self, symbol: str) -> RecordedFeedHandler | None:
+        """The handler of a symbol; None when it is not to be imported.
 
         Raises:
             BadName: it cannot name an instrument, or is no contract of the venue.
         """
         if self._symbol not in (None, symbol):
             return None
-        if symbol not in self._feeds:
+        if symbol not in self._handlers:
             instrument = Instrument.parse(f"{self._venue.name}:{symbol}")
             check_contract(instrument)
-            self._feeds[symbol] = RecordedFeedHandler(
+            self._handlers[symbol] = RecordedFeedHandler(
                 self._sequencer(), TapeBuilder(self._find_tail(instrument)), self.rivals
             )
             self._instruments[symbol] = instrument
-        return self._feeds[symbol]
+        return self._handlers[symbol]
 
     def add_snapshot(self, symbol: str, frame: Frame, where: str) -> None:
         """Record a book fetched by REST."""
@@ -126,17 +126,17 @@ class ImportRun:
     def bad(self, bad: BadFrame, where: str) -> None:
         """Count a bad frame; if it may have been a book's, that book is unknown from here on."""
         text = self.stats.report_bad(where, bad.reason, bad.excerpt)
-        for symbol, feed in self._feeds.items():
+        for symbol, handler in self._handlers.items():
             if bad.symbol in (None, symbol):
                 self.stats.of(self._instruments[symbol]).report_bad(text, bad.may_be_book)
                 if bad.may_be_book:
                     # What is not believed has no say in when: a garbled line may begin with any time.
-                    feed.lost(max(bad.receive_ts, feed.builder.received or 0))
+                    handler.lost(max(bad.receive_ts, handler.builder.received or 0))
 
     def take(self) -> Iterator[InstrumentBatch]:
         """The rows collected since the last call."""
-        for symbol, feed in self._feeds.items():
-            batch = feed.builder.take()
+        for symbol, handler in self._handlers.items():
+            batch = handler.builder.take()
             if batch is not None:
                 instrument = self._instruments[symbol]
                 self.stats.of(instrument).add(batch)
@@ -146,19 +146,19 @@ class ImportRun:
         """Bring the counts up to date; deltas that still wait for a snapshot are dropped."""
         self.stats.ignored.update(self._decoder.ignored)
         self._decoder.ignored.clear()
-        for symbol, feed in self._feeds.items():
+        for symbol, handler in self._handlers.items():
             stats = self.stats.of(self._instruments[symbol])
             stats.frames = self.met[symbol] - self._repeated[symbol]
             stats.books = self._books[symbol]
-            stats.unusable = feed.sequencer.snapshots_unusable
-            stats.trades, stats.snapshots = feed.trades, feed.snapshots
-            stats.gaps, stats.resets = feed.sequencer.gaps, feed.builder.resets
-            stats.dropped = feed.sequencer.dropped + feed.sequencer.held
+            stats.unusable = handler.sequencer.snapshots_unusable
+            stats.trades, stats.snapshots = handler.trades, handler.snapshots
+            stats.gaps, stats.resets = handler.sequencer.gaps, handler.builder.resets
+            stats.dropped = handler.sequencer.dropped + handler.sequencer.held
             unused = {
-                "snapshot of a known book": feed.sequencer.snapshots_ignored,
-                "REST book of another symbol": feed.foreign,
-                "REST book that no diff of the symbol reaches": feed.undecided,
-                "snapshot too old to join": feed.sequencer.snapshots_unusable,
+                "snapshot of a known book": handler.sequencer.snapshots_ignored,
+                "REST book of another symbol": handler.foreign,
+                "REST book that no diff of the symbol reaches": handler.undecided,
+                "snapshot too old to join": handler.sequencer.snapshots_unusable,
             }
             self.stats.ignored.update({label: count for label, count in unused.items() if count})
 
@@ -169,7 +169,7 @@ class ImportRun:
                 self.bad(message, where(message.place))
                 continue
             try:
-                feed = self.feed(message.symbol)
+                handler = self.handler(message.symbol)
             except NoContract as e:  # costs no other instrument
                 self.met[message.symbol] += 1
                 self.stats.leave_out(message.symbol, e)
@@ -177,15 +177,15 @@ class ImportRun:
             except BadName as e:
                 self.stats.report_bad("a frame", str(e), "")
                 continue
-            if feed is not None and isinstance(message, TradeMessage) and message.off_book:
+            if handler is not None and isinstance(message, TradeMessage) and message.off_book:
                 tally(self.stats.ignored, message.off_book)
                 continue
             self.met[message.symbol] += 1
-            if feed is None:
+            if handler is None:
                 self.stats.ignored["other symbols"] += 1
                 if isinstance(message, BookMessage):  # in its turn: what comes later tells nothing of what is applied
                     self.rivals.add(message)
-            elif label := self._take(feed, message):
+            elif label := self._take(handler, message):
                 self._repeated[message.symbol] += 1
                 self.stats.ignored[label] += 1
             elif not isinstance(message, TradeMessage):
@@ -196,9 +196,9 @@ class ImportRun:
         self.met[symbol] += messages
         self._books[symbol] += books
 
-    def _take(self, feed: RecordedFeedHandler, message: BookMessage | TradeMessage) -> str:
+    def _take(self, handler: RecordedFeedHandler, message: BookMessage | TradeMessage) -> str:
         try:
-            return feed.take(message)
+            return handler.take(message)
         except Undecided as e:
             raise TickwaxError(f"{self._path}: {e}") from e
 
