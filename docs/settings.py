@@ -76,6 +76,9 @@ def words(name: str, field: FieldInfo) -> Words:
     elif get_origin(annotation) is Literal:
         kinds.append("text")
         allowed.append(", ".join(f"`{value}`" if value else "empty" for value in get_args(annotation)))
+    elif get_origin(annotation) is dict:
+        kinds.append("table")
+        allowed.append("as the default is written")
     elif annotation is bool:
         kinds.append("boolean")
         allowed.append("`true`, `false`")
@@ -98,6 +101,8 @@ def default(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
+    if isinstance(value, BaseModel | dict):
+        return "{" + ", ".join(f"{key} = {default(v)}" for key, v in dict(value).items()) + "}"
     text = value.get_secret_value() if isinstance(value, SecretStr) else "" if value is None else str(value)
     return json.dumps(text)
 

@@ -103,6 +103,46 @@ def drop_farthest(book: Book, s: int) -> None:
 
 
 @kernel
+def level_size(book: Book, s: int, key: float) -> float:
+    """Size of a level of side ``s``; 0 if there is none. ``key`` is ``side · price``."""
+    b = book.block[ORDER, s * (book.block.shape[1] >> 1) + find_block(book, s, key)]
+    at = 2 * BLOCK * b + below(book.place, 2 * BLOCK * b, key)
+    return book.place[at + BLOCK] if book.place[at] == key else 0.0
+
+
+@kernel
+def next_level(book: Book, s: int, d: int, at: int) -> tuple[int, int]:
+    """The level after the one at ``place[at]``, in the d-th block of side ``s``, from the best outwards.
+
+    Args:
+        d, at: ``book.blocks[s]`` and 0 for the best level.
+
+    Returns:
+        Its block and place; −1, −1 if there is none.
+    """
+    order = book.block[ORDER, s * (book.block.shape[1] >> 1) :]
+    b = order[d] if d < book.blocks[s] else -1
+    while True:
+        if b < 0 or at <= 2 * BLOCK * b:
+            d -= 1
+            if d < 0:
+                return -1, -1
+            b = order[d]
+            at = 2 * BLOCK * b + book.block[USED, b]
+            continue
+        at -= 1
+        if book.place[at + BLOCK] != 0.0:
+            return d, at
+
+
+@kernel
+def best_key(book: Book, s: int) -> float:
+    """``side · price`` of the best level of side ``s``, which has one."""
+    _, at = next_level(book, s, book.blocks[s], 0)
+    return book.place[at]
+
+
+@kernel
 def copy_top(book: Book, price_out: Float64s, size_out: Float64s, count_out: Int64s) -> None:
     """Copy the best levels, best first.
 

@@ -95,10 +95,9 @@ class FeatureEngine:
         """The same rows in parts of at most 6000, as they are completed: nothing is copied. Take all of them."""
         start = 0
         batch = _read_only(batch)
-        run = tape_loop.run_packed if batch.rows > self._gil_rows else tape_loop.run_packed_short
         while True:
             rows = self._room(batch, start)
-            start, n, why = run(batch, start, self._packed.handle, self._params.handle, rows)
+            start, n, why = self._run(batch, start, rows)
             self._spare = None if n else rows
             if n:
                 yield RowBatch._make([*(column[:, : n if column.size else 0] for column in rows), NO_VALIDITY])
@@ -110,6 +109,10 @@ class FeatureEngine:
             elif why == tape_loop.RING_FULL:
                 rolling = rolling_sum.grown(self._state.rolling)
                 self._packed = Packed(self._state._replace(rolling=rolling), self._packed)
+
+    def _run(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:
+        run = tape_loop.run_packed if batch.rows > self._gil_rows else tape_loop.run_packed_short
+        return run(batch, start, self._packed.handle, self._params.handle, rows)
 
     @property
     def _state(self) -> State:

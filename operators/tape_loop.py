@@ -41,8 +41,8 @@ from operators.state import (
 )
 from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch, is_book
 
-# Why `run` came back.
-DONE, ROWS_FULL, BOOK_FULL, RING_FULL = 0, 1, 2, 3
+# Why `run` came back. `DECIDE`: a strategy is to decide on the row written last.
+DONE, ROWS_FULL, BOOK_FULL, RING_FULL, EXCHANGE_FULL, DECIDE = range(6)
 
 
 @kernel
@@ -112,21 +112,35 @@ def cover(state: State, batch: TapeBatch, start: int, end: int) -> None:
 
 
 @pasted
-def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tuple[int, int, int]:
+def run(
+    batch: TapeBatch, start: int, state: State, p: Params, out: Rows, exchange: Any, rules: Any, hooks: Any
+) -> tuple[int, int, int]:
     """Process tape rows ``start, start + 1, …`` strictly in order, until they or some room ends.
 
+    Args:
+        exchange, rules, hooks: who trades on the book, its rules, and the kernels that the loop calls for it
+            (`operators.execution.hooks`); None: nobody, and Numba leaves all of it out.
+
     Returns:
-        The first row not processed (call again with it), the number of feature rows written to ``out``, and why the
-        loop ended: `DONE`, `ROWS_FULL` (empty ``out``), `BOOK_FULL` or `RING_FULL` (grow that part of the state).
+        The first row not processed (call again with it), the number of feature rows in ``out``, and why the loop
+        ended: `DONE`, `ROWS_FULL` (empty ``out``), `BOOK_FULL`, `RING_FULL` or `EXCHANGE_FULL` (grow that part of the
+        state), `DECIDE`.
     """
     clock = state.clock
     sampling, shape = p.common.sampling, p.common.shape
     room = out.value.shape[1]
     r: Any = np.int64(0)  # 0 would be a type of its own, and every callee would be compiled twice
+    if exchange is not None:
+        r = exchange.clock[hooks.row]
     i = start
     while i < len(batch.kind):
         kind = batch.kind[i]
         if kind == RESET:
+            if exchange is not None:
+                if not hooks.has_room(exchange, 2 * hooks.most_open):
+                    return i, r, EXCHANGE_FULL
+                hooks.cancel_all(exchange, rules, clock[NOW])
+                hooks.forget_offset(exchange, rules, batch.receive_ts[i])
             empty_book(state)
             restart(state)
             clock[RESETS] += 1
@@ -137,6 +151,10 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             continue
 
         ts = batch.exchange_ts[i]
+        if exchange is not None:
+            now = max(ts, clock[NOW]) if clock[KNOWN] else ts
+            hooks.receive(exchange, rules, ts, batch.receive_ts[i], now)
+            between = not (is_book(kind) and clock[OPEN_MESSAGE] == kind)  # messages
         if not clock[KNOWN]:
             clock[NOW] = ts
             clock[KNOWN] = 1
@@ -149,14 +167,33 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
                 while clock[NEXT_ROW] < ts:
                     if r == room:
                         return i, r, ROWS_FULL
-                    emit_row(state, p, clock[NEXT_ROW], out, r)
-                    clock[NEXT_ROW] += sampling
+                    t = clock[NEXT_ROW]
+                    if exchange is not None:
+                        if between and not hooks.act(state.book, clock[BOOK_KNOWN], exchange, rules, t + 1):
+                            return i, r, EXCHANGE_FULL
+                        if not hooks.has_room(exchange, 0):
+                            return i, r, EXCHANGE_FULL
+                        hooks.write_equity(exchange, rules, t, r)
+                    emit_row(state, p, t, out, r)
+                    clock[NEXT_ROW] = t + sampling
                     r += 1
+                    if exchange is not None:
+                        exchange.clock[hooks.row] = r
+                        if rules.reports:
+                            hooks.see_reports(exchange)
+                            return i, r, DECIDE
             clock[NOW] = ts
+        if exchange is not None:
+            if between and not hooks.act(state.book, clock[BOOK_KNOWN], exchange, rules, clock[NOW]):
+                return i, r, EXCHANGE_FULL
+            if not hooks.has_room(exchange, 2 * hooks.most_open):
+                return i, r, EXCHANGE_FULL
 
         end = message_end(batch, i) if is_book(kind) else i + 1
         if kind == DELTA and not clock[BOOK_KNOWN]:
             # Changes of levels that nobody knows make no book (docs/tape.md, 2.3).
+            if exchange is not None:
+                hooks.receive_all(exchange, rules, batch, i, end, clock[NOW])
             clock[UNKNOWN_DELTAS] += end - i
             clock[OPEN_MESSAGE] = -1 if batch.last[end - 1] else kind
             clock[ORDINAL] = batch.ordinal[end - 1]
@@ -176,6 +213,8 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
                     state.features, p.features, p.common, clock[NOW], batch.side[i], batch.price[i], batch.size[i],
                     state.rolling, state.scratch,
                 )  # fmt: skip
+                if exchange is not None:
+                    hooks.take_trade(exchange, rules, clock[NOW], batch.side[i], batch.price[i], batch.size[i])
             clock[OPEN_MESSAGE] = -1
             clock[ORDINAL] = batch.ordinal[i]
             clock[RECEIVE] = batch.receive_ts[i]
@@ -186,6 +225,8 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             empty_book(state)
         done, dropped = apply_rows(state.book, batch, i, end)
         clock[DROPPED_LEVELS] += dropped
+        if exchange is not None:
+            hooks.receive_all(exchange, rules, batch, i, done, clock[NOW])
         if kind == SNAPSHOT:
             cover(state, batch, i, done)
         if done > i:
@@ -196,19 +237,32 @@ def run(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tup
             return done, r, BOOK_FULL
         if complete and kind == SNAPSHOT:
             clock[BOOK_KNOWN] = 1
+        if exchange is not None and complete:
+            hooks.take_message(state.book, clock[BOOK_KNOWN], exchange, rules, clock[NOW])
+        i = end
         if complete and update(state, p) and sampling == 0:
             emit_row(state, p, clock[NOW], out, r)
+            if exchange is not None:
+                hooks.write_equity(exchange, rules, clock[NOW], r)
+                exchange.clock[hooks.row] = r + 1
             r += 1
-        i = end
+            if exchange is not None and rules.reports:
+                hooks.see_reports(exchange)
+                return i, r, DECIDE
     return len(batch.kind), r, DONE
 
 
 @pasted
-def process(batch: TapeBatch, start: int, state: State, p: Params, out: Rows) -> tuple[int, int, int]:
+def process(
+    batch: TapeBatch, start: int, state: State, p: Params, out: Rows, exchange: Any, rules: Any, hooks: Any
+) -> tuple[int, int, int]:
     """`run`, and what is computed of many rows at once."""
-    end, rows, why = run(batch, start, state, p, out)
+    first = 0
+    if exchange is not None:
+        first = exchange.clock[hooks.row]
+    end, rows, why = run(batch, start, state, p, out, exchange, rules, hooks)
     own, weights = state.features.fractional_difference, p.features.fractional_difference
-    fractional_difference.difference(own, weights, p.places.fractional_difference, p.traded, out, rows)
+    fractional_difference.difference(own, weights, p.places.fractional_difference, p.traded, out, first, rows)
     return end, rows, why
 
 
@@ -220,10 +274,10 @@ unpack_params = unpacker(_EXAMPLE)
 @entry_kernel
 def run_packed(batch: TapeBatch, start: int, state: Any, p: Any, out: Rows) -> tuple[int, int, int]:
     """`process` for a `Packed` state and `Packed` parameters."""
-    return process(batch, start, unpack_state(state), unpack_params(p), out)
+    return process(batch, start, unpack_state(state), unpack_params(p), out, None, None, None)
 
 
 @short_kernel
 def run_packed_short(batch: TapeBatch, start: int, state: Any, p: Any, out: Rows) -> tuple[int, int, int]:
     """The same for few rows."""
-    return process(batch, start, unpack_state(state), unpack_params(p), out)
+    return process(batch, start, unpack_state(state), unpack_params(p), out, None, None, None)

@@ -58,6 +58,10 @@ class KernelCache:
         """Compile ``function`` on first use; without the GIL, division by zero as in NumPy."""
         return self._compiled(function, nogil=True)
 
+    def rare_kernel(self, function: F) -> F:
+        """The same for one that is called rarely: it never becomes part of its caller, which compiles faster."""
+        return self._compiled(function, nogil=True, inlined=False)
+
     @staticmethod
     def pasted(function: F) -> F:
         """A function whose text becomes part of the kernels that call it: nothing is compiled for it alone."""
@@ -75,13 +79,13 @@ class KernelCache:
         """
         return self._compiled(function, nogil=False, entry=True)
 
-    def _compiled(self, function: F, nogil: bool, entry: bool = False) -> F:
+    def _compiled(self, function: F, nogil: bool, entry: bool = False, inlined: bool | None = None) -> F:
         compiled: F = numba.njit(
             function,
             nogil=nogil,
             error_model="numpy",
             _nrt=self._allocates,
-            forceinline=self._inlined,
+            forceinline=(self._inlined and not entry) if inlined is None else inlined,
         )
         if not numba.config.DISABLE_JIT:
             compiled._cache = KernelFiles(function, self.folder, entry)  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """Readies compiled kernels, and says so when that takes a while: once per machine and version."""
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from dataflows.runtime.exit_codes import say
 from operators.config import FeatureConfig
@@ -38,3 +39,17 @@ def ready_features(tell: Callable[[str], None] = say, *, gil_rows: int = 0) -> N
         FeatureEngine(FeatureConfig(), gil_rows=gil_rows).process(
             tape_batch(**{name: [value] * rows for name, value in row.items()})
         )
+
+
+def ready_trading(tell: Callable[[str], None] = say) -> None:
+    """As `ready_features`, for the loop with the simulated exchange in it."""
+    from operators.execution.grid import Grid  # a replay needs none of these
+    from operators.execution.state import ExecutionConfig
+    from operators.trade_engine import TradeEngine
+
+    announce(OPERATORS, "loop.trade_packed", 45, tell)
+    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
+    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
+    engine = TradeEngine(FeatureConfig(), ExecutionConfig(), Grid(Fraction(1), Fraction(1)))
+    for _ in engine.trade(tape_batch(**{name: [value] for name, value in row.items()})):
+        pass

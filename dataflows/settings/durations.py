@@ -50,3 +50,10 @@ class Duration:
         if not 0 < ns <= LONGEST_NS:
             raise ValueError(f"{text!r} is not a duration above 0 and up to 36500d")
         return cls(text, int(ns))
+
+    @classmethod
+    def parse_or_zero(cls, text: object) -> Self:
+        """As `parse`; ``0`` of any unit, and alone, is none at all."""
+        if isinstance(text, str) and re.fullmatch(r"0(ns|us|ms|s|m|h|d)?", text):
+            return cls(text, 0)
+        return cls.parse(text)

@@ -16,9 +16,11 @@ from dataflows.settings.types import (
     FilePath,
     HttpUrl,
     Integer,
+    Latency,
     Length,
     Number,
     OptionalLength,
+    OptionalNumber,
     OptionalPath,
     OptionalSampling,
     OptionalTime,
@@ -243,3 +245,70 @@ class OptimalDSettings(Group):
     """Receive time to stop before, so that no later row has a say. Empty: the tape's end."""
     plot: OptionalPath = None
     """Picture of the search: .html, .png or .svg. Empty: none."""
+
+
+class FeeSettings(Group):
+    """Fees of one venue, in basis points of notional; negative is a rebate."""
+
+    maker: Number
+    """Of fills of orders that rested."""
+    taker: Number
+    """Of fills of orders that took."""
+
+
+class GridSettings(Group):
+    """The grid of one instrument."""
+
+    tick: str | Number
+    """Step of prices."""
+    lot: str | Number
+    """Step of sizes."""
+    min: Number = 0.0
+    """Least size of an order."""
+
+
+class ExecutionSettings(Group):
+    """How the exchange is simulated (docs/execution.md)."""
+
+    queue: Literal["power", "risk_averse", "optimistic"] = "power"
+    """How a level's decrease is shared between those before and behind an order."""
+    queue_power: Annotated[Integer, Words("", "1 to 16")] = 3
+    """Exponent of the queue model `power`."""
+    latency_entry: Latency = Duration.parse("10ms")
+    """From a decision to the exchange."""
+    latency_response: Latency = Duration.parse("10ms")
+    """From the exchange to its report."""
+    maker: Number = 2.0
+    """Fee of fills of orders that rested, in basis points; negative is a rebate."""
+    taker: Number = 5.0
+    """Fee of fills of orders that took, in basis points."""
+    fees: dict[str, FeeSettings] = {"bybit_linear": FeeSettings(maker=2.0, taker=5.5)}
+    """Fees by venue, before the two above: `{bybit_linear = {maker = 2, taker = 5.5}}`."""
+    grids: dict[str, GridSettings] = {}
+    """Grids by instrument: `{"binance_futures:BTCUSDT" = {tick = 0.1, lot = 0.001}}`. Others come from the tape."""
+    one_clock: bool = False
+    """Local time is exchange time: receive times are not used."""
+    max_position: OptionalNumber = None
+    """Largest position, in base currency. Empty: none."""
+    max_order: OptionalNumber = None
+    """Largest order, in base currency. Empty: none."""
+
+
+class StrategySettings(Group):
+    """What decides. Every other key is a parameter of the strategy (docs/strategies.md)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = ""
+    """`hold`, `momentum`, `glft`, `twap`, `peg`, or `module:Class` of your own."""
+
+
+class BacktestSettings(Group):
+    """Where a backtest goes."""
+
+    path: FilePath = Path("data/backtest")
+    """Folder of the data sets `orders`, `fills` and `equity`."""
+    orders: OptionalPath = None
+    """Parquet file with a schedule of orders, in place of a strategy."""
+    overwrite: bool = False
+    """A backtest replaces what the instruments have there."""

@@ -163,7 +163,7 @@ def variables() -> dict[str, str]:
 
 
 def environment_layer(model: type[BaseModel]) -> Layer:
-    """Every variable that begins with ``TICKWAX_``, known or not; lists, and whole groups, are JSON.
+    """Every variable that begins with ``TICKWAX_``, known or not; lists, tables and whole groups are JSON.
 
     Raises:
         TickwaxError: a list or a group is not JSON.
@@ -201,16 +201,17 @@ def _decoded(model: type[BaseModel], dotted: str, variable: str) -> Any:
     if at is None or name not in at.model_fields:
         return text
     is_group = group_of(at, name) is not None
-    if not is_group and not isinstance(at.model_fields[name].default, tuple):
+    is_object = is_group or isinstance(at.model_fields[name].default, dict)
+    if not is_object and not isinstance(at.model_fields[name].default, tuple):
         return text
-    wanted = "object" if is_group else "list"
+    wanted = "object" if is_object else "list"
     try:
         value = json.loads(text, object_pairs_hook=_without_twins)
     except _Twins as e:
         raise TickwaxError(f"{dotted}: {e} stands twice ({variable})") from None
     except (ValueError, RecursionError):
         value = None
-    if not isinstance(value, dict if is_group else list):
+    if not isinstance(value, dict if is_object else list):
         whole = is_group and (not text.isalnum() or holds_secret(model, dotted))  # may hold secrets and addresses
         shown = "the text" if whole else repr(text)
         raise TickwaxError(f"{dotted}: {shortened(shown)} is not a JSON {wanted} ({variable})")

@@ -18,7 +18,9 @@ from dataflows.runtime.exit_codes import say
 from dataflows.settings.bounds import check_hole, check_multiple
 from dataflows.settings.errors import one_line, origin
 from dataflows.settings.groups import (
+    BacktestSettings,
     BookSettings,
+    ExecutionSettings,
     FeatureSettings,
     JournalSettings,
     KafkaSettings,
@@ -26,6 +28,7 @@ from dataflows.settings.groups import (
     OptimalDSettings,
     ReplaySettings,
     RunSettings,
+    StrategySettings,
     TapeSettings,
     VenueSettings,
 )
@@ -56,6 +59,9 @@ class Settings(RunSettings):
     kafka: KafkaSettings = KafkaSettings()
     replay: ReplaySettings = ReplaySettings()
     optimal_d: OptimalDSettings = OptimalDSettings()
+    execution: ExecutionSettings = ExecutionSettings()
+    strategy: StrategySettings = StrategySettings()
+    backtest: BacktestSettings = BacktestSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -180,7 +180,9 @@ _PATH = "path", "on this machine"
 
 Integer = Annotated[int, BeforeValidator(_no_bool), AfterValidator(_in_64_bits), Words("integer")]
 Number = Annotated[float, BeforeValidator(_no_bool), Words("number")]
+OptionalNumber = Annotated[float | None, BeforeValidator(_or_none(_no_bool)), Words("number", "above 0, or empty")]
 Length = Annotated[Duration, BeforeValidator(Duration.parse), Words(*_DURATION)]
+Latency = Annotated[Duration, BeforeValidator(Duration.parse_or_zero), Words(_DURATION[0], f"{_DURATION[1]}, or 0")]
 OptionalLength = Annotated[
     Duration | None, BeforeValidator(_or_none(Duration.parse)), Words(_DURATION[0], f"{_DURATION[1]}; empty: never")
 ]

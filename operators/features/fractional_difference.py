@@ -81,17 +81,15 @@ def emit(p: Weights, row: Moment, at: Place, out: Rows, r: int) -> int:
 
 
 @kernel
-def difference(own: Histories, p: Weights, at: Place, traded: int, out: Rows, rows: int) -> None:
-    """``price_ffd = ffd(log mid)`` and ``volume_ffd = ffd(log(1 + trade_volume))`` of the rows written.
+def difference(own: Histories, p: Weights, at: Place, traded: int, out: Rows, first: int, rows: int) -> None:
+    """``price_ffd = ffd(log mid)`` and ``volume_ffd = ffd(log(1 + trade_volume))`` of the rows ``first … rows − 1``.
 
     Many rows at once share what is loaded of the weights.
 
     Args:
         traded: the row of ``out.value`` with the traded volume.
-        rows: how many were written.
     """
     price, volume, size = out.value[at.value], out.value[at.value + 1], out.value[traded]
-    first = 0
     while first < rows:
         seen = int(volume[first])
         end = first + 1

@@ -117,6 +117,21 @@ def test_every_key_and_its_default():
             "train_until": "",
             "plot": "",
         },
+        "execution": {
+            "queue": "power",
+            "queue_power": 3,
+            "latency_entry": "10ms",
+            "latency_response": "10ms",
+            "maker": 2.0,
+            "taker": 5.0,
+            "fees": {"bybit_linear": {"maker": 2.0, "taker": 5.5}},
+            "grids": {},
+            "one_clock": False,
+            "max_position": "",
+            "max_order": "",
+        },
+        "strategy": {"name": ""},
+        "backtest": {"path": "data/backtest", "orders": "", "overwrite": False},
     }
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from dataflows.settings.layers import environment_layer, file_layer, leaves, look_up
 from dataflows.settings.model import Settings
@@ -30,6 +30,10 @@ def effective(settings: Settings) -> Iterator[str]:
         hidden = text != _toml(value) or (isinstance(value, SecretStr) and value.get_secret_value() != "")
         comment = "# " if source == "default" or hidden else ""
         yield f"{comment}{name} = {text}  # {source}{'; not shown' if hidden else ''}"
+        if key == "strategy.name":  # its parameters are of its own
+            for parameter, given in (settings.strategy.model_extra or {}).items():
+                source = next(layer for layer, values in layers.items() if look_up(values, f"strategy.{parameter}")[0])
+                yield f"{parameter} = {_toml(given)}  # {source}"
 
 
 def _toml(value: Any) -> str:
@@ -41,4 +45,8 @@ def _toml(value: Any) -> str:
         return f"[{', '.join(_toml(v) for v in value)}]"
     if isinstance(value, int | float):
         return repr(value)
+    if isinstance(value, BaseModel):
+        return _toml(dict(value))
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(v)}" for key, v in value.items()) + "}"
     return json.dumps(str(value), ensure_ascii=False)

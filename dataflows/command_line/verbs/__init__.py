@@ -7,6 +7,7 @@ verb those of another.
 
 from dataflows.command_line.app import app
 from dataflows.command_line.verbs import (
+    backtest,
     columns,
     demo,
     exporting,
@@ -23,6 +24,7 @@ from dataflows.command_line.verbs import (
 
 __all__ = [
     "app",
+    "backtest",
     "columns",
     "demo",
     "exporting",

@@ -1,0 +1,76 @@
+"""``tickwax backtest``: what a strategy would have earned on a recorded tape."""
+
+from typing import Annotated
+
+import typer
+
+from dataflows.command_line.app import RECORDED, app
+from dataflows.runtime.process_tuning import quick_imports
+from dataflows.settings.flags import listed, settings_of
+from sources.errors import TickwaxError
+
+_EXAMPLES = """
+Examples:
+
+    tickwax backtest --tape data/tape --strategy momentum --param size=0.01 --out data/backtest
+
+    tickwax backtest --strategy glft --param size=0.001 --symbols binance_futures:BTCUSDT --latency 5ms
+
+    tickwax backtest --orders schedule.parquet --out data/schedule
+
+    tickwax backtest --strategy my_module:MyStrategy
+"""
+
+
+@app.command("backtest", rich_help_panel=RECORDED, epilog=_EXAMPLES)
+def backtest_verb(
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="`hold`, `momentum`, `glft`, `twap`, `peg`, or `module:Class` of your own."),
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(help="A parameter of the strategy, `name=value`; as often as need be.")
+    ] = None,
+    orders: Annotated[
+        str | None, typer.Option(help="Parquet file with a schedule of orders, in place of a strategy.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for orders, fills and equity; as in `backtest.path`.")] = None,
+    tape: Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")] = None,
+    start: Annotated[str | None, typer.Option(help="First `receive_ts`, UTC, such as 2024-08-08T23:55:00Z.")] = None,
+    end: Annotated[str | None, typer.Option(help="The `receive_ts` to stop before.")] = None,
+    sampling: Annotated[str | None, typer.Option(help="When the strategy decides: `100ms`, or `update`.")] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="From decision to exchange, and from there to the report; `10ms`.")
+    ] = None,
+    queue: Annotated[str | None, typer.Option(help="`power`, `risk_averse` or `optimistic`.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace what these instruments have there.")] = False,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads.")] = 1,
+) -> None:
+    """What a **strategy**, or a schedule of orders, would have earned on a recorded tape: after fees, latency and the
+    queue. No order is sent anywhere."""
+    flags = settings_of(
+        {
+            "--strategy": ("strategy.name", strategy),
+            "--orders": ("backtest.orders", orders),
+            "--out": ("backtest.path", out),
+            "--tape": ("tape.path", tape),
+            "--symbols": ("symbols", listed(symbols)),
+            "--start": ("replay.start", start),
+            "--end": ("replay.end", end),
+            "--sampling": ("features.sampling", sampling),
+            "--latency": ("execution.latency_entry", latency),
+            "--queue": ("execution.queue", queue),
+            "--overwrite": ("backtest.overwrite", overwrite or None),
+        }
+    )
+    if latency is not None:
+        flags["execution.latency_response"] = latency
+    for text in param or []:
+        name, separator, value = text.partition("=")
+        if not separator or not name.isidentifier():
+            raise TickwaxError(f"--param: '{text}' is not name=value")
+        flags[f"strategy.{name}"] = value
+    with quick_imports():
+        from dataflows.command_line.jobs.backtest import backtest
+    backtest(flags, workers)

@@ -1,0 +1,148 @@
+"""One instrument's features and a simulated exchange on the same book: the thin owner of an `Exchange`."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from operators.config import FeatureConfig
+from operators.execution import loop
+from operators.execution.grid import Grid
+from operators.execution.schedule import Schedule
+from operators.execution.state import (
+    FILL_ROWS,
+    MOST_OPEN,
+    MOST_SENT,
+    MOST_WORKING,
+    ORDER_ROWS,
+    ROW,
+    Exchange,
+    ExecutionConfig,
+    Rules,
+    grown,
+    make_exchange,
+    make_rules,
+)
+from operators.execution.strategy import CompiledStrategy, Strategy, StrategyRunner, runner
+from operators.execution.view import MANY_SENT
+from operators.feature_engine import FeatureEngine
+from operators.features.feature import Rows
+from operators.packed_arguments import Packed
+from operators.row_batch import RowBatch
+from operators.tape_loop import DECIDE, EXCHANGE_FULL
+from sources.tape.batch import TapeBatch
+
+_NO_BOOK = np.empty((0, 0))
+_NO_CODE = np.empty((0, 0), np.int8)
+
+
+class Traded(NamedTuple):
+    """What tape rows gave: features, and rows of the data sets of trading (`execution.schemas`)."""
+
+    features: RowBatch
+    orders: RowBatch
+    fills: RowBatch
+    equity: RowBatch  # a row a feature row
+
+
+class TooManyOrdersError(ValueError):
+    """A strategy sent more than the exchange takes; the text says what."""
+
+
+class TradeEngine(FeatureEngine):
+    """Turns one instrument's tape rows into feature rows, and lets a strategy or a schedule trade on them.
+
+    The split of the tape into batches changes no bit. Not safe for use by two threads at once.
+    """
+
+    def __init__(
+        self,
+        config: FeatureConfig,
+        execution: ExecutionConfig,
+        grid: Grid,
+        *,
+        strategy: Strategy | CompiledStrategy | None = None,
+        schedule: Schedule | None = None,
+        full_depth: bool = False,
+    ) -> None:
+        """Args:
+        strategy: decides at every feature row; None: nobody does.
+        schedule: orders that are given beforehand.
+        full_depth: as of `FeatureEngine`.
+
+        Raises:
+            ValueError: the strategy asks for a column that there is not.
+        """
+        super().__init__(config, full_depth=full_depth, gil_rows=0)
+        self._leading: Packed[Rules] = Packed(make_rules(execution, grid, reports=False))
+        self._trading: Packed[Rules] = Packed(make_rules(execution, grid, reports=strategy is not None))
+        self._rules = self._trading
+        exchange = make_exchange()
+        if schedule is not None:
+            exchange = schedule.sent(exchange, execution.latency_entry_ns)
+        self._exchange: Packed[Exchange] = Packed(exchange)
+        self._runner: StrategyRunner | None = None if strategy is None else runner(strategy, config, grid)
+
+    def lead(self, batch: TapeBatch) -> None:
+        """Rows before the first to trade on: they make the book and the features known; nobody decides."""
+        if batch.rows:
+            deciding, self._runner, self._rules = self._runner, None, self._leading
+            for rows in self.parts(batch):
+                self._taken(rows)
+            self._runner, self._rules = deciding, self._trading
+
+    def trade(self, batch: TapeBatch) -> Iterator[Traded]:
+        """What these tape rows give, in parts. Take all of them.
+
+        Args:
+            batch: the rows that follow those of the call before.
+
+        Raises:
+            TooManyOrdersError: the strategy sends more than 256 orders at once, or has 1024 of them open.
+        """
+        for rows in self.parts(batch):
+            yield self._taken(rows)
+        clock = self._exchange.value.clock
+        if clock[ORDER_ROWS]:
+            yield self._taken(None)
+
+    def _taken(self, features: RowBatch | None) -> Traded:
+        """Copies of the rows written, whose room is free again."""
+        exchange = self._exchange.value
+        clock, rows = exchange.clock, exchange.rows
+        orders, fills = int(clock[ORDER_ROWS]), int(clock[FILL_ROWS])
+        n = 0 if features is None else features.rows
+        clock[ORDER_ROWS] = clock[FILL_ROWS] = clock[ROW] = 0
+        return Traded(
+            RowBatch(np.empty((3, 0), np.int64), _NO_CODE, _NO_BOOK, _NO_BOOK) if features is None else features,
+            _rows(rows.order_integer, rows.order_code, rows.order_value, orders),
+            _rows(rows.fill_integer, rows.fill_code, rows.fill_value, fills),
+            _rows(rows.equity_integer, _NO_CODE, rows.equity_value, n),
+        )
+
+    def _run(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:
+        exchange = self._exchange.value
+        if exchange.rows.equity_value.shape[1] < rows.value.shape[1]:
+            self._grow(0, rows.value.shape[1])
+        while True:
+            start, n, why = self._once(batch, start, rows)
+            if why == EXCHANGE_FULL:
+                self._grow(int(self._state.book.levels.sum()) + 2 * MOST_OPEN + 3, rows.value.shape[1])
+            elif why >= loop.REFUSED:
+                what = f"more than {MOST_SENT} orders at once" if why == loop.REFUSED + MANY_SENT else ""
+                raise TooManyOrdersError(what or f"orders while {MOST_WORKING} of its orders are open or on their way")
+            elif why != DECIDE:
+                return start, n, why
+
+    def _once(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:
+        handles: Any = (self._packed.handle, self._params.handle, rows, self._exchange.handle, self._rules.handle)
+        if self._runner is not None:
+            return self._runner.run(batch, start, handles, self._exchange.value)
+        return loop.trade_packed(batch, start, *handles)
+
+    def _grow(self, most: int, feature_rows: int) -> None:
+        self._exchange = Packed(grown(self._exchange.value, most, feature_rows))
+
+
+def _rows(integer: Any, code: Any, value: Any, n: int) -> RowBatch:
+    return RowBatch(integer[:, :n].copy(), code[:, :n].copy() if code.size else code, value[:, :n].copy(), _NO_BOOK)

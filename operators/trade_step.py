@@ -1,0 +1,76 @@
+"""The keyed Bytewax operator that trades: one instrument's tape batches in, what they gave out."""
+
+from collections.abc import Callable, Iterable
+
+import bytewax.operators as op
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+
+from operators.row_batch import NO_MORE_ROWS
+from operators.trade_engine import Traded, TradeEngine
+from sources.instrument import Instrument
+from sources.tape.batch import InstrumentBatch
+
+NO_MORE = Traded(NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS)
+
+
+class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
+    """The keyed step."""
+
+    def __init__(
+        self,
+        make_engine: Callable[[Instrument], TradeEngine],
+        first_ordinal: Callable[[Instrument], int],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._make_engine = make_engine
+        self._first_ordinal = first_ordinal
+        self._on_error = on_error
+        self._engine: TradeEngine | None = None
+        self._first = 0
+
+    def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[Traded], bool]:
+        """Process each batch in turn; after the last of a tape, `NO_MORE` and the end of the state."""
+        try:
+            if self._engine is None:
+                self._engine = self._make_engine(values[0].instrument)
+                self._first = self._first_ordinal(values[0].instrument)
+            traded: list[Traded] = []
+            for _, batch, _ in values:
+                lead = 0
+                if batch.rows:
+                    lead = max(0, min(batch.rows, self._first - int(batch.ordinal[0])))
+                self._engine.lead(batch.slice(0, lead))
+                traded += self._engine.trade(batch.slice(lead, batch.rows))
+            if values[-1].ended:
+                self._engine.end()
+                return [*traded, NO_MORE], StatefulBatchLogic.DISCARD
+            return traded, StatefulBatchLogic.RETAIN
+        except Exception as e:
+            self._on_error(e)
+            raise
+
+    def on_eof(self) -> tuple[Iterable[Traded], bool]:
+        """Nothing more."""
+        return [], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        """Nothing: a backtest is not resumed."""
+        return b""
+
+
+def trade(
+    step_id: str,
+    up: KeyedStream[InstrumentBatch],
+    make_engine: Callable[[Instrument], TradeEngine],
+    *,
+    first_ordinal: Callable[[Instrument], int] = lambda instrument: 0,
+    on_error: Callable[[Exception], None] = lambda error: None,
+) -> KeyedStream[Traded]:
+    """Trade on tape batches keyed by instrument.
+
+    Args:
+        make_engine: called once for each instrument.
+        first_ordinal: rows before it only make the book known.
+        on_error: called with the exception that stops the step, before it propagates.
+    """
+    return op.stateful_batch(step_id, up, lambda resume: TradeLogic(make_engine, first_ordinal, on_error))

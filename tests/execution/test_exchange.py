@@ -1,0 +1,152 @@
+"""The simulated exchange against a brute force: the same bits, whatever the tape, the schedule and the batches."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from operators.config import MS, SECOND, FeatureConfig
+from operators.execution.grid import Grid, GridSearch
+from operators.execution.schedule import Schedule
+from operators.execution.schemas import EQUITY, FILLS, ORDERS
+from operators.execution.state import ExecutionConfig
+from operators.execution.words import ACTIONS, TIMES_IN_FORCE
+from operators.row_batch import RowBatch, RowSchema
+from operators.trade_engine import TradeEngine
+from sources.tape.batch import TapeBatch
+from tests.oracle.exchange import Command, Law, simulate
+from tests.strategies import split, splits, tapes
+
+LATENCIES = (0, 1, 10 * MS, 300 * MS)
+
+
+def small(sampling_ns: int) -> FeatureConfig:
+    return FeatureConfig(
+        sampling_ns=sampling_ns, windows=(("1s", SECOND),), depths=(1,), zscore_window=2, max_hold_ns=SECOND,
+        price_d=1.0, volume_d=1.0, fdi_window=3, fdi_interval_ns=SECOND, volatility_window=2,
+    )  # fmt: skip
+
+
+def texts(schema: RowSchema, batches: list[RowBatch]) -> list[tuple[object, ...]]:
+    """The rows of a data set; numbers as their bits, so that NaN is NaN and −0.0 is not 0.0."""
+    rows: list[tuple[object, ...]] = []
+    for batch in batches:
+        columns = []
+        for column in schema.columns:
+            values = getattr(batch, column.array)[column.row].tolist()
+            if column.type == "word":
+                values = [column.words[code] if code >= 0 else "" for code in values]
+            columns.append([bits(x) for x in values])
+        rows += zip(*columns, strict=True)
+    return rows
+
+
+def bits(x: object) -> object:
+    return "nan" if isinstance(x, float) and math.isnan(x) else x.hex() if isinstance(x, float) else x
+
+
+def as_schedule(commands: list[Command]) -> Schedule:
+    def column(values: list[object], dtype: str) -> np.ndarray:
+        return np.array(values, dtype)
+
+    return Schedule(
+        local_ts=column([c.local_ts for c in commands], "i8"),
+        order_id=column([c.order_id for c in commands], "i8"),
+        side=column([c.side for c in commands], "i1"),
+        action=column([ACTIONS.index(c.action) for c in commands], "i1"),
+        tif=column([TIMES_IN_FORCE.index(c.tif) if c.tif else -1 for c in commands], "i1"),
+        price=column([c.price for c in commands], "f8"),
+        size=column([c.size for c in commands], "f8"),
+    )
+
+
+def run(
+    batches: list[TapeBatch], config: FeatureConfig, execution: ExecutionConfig, grid: Grid, commands: list[Command]
+) -> tuple[list[tuple[object, ...]], ...]:
+    """Rows of orders, fills and equity."""
+    engine = TradeEngine(config, execution, grid, schedule=as_schedule(commands))
+    traded = [part for batch in batches for part in engine.trade(batch)]
+    return (
+        texts(ORDERS, [part.orders for part in traded]),
+        texts(FILLS, [part.fills for part in traded]),
+        texts(EQUITY, [part.equity for part in traded]),
+    )
+
+
+@st.composite
+def schedules(draw: st.DrawFn, tape: TapeBatch, grid: Grid, entry: int) -> list[Command]:
+    """Orders that act at, just before and just after rows of the tape, at prices around its own."""
+    commands: list[Command] = []
+    sides = (1, -1)
+    prices = tape.price[tape.price > 0]
+    for order_id in range(1, draw(st.integers(1, 14)) + 1):
+        row = draw(st.integers(0, tape.rows - 1))
+        at = int(tape.exchange_ts[row]) - entry + draw(st.sampled_from((0, 0, -1, 1, 30 * MS)))
+        what = draw(st.sampled_from(("limit",) * 8 + ("market", "cancel", "cancel", "amend")))
+        near = float(prices[draw(st.integers(0, len(prices) - 1))])
+        ticks = round(near / grid.tick) + draw(st.sampled_from((0, 0, 1, -1, 3, -3)))
+        price = float(ticks * grid.tick) + draw(st.sampled_from((0.0,) * 9 + (float(grid.tick) / 3,)))
+        lots = draw(st.sampled_from((1, 2, 5, 10, 30, 200, 10**7)))
+        size = float(lots * grid.lot) * draw(st.sampled_from((1.0,) * 9 + (0.3, math.nan)))
+        if what in ("cancel", "amend"):
+            target = draw(st.integers(1, order_id))
+            commands.append(Command(at, target, what, price=price, size=size))
+            continue
+        tif = draw(st.sampled_from(("gtc",) * 4 + ("gtx", "ioc"))) if what == "limit" else ""
+        side = draw(st.sampled_from(sides))
+        commands.append(Command(at, order_id, what, side, tif, price if what == "limit" else math.nan, size))
+    return commands
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[TapeBatch, FeatureConfig, Law, list[Command], list[TapeBatch]]:
+    config = small(draw(st.sampled_from((100 * MS, 0))))
+    tape = draw(tapes(config))
+    assume(tape.rows > 0)
+    search = GridSearch()
+    search.add(tape)
+    found = search.grid()
+    assume(found is not None)
+    assert found is not None
+    law = Law(
+        found.tick,
+        found.lot,
+        entry=draw(st.sampled_from(LATENCIES)),
+        response=draw(st.sampled_from(LATENCIES)),
+        queue=draw(st.sampled_from(("power", "power", "risk_averse", "optimistic"))),
+        power=draw(st.sampled_from((3, 1, 2))),
+        maker=draw(st.sampled_from((2.0, -1.0, 0.0))),
+        least=draw(st.sampled_from((0.0, 0.0, float(2 * found.lot)))),
+        max_position=draw(st.sampled_from((math.inf, math.inf, float(15 * found.lot)))),
+        max_order=draw(st.sampled_from((math.inf, math.inf, float(20 * found.lot)))),
+    )
+    commands = draw(schedules(tape, Grid(found.tick, found.lot), law.entry))
+    return tape, config, law, commands, split(tape, draw(splits(tape.rows)))
+
+
+@given(cases())
+def test_every_row_is_that_of_the_brute_force(case):
+    tape, config, law, commands, batches = case
+    grid = Grid(law.tick, law.lot, law.least)
+    execution = ExecutionConfig(
+        queue=law.queue, queue_power=law.power, latency_entry_ns=law.entry, latency_response_ns=law.response,
+        maker=law.maker, taker=law.taker, max_position=law.max_position, max_order=law.max_order,
+    )  # fmt: skip
+    truth = simulate(tape, config, law, commands)
+    expected = tuple([tuple(map(bits, row)) for row in rows] for rows in (truth.orders, truth.fills, truth.equity))
+    for parts in ([tape], batches):
+        orders, fills, equity = run(parts, config, execution, grid, commands)
+        assert orders == expected[0]
+        assert fills == expected[1]
+        assert equity == expected[2]
+
+
+def test_the_grid_of_a_tape_is_the_largest_that_holds_it():
+    search = GridSearch()
+    assert search.grid() is None
+    from tests.oracle.script import Script
+
+    search.add(Script().snapshot(1, [(10.5, 0.3), (10.0, 0.9)], [(11.5, 0.6)]).batch())
+    assert search.grid() == Grid(Fraction(1, 2), Fraction(3, 10))
