@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal, TypedDict
@@ -81,6 +81,8 @@ def as_settings(values: Mapping[str, Any], features: Mapping[str, Any]) -> Setti
     if isinstance(symbols, str):
         given["symbols"] = [symbols]
     elif symbols is not None:
+        if not isinstance(symbols, Iterable):
+            raise ValueError(f"symbols: {symbols!r} is no name of an instrument, nor several")
         given["symbols"] = [str(symbol) for symbol in symbols]
     try:
         return settings_from(given)

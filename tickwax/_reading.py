@@ -11,6 +11,7 @@ from dataflows.assembly.tapes import open_tape
 from dataflows.settings.local_paths import local_path
 from dataflows.settings.model import Settings
 from sinks.frame import with_instruments
+from sinks.identity import data_set_of
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.parquet import CheckedFile, read_schema
@@ -89,6 +90,8 @@ def read_features(
     except ValueError as e:
         raise ValueError(f"path: {e}") from None
     chosen = _chosen(settings, root)
+    if data_set_of(read_schema(data_files(root, chosen[0])[0])) == "tape":
+        raise TickwaxError(f"path: {root} holds a tape; read_tape reads it")
     schema = _schema(data_files(root, chosen[0])[0], columns)
     parts = [(i, [b for f in data_files(root, i) for b in _rows(f, schema, bounds)]) for i in chosen]
     return as_frame(with_instruments(parts, schema).unify_dictionaries(), as_)
@@ -134,9 +137,17 @@ def read_tape(
     check_form(as_)
     settings = as_settings({"tape.path": tape, "symbols": symbols, "replay.start": start, "replay.end": end}, {})
     with naming_arguments() as lines:
+        _refuse_other_data(settings.tape.path)
         _, readers = open_tape(settings, tell=lines.append)
         parts = [(reader.instrument, list(_in_range(reader))) for reader in readers]
     return as_frame(with_instruments(parts, TAPE_SCHEMA), as_)
+
+
+def _refuse_other_data(root: "pathlib.Path | None") -> None:
+    first = None if root is None else next(instruments(root), None)
+    there = "" if first is None or root is None else data_set_of(read_schema(data_files(root, first)[0]))
+    if there not in ("", "tape"):
+        raise TickwaxError(f"tape.path: {root} holds {there}, not a tape; read_features reads it")
 
 
 def _in_range(reader: TapeReader) -> Iterator[pa.RecordBatch]:

@@ -45,6 +45,8 @@ def export_bars(
     settings = {"kind": config.kind, "size": f"{config.size:.17g}", "depths": depths, "span": str(config.span)}
     identity = Identity("bars", {f"bars.{name}": value for name, value in settings.items()})
     instruments = [reader.instrument for reader in readers]
+    if out.exists() and not out.is_dir():
+        raise TickwaxError(f"--out: {out} is not a folder")
     check_target(out, "bars", "--out")
     with only_writer(out, say):
         check_folder(out, identity, set(instruments), appended=False)
@@ -60,7 +62,8 @@ def export_bars(
                     part.write_batch([(str(reader.instrument), bars)])
             part.close()
             if not sink.rows_pending:
-                raise TickwaxError(f"size: no {config.kind} bar of {config.size:g} is complete on this tape")
+                size = f"{config.size / 1e9:g} s" if config.kind == "time" else f"{config.size:g}"
+                raise TickwaxError(f"--size: no {config.kind} bar of {size} is complete on this tape")
             sink.commit()
         finally:
             sink.abort()

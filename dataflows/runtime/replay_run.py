@@ -110,7 +110,11 @@ class Replay:
             TickwaxError: there is one.
         """
         together, tell = (cluster(), say) if self.caller is None else ("", self.caller.tell)
-        self.locks.append(DataSetLock(path, together, tell))
+        try:
+            self.locks.append(DataSetLock(path, together, tell))
+        except TickwaxError as e:  # nothing is begun yet: as wrong as a folder that is taken
+            self.stop_with_error(e, 2)
+            raise
 
     def _unlock(self) -> None:
         for lock in reversed(self.locks):  # the first may have made the folder that holds them all

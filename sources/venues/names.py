@@ -2,6 +2,8 @@
 
 LIVE_VENUES = ("binance_futures", "bybit_linear", "okx_swap")
 
+VENUES = (*LIVE_VENUES, "binance_spot")  # of which a tape may be, recorded or imported
+
 # Written from documentation and never tried against the exchange itself.
 EXPERIMENTAL = ("okx_swap",)
 

@@ -64,3 +64,19 @@ def test_a_name_near_none(tickwax):
     code, lines, said = tickwax("columns", "qqqqqqqq")
     assert (code, lines) == (2, [])
     assert said == "tickwax: column 'qqqqqqqq': there is none with these settings; `tickwax columns` lists all\n"
+
+
+def test_a_column_that_is_switched_off_names_its_setting(tickwax):
+    code, _, error = tickwax("columns", "integrated_ofi")
+    assert code == 2
+    assert error == (
+        "tickwax: column 'integrated_ofi': there is none with these settings; features.integrated_ofi switches it on\n"
+    )
+
+
+def test_a_family_is_told_as_definitions_write_it(tickwax):
+    code, lines, _ = tickwax("columns", "ofi_z_l{D}_{w}")
+    assert code == 0
+    names = [line for line in lines if not line.startswith(" ")]
+    assert {"ofi_z_l5_1s", "ofi_z_l0_100ms"} < set(names)
+    assert all(name.startswith("ofi_z_l") for name in names)

@@ -185,3 +185,13 @@ class TestSynthetic:
         tw.synthetic_tape("t", span="1s")
         with pytest.raises(tw.TickwaxError, match=r"^tape: t holds binance_futures:BTCUSDT already"):
             tw.synthetic_tape("t")
+
+
+def test_what_reads_a_folder_is_said(synthetic_tape_root, tmp_path):
+    features = tw.replay(synthetic_tape_root, to=tmp_path / "features")
+    with pytest.raises(tw.TickwaxError, match=r"holds a tape; read_tape reads it"):
+        tw.read_features(synthetic_tape_root)
+    with pytest.raises(tw.TickwaxError, match=r"tape: .* holds features, not a tape; read_features reads it"):
+        tw.read_tape(features)
+    with pytest.raises(ValueError, match=r"symbols: nan is no name of an instrument"):
+        tw.read_features(features, symbols=float("nan"))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sinks.lock import DataSetLock
 from sinks.target import check_outside, check_target
 from sources.errors import TickwaxError
 
@@ -110,6 +111,34 @@ def test_features_of_an_older_version_are_features(tmp_path):
     file.parent.mkdir(parents=True)
     pq.write_table(pa.table({"ts": [1]}), file)
     check_target(tmp_path, "features", "features.path")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("export", "bars", "--kind", "nope", "--size", "1m", "--out", "o"), "--kind: 'nope' is not one of time, tick"),
+        (("export", "bars", "--size", "500d", "--out", "o"), "--size: no time bar of 4.32e+07 s is complete"),
+        (("export", "bars", "--size", "1s", "--out", "file"), "--out: file is not a folder"),
+        (("replay", "--features", "o", "--d-file", "file"), "--d-file: file: is no Parquet file; one is needed"),
+        (("synth", "--span", "1s", "--symbols", "kraken:X"), "--symbols: 'kraken:X' is at no venue that is known"),
+    ],
+)
+def test_wrong_words_are_refused_in_a_line(made, tmp_path, monkeypatch, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("no Parquet")
+    tape = "new" if arguments[0] == "synth" else made / "tape"
+    done = tickwax(*arguments, "--tape", tape)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_the_second_of_two_writers_is_refused(made, tmp_path):
+    with DataSetLock(tmp_path / "f"):
+        done = tickwax(*replay(made / "tape", tmp_path / "f"))
+    assert done.returncode == 2
+    assert "another process is writing to it; wait for its end" in done.stderr
 
 
 def test_a_new_folder_beside_others_is_fine(made):

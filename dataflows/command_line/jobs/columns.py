@@ -1,6 +1,8 @@
 """The data dictionary on the terminal."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from dataflows.reports.terminal import line
@@ -10,6 +12,7 @@ from dataflows.settings.model import load_settings
 from operators.dictionary import Entry, entries
 from sources.errors import TickwaxError
 
+_FAMILY = re.compile(r"\{\w+\}")
 _MOST_NEAR = 4  # names that a message offers
 _WIDTH = 12  # of a label
 
@@ -30,8 +33,14 @@ def tell_column(name: str) -> None:
         TickwaxError: none has it; names the nearest.
     """
     every = _entries()
-    found = [entry for entry in every if entry.name == name]
+    if "{" in name:  # as definitions write a family of columns
+        family = re.compile("".join(".+" if i % 2 else re.escape(part) for i, part in enumerate(_FAMILY.split(name))))
+        found = [entry for entry in every if family.fullmatch(entry.name)]
+    else:
+        found = [entry for entry in every if entry.name == name]
     if not found:
+        if setting := _setting_of(name):
+            raise TickwaxError(f"column {name!r}: there is none with these settings; {setting} switches it on")
         near = get_close_matches(name, dict.fromkeys(entry.name for entry in every), _MOST_NEAR)
         hint = f"; near it: {', '.join(near)}" if near else "; `tickwax columns` lists all"
         raise TickwaxError(f"column {name!r}: there is none with these settings{hint}")
@@ -57,6 +66,18 @@ def told(entry: Entry, columns: Sequence[Entry]) -> list[str]:
         "defined in": f"docs/{page}.md, {of.section}",
     }
     return [entry.name, *(f"  {label:<{_WIDTH}}{text}" for label, text in facts.items() if text)]
+
+
+def _setting_of(name: str) -> str | None:
+    """The setting without which there is no such column; None if there is none."""
+    config = load_settings().feature_config()
+    for setting, other in (
+        ("integrated_ofi", replace(config, integrated_ofi=10)),
+        ("normalised", replace(config, normalised=True)),
+    ):
+        if name in {entry.name for entry in entries(other)}:
+            return f"features.{setting}"
+    return None
 
 
 def _entries() -> list[Entry]:

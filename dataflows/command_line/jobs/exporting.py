@@ -13,6 +13,7 @@ from dataflows.settings.durations import Duration
 from dataflows.settings.local_paths import local_path
 from dataflows.settings.model import load_settings
 from operators.bar_engine import BarConfig
+from operators.bars import KINDS
 from sources.errors import TickwaxError
 
 
@@ -49,6 +50,8 @@ def export_bars(flags: dict[str, Any], kind: str, size: str, depths: list[str], 
 
 def _bar_config(kind: str, size: str, depths: list[str], span: int) -> BarConfig:
     try:
+        if kind not in KINDS:
+            raise ValueError(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
         if kind == "time":
             number = float(Duration.parse(size).ns)
         else:

@@ -13,6 +13,7 @@ from dataflows.settings.instants import Instant
 from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.venues.names import VENUES
 from synthetic.jit import CACHE as SYNTHETIC
 
 _NS_PER_MS = 1_000_000
@@ -32,6 +33,8 @@ def synth(flags: dict[str, Any], span: str, seed: int, start: str) -> None:
     if wildcard:
         raise TickwaxError(f"symbols: {wildcard!r} is no single instrument; a synthetic market needs venue:SYMBOL")
     instruments = [Instrument.parse(s) for s in settings.symbols]
+    if odd := next((i for i in instruments if i.venue not in VENUES), None):
+        raise TickwaxError(f"symbols: '{odd}' is at no venue that is known: {', '.join(VENUES)}")
     span_ns, start_ns = _span(span), _start(start)
     before = perf_counter()
     announce(SYNTHETIC, "kernel.advance", 6)
