@@ -57,12 +57,12 @@ def write_synthetic_tape(
         TickwaxError: the tape holds one of the instruments already, an instrument stands twice, or the tape cannot be
             written to.
     """
-    check_target(root, "tape", "tape.path")
     for instrument in instruments:
         if instruments.count(instrument) > 1:
             raise TickwaxError(f"symbols: '{instrument}' stands twice; name each instrument once")
         if data_files(root, instrument):
             raise TickwaxError(f"tape.path: {root} holds {instrument} already; write to a new folder")
+    check_target(root, "tape", "tape.path")
     created = [folder for folder in (root, *root.parents) if not folder.exists()]
     try:
         with only_writer(root, say):
