@@ -27,6 +27,17 @@ LAST = {
 
 # What a notebook imports, by the heading of its part.
 LIBRARY = {
+    "From Python: `import tickwax as tw`": [
+        "tickwax._replay.replay",
+        "tickwax._reading.read_features",
+        "tickwax._reading.read_tape",
+        "tickwax._books.books",
+        "tickwax._books.Book",
+        "tickwax._books.book_arrays",
+        "tickwax._books.BookArrays",
+        "tickwax._synthetic.synthetic_tape",
+        "tickwax._dictionary.features_dictionary",
+    ],
     "Order flow": ["operators.ofi.OrderFlowImbalance", "operators.ofi.order_flow_imbalance"],
     "Fractional differences": [
         "operators.fracdiff.FractionalDifferentiator",

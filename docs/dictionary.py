@@ -7,8 +7,10 @@ from pathlib import Path
 
 from fill import fill
 
+from operators.bar_engine import BarConfig, bar_schema
 from operators.config import FeatureConfig
-from operators.dictionary import FAMILIES, Entry, entries, pattern
+from operators.dictionary import FAMILIES, Entry, declared_entries, entries, pattern
+from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.features.feature import Described
 
 FOLDER = Path(__file__).parent
@@ -65,6 +67,12 @@ def page_blocks() -> dict[str, str]:
     for data_set in FAMILIES:
         mine = [e for e in entries(EVERYTHING) if e.data_set == data_set]
         blocks[data_set] = table(data_set, mine)
+    for schema in (bar_schema(BarConfig("time", 60e9)), ORDERS, FILLS, EQUITY):
+        lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+        for entry in declared_entries(schema):
+            said = entry.description
+            lines.append(f"| `{entry.name}` | {entry.type} | {said.unit} | {said.definition} |")
+        blocks[schema.name] = "\n".join(lines)
     blocks["order"] = order([e for e in of_default if e.data_set == "features"])
     return blocks
 

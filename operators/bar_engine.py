@@ -89,7 +89,11 @@ def bar_schema(config: BarConfig) -> RowSchema:
         ("notional", price, "sum of price times size"),
         ("taker_buy_volume", size, "sum of the sizes whose aggressor bought"),
         *(
-            (f"ofi_{depth_label(d)}", size, f"order flow of the best {d} levels from the end of the bar before")
+            (
+                f"ofi_{depth_label(d)}",
+                size,
+                f"order flow of the best {f'{d} levels' if d > 1 else 'level'} from the end of the bar before",
+            )
             for d in config.depths
         ),
         ("vwap", price, "mean price by size: notional divided by volume"),

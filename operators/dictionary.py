@@ -12,6 +12,7 @@ from typing import NamedTuple
 from operators.config import FeatureConfig
 from operators.features import FEATURES
 from operators.features.feature import PRICE_UNIT, SIZE_UNIT, THE_BOOK, TIME_UNIT, WARM_BOOK, Described
+from operators.row_batch import RowSchema
 from operators.schema import book_columns, feature_columns
 from sources.tape.schema import TAPE_SCHEMA
 
@@ -112,6 +113,14 @@ def entries(config: FeatureConfig) -> list[Entry]:
     of += [("features", c.name, c.type) for c in feature_columns(config)]
     of += [("books", c.name, c.type) for c in book_columns()]
     return [Entry(data_set, name, _TYPES.get(t, t), describe(name, data_set)) for data_set, name, t in of]
+
+
+def declared_entries(schema: RowSchema) -> list[Entry]:
+    """Every column of a data set that tells of its columns itself, such as bars."""
+    return [
+        Entry(schema.name, c.name, _TYPES.get(c.type, c.type), Description(c.unit, c.definition, "", "", "", 0, ""))
+        for c in schema.columns
+    ]
 
 
 def describe(name: str, *data_sets: str) -> Description:

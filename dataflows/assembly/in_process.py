@@ -22,7 +22,7 @@ def replay_in_process(settings: Settings, caller: Caller, workers: int = 1) -> R
     """
     replay = prepare_replay(settings, caller=caller)
     try:
-        ready_features(caller.tell if caller.progress else lambda line: None)
+        ready_features()
         with replay.progress:
             # Also for one worker: Bytewax would run it in this thread, and print a Rust traceback of an interruption.
             cluster_main(replay.flow, [], 0, worker_count_per_proc=workers)

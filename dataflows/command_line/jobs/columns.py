@@ -9,10 +9,13 @@ from dataflows.reports.terminal import line
 from dataflows.reports.text_table import TextTable, show
 from dataflows.runtime.exit_codes import must_be_shown
 from dataflows.settings.model import load_settings
-from operators.dictionary import Entry, entries
+from operators.bar_engine import BarConfig, bar_schema
+from operators.dictionary import Entry, declared_entries, entries
+from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from sources.errors import TickwaxError
 
 _FAMILY = re.compile(r"\{\w+\}")
+_PAGES = {"tape": "tape", "bars": "bars", "orders": "execution", "fills": "execution", "equity": "execution"}
 _MOST_NEAR = 4  # names that a message offers
 _WIDTH = 12  # of a label
 
@@ -53,7 +56,7 @@ def tell_column(name: str) -> None:
 def told(entry: Entry, columns: Sequence[Entry]) -> list[str]:
     """All there is to say of one of the columns of a data set, in lines."""
     of = entry.description
-    page = "tape" if entry.data_set == "tape" else "features"
+    page = _PAGES.get(entry.data_set, "features")
     facts = {
         "data set": f"{entry.data_set}, column {columns.index(entry) + 1} of {len(columns)}",
         "type": entry.type,
@@ -63,7 +66,7 @@ def told(entry: Entry, columns: Sequence[Entry]) -> list[str]:
         "reads": of.reads,
         "unknown": of.unknown or "never",
         "warm bits": " + ".join(str(1 << bit) for bit in range(8) if of.warm >> bit & 1),
-        "defined in": f"docs/{page}.md, {of.section}",
+        "defined in": f"docs/{page}.md" + (f", {of.section}" if of.section else ""),
     }
     return [entry.name, *(f"  {label:<{_WIDTH}}{text}" for label, text in facts.items() if text)]
 
@@ -81,4 +84,6 @@ def _setting_of(name: str) -> str | None:
 
 
 def _entries() -> list[Entry]:
-    return entries(load_settings().feature_config())
+    others = (bar_schema(BarConfig("time", 60e9)), ORDERS, FILLS, EQUITY)
+    own = [entry for schema in others for entry in declared_entries(schema)]
+    return entries(load_settings().feature_config()) + own

@@ -20,11 +20,10 @@ def demo_verb(
     ] = Path("data/demo"),
     duration: Annotated[str, typer.Option(help="How long the market runs.")] = "35s",
 ) -> None:
-    """Run **both exchanges on this machine** from a synthetic market, connect to them over real sockets, record the
-    tape, compute every feature, and show what came out.
-
-    On a terminal, a table shows the newest features meanwhile. The log goes to `demo.log` in the folder. Ctrl-C ends it
-    early, in order. The first time, compiling takes half a minute more."""
+    """Run **simulated exchanges on this machine**, connect to them over real sockets, record the tape, compute every
+    feature, and show what came out. On a terminal, a table shows the newest features meanwhile. The log goes to
+    `demo.log` in the folder. Ctrl-C ends it early, in order. The first time, compiling takes half a minute more.
+    """
     with quick_imports():
         from dataflows.command_line.jobs.demo import demo
     demo(folder, duration)

@@ -48,7 +48,7 @@ def simulate_verb(
     faults: Annotated[bool, typer.Option("--faults", help="Let things go wrong at random, from the seed.")] = False,
     faults_per_minute: Annotated[float | None, typer.Option(help="How often, in the mean; turns --faults on.")] = None,
 ) -> None:
-    """Run **both exchanges on this machine**: websockets and REST of Binance and Bybit, from a synthetic market or a
+    """Run **the exchanges on this machine**: websockets and REST of Binance and Bybit, from a synthetic market or a
     recorded one.
 
     Prints the settings that point tickwax there; runs until Ctrl-C. Faults are made with `POST /control/fault`. As at
