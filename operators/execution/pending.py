@@ -79,4 +79,6 @@ def act(book: Book, known: int, exchange: Exchange, rules: Rules, before: int) -
             return False
         arrive(book, known, exchange, rules, clock[PENDING_FIRST])
         clock[PENDING_FIRST] += 1
+    if clock[PENDING_FIRST] == clock[PENDING_END]:  # none is on its way: their room is free again
+        clock[PENDING_FIRST] = clock[PENDING_END] = 0
     return True

@@ -190,7 +190,7 @@ def make_rules(config: ExecutionConfig, grid: Grid, *, reports: bool) -> Rules:
     )
 
 
-def make_exchange(room: int = 64) -> Exchange:
+def make_exchange(room: int = 1024) -> Exchange:
     """The state before the first row of a tape; ``room``: of what grows."""
     exchange = Exchange(
         clock=np.zeros(_CLOCK_SIZE, np.int64),

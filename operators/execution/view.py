@@ -105,6 +105,8 @@ def see_reports(exchange: Exchange) -> None:
                 working[WORKING_TICKS, i] = report[REPORT_TICKS, e]
                 working[ACKNOWLEDGED, i] = 1
         e += 1
+    if e == clock[REPORT_END]:  # all are seen: their room is free again
+        e = clock[REPORT_END] = 0
     clock[REPORT_FIRST] = e
 
 

@@ -1,0 +1,231 @@
+"""The simulated exchange beside hftbacktest: do the same orders fill alike, and how fast is each?
+
+Run as ``python benchmarks/bench_exchange.py CAPTURE`` with a raw hftbacktest capture of Binance USD-M; needs
+``pip install 'tickwax[bench]'``. Both read the same capture, hftbacktest in its own npz. Part one sends random limit
+orders, each cancelled after a while, to both, and compares what was filled of each. Part two quotes both sides anew
+every 100 ms, in Numba on either side; every round runs every line once, and the fastest of each is shown.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from hftbacktest import GTC, GTX, LIMIT, BacktestAsset, HashMapMarketDepthBacktest, ROIVectorMarketDepthBacktest
+from hftbacktest.data.utils import binancefutures
+
+from dataflows.assembly.importing import import_files
+from operators.config import FeatureConfig
+from operators.execution.grid import Grid
+from operators.execution.schedule import Schedule
+from operators.execution.state import Commands, ExecutionConfig
+from operators.execution.view import View, order
+from operators.execution.words import CANCEL
+from operators.execution.words import GTX as POST_ONLY
+from operators.execution.words import LIMIT as LIMIT_ORDER
+from operators.feature_engine import FeatureEngine
+from operators.jit import kernel
+from operators.trade_engine import TradeEngine
+from sources.importers import hftbacktest
+from sources.instrument import Instrument
+from sources.tape.batch import Float64s, TapeBatch
+from sources.tape.reader import TapeReader
+
+SYMBOL = Instrument("binance_futures", "BTCUSDT")
+GRID = Grid(Fraction(1, 10), Fraction(1, 1000))
+SECOND = 1_000_000_000
+
+
+def asset(npz: Path, latency: int) -> Any:
+    """The same market as hftbacktest sees it."""
+    return (
+        BacktestAsset()
+        .data([str(npz)])
+        .linear_asset(1.0)
+        .constant_order_latency(latency, latency)
+        .power_prob_queue_model(3.0)
+        .partial_fill_exchange()
+        .tick_size(0.1)
+        .lot_size(0.001)
+        .roi_lb(0.0)
+        .roi_ub(200_000.0)
+    )
+
+
+class Orders:
+    """Random limit orders around the mid, each with the time at which it is cancelled."""
+
+    def __init__(self, seed: int, count: int, ts: Any, mid: Any) -> None:
+        rng = np.random.default_rng(seed)
+        self.sent = np.sort(rng.integers(ts[0] + 10 * SECOND, ts[-1] - 60 * SECOND, count))
+        near = mid[np.searchsorted(ts, self.sent) - 1]
+        self.side = rng.choice([1, -1], count)
+        self.price = np.round((near - self.side * rng.integers(-3, 25, count) * 0.1) * 10) / 10
+        self.size = np.round(np.exp(rng.uniform(-6, 3.5, count)), 3) + 0.001
+        self.ended = self.sent + rng.integers(1, 20, count) * SECOND
+
+    def filled_there(self, npz: Path, latency: int) -> dict[int, int]:
+        """Lots that hftbacktest filled of each; of those that it came to before it gave up."""
+        backtest = HashMapMarketDepthBacktest([asset(npz, latency)])
+        backtest.elapse(1)
+        acts = sorted([(t, 0, i) for i, t in enumerate(self.sent)] + [(t, 1, i) for i, t in enumerate(self.ended)])
+        for t, what, i in acts:
+            if t > backtest.current_timestamp and backtest.elapse(int(t) - backtest.current_timestamp):
+                break
+            if what == 0:
+                submit = backtest.submit_buy_order if self.side[i] > 0 else backtest.submit_sell_order
+                if submit(0, i + 1, float(self.price[i]), float(self.size[i]), GTC, LIMIT, False):
+                    break
+            else:
+                there = backtest.orders(0).get(i + 1)
+                if there is not None and there.cancellable:
+                    backtest.cancel(0, i + 1, False)
+        backtest.elapse(SECOND)
+        found = {i: backtest.orders(0).get(i + 1) for i in range(len(self.sent))}
+        lots = {i: round((o.qty - o.leaves_qty) * 1000) for i, o in found.items() if o is not None}
+        backtest.close()
+        return lots
+
+    def filled_here(self, batches: list[TapeBatch], latency: int) -> dict[int, int]:
+        """Lots that we filled of each."""
+        n = len(self.sent)
+        ids, twice = np.arange(1, n + 1), partial(np.tile, reps=2)
+        schedule = Schedule(
+            np.concatenate([self.sent, self.ended]), twice(ids), twice(self.side).astype(np.int8),
+            np.repeat([LIMIT_ORDER, CANCEL], n).astype(np.int8), np.repeat([0, -1], n).astype(np.int8),
+            twice(self.price), twice(self.size),
+        )  # fmt: skip
+        execution = ExecutionConfig(latency_entry_ns=latency, latency_response_ns=latency)
+        engine = TradeEngine(FeatureConfig(), execution, GRID, schedule=schedule)
+        lots = dict.fromkeys(range(n), 0)
+        for batch in batches:
+            for part in engine.trade(batch):
+                for order_id, size in zip(part.fills.integer[1], part.fills.value[1], strict=True):
+                    lots[int(order_id) - 1] += round(size * 1000)
+        return lots
+
+
+def agreement(npz: Path, batches: list[TapeBatch], runs: int) -> None:
+    """Print how many orders were filled alike, by latency."""
+    engine = TradeEngine(FeatureConfig(), ExecutionConfig(), GRID)
+    parts = [part.equity for batch in batches for part in engine.trade(batch)]
+    ts = np.concatenate([p.integer[0] for p in parts])
+    mid = np.concatenate([p.value[3] for p in parts])
+    for latency in (0, 1_000_000, 10_000_000, 50_000_000):
+        alike = filled = partly = total = 0
+        for seed in range(runs):
+            orders = Orders(seed, 12, ts, mid)
+            there, here = orders.filled_there(npz, latency), orders.filled_here(batches, latency)
+            total += len(there)
+            alike += sum(here[i] == lots for i, lots in there.items())
+            filled += sum(lots > 0 for lots in there.values())
+            partly += sum(0 < lots < round(orders.size[i] * 1000) for i, lots in there.items())
+        share = f"{alike} of {total} orders filled alike ({filled} filled there, {partly} of them in part)"
+        print(f"latency {latency / 1e6:g} ms: {share}")
+
+
+@numba.njit
+def quote_there(backtest: Any) -> int:
+    """Quote both sides anew every 100 ms in hftbacktest; returns the number of decisions."""
+    decisions = 0
+    while backtest.elapse(100_000_000) == 0:
+        backtest.clear_inactive_orders(0)
+        depth = backtest.depth(0)
+        values = backtest.orders(0).values()
+        while values.has_next():
+            there = values.get()
+            if there.cancellable:
+                backtest.cancel(0, there.order_id, False)
+        decisions += 1
+        backtest.submit_buy_order(0, 2 * decisions, depth.best_bid, 0.01, GTX, LIMIT, False)
+        backtest.submit_sell_order(0, 2 * decisions + 1, depth.best_ask, 0.01, GTX, LIMIT, False)
+    return decisions
+
+
+@kernel
+def _decide(view: View, memory: Float64s, parameters: Float64s, commands: Commands) -> None:
+    for i in range(view.orders):
+        order(commands, view.working[0, i], 0, CANCEL, -1, 0.0, 0.0)
+    order(commands, 0, 1, LIMIT_ORDER, POST_ONLY, view.columns[0], 0.01)
+    order(commands, 0, -1, LIMIT_ORDER, POST_ONLY, view.columns[1], 0.01)
+
+
+class Quote:
+    """The same here."""
+
+    columns = ("bid_price", "ask_price")
+    parameters = ()
+    memory = 0
+    decide_kernel = staticmethod(_decide)
+
+
+LESS = FeatureConfig(
+    windows=(("1s", SECOND),), depths=(1,), zscore_window=2, price_d=1.0, volume_d=1.0, fdi_window=3,
+    volatility_window=2,
+)  # fmt: skip
+
+
+def speed(npz: Path, batches: list[TapeBatch], rounds: int) -> None:
+    """Print the time of each, and the ratios."""
+    rows = sum(batch.rows for batch in batches)
+    data = np.load(npz)["data"]
+
+    def here(config: FeatureConfig) -> None:
+        engine = TradeEngine(config, ExecutionConfig(), GRID, strategy=Quote())
+        for batch in batches:
+            for _ in engine.trade(batch):
+                pass
+
+    def features() -> None:
+        engine = FeatureEngine(FeatureConfig(), gil_rows=0)
+        for batch in batches:
+            for _ in engine.parts(batch):
+                pass
+
+    def there(kind: Any) -> None:
+        backtest = kind([asset(npz, 10_000_000).data(data)])
+        quote_there(backtest)
+        backtest.close()
+
+    lines: dict[str, Callable[[], None]] = {
+        "features alone": features,
+        "quoting, all features": partial(here, FeatureConfig()),
+        "quoting, few features": partial(here, LESS),
+        "hftbacktest, array book": partial(there, ROIVectorMarketDepthBacktest),
+        "hftbacktest, hash map book": partial(there, HashMapMarketDepthBacktest),
+    }
+    fastest = dict.fromkeys(lines, float("inf"))
+    for _ in range(rounds + 1):  # the first compiles
+        for name, run in lines.items():
+            begin = time.process_time()
+            run()
+            fastest[name] = min(fastest[name], time.process_time() - begin)
+    base = fastest["hftbacktest, array book"]
+    for name, seconds in fastest.items():
+        print(f"{name:28s} {1e3 * seconds:8.1f} ms {rows / seconds / 1e6:7.2f} M rows/s {base / seconds:6.2f} x")
+
+
+def main() -> None:
+    """Run both parts."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("capture", type=Path, help="raw hftbacktest capture of Binance USD-M, BTCUSDT")
+    arguments.add_argument("--runs", type=int, default=30, help="schedules of 12 orders")
+    arguments.add_argument("--rounds", type=int, default=5)
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        npz, tape = Path(folder) / "capture.npz", Path(folder) / "tape"
+        binancefutures.convert(str(given.capture), str(npz))
+        import_files(tape, [given.capture], partial(hftbacktest.read, instrument=SYMBOL), SYMBOL)
+        batches = list(TapeReader(tape, SYMBOL).batches())
+        agreement(npz, batches, given.runs)
+        speed(npz, batches, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
