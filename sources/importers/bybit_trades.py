@@ -4,25 +4,94 @@ Public trading data, ``https://public.bybit.com/trading/``: ``timestamp`` is sec
 ``side`` the aggressor's. The ids are no numbers, so the tape's are 0. The archive has no receive times.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from sources.errors import TickwaxError
+from sources.importers import csv_fields as csv
+from sources.importers.csv_fields import Fields
 from sources.importers.files import Progress
-from sources.importers.public_csv import Opened, Row, decimal, read_rows, word
+from sources.importers.merging import record_in_order
+from sources.importers.names import NameColumn
+from sources.importers.public_csv import Check, Layout, Row, Table, ahead, tables
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
-from sources.messages import TradeMessage
-from sources.tape.batch import InstrumentBatch
+from sources.tape.batch import TRADE, Float64s, InstrumentBatch, Int8s, Int64s, TapeBatch
+from sources.tape.bounds import is_time
 from sources.venues.registry import venue
 
 COLUMNS = ("timestamp", "symbol", "side", "size", "price")
 _ID = "trdMatchID"  # not in every file
+_TIME, _SYMBOL, _SIDE, _SIZE, _PRICE, _NAME = range(6)
 
-_SECONDS = re.compile(r"([0-9]{10})(?:\.([0-9]{1,9}))?", re.ASCII)
 _SIDES = {"Buy": 1, "Sell": -1}
-_NS_PER_S = 1_000_000_000
+
+
+class Prints(NamedTuple):
+    """Rows of trades, shape ``(rows,)`` each."""
+
+    breaks: Int64s  # rows at which the symbol is another, or that are to be taken by themselves, and those behind them
+    fields: Fields
+    side: Int8s
+    price: Float64s
+    size: Float64s
+    named: bool  # the rows have ids
+
+
+class Part(NamedTuple):
+    """Consecutive rows of a file."""
+
+    run: ImportRun
+    table: Table
+
+    @property
+    def key(self) -> Int64s:
+        """The latest time of the file up to each row."""
+        return self.table.key
+
+    def record(self, start: int, stop: int) -> None:
+        """Record the rows ``start:stop``."""
+        if self.table.damage is not None:
+            self.run.end(self.table.damage)
+            return
+        breaks = self.table.columns.breaks
+        inside = breaks[np.searchsorted(breaks, start, "right") : np.searchsorted(breaks, stop)]
+        for a, b in pairwise([start, *inside.tolist(), stop]):
+            self._record(a, b)
+
+    def _record(self, start: int, stop: int) -> None:
+        """Record rows of one symbol, or one row that is no print."""
+        prints: Prints = self.table.columns
+        stats = self.run.stats
+        stats.frames += stop - start
+        if start in self.table.bad:
+            self.run.apply([self.table.bad[start]], lambda _: self.table.where(start))
+            return
+        if prints.size[start] == 0.0:
+            stats.ignored["print of size 0"] += 1
+            return
+        symbol = prints.fields.of(_SYMBOL, start).decode("utf-8", "replace")
+        rows, zeros = slice(start, stop), np.zeros(stop - start, np.int64)
+        time = self.table.exchange_ts[rows]
+        batch = TapeBatch(
+            ordinal=zeros,
+            exchange_ts=time,
+            receive_ts=time,
+            sequence=zeros,
+            kind=np.full(stop - start, TRADE, np.int8),
+            side=prints.side[rows],
+            price=prints.price[rows],
+            size=prints.size[rows],
+            last=np.ones(stop - start, np.bool_),
+        )
+        fields = prints.fields
+        names = NameColumn(fields.text, fields.start[_NAME, rows], fields.stop[_NAME, rows]) if prints.named else None
+        self.run.add_prints(symbol, batch, names)
 
 
 def read(
@@ -42,33 +111,40 @@ def read(
     """
     linear = venue("bybit_linear")
     run = ImportRun(linear, linear.decoder(), find_tail, stats, salvage=salvage)
-    return read_rows(paths, _open, run, stats, progress)
+    yield from record_in_order(ahead([parts(path, run, progress) for path in paths]), run)
 
 
-def _open(path: Path, header: Row) -> Opened:
+def parts(path: Path, run: ImportRun, progress: Progress) -> Generator[Part, None, None]:
+    """The rows of a file of trades.
+
+    Raises:
+        TickwaxError: as of `read`.
+    """
+    for table in tables(path, _open, run, progress):
+        yield Part(run, table)
+
+
+def _open(path: Path, header: Row) -> Layout:
     if not set(COLUMNS) <= set(header):
         raise TickwaxError(f"{path}: columns {','.join(header)[:200]}: expected {','.join(COLUMNS)}")
-    time, name, side, size, price = (header.index(column) for column in COLUMNS)
-
-    unique = header.index(_ID) if _ID in header else None
-
-    def read_row(row: Row | None) -> TradeMessage | None:
-        if row is None:
-            return None
-        if len(row) != len(header):
-            raise ValueError("another number of columns")
-        symbol = row[name]
-        at = _seconds(row[time])
-        aggressor = word(row[side], "side", _SIDES)
-        price_paid, amount = decimal(row[price], "price", allow_zero=False), decimal(row[size], "size")
-        return TradeMessage(symbol, at, at, 0, aggressor, price_paid, amount, "" if unique is None else row[unique])
-
-    return Opened(read_row, headed=True, book=False)
+    named = _ID in header
+    wanted = tuple(header.index(column) for column in (*COLUMNS, *([_ID] if named else [])))
+    return Layout(len(header), wanted, headed=True, book=False, read=partial(_read, named=named))
 
 
-def _seconds(text: str) -> int:
-    """Nanoseconds, exactly."""
-    parts = _SECONDS.fullmatch(text)
-    if parts is None:
-        raise ValueError("timestamp is no time in seconds")
-    return int(parts[1]) * _NS_PER_S + int((parts[2] or "").ljust(9, "0"))
+def _read(fields: Fields, named: bool) -> tuple[Prints, Int64s, list[Check]]:
+    time = csv.seconds(fields, _TIME)
+    side = csv.words(fields, _SIDE, _SIDES, 0)
+    price, priced = csv.decimals(fields, _PRICE, allow_zero=False)
+    size, sized = csv.decimals(fields, _SIZE, allow_zero=True)
+    checks: list[Check] = [
+        (time >= 0, "timestamp is no time in seconds"),
+        (side != 0, f"side is none of {', '.join(_SIDES)}"),
+        (priced, "price is no decimal above 0"),
+        (sized, "size is no decimal of at least 0"),
+    ]
+    good = np.logical_and.reduce([passed for passed, _ in checks]) & is_time(time) & ~fields.torn
+    alone = ~good | (size == 0.0)
+    breaks = csv.changes(fields, _SYMBOL) | alone
+    breaks[1:] |= alone[:-1]
+    return Prints(np.flatnonzero(breaks), fields, side.astype(np.int8), price, size, named), time, checks

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
+from sources.importers.names import NameColumn, Names
 from sources.messages import TradeMessage
 from sources.sequencer import AHEAD_NS
 from sources.tape.batch import Int64s
 from sources.trade_deduplicator import TradeDeduplicator
 
-_NAMES_KEPT = 1 << 17  # prints remembered by name; overlapping files may repeat hours of a market
 REPEATED = "repeated prints"
 
 
@@ -25,13 +25,18 @@ class Prints:
 
     def __init__(self) -> None:
         self._streams: dict[str, TradeDeduplicator] = {}
+        self._names: dict[str, Names] = {}
         self._told: dict[str, _Told] = {}
 
     def judge(self, message: TradeMessage) -> str:
         """Take the next print; tells what it is counted as if it is not new, otherwise nothing."""
         if not (message.stream or message.name):
             return ""  # without numbers there are no repetitions
-        if self._of(message.stream).judge(message).repeated:
+        if message.name:
+            repeated = not self._named(message.stream).add(message.name)
+        else:
+            repeated = self._of(message.stream).judge(message).repeated
+        if repeated:
             return REPEATED
         for other, told in self._told.items():
             if other != message.stream and (
@@ -52,7 +57,16 @@ class Prints:
         if len(final):
             self._told[stream] = _Told(int(final[-1]), int(exchange_ts[-1]))
 
+    def take_named(self, names: NameColumn) -> int:
+        """Take consecutive prints of a market whose numbers are none, up to the first that is known; gives how many."""
+        return self._named("").take(names)
+
+    def _named(self, stream: str) -> Names:
+        if stream not in self._names:
+            self._names[stream] = Names()
+        return self._names[stream]
+
     def _of(self, stream: str) -> TradeDeduplicator:
         if stream not in self._streams:
-            self._streams[stream] = TradeDeduplicator(_NAMES_KEPT)
+            self._streams[stream] = TradeDeduplicator()
         return self._streams[stream]

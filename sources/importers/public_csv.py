@@ -1,141 +1,142 @@
-"""Rows of the exchanges' public CSV archives as messages, file by file, merged by the exchange's time.
+"""The exchanges' public CSV archives as columns, file by file, with what is wrong with each row.
 
 The archives have no times of arrival: the exchange's time stands for that.
 """
 
-import heapq
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from sources.errors import TickwaxError
 from sources.importers.archive import archive_blocks
-from sources.importers.files import Progress
+from sources.importers.csv_fields import Fields, split_fields
+from sources.importers.files import DamagedFile, Progress, read_ahead
 from sources.importers.run import ImportRun
-from sources.importers.stats import ImportStats
-from sources.messages import BadFrame, BookMessage, TradeMessage
-from sources.tape.batch import InstrumentBatch
-from sources.tape.bounds import check_time, is_price, is_size
+from sources.messages import BadFrame
+from sources.tape.batch import Bools, Int64s
+from sources.tape.bounds import is_time
 
 Row = list[str]
-Entry = tuple[int, str, BookMessage | TradeMessage | BadFrame]  # exchange time (ns), file and line, what it says
-# Gives the message that a row completes, None when it is not complete; after the last row it is called with None.
-RowReader = Callable[[Row | None], BookMessage | TradeMessage | None]
+Check = tuple[Bools, str]  # where rows are good, and what the others are
+
+_EXCERPT = 80
+_THREADS = 4  # files read ahead, at the most
+T = TypeVar("T")
 
 
-class Opened(NamedTuple):
+class Layout(NamedTuple):
     """How a file is read."""
 
-    reader: RowReader
+    columns: int
+    wanted: tuple[int, ...]  # places of the columns that are read
     headed: bool  # its first row names the columns
     book: bool  # a bad row costs the book
+    # Columns of rows, the exchange's time (ns) of each, and the checks that a good row passes.
+    read: Callable[[Fields], tuple[Any, Int64s, list[Check]]]
 
 
-Opener = Callable[[Path, Row], Opened]  # judges a file by its first row
+class Table(NamedTuple):
+    """Consecutive rows of a file; or, without rows, that it is damaged behind the ones before."""
 
-_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?", re.ASCII)
-_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
-_EXCERPT = 80
-_BATCH = 50_000  # messages
+    path: Path
+    line: Int64s  # (rows,): number of the line in the file, from 1
+    exchange_ts: Int64s  # (rows,), ns; of a bad row the latest good time before it
+    key: Int64s  # (rows,), ns: the latest good time so far
+    bad: dict[int, BadFrame]  # by row
+    columns: Any  # as the layout read them
+    damage: DamagedFile | None = None
 
-
-def read_rows(
-    paths: Sequence[Path], open_file: Opener, run: ImportRun, stats: ImportStats, progress: Progress
-) -> Iterator[InstrumentBatch]:
-    """Rows of the files onto their tapes.
-
-    Raises:
-        TickwaxError: a file cannot be read, is empty or is refused by ``open_file``.
-    """
-    files = [_entries(path, open_file, run, stats, progress) for path in paths]
-    for count, (_, where, message) in enumerate(heapq.merge(*files, key=lambda entry: entry[0]), 1):
-        _record(run, stats, where, message)
-        if count % _BATCH == 0:
-            yield from run.take()
-    yield from run.take()
-    run.finish()
+    def where(self, row: int) -> str:
+        """File and line of a row."""
+        return f"{self.path}:{self.line[row]}"
 
 
-def natural(text: str, name: str) -> int:
-    """An integer of at least 0.
+Opener = Callable[[Path, Row], Layout]  # judges a file by its first row
+
+
+def tables(path: Path, open_file: Opener, run: ImportRun, progress: Progress) -> Generator[Table, None, None]:
+    """The rows of a file, block after block.
 
     Raises:
-        ValueError: it is none.
+        TickwaxError: it cannot be read, is empty or is refused by ``open_file``.
     """
-    if not _INTEGER.fullmatch(text):
-        raise ValueError(f"{name} is no integer of at least 0")
-    return int(text)
-
-
-def decimal(text: str, name: str, allow_zero: bool = True) -> float:
-    """A decimal that a tape may hold, the nearest float64.
-
-    Raises:
-        ValueError: it is none.
-    """
-    value = float(text) if _DECIMAL.fullmatch(text) else -1.0
-    if not (is_size(value) if allow_zero else is_price(value)):
-        raise ValueError(f"{name} is no decimal {'of at least' if allow_zero else 'above'} 0")
-    return value
-
-
-def word(text: str, name: str, words: dict[str, int]) -> int:
-    """The number that a word stands for.
-
-    Raises:
-        ValueError: it is another word.
-    """
-    if text not in words:
-        raise ValueError(f"{name} is none of {', '.join(words)}")
-    return words[text]
-
-
-def _entries(path: Path, open_file: Opener, run: ImportRun, stats: ImportStats, progress: Progress) -> Iterator[Entry]:
-    file: Opened | None = None
-    header: Row | None = None
-    number = time = 0
-
-    def entry(row: Row | None, line: bytes) -> Entry | None:
-        nonlocal time
-        if file is None:
-            raise TickwaxError(f"{path}: is empty")
-        try:
-            message = file.reader(row)
-            if message is not None:
-                check_time("time", message.exchange_ts)
-        except ValueError as e:
-            excerpt = line[:_EXCERPT].decode("utf-8", "replace")
-            return time, f"{path}:{number}", BadFrame(0, None, time, file.book, str(e), excerpt)
-        if message is None:
-            return None
-        time = message.exchange_ts
-        return time, f"{path}:{number}", message
-
-    with run.reading(path):
-        for block in archive_blocks(path, progress, stats, "rows", lambda head: b"," in head, run.salvage):
-            for line in block.splitlines():
-                number += 1
-                if not line:
-                    continue
-                row = line.decode("utf-8", "replace").split(",")
-                if file is None:
-                    file = open_file(path, row)
-                    if file.headed:
-                        header = row
-                        continue
-                elif row == header:
-                    stats.ignored["repeated headers"] += 1
-                    continue
-                if made := entry(row, line):
-                    yield made
-    if made := entry(None, b""):
-        yield made
-
-
-def _record(run: ImportRun, stats: ImportStats, where: str, message: BookMessage | TradeMessage | BadFrame) -> None:
-    stats.frames += 1
-    if isinstance(message, TradeMessage) and message.size == 0.0:
-        stats.ignored["print of size 0"] += 1
+    reader = _Reader(path, open_file, run)
+    try:
+        for block in archive_blocks(path, progress, run.stats, "rows", lambda head: b"," in head, run.salvage):
+            yield from reader.read(block)
+    except DamagedFile as e:
+        yield reader.end(e)
         return
-    run.apply([message], lambda _: where)
+    if reader.layout is None:
+        raise TickwaxError(f"{path}: is empty")
+
+
+def ahead(files: Sequence[Generator[T, None, None]]) -> list[Iterator[T]]:
+    """The same files, each read by a thread ahead of the caller if they are few."""
+    return [read_ahead(file) for file in files] if len(files) <= _THREADS else list(files)
+
+
+class _Reader:
+    """One file, as far as it is read."""
+
+    def __init__(self, path: Path, open_file: Opener, run: ImportRun) -> None:
+        self._path = path
+        self._open = open_file
+        self._run = run
+        self.layout: Layout | None = None
+        self._header = b""  # its text, if there is one
+        self._number = 0  # lines read
+        self._time = 0  # latest good time, ns
+
+    def read(self, block: bytes) -> Iterator[Table]:
+        """The rows of the next lines; none where there are none."""
+        if self.layout is None:
+            begin = block.lstrip(b"\r\n")
+            if not begin:
+                self._number += block.count(b"\n")
+                return
+            first = begin.partition(b"\n")[0].rstrip(b"\r")
+            self.layout = self._open(self._path, first.decode("utf-8", "replace").split(","))
+            if self.layout.headed:
+                self._header = first
+                self._number += block[: len(block) - len(begin)].count(b"\n") + 1
+                block = begin.partition(b"\n")[2]
+        fields = split_fields(block, self.layout.columns, self.layout.wanted)
+        repeated = self._headers(fields)
+        if repeated.any():
+            self._run.stats.ignored["repeated headers"] += int(repeated.sum())
+        kept = fields.only(~repeated) if repeated.any() else fields
+        if kept.rows:
+            yield self._table(kept, self.layout)
+        self._number += fields.lines
+
+    def end(self, damage: DamagedFile) -> Table:
+        """What says that the file is damaged here."""
+        none = np.zeros(1, np.int64)
+        return Table(self._path, none + self._number, none + self._time, none + self._time, {}, None, damage)
+
+    def _headers(self, fields: Fields) -> Bools:
+        """Which rows are the header once more."""
+        repeated = np.zeros(fields.rows, np.bool_)
+        if self._header:
+            for row in np.flatnonzero(fields.text[fields.begin] == self._header[0]).tolist():
+                repeated[row] = fields.of_line(row) == self._header
+        return repeated
+
+    def _table(self, fields: Fields, layout: Layout) -> Table:
+        columns, time, checks = layout.read(fields)
+        checks = [(~fields.torn, "another number of columns"), *checks]
+        checks.append((is_time(time), "the time is not between 1970 and 2116"))
+        good = np.logical_and.reduce([passed for passed, _ in checks])
+        key = np.maximum.accumulate(np.where(good, time, self._time))
+        np.maximum(key, self._time, out=key)
+        self._time = int(key[-1])
+        line = fields.line + (self._number + 1)
+        bad: dict[int, BadFrame] = {}
+        for row in np.flatnonzero(~good).tolist():
+            reason = next(what for passed, what in checks if not passed[row])
+            excerpt = fields.of_line(row)[:_EXCERPT].decode("utf-8", "replace")
+            bad[row] = BadFrame(0, None, int(key[row]), layout.book, reason, excerpt)
+        return Table(self._path, line, np.where(good, time, key), key, bad, columns)

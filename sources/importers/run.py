@@ -2,19 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sources.errors import BadName, TickwaxError
 from sources.importers.feed_handler import RecordedFeedHandler
 from sources.importers.files import DamagedFile
+from sources.importers.names import NameColumn
 from sources.importers.overlap import SEQUENCERS, Recorded
 from sources.importers.rest_books import Rivals, Undecided
 from sources.importers.sniff import other_venue
 from sources.importers.stats import ImportStats, utc_millis
 from sources.instrument import Instrument
 from sources.messages import BadFrame, BookMessage, Decoder, Frame, Message, TradeMessage, tally
-from sources.tape.batch import InstrumentBatch
+from sources.tape.batch import InstrumentBatch, TapeBatch
 from sources.tape.builder import TapeBuilder, TapeTail
 from sources.venues.contracts import NoContract, check_contract
 from sources.venues.registry import Venue
@@ -76,13 +77,21 @@ class ImportRun:
         try:
             yield
         except DamagedFile as e:
-            if not self.salvage or not e.salvageable:
-                raise
-            self.stats.salvaged.append(e)
-            for symbol, handler in self._handlers.items():
-                last = self.stats.of(self._instruments[symbol]).last_receive_ts
-                if last is not None:
-                    handler.lost(last)
+            self.end(e)
+
+    def end(self, damage: DamagedFile) -> None:
+        """End a damaged file here: every book is unknown from now on.
+
+        Raises:
+            DamagedFile: nothing of it is to be taken.
+        """
+        if not self.salvage or not damage.salvageable:
+            raise damage
+        self.stats.salvaged.append(damage)
+        for symbol, handler in self._handlers.items():
+            times = (self.stats.of(self._instruments[symbol]).last_receive_ts, handler.builder.received)
+            if any(time is not None for time in times):
+                handler.lost(max(time for time in times if time is not None))
 
     def begin(self, receive_ts: int) -> None:
         """Tell the first receive time of the file that is read; later calls say nothing.
@@ -190,6 +199,35 @@ class ImportRun:
                 self.stats.ignored[label] += 1
             elif not isinstance(message, TradeMessage):
                 self._books[message.symbol] += 1
+
+    def add_prints(self, symbol: str, rows: TapeBatch, names: NameColumn | None) -> None:
+        """Record consecutive prints of a symbol, whose numbers are none; a repeated one is left out.
+
+        Args:
+            symbol: theirs.
+            rows: a row each; ordinals are not read.
+            names: the venue's ids; None where it gives none.
+        """
+        handler: RecordedFeedHandler | None = None
+        with suppress(BadName):
+            handler = self.handler(symbol)
+        at = 0
+        while at < rows.rows:
+            if handler is not None:
+                end = rows.rows
+                if names is not None:
+                    end = at + handler.prints.take_named(names.slice(at, end))
+                if end > at:
+                    handler.builder.extend(rows.slice(at, end), None)
+                    handler.trades += end - at
+                    self.count(symbol, end - at, 0)
+                    at = end
+                    continue
+            name = "" if names is None else names.name(at)
+            time, side = int(rows.exchange_ts[at]), int(rows.side[at])
+            price, size = float(rows.price[at]), float(rows.size[at])
+            self.apply([TradeMessage(symbol, time, time, 0, side, price, size, name)], lambda _: "")
+            at += 1
 
     def count(self, symbol: str, messages: int, books: int) -> None:
         """Count good messages that were recorded, and those of the book among them."""

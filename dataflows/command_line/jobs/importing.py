@@ -30,8 +30,8 @@ from sources.venues.registry import venue
 _COMPILED = {
     "hftbacktest": ("lines._index", 12),
     "tardis": ("decimals._column", 3),
-    "bybit-trades": ("builder._fill", 2),
-    "binance-vision": ("builder._fill", 2),
+    "bybit-trades": ("csv_fields._split", 4),
+    "binance-vision": ("csv_fields._split", 3),
 }
 _NO_FILE = "is no regular file; only those are read, because they are read twice"
 
