@@ -48,6 +48,7 @@ class Part(NamedTuple):
 
     run: ImportRun
     table: Table
+    rows: TapeBatch  # the same as of a tape, without ordinals; what is no print means nothing
 
     @property
     def key(self) -> Int64s:
@@ -76,22 +77,13 @@ class Part(NamedTuple):
             stats.ignored["print of size 0"] += 1
             return
         symbol = prints.fields.of(_SYMBOL, start).decode("utf-8", "replace")
-        rows, zeros = slice(start, stop), np.zeros(stop - start, np.int64)
-        time = self.table.exchange_ts[rows]
-        batch = TapeBatch(
-            ordinal=zeros,
-            exchange_ts=time,
-            receive_ts=time,
-            sequence=zeros,
-            kind=np.full(stop - start, TRADE, np.int8),
-            side=prints.side[rows],
-            price=prints.price[rows],
-            size=prints.size[rows],
-            last=np.ones(stop - start, np.bool_),
-        )
         fields = prints.fields
-        names = NameColumn(fields.text, fields.start[_NAME, rows], fields.stop[_NAME, rows]) if prints.named else None
-        self.run.add_prints(symbol, batch, names)
+        names = (
+            NameColumn(fields.text, fields.start[_NAME, start:stop], fields.stop[_NAME, start:stop])
+            if prints.named
+            else None
+        )
+        self.run.add_prints(symbol, self.rows.slice(start, stop), names)
 
 
 def read(
@@ -121,7 +113,24 @@ def parts(path: Path, run: ImportRun, progress: Progress) -> Generator[Part, Non
         TickwaxError: as of `read`.
     """
     for table in tables(path, _open, run, progress):
-        yield Part(run, table)
+        yield Part(run, table, _tape_rows(table))
+
+
+def _tape_rows(table: Table) -> TapeBatch:
+    prints: Prints | None = table.columns
+    count = len(table.line)
+    zeros, real, code = np.zeros(count, np.int64), np.zeros(count), np.zeros(count, np.int8)
+    return TapeBatch(
+        ordinal=zeros,
+        exchange_ts=table.exchange_ts,
+        receive_ts=table.exchange_ts,
+        sequence=zeros,
+        kind=np.full(count, TRADE, np.int8),
+        side=code if prints is None else prints.side,
+        price=real if prints is None else prints.price,
+        size=real if prints is None else prints.size,
+        last=np.ones(count, np.bool_),
+    )
 
 
 def _open(path: Path, header: Row) -> Layout:

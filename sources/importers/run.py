@@ -63,17 +63,25 @@ class ImportRun:
     def add(self, frames: Sequence[Frame], where: Callable[[int], str]) -> None:
         """Decode and record frames; ``where`` gives the file and line of the one at a place among them."""
         self.stats.frames += len(frames)
+        self.apply(self.decode(frames), where)
+
+    def decode(self, frames: Sequence[Frame]) -> list[Message]:
+        """What the next frames say, to be recorded in this order."""
         if frames:
             self.begin(frames[0][0])
         messages = self._decoder.decode(frames)
         if not self.stats.hint:
             self._look_elsewhere(frames, messages)
-        self.apply(messages, where)
+        return messages
+
+    def open(self, path: Path) -> None:
+        """A file is read from now on."""
+        self._unbegun = self._path = path
 
     @contextmanager
     def reading(self, path: Path) -> Iterator[None]:
         """Inside, a file is read. Salvaging, a damaged one ends there, and every book is unknown from then on."""
-        self._unbegun = self._path = path
+        self.open(path)
         try:
             yield
         except DamagedFile as e:

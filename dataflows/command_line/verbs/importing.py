@@ -16,7 +16,7 @@ Examples:
 
     tickwax import tardis book.csv.gz trades.csv.gz --tape data/tape
 
-    tickwax import bybit-archive 2024-12-01_XRPUSDT_ob500.data.zip --category linear --tape data/tape
+    tickwax import bybit-archive 2024-12-01_XRPUSDT_ob500.data.zip XRPUSDT2024-12-01.csv.gz --tape data/tape
 
 Then: tickwax replay --tape data/tape --features data/features
 """
@@ -79,9 +79,9 @@ def bybit_archive_verb(
     compression: Compression = None,
     salvage: Salvage = False,
 ) -> None:
-    """Bybit's public order book archive (zip, or unpacked); the exchange's send time stands for the receive time.
+    """Bybit's public order books (zip, or unpacked), and trades beside them; exchange times stand for receive times.
 
-    Example: `tickwax import bybit-archive 2024-12-01_XRPUSDT_ob500.data.zip --category linear --tape data/tape`
+    Example: `tickwax import bybit-archive 2024-12-01_XRPUSDT_ob500.data.zip XRPUSDT2024-12-01.csv.gz --tape data/tape`
     """
     with quick_imports():
         from dataflows.command_line.jobs.importing import import_bybit_archive
