@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TICKWAX = Path(sys.executable).with_name("tickwax")
 BTC, ETH = "binance_futures:BTCUSDT", "bybit_linear:ETHUSDT"
 START = 1_767_571_200_000_000_000
@@ -222,3 +224,25 @@ def test_settings_of_a_backtest_can_be_saved_and_read_again(tmp_path):
     assert again.returncode == 0, again.stderr
     assert again.stdout.replace("# file", "# environment") == first.stdout
     assert 'size = "2"' in first.stdout
+
+
+def test_what_it_came_to(tape, tmp_path):
+    page, image = tmp_path / "report.html", tmp_path / "report.png"
+    done = momentum(tape, tmp_path / "b", "--report", page)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    title = next(n for n, line in enumerate(lines) if line.startswith("instrument"))
+    assert lines[title + 1].startswith(BTC)
+    assert "±" in lines[title + 1]
+    text = page.read_text()
+    assert "markouts" in text
+    assert not [part for part in text.split('src="')[1:] if part.startswith("http")]
+    assert momentum(tape, tmp_path / "b", "--overwrite", "--report", image).returncode == 0
+    assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_that_cannot_be_drawn_is_refused_first(tape, tmp_path):
+    done = momentum(tape, tmp_path / "b", "--report", tmp_path / "report.pdf")
+    assert done.returncode == 2
+    assert "does not end with one of .html, .png, .svg" in done.stderr
+    assert not (tmp_path / "b").exists()

@@ -1,10 +1,11 @@
 """``tickwax backtest``: what a strategy would have earned on a recorded tape."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import RECORDED, app
+from dataflows.command_line.app import RECORDED, app, path_flag
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
 from sources.errors import TickwaxError
@@ -44,6 +45,10 @@ def backtest_verb(
         str | None, typer.Option(help="From decision to exchange, and from there to the report; `10ms`.")
     ] = None,
     queue: Annotated[str | None, typer.Option(help="`power`, `risk_averse` or `optimistic`.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Pictures of the run: .html, .png or .svg.", parser=path_flag, metavar="FILE"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what these instruments have there.")] = False,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads.")] = 1,
 ) -> None:
@@ -73,4 +78,4 @@ def backtest_verb(
         flags[f"strategy.{name}"] = value
     with quick_imports():
         from dataflows.command_line.jobs.backtest import backtest
-    backtest(flags, workers)
+    backtest(flags, workers, report)
