@@ -22,13 +22,19 @@ _ROWS_A_FILE = 14_000  # … a file of features, opened and closed
 
 
 def tape_files(
-    root: Path, instrument: Instrument, journals: TapeJournals | None = None, but: str = ""
+    root: Path,
+    instrument: Instrument,
+    journals: TapeJournals | None = None,
+    but: str = "",
+    on_unreadable: Callable[[Path, TickwaxError], None] | None = None,
 ) -> list[TapeFile]:
     """All files of an instrument's tape that have rows, in the order of the tape.
 
     Args:
         journals: those of ``root``, if they have been opened already.
         but: leave out files whose names begin so; empty: none.
+        on_unreadable: told of a file that cannot be opened, and why; it is left out, and a ``reset`` tells of its rows.
+            None: it is an error.
 
     Raises:
         TickwaxError: a file is not Parquet or not of the tape's schema, or two hold the same ordinals.
@@ -37,7 +43,17 @@ def tape_files(
     """
     journals = journals or TapeJournals(root)  # before files are listed: what is compacted meanwhile is in both
     found = [path for path in data_files(root, instrument) if not (but and path.name.startswith(but))]
-    files: list[TapeFile] = [f for f in map(ParquetFile.open, found) if f.rows]
+    files: list[TapeFile] = []
+    left_out = False
+    for path in found:
+        try:
+            files.append(ParquetFile.open(path))
+        except TickwaxError as e:
+            if on_unreadable is None:
+                raise
+            on_unreadable(path, e)
+            left_out = True
+    files = [f for f in files if f.rows]
     files += journals.of(instrument, [(f.first_ordinal, f.last_ordinal) for f in files])
     files.sort(key=lambda f: f.first_ordinal)
     for a, b in pairwise(files):
@@ -45,7 +61,7 @@ def tape_files(
             raise TickwaxError(
                 f"{b.path}: ordinals from {b.first_ordinal} overlap those of {a.path.name}, up to {a.last_ordinal}"
             )
-    return with_holes(files) if journals.broken else files
+    return with_holes(files) if journals.broken or left_out else files
 
 
 class TapeReader:
@@ -65,6 +81,7 @@ class TapeReader:
         journals: TapeJournals | None = None,
         on_unknown_book: Callable[[str], None] = lambda line: None,
         on_hole: Callable[[str], None] = lambda line: None,
+        on_unreadable: Callable[[Path, TickwaxError], None] | None = None,
     ) -> None:
         """Read the footers.
 
@@ -73,12 +90,13 @@ class TapeReader:
             on_unknown_book: told once of a delta without a snapshot before it, with file and row. No such row is left
                 out: it belongs to the tape, and to no book.
             on_hole: told of rows that are missing before a ``reset``, with file and row.
+            on_unreadable: as of `tape_files`.
 
         Raises:
             TickwaxError: the tape has no rows of the instrument; or as `tape_files`.
         """
         self.instrument = instrument
-        self._files = tape_files(root, instrument, journals)
+        self._files = tape_files(root, instrument, journals, on_unreadable=on_unreadable)
         if not self._files:
             raise TickwaxError(f"{root}: the tape has no rows of {instrument}")
         self._end_ns = end_ns
