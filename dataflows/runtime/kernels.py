@@ -53,3 +53,15 @@ def ready_trading(tell: Callable[[str], None] = say) -> None:
     engine = TradeEngine(FeatureConfig(), ExecutionConfig(), Grid(Fraction(1), Fraction(1)))
     for _ in engine.trade(tape_batch(**{name: [value] for name, value in row.items()})):
         pass
+
+
+def ready_inspection(tell: Callable[[str], None] = say) -> None:
+    """Compile the kernels of an inspection; tells of it if that takes a while."""
+    from operators.inspection_engine import InspectionConfig, InspectionEngine  # a replay needs none of it
+
+    announce(OPERATORS, "inspection.run", 10, tell)
+    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
+    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
+    engine = InspectionEngine(InspectionConfig())
+    engine.process(tape_batch(**{name: [value] for name, value in row.items()}))
+    engine.finish()
