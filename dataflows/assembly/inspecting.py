@@ -1,4 +1,4 @@
-"""The data quality of a recorded tape, instruments side by side, in memory that does not grow with the tape."""
+"""The data quality of a recorded tape: instruments side by side, each a batch at a time."""
 
 import os
 import re
