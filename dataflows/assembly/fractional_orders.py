@@ -11,6 +11,7 @@ from sources.instrument import Instrument
 from sources.parquet import read_columns
 
 _SERIES = ("price", "volume")
+_MAGIC = b"PAR1"  # at both ends of a Parquet file
 
 
 def read_fractional_orders(path: Path, config: FeatureConfig | None = None) -> dict[Instrument, dict[str, float]]:
@@ -26,9 +27,9 @@ def read_fractional_orders(path: Path, config: FeatureConfig | None = None) -> d
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "missing"
         raise TickwaxError(f"features.d_file: {path}: is {what}; a Parquet file is needed, as optimal_d writes it")
-    with path.open("rb") as file:
-        if file.read(4) != b"PAR1":
-            raise TickwaxError(f"features.d_file: {path}: is no Parquet file; one is needed, as optimal_d writes it")
+    content = path.read_bytes()
+    if not (content.startswith(_MAGIC) or content.endswith(_MAGIC)):  # one of them, and it is damaged
+        raise TickwaxError(f"features.d_file: {path}: is no Parquet file; one is needed, as optimal_d writes it")
     try:
         table = read_columns(path, ["exchange", "symbol", "series", "d"])
     except TickwaxError as e:
