@@ -22,6 +22,7 @@ from sinks.format import Form
 from sinks.identity import Identity, data_set_of
 from sinks.row_format import FORMER_ROWS, described_schema, row_form
 from sinks.salvage import stage_around_holes
+from sinks.store_commit import settle
 from sinks.tape import tape_form
 from sources.errors import TickwaxError
 from sources.instrument import Instrument, is_instrument, shown
@@ -189,6 +190,7 @@ def recover(root: Path, say: Callable[[str], None] = lambda line: None) -> Recov
     Raises:
         TickwaxError: as `compact`.
     """
+    settle(root)
     left = journal_files(root)
     megabytes = sum(path.stat().st_size for path in left if path.is_file()) / 1e6
     if megabytes > _WORTH_A_WORD:

@@ -7,6 +7,7 @@ thread, a few row groups behind the caller at the most.
 
 import contextlib
 import os
+import secrets
 import shutil
 import threading
 from collections import deque
@@ -21,8 +22,10 @@ import pyarrow as pa
 
 from sinks.data_file import Arrow, DataFile, FileFormat, Part, made_by_each
 from sinks.disk import cannot_write, move, staging, sweep, sync
+from sinks.store_commit import together
 from sources.instrument import Instrument
-from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir
+from sources.store.path import StorePath
+from sources.tape.layout import NS_PER_DAY, data_files, date_text, instrument_dir, workplace
 
 _IN_FLIGHT = 1  # row groups waiting for the background thread, beside the one it is at
 
@@ -55,9 +58,11 @@ class DatasetWriter:
         self.root = root
         self._form = form
         self._row_bits = sum(field.type.bit_width for field in form.schema)
-        self._name = name
+        # Of a run in a store, so that its files replace none and can be taken away; a journal's are put again.
+        own = isinstance(root, StorePath) and not durable
+        self.name = f"{name}-{secrets.token_hex(4)}" if own else name
         self._budget = budget_bytes
-        self._durable = durable
+        self.durable = durable
         self._arrow = arrow
         self._open: dict[Instrument, DataFile] = {}
         self._done: list[tuple[Path, Path]] = []
@@ -67,9 +72,9 @@ class DatasetWriter:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parquet")
         self._flight: deque[Future[None]] = deque()
         self._lock = threading.RLock()  # `abort` may come from another thread
-        self._aborted = False
+        self.aborted = False
         with self._one_line():
-            root.mkdir(parents=True, exist_ok=True)
+            workplace(root).mkdir(parents=True, exist_ok=True)
             sweep(root)
             self._staging = staging(root, f"{os.getpid()}-{name}")
             shutil.rmtree(self._staging, ignore_errors=True)
@@ -97,7 +102,7 @@ class DatasetWriter:
         days = ts_ns // NS_PER_DAY
         cuts = np.flatnonzero(np.diff(days)) + 1
         with self._lock, self._one_line():
-            if self._aborted:
+            if self.aborted:
                 return
             for start, stop in zip([0, *cuts], [*cuts, len(days)], strict=True):
                 if start < stop:
@@ -127,7 +132,7 @@ class DatasetWriter:
             TickwaxError: the disk is full, or the folder cannot be written to.
         """
         with self._lock, self._one_line():
-            if self._aborted:
+            if self.aborted:
                 return
             for instrument in list(self._open):
                 self._finish(instrument)
@@ -140,38 +145,41 @@ class DatasetWriter:
         Raises:
             TickwaxError: the disk is full, or the folder cannot be written to.
         """
+        return publish_together([(self, replace)])
+
+    @contextlib.contextmanager
+    def publishing(self) -> Iterator[list[Path]]:
+        """What would appear now, in the order of the files' ends; nobody else aborts meanwhile."""
         with self._lock, self._one_line():
-            if self._aborted:
-                return []
-            files = self._appear()
-            for old in {old for instrument in replace for old in data_files(self.root, instrument)}.difference(files):
-                old.unlink()
-            shutil.rmtree(self._staging, ignore_errors=True)
-            return files
+            yield [] if self.aborted else [final for _, final in self._done]
+
+    def appear(self) -> None:
+        """Rename every finished file into place; for within `publishing`.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written to.
+        """
+        for _, final in self._done:  # whatever needs space comes first, so that a full disk shows nothing
+            final.parent.mkdir(parents=True, exist_ok=True)
+        for staged, final in self._done:
+            move(staged, final)
+        files = [final for _, final in self._done]
+        if self.durable:
+            for folder in sorted({folder for file in files for folder in file.relative_to(self.root).parents}):
+                sync(self.root / folder)
+        self._done.clear()
+        shutil.rmtree(self._staging, ignore_errors=True)
 
     def abort(self) -> None:
         """Leave no trace of what is not committed; may come from any thread, and more than once."""
         with self._lock:
-            self._aborted = True
+            self.aborted = True
             self._pool.shutdown(cancel_futures=True)
             for file in self._open.values():
                 with contextlib.suppress(OSError, pa.ArrowException):  # the disk may be full
                     file.close()
             self._open.clear()
             shutil.rmtree(self._staging, ignore_errors=True)
-
-    def _appear(self) -> list[Path]:
-        """Rename every finished file into place."""
-        for _, final in self._done:  # whatever needs space comes first, so that a full disk shows nothing
-            final.parent.mkdir(parents=True, exist_ok=True)
-        for staged, final in self._done:
-            move(staged, final)
-        files = [final for _, final in self._done]
-        if self._durable:
-            for folder in sorted({folder for file in files for folder in file.relative_to(self.root).parents}):
-                sync(self.root / folder)
-        self._done.clear()
-        return files
 
     @contextlib.contextmanager
     def _one_line(self) -> Iterator[None]:
@@ -202,7 +210,7 @@ class DatasetWriter:
     def _create(self, instrument: Instrument, day: int) -> DataFile:
         number = self._files[instrument] = self._files.get(instrument, -1) + 1
         date = date_text(day * NS_PER_DAY)
-        final = instrument_dir(self.root, instrument) / f"date={date}" / f"{self._name}-{number:06d}.parquet"
+        final = instrument_dir(self.root, instrument) / f"date={date}" / f"{self.name}-{number:06d}.parquet"
         if not self._begun:
             self._staging.mkdir(parents=True, exist_ok=True)
         self._begun += 1
@@ -224,7 +232,7 @@ class DatasetWriter:
     def _append(self, file: DataFile, parts: list[Part], last: bool) -> None:
         file.append(parts, self._form, self._arrow)
         if last:
-            file.finish(self._form, self._durable)
+            file.finish(self._form, self.durable)
 
     def _submit(self, task: Any) -> None:
         self._drain(_IN_FLIGHT)
@@ -233,3 +241,31 @@ class DatasetWriter:
     def _drain(self, leave: int) -> None:
         while len(self._flight) > leave:
             self._flight.popleft().result()
+
+
+def publish_together(writers: Sequence[tuple[DatasetWriter, Sequence[Instrument]]]) -> list[Path]:
+    """Let the finished files of one data set's writers appear, in a store all of them or none; returns their paths.
+
+    Args:
+        writers: each with the instruments whose older data files go.
+
+    Raises:
+        TickwaxError: the disk is full, the folder cannot be written to, or the store does not take the files.
+    """
+    with contextlib.ExitStack() as held:
+        each = [(writer, held.enter_context(writer.publishing()), replace) for writer, replace in writers]
+        each = [(writer, files, replace) for writer, files, replace in each if files or not writer.aborted]
+        if not each:
+            return []
+        root, appeared = each[0][0].root, [file for _, files, _ in each for file in files]
+        # Files that are made of a journal are made of it again: to take them away would be of no use.
+        noted = [] if each[0][0].durable else appeared
+        with together(root, each[0][0].name, noted) as all_there:
+            for writer, _, _ in each:
+                writer.appear()
+            there = {old for _, _, replace in each for instrument in replace for old in data_files(root, instrument)}
+            replaced = sorted(there.difference(appeared))
+            all_there(replaced)
+            for old in replaced:
+                old.unlink()
+        return appeared

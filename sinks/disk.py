@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sources.errors import DiskFailure, TickwaxError
+from sources.store.path import StorePath
 from sources.tape.layout import beside, besides
 
 _NO_MISTAKE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # of whoever named the folder
@@ -26,11 +27,13 @@ def cannot_begin(root: Path, error: OSError) -> TickwaxError:
 
 
 def sync(path: Path) -> None:
-    """Have a file's content, or the names in a folder, on the disk.
+    """Have a file's content, or the names in a folder, on the disk. What a store has said to have is there.
 
     Raises:
         OSError: it cannot be.
     """
+    if isinstance(path, StorePath):
+        return
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -39,11 +42,20 @@ def sync(path: Path) -> None:
 
 
 def move(file: Path, to: Path) -> None:
-    """Rename a file, whole at every moment, also where a partition of a data set is mounted on its own.
+    """Rename a file, whole at every moment, also where a partition of a data set is mounted on its own, or in a store.
 
     Raises:
         OSError: it cannot be.
+        TickwaxError: the store does not answer, or refuses; the file is still where it was.
     """
+    if isinstance(to, StorePath):
+        to.put(file)
+        file.unlink()
+        return
+    if isinstance(file, StorePath):
+        file.get(to)
+        file.unlink()
+        return
     try:
         os.replace(file, to)
     except OSError as e:

@@ -29,6 +29,7 @@ class LiveSink(DynamicSink[tuple[str, T]]):
         on_error: Callable[[Exception], None] = lambda error: None,
         patience: Callable[[], float | None] = lambda: None,
         on_damage: Callable[[Damage, str], None] = lambda damage, line: None,
+        on_store: Callable[[Exception | None, bool], None] = lambda error, first: None,
     ) -> None:
         """Args:
         name: begins every file's name; no two runs may share one.
@@ -37,6 +38,7 @@ class LiveSink(DynamicSink[tuple[str, T]]):
         on_error: called with the exception that stops the sink, before it propagates.
         patience: at the end, how many seconds may be spent on files; None: as many as it takes.
         on_damage: told of a journal that was damaged before it became files, with a line; from another thread.
+        on_store: as of `WriteAheadLog`.
         """
         self.root = root
         self.form = form
@@ -47,6 +49,7 @@ class LiveSink(DynamicSink[tuple[str, T]]):
         self.on_error = on_error
         self.patience = patience
         self.on_damage = on_damage
+        self.on_store = on_store
         self.rows_written = 0  # rows, and the files that have appeared
         self.files: list[Path] = []
         self.all_appeared = True
@@ -65,7 +68,7 @@ class LiveSink(DynamicSink[tuple[str, T]]):
         """The part of one worker."""
         name = f"{self.name}-{worker_index}"
         with watched(self.on_error):
-            log = WriteAheadLog(self.root, self.form, name, self.rotation, self.clock, self.appeared)
+            log = WriteAheadLog(self.root, self.form, name, self.rotation, self.clock, self.appeared, self.on_store)
         self._logs.append(log)
         return _LivePartition(self, log)
 

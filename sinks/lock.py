@@ -13,7 +13,7 @@ from typing import Self
 from sinks.compaction import Damage, recover
 from sinks.disk import cannot_begin, missing_folders, remove_empty
 from sources.errors import TickwaxError
-from sources.tape.layout import beside
+from sources.tape.layout import beside, workplace
 
 _LOCK = "lock"  # beside the data set, while somebody holds it
 _NOTE = "writers"  # beside the data set: which cluster holds it
@@ -41,9 +41,9 @@ class DataSetLock:
         self._handles: list[int] = []
         self._root = root
         self._file = -1
-        self._made = missing_folders(root)
+        self._made = missing_folders(workplace(root))
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            workplace(root).mkdir(parents=True, exist_ok=True)
             check_writable(root)
             self._path = beside(root, _LOCK)
             if cluster:
@@ -131,7 +131,8 @@ def check_writable(root: Path) -> None:
     Raises:
         TickwaxError: that is so.
     """
-    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    place = workplace(root)
+    there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
     try:
         tempfile.TemporaryFile(dir=there).close()  # without a name where the file system can
     except OSError as e:

@@ -1,7 +1,6 @@
 """Damaged files out of the way of the others: moved, never deleted, and known from then on by another name."""
 
 import contextlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +27,7 @@ def set_aside(root: Path, file: Path) -> Path:
         to = free_name(folder / f"{file.name}{DAMAGED}")
         move(file, to)
         with contextlib.suppress(OSError):  # the last of its date
-            os.rmdir(file.parent)
+            file.parent.rmdir()
     except OSError as e:
         raise cannot_write(root, e) from e
     return to

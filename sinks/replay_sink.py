@@ -9,7 +9,7 @@ import pyarrow as pa
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from operators.row_batch import TS, RowBatch, RowSchema, concat_rows
-from sinks.dataset import DatasetWriter
+from sinks.dataset import DatasetWriter, publish_together
 from sinks.error_reporting import watched
 from sinks.identity import Identity
 from sinks.row_format import row_file, rows_to_arrow
@@ -90,9 +90,8 @@ class ReplaySink(DynamicSink[Item]):
             TickwaxError: the disk is full, or the folder cannot be written to.
         """
         with self._lock:
-            for partition in self._open:
-                self.files += partition.writer.publish(partition.replace)
-                self.rows_written += partition.rows
+            self.files += publish_together([(partition.writer, partition.replace) for partition in self._open])
+            self.rows_written += sum(partition.rows for partition in self._open)
             self._open.clear()
 
     @property

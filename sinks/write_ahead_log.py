@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sinks.compaction import Compacted, compact
+from sinks.compaction import NOTHING, Compacted, compact
 from sinks.disk import cannot_write
 from sinks.format import Array, Form
 from sinks.journal import JournalWriter
-from sources.tape.layout import JOURNALS, beside
+from sources.store.path import StoreAway, StoreRefusal
+from sources.tape.layout import JOURNALS, beside, workplace
 
 _NICE = 10  # compaction gives way to the dataflow
+_PAUSE = 1.0  # seconds after the first failure of a store; twice as long after each further one, up to …
+_LONGEST = 60.0
 _LOOK = 1.0  # seconds between two looks at whether the files are still in their place
 
 
@@ -41,11 +44,13 @@ class WriteAheadLog:
         rotation: Rotation,
         clock: Callable[[], float],
         on_files: Callable[[Compacted], None] = lambda done: None,
+        on_store: Callable[[Exception | None, bool], None] = lambda error, first: None,
     ) -> None:
         """Args:
         name: begins the name of every journal and file; no two runs or workers may share one.
         clock: the time in seconds, from any beginning.
         on_files: told of what has appeared, from another thread.
+        on_store: told why a store did not take rows, and whether it did before; with None once it does again.
         """
         self._root = root
         self._form = form
@@ -53,9 +58,11 @@ class WriteAheadLog:
         self._rotation = rotation
         self._clock = clock
         self._on_files = on_files
+        self._on_store = on_store
         self._journal: JournalWriter | None = None  # comes with the first row
         self._number = 0
         self._began = clock()
+        self._closing = threading.Event()  # a store that does not answer is asked once more
         self._stop = threading.Event()
         self._compaction = ThreadPoolExecutor(1, "compaction", initializer=_give_way)
         self._compacting: list[Future[None]] = []
@@ -91,8 +98,8 @@ class WriteAheadLog:
         return max((self._clock() - since for since in list(self._unsynced.values())), default=0.0)
 
     def close(self, timeout: float | None = None) -> bool:
-        """Let all rows appear. False if that would take longer than ``timeout`` seconds, or a journal is damaged: what
-        is left stays in journals until the data set is next opened for writing.
+        """Let all rows appear. False if that would take longer than ``timeout`` seconds, a journal is damaged, or a
+        store does not take its rows: what is left stays in journals until the data set is next opened for writing.
 
         Raises:
             TickwaxError: as `append`.
@@ -100,6 +107,7 @@ class WriteAheadLog:
         try:
             if self._journal is not None:
                 self._rotate()
+            self._closing.set()
             in_time = not wait(self._compacting, timeout).not_done
         finally:
             self._stop.set()
@@ -141,7 +149,7 @@ class WriteAheadLog:
     def _look(self, journal: JournalWriter) -> None:
         """Whether folder and journal are still where they were: what is written to a file that has no name is lost."""
         try:
-            place = os.stat(self._root)
+            place = os.stat(workplace(self._root))
             self._place = self._place or place
             there = os.path.samestat(place, self._place) and journal.in_place
         except FileNotFoundError:
@@ -156,11 +164,29 @@ class WriteAheadLog:
         def finish() -> None:
             self._give_to_disk(journal)  # others may wait before it to become files
             journal.close()
-            done = compact(self._root, journal.path, self._stop.is_set)
+            done = self._compacted(journal.path)
             self._kept |= bool(done.damage.journals)
             self._on_files(done)
 
         self._compacting.append(self._compaction.submit(finish))
+
+    def _compacted(self, path: Path) -> Compacted:
+        """Compact a journal, again and again while a store does not take its rows, until the log is closed."""
+        pause = _PAUSE
+        while True:
+            try:
+                done = compact(self._root, path, self._stop.is_set)
+            except (StoreAway, StoreRefusal) as e:
+                self._on_store(e, pause == _PAUSE)
+                if self._closing.is_set():
+                    self._kept = True
+                    return NOTHING
+                self._closing.wait(pause)
+                pause = min(2 * pause, _LONGEST)
+            else:
+                if pause > _PAUSE:
+                    self._on_store(None, False)
+                return done
 
     def _raise(self) -> None:
         if self._disk_error is not None:

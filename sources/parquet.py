@@ -20,13 +20,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from isal import isal_zlib
 
 from sources.errors import DamagedError, TickwaxError
+from sources.store.fetched import Chunk, FetchedFile
+from sources.store.path import StorePath
 from sources.tape.arrow import ODD
 
 MAGIC = b"PAR1"
@@ -39,13 +41,6 @@ END = struct.Struct("<I4s")  # length of the footer, and the magic
 _SEALED = CRC.size + len(MARK) + len(STOP)  # bytes of the footer after what its checksum covers
 _ENOUGH = 5  # bytes of a mark that make it one: by chance, one foreign file in 10⁸ has as many
 BLOCK = 1 << 17  # bytes read at a time: they are summed where they are, in the processor's cache
-
-
-class Chunk(NamedTuple):
-    """The bytes of a column of a row group."""
-
-    start: int
-    size: int
 
 
 def chunk(found: Any) -> Chunk:
@@ -92,17 +87,25 @@ class CheckedFile:
         """
         self.path = path
         self._room = memoryview(bytearray(BLOCK))
+        self._stored: FetchedFile | None = None
         with _named(path, "not a Parquet file"):
-            self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for ever
+            if isinstance(path, StorePath):
+                self._stored = FetchedFile(path)
+                self._handle = self._stored.handle
+            else:
+                self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for ever
         try:
             if not stat.S_ISREG(os.fstat(self._handle).st_mode):
                 raise DamagedError(f"{path}: not a Parquet file: it is no file", path)
             with _named(path, "not a Parquet file"):
+                if self._stored is not None:
+                    self._stored.need_footer()
                 covered = _sealed_footer(path, self._handle)
                 # A chunk's checksum holds its pages, too: to sum them twice would cost a replay another hundredth.
                 pages = covered is None
+                place = path if self._stored is None else self._stored.path
                 self._file = pq.ParquetFile(
-                    path, read_dictionary=list(read_dictionary) or None, page_checksum_verification=pages
+                    place, read_dictionary=list(read_dictionary) or None, page_checksum_verification=pages
                 )
                 self.metadata = meta = self._file.metadata
                 self.schema = self._file.schema_arrow
@@ -110,7 +113,7 @@ class CheckedFile:
                 self._sums = None if covered is None else _chunk_sums(path, covered, chunks)
                 self._check_extents()
         except BaseException:
-            os.close(self._handle)
+            self._close()
             raise
 
     def __enter__(self) -> Self:
@@ -118,6 +121,11 @@ class CheckedFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
+        self._close()
+
+    def _close(self) -> None:
+        if self._stored is not None:
+            self._stored.close()
         os.close(self._handle)
 
     def batches(self, batch_rows: int, groups: Sequence[int], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -163,8 +171,8 @@ class CheckedFile:
         return table
 
     def _check(self, group: int, names: Sequence[str]) -> None:
-        """Compare the chunks that are about to be read with their checksums."""
-        if self._sums is None:
+        """Compare the chunks that are about to be read with their checksums; of a stored file, fetch them first."""
+        if self._sums is None and self._stored is None:
             return
         found, wanted = self.metadata.row_group(group), set(names)
         for column in range(found.num_columns):
@@ -174,6 +182,10 @@ class CheckedFile:
                 continue
             place = f"row group {group}: column {name!r}"
             with _named(self.path, place):
+                if self._stored is not None:
+                    self._stored.need(chunk(each))
+                if self._sums is None:
+                    continue
                 expected = self._sums[group * found.num_columns + column]
                 if checksum(self._handle, chunk(each), self._room) != expected:
                     raise DamagedError(

@@ -1,5 +1,6 @@
 """Every block of README.md and docs/ does what it says (`tests.pages`)."""
 
+import contextlib
 import os
 import textwrap
 import time
@@ -12,6 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.kafka.conftest import cluster  # noqa: F401
 from tests.pages import PageError, Reader, blocks
+from tests.stores import s3_server
 
 BROKER = "localhost:9092"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -38,8 +40,13 @@ def test_every_block_runs(page: Path, tmp_path: Path, request: pytest.FixtureReq
         around["MARKET_DATA"] = str(request.getfixturevalue("market_data"))
     if BROKER in code:
         stand_ins[BROKER] = request.getfixturevalue("cluster").bootstrap
-    with reader(tmp_path, stand_ins, **around) as someone:
-        assert someone.read(page) == sum(b.runs for b in blocks(page))
+    with contextlib.ExitStack() as servers:
+        if "s3://" in code:
+            store = servers.enter_context(s3_server())
+            assert store.ask("PUT", "/market")[0] == 200
+            around |= {**store.environment, "XDG_STATE_HOME": str(tmp_path / "state")}
+        with reader(tmp_path, stand_ins, **around) as someone:
+            assert someone.read(page) == sum(b.runs for b in blocks(page))
 
 
 def test_what_is_not_run_is_counted() -> None:

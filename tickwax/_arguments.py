@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Literal, TypedDict
 
 from dataflows.settings.flags import renamed
@@ -76,7 +77,7 @@ def as_settings(values: Mapping[str, Any], features: Mapping[str, Any]) -> Setti
         if name not in taken:
             raise ValueError(f"{name}: unknown argument; settings of the features are {', '.join(taken)}")
     layer = {**values, **{f"features.{name}": value for name, value in features.items()}}
-    given = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in layer.items()}
+    given = {key: _as_text(value) if isinstance(value, os.PathLike) else value for key, value in layer.items()}
     symbols = given.get("symbols")
     if isinstance(symbols, str):
         given["symbols"] = [symbols]
@@ -88,6 +89,10 @@ def as_settings(values: Mapping[str, Any], features: Mapping[str, Any]) -> Setti
         return settings_from(given)
     except TickwaxError as e:
         raise ValueError(in_arguments(str(e))) from None
+
+
+def _as_text(path: os.PathLike[str]) -> str:
+    return str(path) if isinstance(path, PurePath) else os.fspath(path)  # of a store's path only the text is a path
 
 
 def in_arguments(line: str, **names: str) -> str:

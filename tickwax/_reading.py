@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataflows.assembly.tapes import open_tape
-from dataflows.settings.local_paths import local_path
+from dataflows.settings.local_paths import data_set_path
 from dataflows.settings.model import Settings
 from sinks.frame import with_instruments
 from sinks.identity import data_set_of
@@ -86,7 +86,7 @@ def read_features(
     begin, stop = settings.replay.start, settings.replay.end
     bounds = (begin.ns if begin else 0, stop.ns if stop else _MOST_NS)
     try:
-        root = local_path(str(path))
+        root = data_set_path(str(path))
     except ValueError as e:
         raise ValueError(f"path: {e}") from None
     chosen = _chosen(settings, root)

@@ -14,6 +14,7 @@ from sinks.resumable_sink import already_there, begun
 from sinks.target import check_target
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.store.path import StorePath
 from sources.tape.layout import data_files, journal_files
 
 
@@ -37,6 +38,8 @@ def wanted_data_sets(
         if path is None:
             continue
         name = schema.name
+        if resumable and isinstance(path, StorePath):
+            raise TickwaxError(f"{name}.path: {path}: a replay with --recovery writes to folders of this machine only")
         if path.exists() and not path.is_dir():
             raise TickwaxError(f"{name}.path: {path} is not a folder")
         check_target(path, name, f"{name}.path")

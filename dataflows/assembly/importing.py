@@ -16,6 +16,7 @@ from sources.importers.files import DamagedFile, Progress, sha256
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats, InstrumentStats, utc_millis, utc_text
 from sources.instrument import Instrument
+from sources.store.path import StorePath
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
 from sources.tape.tail import find_tail
@@ -55,6 +56,10 @@ def import_files(
     Raises:
         TickwaxError: a file is bad or has nothing to import, or the tape cannot be written.
     """
+    if isinstance(tape, StorePath):  # what was imported is known by notes in the data set's folders
+        raise TickwaxError(
+            f"tape.path: '{tape}' is an address; only local files and folders are read and written by an import"
+        )
     check_target(tape, "tape", "tape.path")
     with only_writer(tape, say):
         try:

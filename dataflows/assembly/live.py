@@ -25,6 +25,7 @@ from dataflows.runtime.live_run import Live
 from dataflows.runtime.liveness_metrics import watch_sync
 from dataflows.runtime.metrics import LiveTelemetry
 from dataflows.runtime.row_metrics import count_features, count_tape
+from dataflows.runtime.store_metrics import tell_store
 from dataflows.settings.model import Settings
 from operators.feature_engine import FeatureEngine
 from operators.feature_step import features
@@ -103,6 +104,7 @@ def prepare_live(
             lambda error: live.fail(error, 1),
             live.patience,
             partial(tell_damage, name),
+            partial(tell_store, name, str(path)),
         )
         watch_sync(telemetry.liveness, name, made.unsynced, rotation.sync_seconds)
         return made

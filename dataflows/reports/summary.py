@@ -12,6 +12,7 @@ from dataflows.reports.text_table import TextTable
 from operators.feature_engine import Quality
 from sources.latency import Latencies
 from sources.parquet import CheckedFile
+from sources.store.path import StorePath
 from sources.tape.layout import data_files, instruments
 
 _LATE_NS = 5_000_000_000
@@ -112,7 +113,9 @@ def replay_lines(replay: Replayed) -> list[str]:
 
 def try_line(path: Path | None) -> str:
     """A line to paste into a shell that shows the features with DuckDB, which it installs if it is not there."""
-    if path is None or not _PASTED.fullmatch(str(path)):  # what else it may hold means something to a shell or DuckDB
+    if (
+        path is None or isinstance(path, StorePath) or not _PASTED.fullmatch(str(path))
+    ):  # what else it may hold means something to a shell or DuckDB
         return ""
     query = (
         "select exchange, symbol, count(*) as rows, avg(spread) as spread, avg(volatility) as volatility "

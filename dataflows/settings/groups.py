@@ -19,6 +19,7 @@ from dataflows.settings.types import (
     Latency,
     Length,
     Number,
+    OptionalDataSet,
     OptionalLength,
     OptionalNumber,
     OptionalPath,
@@ -99,7 +100,7 @@ class NetworkSettings(Group):
 class TapeSettings(Group):
     """The recorded market data."""
 
-    path: OptionalPath = Path("data/tape")
+    path: OptionalDataSet = Path("data/tape")
     """Folder of the tape. Empty: a live run records nothing."""
     topic: OptionalTopic = ""
     """Kafka topic to which a live run publishes the tape too, and which a replay reads in place of files."""
@@ -125,7 +126,7 @@ class JournalSettings(Group):
 class FeatureSettings(Group):
     """What is computed, and where it goes. The ranges are those of `operators.config.FeatureConfig`."""
 
-    path: OptionalPath = Path("data/features")
+    path: OptionalDataSet = Path("data/features")
     """Folder of the features. Empty: none are written."""
     overwrite: bool = False
     """A replay replaces the feature files of the instruments that it computes."""
@@ -168,7 +169,7 @@ class FeatureSettings(Group):
 class BookSettings(Group):
     """The data set of the book at every feature row."""
 
-    path: OptionalPath = None
+    path: OptionalDataSet = None
     """Folder of the 20 best levels at every feature row. Empty: none are written."""
 
 

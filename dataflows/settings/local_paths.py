@@ -1,4 +1,4 @@
-"""Paths on this machine, told apart from addresses such as ``s3://bucket/tape``. Needs no library."""
+"""Paths on this machine, told apart from addresses such as ``s3://bucket/tape``. Needs no library for them."""
 
 import re
 from pathlib import Path
@@ -15,3 +15,16 @@ def local_path(text: str) -> Path:
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", text):  # Path would make a local folder `s3:` of it
         raise ValueError(f"{redacted(text)!r} is an address; only local files and folders are read and written")
     return Path(text)
+
+
+def data_set_path(text: str) -> Path:
+    """The folder of a data set, on this machine or, as ``s3://bucket/prefix``, in an object store.
+
+    Raises:
+        ValueError: it is the address of something else.
+    """
+    if not text.startswith("s3:"):
+        return local_path(text)
+    from sources.store.path import StorePath  # brings PyArrow
+
+    return StorePath.parse(text)

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from dataflows.reports.terminal import UNKNOWN_SIGNS
 from dataflows.settings.durations import Duration
 from dataflows.settings.instants import Instant
-from dataflows.settings.local_paths import local_path
+from dataflows.settings.local_paths import data_set_path, local_path
 from sources.errors import TickwaxError
 from sources.instrument import MOST_BYTES, Instrument, shown, twins
 from sources.live.proxies import SCHEMES
@@ -51,6 +51,10 @@ def _path(value: Any) -> Path:
     if not isinstance(value, str | Path) or "\0" in str(value):
         raise ValueError(f"{value!r} is not a path")
     return local_path(str(value))
+
+
+def _data_set(value: Any) -> Path:
+    return data_set_path(str(value)) if isinstance(value, str | Path) and "\0" not in str(value) else _path(value)
 
 
 def _file(value: Any) -> Path:
@@ -191,6 +195,9 @@ OptionalTime = Annotated[
 ]
 FilePath = Annotated[Path, BeforeValidator(_file), Words(_PATH[0], f"a file {_PATH[1]}")]
 OptionalPath = Annotated[Path | None, BeforeValidator(_or_none(_path)), Words(_PATH[0], f"{_PATH[1]}, or empty")]
+OptionalDataSet = Annotated[
+    Path | None, BeforeValidator(_or_none(_data_set)), Words(_PATH[0], f"{_PATH[1]}, `s3://bucket/prefix`, or empty")
+]
 WebSocketUrl = Annotated[str, _url("wss", "ws"), Words("address", "`wss://host…`, `ws://host…`")]
 HttpUrl = Annotated[str, _url("https", "http"), Words("address", "`https://host…`, `http://host…`")]
 ProxyAddress = Annotated[  # a secret, for it may hold a password

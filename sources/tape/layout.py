@@ -2,12 +2,13 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.store.path import StorePath
 
 NS_PER_DAY = 86_400_000_000_000
 JOURNALS = "journal"  # the folder beside a data set
@@ -31,6 +32,9 @@ def is_data(name: str) -> bool:
 
 def instruments(root: Path) -> Iterator[Instrument]:
     """Every instrument that has a data file under ``root``, sorted."""
+    if isinstance(root, StorePath):
+        yield from sorted({instrument for instrument, _, _ in _stored(root.sizes())})
+        return
     for venue in _values(str(root), "exchange"):
         for symbol in _values(f"{root}/exchange={venue}", "symbol"):
             try:
@@ -47,8 +51,21 @@ def data_files(root: Path, instrument: Instrument) -> list[Path]:
     Raises:
         TickwaxError: a folder cannot be read: what it holds must not pass for nothing.
     """
-    folder = f"{root}/exchange={instrument.venue}/symbol={instrument.symbol}"
-    return [Path(f"{folder}/{date}/{name}") for date, name in sorted(_data_names(folder))]
+    if isinstance(root, StorePath):
+        folder = root / f"exchange={instrument.venue}" / f"symbol={instrument.symbol}"
+        keys = [f"exchange={instrument.venue}/symbol={instrument.symbol}/{key}" for key in folder.sizes()]
+        return [folder / date / name for _, date, name in sorted(_stored(keys))]
+    place = f"{root}/exchange={instrument.venue}/symbol={instrument.symbol}"
+    return [Path(f"{place}/{date}/{name}") for date, name in sorted(_data_names(place))]
+
+
+def _stored(keys: Iterable[str]) -> Iterator[tuple[Instrument, str, str]]:
+    """Instrument, date's folder and name of every data file among paths within a data set; in no order."""
+    for key in keys:
+        match key.split("/"):
+            case [venue, symbol, date, name] if is_data(name):
+                if venue.startswith("exchange=") and symbol.startswith("symbol=") and date.startswith("date="):
+                    yield Instrument(venue.removeprefix("exchange="), symbol.removeprefix("symbol=")), date, name
 
 
 def _data_names(folder: str) -> Iterator[tuple[str, str]]:
@@ -79,6 +96,11 @@ def _all_names(folder: str) -> list[str]:
         raise TickwaxError(f"{folder}: cannot be read: {e.strerror}") from e
 
 
+def workplace(root: Path) -> Path:
+    """The folder on this machine beside which lies what belongs to a data set: its own, unless it is in a store."""
+    return root.workplace if isinstance(root, StorePath) else root
+
+
 def free_name(path: Path) -> Path:
     """The path, with a number behind it if there is such a file."""
     numbered = (path.with_name(f"{path.name}{n or ''}") for n in itertools.count())
@@ -98,6 +120,7 @@ def beside(root: Path, name: str) -> Path:
     is mounted, because files cannot be renamed from one mount to another, not even of the same file system.
     """
     outside, inside = besides(root, name)
+    root = workplace(root)
     same = _mount(root) == _mount(root.parent)
     return outside if same and os.access(root.parent, os.W_OK) else inside
 
@@ -110,6 +133,7 @@ def journal_files(root: Path) -> list[Path]:
 
 def besides(root: Path, name: str) -> tuple[Path, Path]:
     """The two places of which `beside` takes one; the folder itself may be missing."""
+    root = workplace(root)
     return root.parent / f".{root.name}.{name}", root / f".{name}"
 
 

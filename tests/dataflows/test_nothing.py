@@ -69,15 +69,40 @@ def test_training_that_ends_before_the_tape_begins(synthetic_tape_root, start, t
     assert "'2001-01-01' leaves no row: the tape begins only at 20" in refused(start, arguments, tmp_path)
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/x", "file:///tmp/x", "https://me:hunter2@host/x", "gs:/bucket"])
-@pytest.mark.parametrize("arguments", [
-    ("replay", "--features"), ("replay", "--tape"), ("replay", "--books"), ("replay", "--recovery"),
-    ("replay", "--d-file"), ("live", "--tape"), ("synth", "--tape"), ("optimal-d", "--out"),
-    ("import", "tardis", "x.csv", "--tape"),
-], ids=" ".join)  # fmt: skip
+OF_DATA_SETS = [
+    ("replay", "--features"), ("replay", "--tape"), ("replay", "--books"), ("live", "--tape"), ("synth", "--tape"),
+]  # fmt: skip
+OF_FILES = [("replay", "--recovery"), ("replay", "--d-file"), ("optimal-d", "--out")]
+IMPORT = ("import", "tardis", "x.csv", "--tape")
+
+
+@pytest.mark.parametrize(("arguments", "address"), [
+    *((each, other) for each in (*OF_DATA_SETS, *OF_FILES, IMPORT)
+      for other in ("file:///tmp/x", "https://me:hunter2@host/x", "gs:/bucket")),
+    *((each, "s3://bucket/x") for each in OF_FILES),
+], ids=str)  # fmt: skip
 def test_an_address_is_no_path(start, tmp_path, arguments, address, monkeypatch):
     monkeypatch.chdir(tmp_path)
     line = refused(start, (*VERB, *arguments, address), tmp_path)
     assert "is an address; only local files and folders are read and written" in line
     assert "hunter2" not in line
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", OF_DATA_SETS, ids=" ".join)
+def test_an_address_of_a_store_that_is_none(start, tmp_path, arguments, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = refused(start, (*VERB, *arguments, "s3://me:hunter2@bucket/x"), tmp_path)
+    assert "has a name and a key; the environment of AWS programs gives them" in line
+    assert "hunter2" not in line
+    assert "is not an address of the form s3://bucket/prefix" in refused(
+        start, (*VERB, *arguments, "s3://bucket/x/../y"), tmp_path
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_import_writes_to_this_machine(start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("")
+    line = refused(start, (*VERB, "import", "tardis", "x.csv", "--tape", "s3://bucket/x"), tmp_path)
+    assert "is an address; only local files and folders are read and written by an import" in line

@@ -11,7 +11,7 @@ from sinks.tape import tape_form
 from sinks.write_ahead_log import Rotation, WriteAheadLog
 from sources.instrument import Instrument
 from sources.tape.batch import DELTA, SNAPSHOT, InstrumentBatch, TapeBatch, concat, tape_batch
-from sources.tape.layout import data_files
+from sources.tape.layout import data_files, workplace
 from sources.tape.reader import TapeReader
 
 BTC, ETH, SOL = (Instrument("binance_futures", f"{name}USDT") for name in ("BTC", "ETH", "SOL"))
@@ -58,7 +58,7 @@ def split(batch: TapeBatch) -> list[TapeBatch]:
 
 def open_log(root: Path, clock=lambda: 0.0, **rotation: float) -> WriteAheadLog:
     """``done``: rows of what has become files."""
-    root.mkdir(exist_ok=True)
+    workplace(root).mkdir(parents=True, exist_ok=True)
     done: list[int] = []
     made = WriteAheadLog(
         root, FORM, "run-0", Rotation(**rotation), clock, lambda compacted: done.append(compacted.rows)

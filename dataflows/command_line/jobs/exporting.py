@@ -10,7 +10,7 @@ from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from dataflows.runtime.kernels import ready_features
 from dataflows.settings.durations import Duration
-from dataflows.settings.local_paths import local_path
+from dataflows.settings.local_paths import data_set_path
 from dataflows.settings.model import load_settings
 from operators.bar_engine import BarConfig
 from operators.bars import KINDS
@@ -28,7 +28,7 @@ def export_bars(flags: dict[str, Any], kind: str, size: str, depths: list[str], 
     if not out:
         raise TickwaxError("--out: '' is not the path of a folder")
     try:
-        folder = local_path(out)
+        folder = data_set_path(out)
     except ValueError as e:
         raise TickwaxError(f"--out: {e}") from None
     readers = exporting.tape_readers(settings)

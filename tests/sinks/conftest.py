@@ -1,0 +1,1 @@
+from tests.stores import bucket, s3, store  # noqa: F401
