@@ -87,13 +87,10 @@ class CheckedFile:
         """
         self.path = path
         self._room = memoryview(bytearray(BLOCK))
-        self._stored: FetchedFile | None = None
         with _named(path, "not a Parquet file"):
-            if isinstance(path, StorePath):
-                self._stored = FetchedFile(path)
-                self._handle = self._stored.handle
-            else:
-                self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for ever
+            self._stored = FetchedFile(path) if isinstance(path, StorePath) else None
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would wait for ever
+            self._handle = self._stored.handle if self._stored is not None else os.open(path, flags)
         try:
             if not stat.S_ISREG(os.fstat(self._handle).st_mode):
                 raise DamagedError(f"{path}: not a Parquet file: it is no file", path)

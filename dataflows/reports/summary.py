@@ -113,9 +113,9 @@ def replay_lines(replay: Replayed) -> list[str]:
 
 def try_line(path: Path | None) -> str:
     """A line to paste into a shell that shows the features with DuckDB, which it installs if it is not there."""
-    if (
-        path is None or isinstance(path, StorePath) or not _PASTED.fullmatch(str(path))
-    ):  # what else it may hold means something to a shell or DuckDB
+    if path is None or isinstance(path, StorePath):  # DuckDB would have to be told who asks a store
+        return ""
+    if not _PASTED.fullmatch(str(path)):  # what else it may hold means something to a shell or DuckDB
         return ""
     query = (
         "select exchange, symbol, count(*) as rows, avg(spread) as spread, avg(volatility) as volatility "
