@@ -13,6 +13,7 @@ from typing import Self
 from sinks.compaction import Damage, recover
 from sinks.disk import cannot_begin, missing_folders, remove_empty
 from sources.errors import TickwaxError
+from sources.store.path import StorePath
 from sources.tape.layout import beside, workplace
 
 _LOCK = "lock"  # beside the data set, while somebody holds it
@@ -133,6 +134,8 @@ def check_writable(root: Path) -> None:
     """
     place = workplace(root)
     there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+    if isinstance(root, StorePath):
+        root.check_writable()
     try:
         tempfile.TemporaryFile(dir=there).close()  # without a name where the file system can
     except OSError as e:

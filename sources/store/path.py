@@ -22,6 +22,7 @@ _FAULT = re.compile(r"AWS Error (\w+) during (\w+) operation: (.*)", re.DOTALL)
 _REFUSED = ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "HTTP status 403",
             "INVALID_CLIENT_TOKEN_ID", "UNRECOGNIZED_CLIENT")  # fmt: skip
 _ROOT = PosixPath(SCHEME).parts
+_PROBE = "_writable"  # is no data file
 _BLOCK = 8 << 20  # bytes handed on at a time
 
 
@@ -104,6 +105,17 @@ class StorePath(PosixPath):
                 if found.is_file:
                     object_store().delete_file(self.key)
                 raise StoreAway(f"{self}: {found.size} of {size} bytes are there after it was put")
+
+    def check_writable(self) -> None:
+        """Put an empty file into this folder and delete it: a missing right is noticed before any work is done.
+
+        Raises:
+            TickwaxError: as `sizes`.
+        """
+        probe = self / _PROBE
+        with _asked(probe):
+            object_store().open_output_stream(probe.key).close()
+        probe.unlink(missing_ok=True)  # another process of a cluster may have done it
 
     def get(self, file: Path) -> None:
         """Have a copy on this machine.

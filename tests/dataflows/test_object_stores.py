@@ -1,6 +1,7 @@
 """Replays and recordings whose data sets lie in an S3 server, which fails now and then."""
 
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import tickwax as tw
 from simulator.thread import simulator_thread
 from sources.store.path import StorePath
 from sources.tape.batch import concat
-from sources.tape.layout import journal_files
+from sources.tape.layout import instruments, journal_files
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_kills import LIVE_MODULE
@@ -41,6 +42,24 @@ def test_a_replay_is_that_of_folders(start, synthetic_tape_root, bucket, tmp_pat
     returned = tw.replay(tape, to=bucket / "third", sampling="1s")
     assert returned == bucket / "third"
     assert tw.read_features(returned).num_rows > 0
+
+
+def test_a_replay_on_several_processes(start, synthetic_tape_root, bucket):  # noqa: F811
+    paths = {"tape.path": synthetic_tape_root, "features.path": bucket / "features"}
+    process = start(paths, *VERB, "replay", "--processes", "2")
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert f"{bucket}/features" in stdout
+    assert len(list(instruments(bucket / "features"))) == len(INSTRUMENTS)
+
+
+def test_a_bucket_that_is_not_there_is_noticed_before_the_work(start, synthetic_tape_root, store):  # noqa: F811
+    process = start({"tape.path": synthetic_tape_root, "features.path": "s3://no-such-bucket/f"}, *MODULE)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 2
+    (line,) = stderr.splitlines()
+    assert line.startswith("tickwax: s3://no-such-bucket/f/")
+    assert "NO_SUCH_BUCKET" in line
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -74,13 +93,16 @@ def test_a_recording_that_is_killed_while_the_store_is_away(start, bucket, store
         running = start(settings, *LIVE_MODULE)
         wait(lambda: any(bucket.sizes().values()))  # files have been put
         store.fault = lambda method, path: "503"
-        wait(lambda: len(journal_files(tape)) > 11)  # five attempts have failed long before
+        late = threading.Timer(90, running.kill)  # which ends the lines
+        late.start()
+        told = next((line for line in running.stderr if "object store" in line), "")
+        late.cancel()
+        assert "the rows stay in journals on this machine, and it is tried again" in told
+        wait(lambda: len(journal_files(tape)) > 3)
         running.send_signal(signal.SIGKILL)
         _, stderr = running.communicate()
+        assert "object store" not in stderr  # said once
         store.fault = lambda method, path: ""
-        told = [line for line in stderr.splitlines() if "object store" in line]
-        assert len(told) == 1, stderr
-        assert "the rows stay in journals on this machine, and it is tried again" in told[0]
         assert not [key for key in bucket.sizes() if key.endswith(".journal")]
         before = {i: concat(list(TapeReader(tape, i).batches())) for i in INSTRUMENTS[:3]}
         again = start({**settings, "duration": "2s"}, *LIVE_MODULE)

@@ -12,6 +12,7 @@ from dataflows.runtime.cluster.supervisor import Supervisor
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_features
 from dataflows.runtime.replay_run import NOTHING
+from dataflows.settings.local_paths import data_set_path
 from dataflows.settings.model import Settings
 from operators.feature_engine import Quality
 from operators.jit import CACHE as OPERATORS
@@ -123,7 +124,7 @@ def _sets(written: Sequence[Written]) -> dict[str, WrittenTogether]:
     sets: dict[str, WrittenTogether] = {}
     for each in written:
         for name, part in each.sets.items():
-            together = sets.setdefault(name, WrittenTogether(Path(part.root)))
+            together = sets.setdefault(name, WrittenTogether(data_set_path(part.root)))
             together.rows_written += part.rows
-            together.files += map(Path, part.files)
+            together.files += map(data_set_path, part.files)
     return sets
