@@ -3,7 +3,7 @@
 import pathlib
 
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
-from dataflows.settings.durations import Duration
+from sources.durations import Duration
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from tickwax._arguments import Path, Symbols, as_settings, naming_arguments

@@ -1,7 +1,7 @@
 """Settings that do not fit together, or need more memory than a machine has, told as the user wrote them."""
 
-from dataflows.settings.durations import Duration
 from operators.config import BOOK_LEVELS, FeatureConfig
+from sources.durations import Duration
 from sources.errors import TickwaxError
 
 _MOST = 1_000_000_000  # bytes of the rows of one hole, which come at once

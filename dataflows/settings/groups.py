@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from dataflows.settings.durations import Duration
 from dataflows.settings.types import (
     Brokers,
     BybitDepth,
@@ -32,6 +31,7 @@ from dataflows.settings.types import (
     WebSocketUrl,
     Words,
 )
+from sources.durations import Duration
 
 
 class Group(BaseModel):

@@ -14,9 +14,9 @@ import pyarrow as pa
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from dataflows.reports.terminal import UNKNOWN_SIGNS
-from dataflows.settings.durations import Duration
 from dataflows.settings.instants import Instant
 from dataflows.settings.local_paths import data_set_path, local_path
+from sources.durations import Duration
 from sources.errors import TickwaxError
 from sources.instrument import MOST_BYTES, Instrument, shown, twins
 from sources.live.proxies import SCHEMES

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from dataflows.command_line.jobs.settings import effective
 from dataflows.command_line.verbs import app
-from dataflows.settings.durations import Duration
 from dataflows.settings.flags import as_written, settings_of
 from dataflows.settings.instants import Instant
 from dataflows.settings.layers import leaves
 from dataflows.settings.model import Settings, load_settings
 from operators.config import FeatureConfig
+from sources.durations import Duration
 from sources.errors import TickwaxError
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,11 @@ from dataflows.reports.summary import data_set_table
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from dataflows.runtime.kernels import ready_features
-from dataflows.settings.durations import Duration
 from dataflows.settings.local_paths import data_set_path
 from dataflows.settings.model import load_settings
 from operators.bar_engine import BarConfig
 from operators.bars import KINDS
+from sources.durations import Duration
 from sources.errors import TickwaxError
 
 

@@ -11,11 +11,11 @@ from dataflows.reports.inspection_page import inspection_page
 from dataflows.reports.progress import progress_bar
 from dataflows.runtime.exit_codes import must_be_shown
 from dataflows.runtime.kernels import ready_inspection
-from dataflows.settings.durations import Duration
 from dataflows.settings.local_paths import local_path
 from dataflows.settings.model import load_settings
 from operators.inspection_engine import InspectionConfig
 from operators.inspection_verdict import Limits
+from sources.durations import Duration
 from sources.errors import DiskFailure, TickwaxError
 
 _FLAGS = {"far": "--far-prints"}  # of limits, where the flag has another name

@@ -10,9 +10,9 @@ from typing import Any
 
 from dataflows.reports.terminal import line
 from dataflows.runtime.kernels import announce
-from dataflows.settings.durations import Duration
 from simulator.config import SimulatorConfig
 from simulator.simulator import Simulator
+from sources.durations import Duration
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.venues.binance_futures.simulator.venue import SimulatedBinanceFutures

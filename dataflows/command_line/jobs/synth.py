@@ -8,9 +8,9 @@ from dataflows.reports.progress import instrument_bars
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import TextTable, show
 from dataflows.runtime.kernels import announce
-from dataflows.settings.durations import LONGEST_NS, Duration
 from dataflows.settings.instants import Instant
 from dataflows.settings.model import load_settings
+from sources.durations import LONGEST_NS, Duration
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.venues.names import VENUES

@@ -2,10 +2,10 @@
 
 from dataflows.assembly.kafka import kafka_connection
 from dataflows.reports.text_table import TextTable, show
-from dataflows.settings.durations import Duration
 from dataflows.settings.flags import settings_of
 from dataflows.settings.model import load_settings
 from dataflows.settings.types import topic_name
+from sources.durations import Duration
 from sources.errors import TickwaxError
 from sources.kafka.topics import RETENTION, create_topics
 
