@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sources.jit import CACHE, kernel
 from sources.messages import Price, Size
-from sources.tape.batch import Bools, Float64s, Int8s, Int64s
+from sources.tape.batch import Float64s, Int8s, Int64s
 from sources.tape.bounds import is_price, is_size
 from sources.tape.builder import Levels
 
@@ -27,8 +27,6 @@ _ZERO, _ONE, _TEN, _NINE = np.uint64(0), np.uint64(1), np.uint64(10), np.uint8(9
 _SHORTEST_LEVEL = 9  # bytes of `["1","0"]`
 
 _level_list = msgspec.json.Decoder(list[tuple[Price, Size]], strict=False)
-_price = msgspec.json.Decoder(Price, strict=False)
-_size = msgspec.json.Decoder(Size, strict=False)
 
 
 @kernel
@@ -147,13 +145,6 @@ def _books(text: Bytes, ends: Int64s, price: Float64s, size: Float64s, side: Int
         at = end
 
 
-@kernel
-def _column(text: Bytes, offsets: npt.NDArray[np.int32], value: Float64s, fast: Bools) -> None:
-    for row in range(len(value)):
-        value[row], at = number(text, offsets[row], offsets[row + 1])
-        fast[row] = at == offsets[row + 1]
-
-
 def parse_levels(sides: Sequence[msgspec.Raw]) -> list[Levels | str]:
     """Levels of many book messages, each given by two JSON arrays of ``["price","size"]``: bids, then asks.
 
@@ -180,30 +171,6 @@ def parse_levels(sides: Sequence[msgspec.Raw]) -> list[Levels | str]:
             out.append(Levels(side[start:stop], price[start:stop], size[start:stop]))
             start = stop
     return out
-
-
-def parse_column(text: Bytes, offsets: npt.NDArray[np.int32], allow_zero: bool) -> tuple[Float64s, Bools]:
-    """Prices (``allow_zero`` false) or sizes of a column of text, by the rules of `parse_levels`.
-
-    Args:
-        text: every entry's bytes, end to end.
-        offsets: shape ``(rows + 1,)``; entry ``i`` is ``text[offsets[i]:offsets[i + 1]]``.
-
-    Returns:
-        The values, and which of them are good; a bad one's value means nothing.
-    """
-    rows = len(offsets) - 1
-    value, good = np.empty(rows), np.empty(rows, np.bool_)
-    _column(text, offsets, value, good)
-    decoder = _size if allow_zero else _price
-    for row in np.flatnonzero(~good):
-        entry = text[offsets[row] : offsets[row + 1]].tobytes()
-        try:
-            value[row] = decoder.decode(b'"' + entry + b'"')
-            good[row] = True
-        except ValueError:
-            pass
-    return value, good & (is_size(value) if allow_zero else is_price(value))
 
 
 def _by_msgspec(bids: msgspec.Raw, asks: msgspec.Raw) -> Levels | str:

@@ -17,7 +17,7 @@ from sources.importers import csv_fields as csv
 from sources.importers.csv_fields import Fields
 from sources.importers.files import Progress
 from sources.importers.merging import record_in_order
-from sources.importers.names import NameColumn
+from sources.importers.names import Bits, name_bits
 from sources.importers.public_csv import Check, Layout, Row, Table, ahead, tables
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
@@ -40,7 +40,7 @@ class Prints(NamedTuple):
     side: Int8s
     price: Float64s
     size: Float64s
-    named: bool  # the rows have ids
+    names: Bits | None  # if the rows have ids
 
 
 class Part(NamedTuple):
@@ -77,12 +77,7 @@ class Part(NamedTuple):
             stats.ignored["print of size 0"] += 1
             return
         symbol = prints.fields.of(_SYMBOL, start).decode("utf-8", "replace")
-        fields = prints.fields
-        names = (
-            NameColumn(fields.text, fields.start[_NAME, start:stop], fields.stop[_NAME, start:stop])
-            if prints.named
-            else None
-        )
+        names = None if prints.names is None else prints.names[start:stop]
         self.run.add_prints(symbol, self.rows.slice(start, stop), names)
 
 
@@ -156,4 +151,5 @@ def _read(fields: Fields, named: bool) -> tuple[Prints, Int64s, list[Check]]:
     alone = ~good | (size == 0.0)
     breaks = csv.changes(fields, _SYMBOL) | alone
     breaks[1:] |= alone[:-1]
-    return Prints(np.flatnonzero(breaks), fields, side.astype(np.int8), price, size, named), time, checks
+    names = name_bits(fields.text, fields.start[_NAME], fields.stop[_NAME]) if named else None
+    return Prints(np.flatnonzero(breaks), fields, side.astype(np.int8), price, size, names), time, checks

@@ -3,7 +3,7 @@
 Two of the names that are remembered at once, at most some 260 000, share their bits with a chance below 1e-27.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,23 +15,20 @@ from sources.tape.batch import Int64s
 _KEPT = 1 << 17  # names; overlapping files may repeat hours of a market
 _LEAST = 1 << 10  # slots of a table; twice the names that it holds
 
-Table = npt.NDArray[np.uint64]  # (slots, 2); a slot of zeros is free
+Bits = npt.NDArray[np.uint64]  # (names, 2); in a table a slot of zeros is free
 
 
-class NameColumn(NamedTuple):
-    """Names of consecutive prints."""
+def name_bits(text: Bytes, start: Int64s, stop: Int64s) -> Bits:
+    """The bits of names, shape ``(names, 2)``; zeros of a name without text, which is none.
 
-    text: Bytes  # what the others point into
-    start: Int64s  # (names,)
-    stop: Int64s
-
-    def slice(self, start: int, stop: int) -> "NameColumn":
-        """Names ``start:stop``."""
-        return NameColumn(self.text, self.start[start:stop], self.stop[start:stop])
-
-    def name(self, at: int) -> str:
-        """One of them."""
-        return self.text[self.start[at] : self.stop[at]].tobytes().decode("utf-8", "replace")
+    Args:
+        text: what ``start`` and ``stop``, shape ``(names,)`` each, point into.
+        start: where each name begins.
+        stop: and ends.
+    """
+    out = np.empty((len(start), 2), np.uint64)
+    _all_bits(text, start, stop, out)
+    return out
 
 
 class Names:
@@ -42,13 +39,13 @@ class Names:
         self._older = _table(_LEAST)
         self._count = 0  # in the newer table
 
-    def take(self, names: NameColumn) -> int:
-        """Take consecutive names up to the first that has been met; gives how many."""
-        done, count = 0, len(names.start)
+    def take(self, names: Bits) -> int:
+        """Take consecutive names up to the first that has been met; gives how many. Zeros never have been."""
+        done, count = 0, len(names)
         while done < count:
             room = min(len(self._newer) // 2, _KEPT) - self._count
             end = min(done + room, count)
-            taken = _take(names.text, names.start[done:end], names.stop[done:end], self._newer, self._older)
+            taken = _take(names[done:end], self._newer, self._older)
             self._count += taken
             done += taken
             if done < end:
@@ -64,10 +61,10 @@ class Names:
     def add(self, name: str) -> bool:
         """Take one name; False if it has been met."""
         text = np.frombuffer(name.encode(), np.uint8)
-        return self.take(NameColumn(text, np.zeros(1, np.int64), np.array([len(text)]))) == 1
+        return self.take(name_bits(text, np.zeros(1, np.int64), np.array([len(text)]))) == 1
 
 
-def _table(slots: int) -> Table:
+def _table(slots: int) -> Bits:
     return np.zeros((slots, 2), np.uint64)
 
 
@@ -86,7 +83,7 @@ def _bits(text: Bytes, start: int, stop: int) -> tuple[Any, Any]:
 
 
 @kernel
-def _slot(table: Table, a: Any, b: Any) -> int:
+def _slot(table: Bits, a: Any, b: Any) -> int:
     """The slot of a name, or the free one where it belongs."""
     mask = len(table) - 1
     slot = np.int64(b & np.uint64(mask))
@@ -96,18 +93,29 @@ def _slot(table: Table, a: Any, b: Any) -> int:
 
 
 @kernel
-def _take(text: Bytes, start: Int64s, stop: Int64s, newer: Table, older: Table) -> int:
+def _all_bits(text: Bytes, start: Int64s, stop: Int64s, out: Bits) -> None:
     for i in range(len(start)):
-        a, b = _bits(text, start[i], stop[i])
+        if stop[i] > start[i]:
+            out[i, 0], out[i, 1] = _bits(text, start[i], stop[i])
+        else:
+            out[i, 0], out[i, 1] = np.uint64(0), np.uint64(0)
+
+
+@kernel
+def _take(names: Bits, newer: Bits, older: Bits) -> int:
+    for i in range(len(names)):
+        a, b = names[i, 0], names[i, 1]
+        if a == 0:
+            continue
         slot = _slot(newer, a, b)
         if newer[slot, 0] != 0 or older[_slot(older, a, b), 0] != 0:
             return i
         newer[slot, 0], newer[slot, 1] = a, b
-    return len(start)
+    return len(names)
 
 
 @kernel
-def _move(source: Table, target: Table) -> None:
+def _move(source: Bits, target: Bits) -> None:
     for i in range(len(source)):
         if source[i, 0] != 0:
             slot = _slot(target, source[i, 0], source[i, 1])

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sources.importers.names import NameColumn, Names
+from sources.importers.names import Bits, Names
 from sources.messages import TradeMessage
 from sources.sequencer import AHEAD_NS
 from sources.tape.batch import Int64s
@@ -57,9 +57,15 @@ class Prints:
         if len(final):
             self._told[stream] = _Told(int(final[-1]), int(exchange_ts[-1]))
 
-    def take_named(self, names: NameColumn) -> int:
-        """Take consecutive prints of a market whose numbers are none, up to the first that is known; gives how many."""
-        return self._named("").take(names)
+    def take_named(self, stream: str, names: Bits) -> int:
+        """Take consecutive prints that have names, up to the first that is known; gives how many.
+
+        Numbers of other streams tell nothing of them, so there may be none.
+        """
+        taken = self._named(stream).take(names)
+        if taken:
+            self._told[stream] = _Told(-1, 0)
+        return taken
 
     def _named(self, stream: str) -> Names:
         if stream not in self._names:

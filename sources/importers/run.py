@@ -8,8 +8,9 @@ from pathlib import Path
 from sources.errors import BadName, TickwaxError
 from sources.importers.feed_handler import RecordedFeedHandler
 from sources.importers.files import DamagedFile
-from sources.importers.names import NameColumn
+from sources.importers.names import Bits
 from sources.importers.overlap import SEQUENCERS, Recorded
+from sources.importers.prints import REPEATED
 from sources.importers.rest_books import Rivals, Undecided
 from sources.importers.sniff import other_venue
 from sources.importers.stats import ImportStats, utc_millis
@@ -208,34 +209,36 @@ class ImportRun:
             elif not isinstance(message, TradeMessage):
                 self._books[message.symbol] += 1
 
-    def add_prints(self, symbol: str, rows: TapeBatch, names: NameColumn | None) -> None:
+    def add_prints(self, symbol: str, rows: TapeBatch, names: Bits | None) -> None:
         """Record consecutive prints of a symbol, whose numbers are none; a repeated one is left out.
 
         Args:
             symbol: theirs.
             rows: a row each; ordinals are not read.
-            names: the venue's ids; None where it gives none.
+            names: of the venue's ids; None where it gives none.
         """
         handler: RecordedFeedHandler | None = None
         with suppress(BadName):
             handler = self.handler(symbol)
+        if handler is None:
+            for at in range(rows.rows):
+                time, side = int(rows.exchange_ts[at]), int(rows.side[at])
+                price, size = float(rows.price[at]), float(rows.size[at])
+                self.apply([TradeMessage(symbol, time, time, 0, side, price, size)], lambda _: "")
+            return
         at = 0
         while at < rows.rows:
-            if handler is not None:
-                end = rows.rows
-                if names is not None:
-                    end = at + handler.prints.take_named(names.slice(at, end))
-                if end > at:
-                    handler.builder.extend(rows.slice(at, end), None)
-                    handler.trades += end - at
-                    self.count(symbol, end - at, 0)
-                    at = end
-                    continue
-            name = "" if names is None else names.name(at)
-            time, side = int(rows.exchange_ts[at]), int(rows.side[at])
-            price, size = float(rows.price[at]), float(rows.size[at])
-            self.apply([TradeMessage(symbol, time, time, 0, side, price, size, name)], lambda _: "")
-            at += 1
+            end = rows.rows if names is None else at + handler.prints.take_named("", names[at:])
+            if end > at:
+                handler.builder.extend(rows.slice(at, end), None)
+                handler.trades += end - at
+                self.count(symbol, end - at, 0)
+            if end < rows.rows:  # it has been met
+                self.met[symbol] += 1
+                self._repeated[symbol] += 1
+                self.stats.ignored[REPEATED] += 1
+                end += 1
+            at = end
 
     def count(self, symbol: str, messages: int, books: int) -> None:
         """Count good messages that were recorded, and those of the book among them."""

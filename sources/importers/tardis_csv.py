@@ -9,33 +9,31 @@ is no level.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv
 
 from sources.clock import MAX_AHEAD_NS
 from sources.errors import TickwaxError
-from sources.importers.csv_columns import WholeLines, decimals, equals, integers
-from sources.importers.files import DamagedFile, Progress, begun, damaged, gzip_members, opened
-from sources.importers.unpacking import UNPACKING, Members
+from sources.importers import csv_fields as csv
+from sources.importers.archive import archive_blocks
+from sources.importers.csv_fields import Fields, split_fields
+from sources.importers.files import DamagedFile, Progress
+from sources.importers.names import Bits, name_bits
+from sources.importers.stats import ImportStats
+from sources.messages import NS_PER_US
 from sources.tape.batch import Bools, Float64s, Int8s, Int64s
 from sources.tape.bounds import is_time
 
 BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
 TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
 
+_COMMON = BOOK_COLUMNS[:4]
+_EXCHANGE, _SYMBOL, _TIME, _ARRIVAL, _FLAG, _SIDE, _PRICE, _AMOUNT = range(8)
 _SIDES = ("bids", "asks")
-_UNREADABLE: tuple[type[Exception], ...] = (pa.ArrowInvalid, OSError, *UNPACKING)
-_BLOCK_BYTES = 1 << 20
-_HEADER_BYTES = 1 << 16
-_FIRST_LINE = 2  # of a row; the header is line 1
-_NS_PER_US = 1000
-_MICROSECONDS = r"^[0-9]{16}$"
-_INTEGER = r"^[0-9]{1,18}$"
-
+_MOST_LEVELS = 1000  # of a side; Tardis has files of 5 and 25
+_MICROSECONDS = 16  # digits
+_UNKNOWN = 2  # side
 
 FAULTS = (
     "",
@@ -51,12 +49,27 @@ FAULTS = (
 TORN, _DAMAGED = 1, len(FAULTS) - 1
 
 
+class Instruments:
+    """Exchanges and symbols that were met, by number."""
+
+    def __init__(self) -> None:
+        self.names: list[tuple[str, str]] = []
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    def number(self, exchange: bytes, symbol: bytes) -> int:
+        """The number of an instrument; a new one if it is new."""
+        name = exchange.decode("utf-8", "replace"), symbol.decode("utf-8", "replace")
+        if name not in self._numbers:
+            self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return self._numbers[name]
+
+
 class Block(NamedTuple):
     """Consecutive rows of one file, shape ``(rows,)`` each."""
 
     number: Int64s  # line of the file; the header is line 1
-    exchange: list[str]
-    symbol: list[str]
+    instrument: Int64s  # a place in `Instruments`
     trade: Bools
     snapshot: Bools
     exchange_ts: Int64s  # ns
@@ -64,8 +77,8 @@ class Block(NamedTuple):
     side: Int8s  # +1 bid or buyer-aggressor, -1 ask or seller-aggressor, 0 unknown aggressor
     price: Float64s
     size: Float64s
-    trade_id: Int64s  # 0 where it is no integer
-    trade_name: list[str]  # then the text instead; otherwise empty
+    trade_id: Int64s  # -1 where it is no integer
+    name: Bits  # (rows, 2): then the text instead, if there is one; otherwise 0
     fault: Int64s  # what is wrong with the row, a place in FAULTS; 0 = nothing
 
     @property
@@ -88,12 +101,13 @@ class Block(NamedTuple):
 
 
 def join(first: Block, second: Block) -> Block:
-    """Rows of one block and of the next of the same file."""
-    pairs: Iterator[tuple[Any, Any]] = zip(first, second, strict=True)
-    return Block._make(a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in pairs)
+    """Rows of one block and of the next."""
+    return Block._make(np.concatenate(pair) for pair in zip(first, second, strict=True))
 
 
-def intact_blocks(path: Path, progress: Progress, damages: list[DamagedFile], salvage: bool) -> Iterator[Block]:
+def intact_blocks(
+    path: Path, instruments: Instruments, progress: Progress, stats: ImportStats, salvage: bool
+) -> Iterator[Block]:
     """As `read_blocks`, but a damaged file ends with a bad row that costs the book, and what is wrong is noted.
 
     Raises:
@@ -101,89 +115,168 @@ def intact_blocks(path: Path, progress: Progress, damages: list[DamagedFile], sa
     """
     last: Block | None = None
     try:
-        for block in read_blocks(path, progress, salvage):
+        for block in read_blocks(path, instruments, progress, stats, salvage):
             last = block.slice(block.rows - 1, block.rows) if block.rows else last
             yield block
     except DamagedFile as e:
         if last is None or (salvage and not e.salvageable):
             raise
-        damages.append(e)
+        stats.salvaged.append(e)
         yield last._replace(number=last.number + 1, trade=np.array([False]), fault=np.array([_DAMAGED]))
 
 
-def read_blocks(path: Path, progress: Progress, salvage: bool = False) -> Iterator[Block]:
-    """Rows of a file, plain or gzip; a row with another number of columns comes as a bad one.
+def read_blocks(
+    path: Path, instruments: Instruments, progress: Progress, stats: ImportStats, salvage: bool = False
+) -> Iterator[Block]:
+    """Rows of a file, plain, gzip or zip; a row with another number of columns comes as a bad one.
 
-    ``salvage``: as of `files.line_blocks`.
+    Args:
+        path: the file.
+        instruments: gets those that are new.
+        progress: told about every part of the file that was read, in bytes.
+        stats: counts members of a zip that are left out.
+        salvage: as of `files.line_blocks`.
 
     Raises:
         DamagedFile: its compressed data is truncated or damaged; every whole row before has been given.
         TickwaxError: the file cannot be read, is empty, or has another header.
     """
-    torn: list[int] = []  # line numbers of rows with another number of columns
-
-    def on_torn(row: Any) -> str:
-        torn.append(row.number)
-        return "skip"
-
-    with opened(path) as raw:
-        packed = gzip_members(raw, salvage)
-        known = packed.known if packed else None
-        told = 0
-        line = _FIRST_LINE
-        lines: WholeLines | None = None
-        try:
-            # Not Arrow's reading of it: its threads read on while an exception leaves this function.
-            names = _header(path, raw, packed)
-            levels = _levels(names)
-            trades = not levels and _is_trades(path, names)
-            raw.seek(0)
-            lines = WholeLines(Members(raw, known)) if packed else None
-            reader = csv.open_csv(
-                lines or raw,
-                csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-                csv.ParseOptions(invalid_row_handler=on_torn),
-                csv.ConvertOptions(column_types={name: pa.binary() for name in names}),
-            )
-            for batch in reader:
-                progress(raw.tell() - told)
-                told = raw.tell()
-                numbers = np.arange(line, line + batch.num_rows + len(torn), dtype=np.int64)
-                lost = [n for n in torn if n <= numbers[-1]]
-                numbers = numbers[: batch.num_rows + len(lost)]
-                line = int(numbers[-1]) + 1
-                del torn[: len(lost)]
-                torn_rows = np.isin(numbers, lost)
-                yield _wide(batch, levels, numbers, torn_rows) if levels else _block(batch, trades, numbers, torn_rows)
-        except _UNREADABLE as e:
-            damage = lines.damage if lines else e if packed else None
-            if damage is not None:  # before the first row, too
-                raise damaged(path, damage, line > _FIRST_LINE) from e
-            empty = "Empty CSV" in str(e)
-            raise TickwaxError(f"{path}: {'is empty' if empty else f'cannot be read: {e}'}") from e
-        if lines is not None and lines.damage is not None:
-            raise damaged(path, lines.damage, line > _FIRST_LINE)
+    reader: _Reader | None = None
+    for block in archive_blocks(path, progress, stats, "rows", lambda head: b"," in head, salvage):
+        if reader is None:
+            header, _, rest = block.partition(b"\n")
+            reader = _Reader(path, header.rstrip(b"\r").decode("ascii", "replace").split(","), instruments)
+        else:
+            rest = block
+        yield from reader.read(rest)
+    if reader is None:
+        raise TickwaxError(f"{path}: is empty")
 
 
-def _header(path: Path, raw: BinaryIO, packed: Members | None) -> list[str]:
-    line = packed.read(_HEADER_BYTES).partition(b"\n")[0] if packed else raw.readline(_HEADER_BYTES)
-    line = begun(path, line)
-    return line.decode("ascii", "replace").strip().split(",") if line else []
+class _Reader:
+    """One file, as far as it is read."""
+
+    def __init__(self, path: Path, names: list[str], instruments: Instruments) -> None:
+        self._instruments = instruments
+        self._columns = len(names)
+        self._line = 2  # of the next row; the header is line 1
+        self._last = np.zeros(2, np.int64)  # instrument and time of arrival of the last row
+        self._levels = _levels(path, names)
+        self._trades = not self._levels and _is_trades(path, names)
+        if self._levels:
+            wide = [f"{side}[{level}]" for side in _SIDES for level in range(self._levels)]
+            wanted = (*_COMMON, *(f"{level}.price" for level in wide), *(f"{level}.amount" for level in wide))
+        else:
+            wanted = TRADE_COLUMNS if self._trades else BOOK_COLUMNS
+        self._wanted = [names.index(name) for name in wanted]
+
+    def read(self, text: bytes) -> Iterator[Block]:
+        """The rows of the next lines, if there are any."""
+        fields = split_fields(text, self._columns, self._wanted)
+        if fields.rows:
+            yield self._wide(fields) if self._levels else self._block(fields)
+        self._line += fields.lines
+
+    def _head(self, fields: Fields) -> tuple[Fields, Block]:
+        """Fields, those of a torn row being the ones of the row before, and what all kinds of file have in common."""
+        whole = np.flatnonzero(~fields.torn)
+        torn, number, rows = fields.torn, fields.line + self._line, fields.rows
+        if torn.any() and len(whole):
+            source = np.maximum.accumulate(np.where(torn, whole[0], np.arange(rows)))
+            fields = fields.only(source)
+        instrument = np.full(rows, self._last[0])
+        if len(whole):
+            change = csv.changes(fields, _EXCHANGE) | csv.changes(fields, _SYMBOL)
+            places = np.flatnonzero(change).tolist()
+            met = [self._instruments.number(fields.of(_EXCHANGE, at), fields.of(_SYMBOL, at)) for at in places]
+            instrument = np.array(met)[np.cumsum(change) - 1]
+        exchange_ts, timed = _times(fields, _TIME)
+        receive_ts, arrived = _times(fields, _ARRIVAL)
+        known = np.maximum.accumulate(np.where(arrived, np.arange(rows), -1))
+        receive_ts = np.where(known >= 0, receive_ts[known], self._last[1])
+        self._last[:] = instrument[-1], receive_ts[-1]
+        believed = exchange_ts - receive_ts <= MAX_AHEAD_NS
+        fault = np.select([torn, ~timed, ~arrived, ~believed], range(1, 5), 0)
+        zeros, false = np.zeros(rows, np.int64), np.zeros(rows, np.bool_)
+        return fields, Block(
+            number=number,
+            instrument=instrument,
+            trade=false,
+            snapshot=false,
+            exchange_ts=exchange_ts,
+            receive_ts=receive_ts,
+            side=zeros.astype(np.int8),
+            price=zeros.astype(np.float64),
+            size=zeros.astype(np.float64),
+            trade_id=zeros,
+            name=np.zeros((rows, 2), np.uint64),
+            fault=fault,
+        )
+
+    def _block(self, fields: Fields) -> Block:
+        """Columns of rows that are a level or a print each."""
+        fields, head = self._head(fields)
+        price, priced = csv.decimals(fields, _PRICE, allow_zero=False)
+        size, sized = csv.decimals(fields, _AMOUNT, allow_zero=True)
+        side = csv.words(
+            fields, _SIDE, {"buy": 1, "sell": -1, "unknown": 0} if self._trades else {"bid": 1, "ask": -1}, _UNKNOWN
+        )
+        flagged = side != _UNKNOWN
+        block = head._replace(price=price, size=size, trade=np.full(fields.rows, self._trades))
+        if self._trades:
+            trade_id = csv.naturals(fields, _FLAG)
+            block = block._replace(trade_id=trade_id)
+            if (named := np.flatnonzero(trade_id < 0)).size:
+                text, start, stop = fields.text, fields.start[_FLAG, named], fields.stop[_FLAG, named]
+                block.name[named] = name_bits(text, start, stop)
+        else:
+            snapshot = csv.words(fields, _FLAG, {"true": 1, "false": 0}, -1)
+            flagged &= snapshot >= 0
+            block = block._replace(snapshot=snapshot == 1)
+        found = np.select([head.fault != 0, ~priced, ~sized, ~flagged], [head.fault, 5, 6, 7], 0)
+        return block._replace(side=np.where(flagged, side, 0).astype(np.int8), fault=found)
+
+    def _wide(self, fields: Fields) -> Block:
+        """Rows of whole books as rows of snapshots, each level one; a book without levels leaves none."""
+        fields, head = self._head(fields)
+        count, levels = fields.rows, 2 * self._levels
+        prices, sizes = (slice(4, 4 + levels), slice(4 + levels, 4 + 2 * levels))
+        of = fields._replace(start=fields.start[prices].T.reshape(1, -1), stop=fields.stop[prices].T.reshape(1, -1),
+                             line=np.zeros(count * levels, np.int64))  # fmt: skip
+        there = (of.stop > of.start).reshape(count, levels)
+        torn = head.fault == TORN
+        there[torn] = False
+        there[torn, 0] = True
+        kept = np.flatnonzero(there)
+        row = kept // levels
+        block = Block._make(column[row] for column in head)
+        level = of._replace(start=of.start[:, kept], stop=of.stop[:, kept], line=of.line[kept])
+        price, priced = csv.decimals(level, 0, allow_zero=False)
+        start, stop = fields.start[sizes].T.reshape(1, -1), fields.stop[sizes].T.reshape(1, -1)
+        size, sized = csv.decimals(level._replace(start=start[:, kept], stop=stop[:, kept]), 0, allow_zero=True)
+        return block._replace(
+            snapshot=np.ones(len(kept), np.bool_),
+            side=np.where(kept % levels < self._levels, 1, -1).astype(np.int8),
+            price=price,
+            size=size,
+            fault=np.select([block.fault != 0, ~priced, ~sized], [block.fault, 5, 6], 0),
+        )
 
 
-def _levels(names: list[str]) -> int:
+def _levels(path: Path, names: list[str]) -> int:
     """How many levels a side a file of whole books has; 0 for another file."""
-    if not {"exchange", "symbol", "timestamp", "local_timestamp"} <= set(names):
+    there = set(names)
+    if not set(_COMMON) <= there:
         return 0
     levels = 0
-    while {f"{side}[{levels}].{what}" for side in _SIDES for what in ("price", "amount")} <= set(names):
+    while {f"{side}[{levels}].{what}" for side in _SIDES for what in ("price", "amount")} <= there:
         levels += 1
+    if levels > _MOST_LEVELS:
+        raise TickwaxError(f"{path}: books of {levels:,} levels a side; at most {_MOST_LEVELS:,} are read")
     return levels
 
 
 def _is_trades(path: Path, names: list[str]) -> bool:
-    if not names:
-        raise TickwaxError(f"{path}: is empty")
     for columns in (BOOK_COLUMNS, TRADE_COLUMNS):
         if set(columns) <= set(names):
             return columns is TRADE_COLUMNS
@@ -193,79 +286,7 @@ def _is_trades(path: Path, names: list[str]) -> bool:
     )
 
 
-def _block(batch: Any, trades: bool, numbers: Int64s, torn: Bools) -> Block:
-    """Columns of a batch; a torn row takes the values of the row before it and is bad."""
-    source = np.maximum(np.cumsum(~torn) - 1, 0)
-    batch = batch.take(pa.array(source))
-    rows = batch.num_rows
-    exchange_ts, timed = _times(batch["timestamp"])
-    receive_ts, arrived = _times(batch["local_timestamp"])
-    receive_ts = receive_ts[np.maximum.accumulate(np.where(arrived, np.arange(rows), 0))]
-    price, priced = decimals(batch["price"], allow_zero=False)
-    size, sized = decimals(batch["amount"], allow_zero=True)
-    up, down = equals(batch["side"], "buy" if trades else "bid"), equals(batch["side"], "sell" if trades else "ask")
-    snapshot = np.zeros(rows, np.bool_)
-    flagged = up | down
-    trade_id, names = np.zeros(rows, np.int64), [""] * rows
-    if trades:
-        flagged |= equals(batch["side"], "unknown")
-        trade_id, numbered = integers(batch["id"], _INTEGER)
-        if not numbered.all():
-            names = ["" if good else text for good, text in zip(numbered, _text_of(batch["id"]), strict=True)]
-    else:
-        snapshot = equals(batch["is_snapshot"], "true")
-        flagged &= snapshot | equals(batch["is_snapshot"], "false")
-    believed = exchange_ts - receive_ts <= MAX_AHEAD_NS
-    return Block(
-        number=numbers,
-        exchange=_text_of(batch["exchange"]),
-        symbol=_text_of(batch["symbol"]),
-        trade=np.full(rows, trades),
-        snapshot=snapshot,
-        exchange_ts=exchange_ts,
-        receive_ts=receive_ts,
-        side=up.astype(np.int8) - down.astype(np.int8),
-        price=price,
-        size=size,
-        trade_id=trade_id,
-        trade_name=names,
-        fault=np.select([torn, ~timed, ~arrived, ~believed, ~priced, ~sized, ~flagged], range(1, _DAMAGED), 0),
-    )
-
-
-def _text_of(column: Any) -> list[str]:
-    """Values of a column."""
-    values: list[str] = column.cast(pa.string()).to_pylist()
-    return values
-
-
-def _wide(batch: Any, levels: int, numbers: Int64s, torn: Bools) -> Block:
-    """A batch of whole books as rows of snapshots, each level one; a book without levels leaves none."""
-    sides = [
-        pa.RecordBatch.from_pydict(
-            {name: batch[name] for name in ("exchange", "symbol", "timestamp", "local_timestamp")}
-            | {"is_snapshot": pa.array([b"true"] * batch.num_rows, pa.binary())}
-            | {"side": pa.array([side[:-1].encode()] * batch.num_rows, pa.binary())}
-            | {what: batch[f"{side}[{level}].{what}"] for what in ("price", "amount")}
-        )
-        for side in _SIDES
-        for level in range(levels)
-    ]
-    blocks = [_block(part, False, numbers, torn) for part in sides]
-    there = [torn.copy() if i == 0 else np.zeros(len(numbers), np.bool_) for i in range(len(sides))]
-    for mask, part in zip(there, sides, strict=True):
-        empty = pc.equal(pc.binary_length(part["price"]), 0).to_numpy(zero_copy_only=False)
-        mask[np.flatnonzero(~torn)] = ~empty
-    kept = np.concatenate(there)
-    order = np.argsort(np.tile(np.arange(len(numbers)), len(sides)), kind="stable")
-    order = order[kept[order]]
-    whole = blocks[0]
-    for block in blocks[1:]:
-        whole = join(whole, block)
-    return Block._make([column[i] for i in order] if isinstance(column, list) else column[order] for column in whole)
-
-
-def _times(column: Any) -> tuple[Int64s, Bools]:
-    microseconds, good = integers(column, _MICROSECONDS)
-    ns = microseconds * _NS_PER_US  # too large for 64 bits comes out negative
-    return ns, good & is_time(ns)
+def _times(fields: Fields, column: int) -> tuple[Int64s, Bools]:
+    microseconds = csv.naturals(fields, column)
+    ns = microseconds * NS_PER_US  # too large for 64 bits comes out negative
+    return ns, (fields.stop[column] - fields.start[column] == _MICROSECONDS) & is_time(ns)

@@ -1,13 +1,12 @@
 """Files of Tardis.dev of one kind and instrument as one series of rows, to be merged with others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from sources.importers.files import DamagedFile, Progress
-from sources.importers.tardis_csv import Block, intact_blocks, join
+from sources.importers.tardis_csv import Block, join
 from sources.tape.batch import Int64s
 
 
@@ -32,15 +31,13 @@ class Part(NamedTuple):
 class Series:
     """The files of one kind and instrument, read a block ahead."""
 
-    def __init__(self, files: list[SourceFile], progress: Progress, damages: list[DamagedFile], salvage: bool) -> None:
-        """``damages``: filled with what is wrong with files of which only a part could be read."""
-        self._blocks = (
-            (file.path, block) for file in files for block in intact_blocks(file.path, progress, damages, salvage)
-        )
+    def __init__(self, blocks: Iterator[tuple[Path, Block]]) -> None:
+        """``blocks``: of the files, one after the other."""
+        self._blocks = blocks
         self._pending: list[Part] = []
         self._newest: Block | None = None
         self._last = 0
-        self._latest: dict[tuple[str, str], int] = {}  # by instrument
+        self._latest: dict[int, int] = {}  # by instrument
         self._advance()
 
     @property
@@ -59,8 +56,10 @@ class Series:
         keep: list[Part] = []
         for part in self._pending:
             middle = part.start + int(np.searchsorted(part.key[part.start : part.stop], cut))
-            while part.start < middle < part.stop and part.block.continues[middle]:
-                middle -= 1  # not inside of a snapshot
+            if part.start < middle < part.stop:
+                # Not inside of a snapshot.
+                apart = np.flatnonzero(~part.block.slice(part.start, middle + 1).continues)
+                middle = part.start + int(apart[-1])
             if middle > part.start:
                 out.append(part._replace(stop=middle))
             if middle < part.stop:
@@ -91,19 +90,14 @@ class Series:
     def _arrivals(self, block: Block) -> Int64s:
         """Latest arrival so far of each row's instrument: a file may hold several, one after the other."""
         key = np.empty(block.rows, np.int64)
-        numbers = instrument_numbers(block.exchange, block.symbol)
-        for number in range(int(numbers.max(initial=0)) + 1):
-            rows = np.flatnonzero(numbers == number)
-            name = block.exchange[rows[0]], block.symbol[rows[0]]
-            arrivals = np.maximum.accumulate(np.maximum(block.receive_ts[rows], self._latest.get(name, 0)))
-            key[rows], self._latest[name] = arrivals, int(arrivals[-1])
+        for number in numbers(block.instrument):
+            rows = np.flatnonzero(block.instrument == number)
+            arrivals = np.maximum.accumulate(np.maximum(block.receive_ts[rows], self._latest.get(number, 0)))
+            key[rows], self._latest[number] = arrivals, int(arrivals[-1])
         return key
 
 
-def instrument_numbers(exchange: Sequence[str], symbol: Sequence[str]) -> Int64s:
-    """Instruments of rows, numbered from 0."""
-    if len(set(exchange)) == len(set(symbol)) == 1:
-        return np.zeros(len(exchange), np.int64)
-    places: dict[tuple[str, str], int] = {}
-    pairs = zip(exchange, symbol, strict=True)
-    return np.array([places.setdefault(pair, len(places)) for pair in pairs], np.int64)
+def numbers(instrument: Int64s) -> list[int]:
+    """The instruments of rows, in the order in which they come."""
+    changes = np.flatnonzero(np.diff(instrument, prepend=-1))
+    return list(dict.fromkeys(instrument[changes].tolist()))

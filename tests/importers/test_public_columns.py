@@ -14,7 +14,7 @@ import pytest
 
 from sources.errors import TickwaxError
 from sources.importers import binance_vision, bybit_trades, files
-from sources.importers.names import NameColumn, Names
+from sources.importers.names import Names, name_bits
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from sources.tape.batch import KINDS, TapeBatch
@@ -211,14 +211,14 @@ def test_names_are_remembered_for_at_least_as_long_as_it_is_said() -> None:
     names = Names()
     text = np.frombuffer("".join(f"{n:08d}" for n in range(300_000)).encode(), np.uint8)
     start = np.arange(0, len(text), 8)
-    column = NameColumn(text, start, start + 8)
+    column = name_bits(text, start, start + 8)
     assert names.take(column) == 300_000
-    assert names.take(column.slice(300_000 - (1 << 17), 300_000)) == 0
-    assert names.take(column.slice(299_999, 300_000)) == 0
+    assert names.take(column[300_000 - (1 << 17) : 300_000]) == 0
+    assert names.take(column[299_999:300_000]) == 0
     assert not names.add("00299999")
     assert names.add("x")
     assert not names.add("x")
-    assert names.take(column.slice(0, 10)) == 10  # of another generation
+    assert names.take(column[0:10]) == 10  # of another generation
 
 
 def test_names_of_which_one_comes_again(tmp_path: Path, block_bytes: int) -> None:

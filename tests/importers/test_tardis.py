@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sources.errors import TickwaxError
-from sources.importers import tardis, tardis_csv
+from sources.importers import files, tardis, tardis_csv
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from tests.importers.captures import BTC, check_invariants, kinds, rows_of
@@ -67,7 +67,7 @@ def test_later_snapshot_is_a_reconnect(tmp_path: Path) -> None:
 
 
 def test_message_may_span_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tardis_csv, "_BLOCK_BYTES", 400)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 400)
     rows = [book(10, f"{i + 1}", "1", snapshot="true") for i in range(50)]
     changes = [book(20 + i // 3, f"{i + 1}", "2") for i in range(60)]
     prints = write(tmp_path / "t.csv", TRADES, *(trade(15 + i) for i in range(30)))
@@ -133,7 +133,7 @@ def test_files_of_several_instruments_one_behind_the_other(tmp_path: Path) -> No
 
 def test_an_instrument_that_cannot_be_merged_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its book lies behind all of another one's, its prints in a file of their own have been taken by then."""
-    monkeypatch.setattr(tardis_csv, "_BLOCK_BYTES", 400)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 400)
     btc = [*START, *(book(20 + n, "98", "1") for n in range(50))]
     eth = [row.replace("BTCUSDT", "ETHUSDT") for row in btc]
     prints = [trade(20 + n).replace("BTCUSDT", "ETHUSDT") for n in range(60)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.decimals import parse_column, parse_levels
+from sources.decimals import parse_levels
 from sources.tape.builder import Levels
 
 plain = st.from_regex(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,20})?", fullmatch=True)
@@ -67,15 +67,3 @@ def test_a_bad_message_leaves_its_neighbours() -> None:
     assert third.price.tolist() == [3.0, 5.0]
     assert third.size.tolist() == [4.0, 6.0]
     assert fourth.price.tolist() == []
-
-
-@given(st.lists(st.one_of(decimals, st.sampled_from(BAD))), st.booleans())
-def test_column_is_that_of_float(texts: list[str], allow_zero: bool) -> None:
-    encoded = [text.encode() for text in texts]
-    offsets = np.cumsum([0, *map(len, encoded)]).astype(np.int32)
-    value, good = parse_column(np.frombuffer(b"".join(encoded), np.uint8), offsets, allow_zero)
-    for text, number, is_good in zip(texts, value, good, strict=True):
-        expected = text not in BAD and float(text) <= 1e15 and (allow_zero or float(text) > 0)
-        assert bool(is_good) == expected, text
-        if expected:
-            assert number == float(text)

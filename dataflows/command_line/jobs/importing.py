@@ -29,7 +29,7 @@ from sources.venues.registry import venue
 # By kind: a kernel that it needs, and how many seconds all of its kernels take to compile.
 _COMPILED = {
     "hftbacktest": ("lines._index", 12),
-    "tardis": ("decimals._column", 3),
+    "tardis": ("csv_fields._split", 4),
     "bybit-trades": ("csv_fields._split", 4),
     "binance-vision": ("csv_fields._split", 3),
 }
