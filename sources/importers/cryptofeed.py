@@ -15,12 +15,13 @@ from sources.errors import TickwaxError
 from sources.importers.files import DamagedFile, Progress, line_blocks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
-from sources.importers.venues import VENUES
-from sources.messages import Frame, bad_frame
+from sources.importers.venues import CAPTURED
+from sources.messages import Decoder, Frame, bad_frame
 from sources.tape.batch import InstrumentBatch
 from sources.tape.bounds import is_time
 from sources.venues.binance_futures.decoder import decoder as futures_decoder
 from sources.venues.binance_spot.decoder import decoder as spot_decoder
+from sources.venues.bybit_linear.decoder import BybitDecoder
 from sources.venues.registry import Venue
 
 _SECONDS = re.compile(rb"(\d{10})(?:\.(\d{1,9}))?")
@@ -58,9 +59,9 @@ def read(
     Raises:
         TickwaxError: a file cannot be read or is empty; no file has a book or trade.
     """
-    if venue.name not in VENUES:
-        raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(VENUES)}")
-    decoder = (spot_decoder if venue.name == "binance_spot" else futures_decoder)(merge=True)
+    if venue.name not in CAPTURED:
+        raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(CAPTURED)}")
+    decoder = _decoder(venue.name)
     run = ImportRun(venue, decoder, find_tail, stats, salvage=salvage)
     entries = heapq.merge(*(_entries(path, stats, progress, salvage) for path in paths), key=lambda e: e.receive_ts)
     frames: list[Frame] = []
@@ -92,6 +93,12 @@ def read(
         raise stats.salvaged[0]
     if not run.met:
         raise TickwaxError(f"{paths[0]}: nothing to import: no depth and no trades")
+
+
+def _decoder(name: str) -> Decoder:
+    if name == "bybit_linear":
+        return BybitDecoder()  # of several depths of a symbol the first one met
+    return (spot_decoder if name == "binance_spot" else futures_decoder)(merge=True)
 
 
 def _rest(entry: _Entry, run: ImportRun) -> None:

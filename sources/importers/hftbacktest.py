@@ -26,7 +26,7 @@ from sources.importers.overlap import RepeatedBooks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.sniff import venue_of
 from sources.importers.stats import ImportStats
-from sources.importers.venues import CAPTURED, VENUES
+from sources.importers.venues import BINANCE, CAPTURED
 from sources.instrument import Instrument, shown
 from sources.messages import BookMessage, bad_frame
 from sources.sequencer import UNNUMBERED, DiffSequencer
@@ -67,7 +67,7 @@ def read(
     if instrument.venue == "bybit_linear":
         yield from bybit_capture.read(paths, find_tail, stats, progress, instrument, salvage)
         return
-    if instrument.venue not in VENUES:
+    if instrument.venue not in BINANCE:
         raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(CAPTURED)}")
     spot = instrument.venue == "binance_spot"
     begins = look(paths[0], instrument.symbol, salvage)

@@ -4,8 +4,8 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.venues.contracts import NoContract, check_contract
 
-VENUES = ("binance_futures", "binance_spot")  # whose frames cryptofeed captures hold, as far as is read
-CAPTURED = (*VENUES, "bybit_linear")  # the same of hftbacktest's collector
+BINANCE = ("binance_futures", "binance_spot")
+CAPTURED = (*BINANCE, "bybit_linear")  # whose frames raw captures hold, as far as is read
 
 
 def named_instrument(name: str) -> Instrument:

@@ -7,7 +7,7 @@ import typer
 
 from dataflows.command_line.app import RECORDED, App, app, path_flag
 from dataflows.runtime.process_tuning import quick_imports
-from sources.importers.venues import CAPTURED, VENUES
+from sources.importers.venues import CAPTURED
 
 _EXAMPLES = """
 Examples:
@@ -56,7 +56,7 @@ def hftbacktest_verb(
 def cryptofeed_verb(
     files: Files,
     tape: Tape = None,
-    venue_name: Annotated[str, typer.Option("--venue", help=" or ".join(VENUES))] = "binance_futures",
+    venue_name: Annotated[str, typer.Option("--venue", help=" or ".join(CAPTURED))] = "binance_futures",
     compression: Compression = None,
     salvage: Salvage = False,
 ) -> None:
