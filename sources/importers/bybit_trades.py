@@ -4,6 +4,7 @@ Public trading data, ``https://public.bybit.com/trading/``: ``timestamp`` is sec
 ``side`` the aggressor's. The ids are no numbers, so the tape's are 0. The archive has no receive times.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
@@ -35,7 +36,9 @@ _SIDES = {"Buy": 1, "Sell": -1}
 class Prints(NamedTuple):
     """Rows of trades, shape ``(rows,)`` each."""
 
-    breaks: Int64s  # rows at which the symbol is another, or that are to be taken by themselves, and those behind them
+    breaks: list[
+        int
+    ]  # rows at which the symbol is another, or that are to be taken by themselves, and those behind them
     fields: Fields
     side: Int8s
     price: Float64s
@@ -61,8 +64,9 @@ class Part(NamedTuple):
             self.run.end(self.table.damage)
             return
         breaks = self.table.columns.breaks
-        inside = breaks[np.searchsorted(breaks, start, "right") : np.searchsorted(breaks, stop)]
-        for a, b in pairwise([start, *inside.tolist(), stop]):
+        # Not NumPy's search: it lets the GIL go, and waits for the thread that reads ahead.
+        inside = breaks[bisect_right(breaks, start) : bisect_left(breaks, stop)]
+        for a, b in pairwise([start, *inside, stop]):
             self._record(a, b)
 
     def _record(self, start: int, stop: int) -> None:
@@ -152,4 +156,4 @@ def _read(fields: Fields, named: bool) -> tuple[Prints, Int64s, list[Check]]:
     breaks = csv.changes(fields, _SYMBOL) | alone
     breaks[1:] |= alone[:-1]
     names = name_bits(fields.text, fields.start[_NAME], fields.stop[_NAME]) if named else None
-    return Prints(np.flatnonzero(breaks), fields, side.astype(np.int8), price, size, names), time, checks
+    return Prints(np.flatnonzero(breaks).tolist(), fields, side.astype(np.int8), price, size, names), time, checks

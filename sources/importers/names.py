@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sources.importers.csv_fields import Bytes
-from sources.jit import kernel
+from sources.jit import CACHE, kernel
 from sources.tape.batch import Int64s
 
 _KEPT = 1 << 17  # names; overlapping files may repeat hours of a market
@@ -101,7 +101,7 @@ def _all_bits(text: Bytes, start: Int64s, stop: Int64s, out: Bits) -> None:
             out[i, 0], out[i, 1] = np.uint64(0), np.uint64(0)
 
 
-@kernel
+@CACHE.short_kernel
 def _take(names: Bits, newer: Bits, older: Bits) -> int:
     for i in range(len(names)):
         a, b = names[i, 0], names[i, 1]
