@@ -176,6 +176,22 @@ class TapeReader:
                 if ended:
                     return
 
+    def times(self, batch_rows: int = BATCH_ROWS) -> Iterator[TapeBatch]:
+        """Ordinals and both times of the rows of the range, unchecked: at a quarter of the cost of `batches`.
+
+        Raises:
+            TickwaxError: a file cannot be read, or is damaged.
+        """
+        for file in self._files:
+            if not self._reads(file, self.first_ordinal):
+                continue
+            for batch in file.read(batch_rows, ("ordinal", "exchange_ts", "receive_ts"), self.first_ordinal):
+                part, ended = self._cut(batch, self.first_ordinal)
+                if part.rows:
+                    yield part
+                if ended:
+                    return
+
     def _before_first(self, file: TapeFile, batch: TapeBatch, begin: int) -> int:
         """Ordinal before the first row read: a tape begins with 0 or, where its beginning was removed, with a reset."""
         first = int(batch.ordinal[0])
