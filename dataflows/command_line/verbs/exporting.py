@@ -1,6 +1,7 @@
 """``tickwax export``: a tape as other programs want it."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +12,8 @@ from dataflows.settings.flags import listed, settings_of
 export_app = App(
     no_args_is_help=True,
     help="Write a recorded tape for other programs: bars, CSV, hftbacktest.",
-    epilog="Example:\n\n    tickwax export bars --kind time --size 1m --out data/bars",
+    epilog="Examples:\n\n    tickwax export bars --kind time --size 1m --out data/bars\n\n"
+    "    tickwax export csv --out data/csv\n\n    tickwax export hftbacktest --out data/hft",
 )
 app.add_typer(export_app, name="export", rich_help_panel=RECORDED)
 
@@ -60,16 +62,103 @@ def bars_verb(
 ) -> None:
     """Bars of trades (open, high, low, close, volume, vwap, volume of buying aggressors) with the order flow of their
     span: López de Prado 2018, chapter 2."""
-    flags = settings_of(
+    flags = _flags(tape, symbols, start, end, overwrite, {"--compression": ("tape.compression", compression)})
+    with quick_imports():
+        from dataflows.command_line.jobs.exporting import export_bars
+    export_bars(flags, kind, size, listed(depths) or [], span, out)
+
+
+_HFTBACKTEST = """
+Examples:
+
+    tickwax export hftbacktest --out data/hft
+
+    tickwax export hftbacktest --symbols binance_futures:BTCUSDT --start 2024-08-08 --end 2024-08-09 --out data/hft
+
+In Python:
+
+    hftbacktest.BacktestAsset().data("data/hft/binance_futures-BTCUSDT.npz")
+"""
+
+
+@export_app.command("hftbacktest", epilog=_HFTBACKTEST)
+def hftbacktest_verb(
+    out: Annotated[str, typer.Option(help="Folder for the files, `VENUE-SYMBOL.npz` each.")],
+    compress: Annotated[
+        bool,
+        typer.Option(help="Compressed, as hftbacktest's own converters write it; else seven times as large."),
+    ] = True,
+    waiting: Annotated[
+        str,
+        typer.Option(
+            help="When diffs that came before their snapshot are known locally: at their own `arrival`, as "
+            "hftbacktest's converter has it, or with the `snapshot`, so that the local book is right behind it.",
+            metavar="WHEN",
+        ),
+    ] = "arrival",
+    tape: Tape = None,
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Events for hftbacktest: the array `data` of its own type, in both orders of time, event for event what its
+    converter makes of a Binance USD-M capture. A range begins with a snapshot of its book."""
+    flags = _flags(tape, symbols, start, end, overwrite)
+    with quick_imports():
+        from dataflows.command_line.jobs.exporting import export_hftbacktest
+    export_hftbacktest(flags, out, compress, waiting)
+
+
+_CSV = """
+Examples:
+
+    tickwax export csv --out data/csv
+
+    tickwax export csv --symbols bybit_linear:BTCUSDT --start 2024-08-08 --end 2024-08-09 --out data/csv
+
+And back again:
+
+    tickwax import tardis data/csv/* --tape data/tape2
+"""
+
+
+@export_app.command("csv", epilog=_CSV)
+def csv_verb(
+    out: Annotated[
+        str,
+        typer.Option(help="Folder for the files, named as Tardis does: `EXCHANGE_KIND_DATE_SYMBOL.csv.gz`."),
+    ],
+    tape: Tape = None,
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """CSV in the two formats of Tardis.dev, `incremental_book_L2` and `trades`: a file a day, kind and instrument,
+    packed with gzip, times in microseconds. A range begins with a snapshot of its book."""
+    flags = _flags(tape, symbols, start, end, overwrite)
+    with quick_imports():
+        from dataflows.command_line.jobs.exporting import export_csv
+    export_csv(flags, out)
+
+
+def _flags(
+    tape: str | None,
+    symbols: str | None,
+    start: str | None,
+    end: str | None,
+    overwrite: bool,
+    others: Mapping[str, tuple[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """The settings that every export has."""
+    return settings_of(
         {
             "--tape": ("tape.path", tape),
             "--symbols": ("symbols", listed(symbols)),
             "--start": ("replay.start", start),
             "--end": ("replay.end", end),
             "--overwrite": ("features.overwrite", overwrite or None),
-            "--compression": ("tape.compression", compression),
+            **(others or {}),
         }
     )
-    with quick_imports():
-        from dataflows.command_line.jobs.exporting import export_bars
-    export_bars(flags, kind, size, listed(depths) or [], span, out)
