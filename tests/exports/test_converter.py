@@ -10,8 +10,9 @@ import pytest
 from dataflows.assembly.export_hftbacktest import export_hftbacktest
 from operators.hft_events import DEPTH_EVENT, EVENT
 from operators.known_levels import KnownLevels
+from sinks.tape import TapeWriter
 from sources.instrument import Instrument
-from sources.tape.batch import TapeBatch, concat
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat, tape_batch
 from sources.tape.reader import TapeReader
 from tests.exports.conftest import CAPTURES, Run
 
@@ -149,3 +150,32 @@ def test_the_local_book_is_the_tapes(real_tape: Path, tmp_path: Path, run_hftbac
     found = {wait: books_of(run_hftbacktest, file, 0.1, low, high, moments) for wait, file in files.items()}
     assert found[True] == expected
     assert found[False][snapshot] != expected[snapshot]
+
+
+@pytest.mark.slow
+def test_a_lost_and_a_replaced_book_are_so_in_hftbacktest(tmp_path: Path, run_hftbacktest: Run) -> None:
+    """A clear of neither side empties the whole book, levels beyond the next snapshot's reach included."""
+    start, second = 1_700_000_000_000_000_000, 1_000_000_000
+    messages = [
+        (SNAPSHOT, [(1, 90.0), (1, 100.0), (-1, 101.0), (-1, 120.0)]),
+        (DELTA, [(1, 95.0)]),
+        (RESET, [(0, 0.0)]),
+        (TRADE, [(1, 101.0)]),
+        (SNAPSHOT, [(1, 100.0), (-1, 102.0)]),  # as narrow as that: 90 and 120 would stay
+        (DELTA, [(1, 80.0), (-1, 130.0)]),
+        (SNAPSHOT, [(1, 99.0), (-1, 103.0)]),  # over a known book
+        (DELTA, [(-1, 104.0)]),
+    ]
+    rows = [(n, kind, side, price, level == len(levels) - 1) for n, (kind, levels) in enumerate(messages)
+            for level, (side, price) in enumerate(levels)]  # fmt: skip
+    n, kind, side, price, last = zip(*rows, strict=True)
+    ts = start + second * np.array(n)
+    batch = tape_batch(ordinal=range(len(rows)), exchange_ts=ts, receive_ts=ts + 5, sequence=n, kind=kind, side=side,
+                       price=price, size=[float(k != RESET) for k in kind], last=last)  # fmt: skip
+    with TapeWriter(tmp_path / "tape", "t") as writer:
+        writer.write(Instrument("binance_futures", "BTCUSDT"), batch)
+    file = exported(tmp_path / "tape", "BTCUSDT", tmp_path / "out")
+    moments = [int(start + second * n + second // 2) for n in range(len(messages))]
+    found = books_of(run_hftbacktest, file, 1.0, 50, 150, moments)
+    assert found == {moment: levels_at(batch, batch.receive_ts, moment, 1.0) for moment in moments}
+    assert [len(found[moment]) for moment in moments] == [4, 5, 0, 0, 2, 4, 2, 3]
