@@ -7,7 +7,7 @@ from dataflows.assembly.export_files import Behind, Exported, file_set, rows_of_
 from dataflows.assembly.exporting import Progress
 from sinks.tardis_csv import BOOK, TRADES, TardisWriter, file_name
 from sources.errors import TickwaxError
-from sources.importers.tardis import EXCHANGES
+from sources.importers.tardis_tapes import EXCHANGES
 from sources.instrument import Instrument
 from sources.tape.earliest import EarliestTimes
 from sources.tape.layout import date_text

@@ -9,7 +9,7 @@ is no level.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -102,7 +102,8 @@ class Block(NamedTuple):
 
 def join(first: Block, second: Block) -> Block:
     """Rows of one block and of the next."""
-    return Block._make(np.concatenate(pair) for pair in zip(first, second, strict=True))
+    pairs: Iterator[tuple[Any, Any]] = zip(first, second, strict=True)
+    return Block._make(np.concatenate(pair) for pair in pairs)
 
 
 def intact_blocks(
