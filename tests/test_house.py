@@ -23,6 +23,7 @@ BELOW = {
     "synthetic": {"sources"},
     "simulator": {"sources", "synthetic"},
     "operators": {"sources"},
+    "learning": {"operators", "sources"},  # offline: nothing that runs imports it
     "sinks": {"operators", "sources"},
     "dataflows": {"operators", "simulator", "sinks", "sources", "synthetic"},
     "tickwax": {"dataflows", "operators", "sinks", "sources", "synthetic"},  # the front door: nothing imports it
@@ -79,6 +80,13 @@ def test_nothing_live_loads_the_simulator() -> None:
     ]
     assert wrong == []
     code = "import sys, sources.venues.live, dataflows.assembly.live; print([m for m in sys.modules if 'simulat' in m])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
+
+
+def test_no_run_loads_learning() -> None:
+    """A machine that runs has no `tickwax[learn]`."""
+    runs = "dataflows.assembly.live, dataflows.assembly.replay, dataflows.assembly.backtest, tickwax"
+    code = f"import sys, {runs}; print([m for m in sys.modules if m.split('.')[0] in ('learning', 'sklearn')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
 
 
