@@ -67,4 +67,4 @@ def _inside(root: Path) -> Iterator[Path]:
 
 
 def _named(data_set: str) -> str:
-    return "a tape" if data_set == "tape" else data_set
+    return f"a {data_set}" if data_set in ("tape", "sweep") else data_set

@@ -11,14 +11,14 @@ import pyarrow as pa
 from dataflows.reports.charts import Panel
 from dataflows.reports.summary import Written
 from dataflows.reports.text_table import TextTable
-from operators.execution.statistics import Estimate, drawdown, markouts, mean, sharpe_ratio
+from operators.execution.run_statistics import annual_sharpe
+from operators.execution.statistics import Estimate, drawdown, markouts, mean
 from sources.instrument import Instrument
 from sources.parquet import read_columns
 from sources.tape.batch import Float64s, Int64s
 from sources.tape.layout import data_files, instruments
 
 HORIZONS = {"1 s": 1_000_000_000, "10 s": 10_000_000_000, "60 s": 60_000_000_000}
-_YEAR = 365 * 86_400 * 1_000_000_000
 _MOST_POINTS = 5000  # of a curve
 _SHOWN = 12  # instruments with pictures
 
@@ -41,12 +41,7 @@ class Results:
     @property
     def sharpe(self) -> Estimate:
         """Annualised, of the changes of equity from row to row."""
-        ts, equity = self.equity["ts"], self.equity["equity"]
-        if len(ts) < 3:
-            return Estimate(float("nan"), float("nan"), len(ts))
-        found = sharpe_ratio(np.diff(equity))
-        scale = float(np.sqrt(_YEAR / ((ts[-1] - ts[0]) / (len(ts) - 1))))
-        return Estimate(found.value * scale, found.error * scale, found.observations)
+        return annual_sharpe(self.equity["ts"], self.equity["equity"])
 
 
 def read_results(sinks: Mapping[str, Written]) -> list[Results]:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dataflows.command_line.app import RECORDED, app, path_flag
+from dataflows.command_line.app import RECORDED, App, Config, app, path_flag
+from dataflows.command_line.verbs.processes import process_count
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
 from sources.errors import TickwaxError
@@ -20,11 +21,17 @@ Examples:
     tickwax backtest --orders schedule.parquet --out data/schedule
 
     tickwax backtest --strategy my_module:MyStrategy
+
+    tickwax backtest --sweep grid.toml --processes 2 --out data/sweep
 """
 
+backtest_app = App()
+app.add_typer(backtest_app, name="backtest", rich_help_panel=RECORDED)
 
-@app.command("backtest", rich_help_panel=RECORDED, epilog=_EXAMPLES)
+
+@backtest_app.callback(invoke_without_command=True, epilog=_EXAMPLES)
 def backtest_verb(
+    context: typer.Context,
     strategy: Annotated[
         str | None,
         typer.Option(help="`hold`, `momentum`, `glft`, `twap`, `peg`, or `module:Class` of your own."),
@@ -51,9 +58,20 @@ def backtest_verb(
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what these instruments have there.")] = False,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads.")] = 1,
+    sweep: Annotated[
+        Path | None,
+        typer.Option(help="TOML with lists of values: a run for each combination.", parser=path_flag, metavar="FILE"),
+    ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(parser=process_count, metavar="N", help="Processes of a sweep; as many as there are cores."),
+    ] = 1,
+    config: Config = None,
 ) -> None:
     """What a **strategy**, or a schedule of orders, would have earned on a recorded tape: after fees, latency and the
     queue. No order is sent anywhere."""
+    if context.invoked_subcommand is not None:
+        return
     flags = settings_of(
         {
             "--strategy": ("strategy.name", strategy),
@@ -76,6 +94,15 @@ def backtest_verb(
         if not separator or not name.isidentifier():
             raise TickwaxError(f"--param: '{text}' is not name=value")
         flags[f"strategy.{name}"] = value
+    if sweep is not None:
+        if other := "--report" if report is not None else "--workers" if workers > 1 else None:
+            raise TickwaxError(f"{other}: not with --sweep")
+        with quick_imports():
+            from dataflows.command_line.jobs.sweep import sweep as run_sweep
+        run_sweep(flags, sweep, processes)
+        return
+    if processes > 1:
+        raise TickwaxError("--processes: of a sweep; a single backtest takes --workers")
     with quick_imports():
         from dataflows.command_line.jobs.backtest import backtest
     backtest(flags, workers, report)

@@ -1,0 +1,59 @@
+"""Backtests over a grid of settings."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from rich.progress import TimeRemainingColumn
+
+from dataflows.assembly.sweep import prepare_sweep
+from dataflows.reports.progress import progress_bar
+from dataflows.reports.sweep import SHOWN, best_runs
+from dataflows.reports.terminal import prose
+from dataflows.reports.text_table import show
+from dataflows.runtime.exit_codes import say
+from dataflows.runtime.kernels import ready_trading
+from dataflows.settings.sweep_grid import read_grid
+
+_FAILURES_SHOWN = 5
+
+
+def sweep(flags: dict[str, Any], path: Path, processes: int) -> None:
+    """Run them all and tell of it; ``flags`` are settings, ``path`` is the grid.
+
+    Raises:
+        TickwaxError: as of `read_grid`, `prepare_sweep` and `Sweep.run`.
+        SystemExit: a run failed (code 1); that has been said.
+    """
+    grid = read_grid(path)
+    ready_trading()
+    prepared = prepare_sweep(flags, grid)
+    began = perf_counter()
+    bar = progress_bar("sweep", "{task.completed:,} of {task.total:,} runs", TimeRemainingColumn())
+    task = bar.add_task("sweep", total=prepared.runs)
+
+    def progress(done: int) -> None:
+        if not done:  # its thread begins when the processes are there
+            bar.start()
+        bar.update(task, completed=done)
+
+    try:
+        files = prepared.run(processes, progress, bar.stop)
+    finally:
+        bar.stop()
+    seconds = perf_counter() - began
+    failures = prepared.failures
+    for line in failures[:_FAILURES_SHOWN]:
+        say(line)
+    if not files:
+        say("every run failed; nothing was written")
+        raise SystemExit(1)
+    prose(f"{prepared.runs:,} runs in {seconds:.1f} s; a row each in {prepared.out}")
+    varied = [key for key, values in grid.values.items() if len(values) > 1]
+    table = best_runs(prepared.rows, varied)
+    show(table)
+    if prepared.runs > SHOWN:
+        prose(f"The {len(table.rows)} with the highest profit, after fees. The best of many is good by luck, too.")
+    if failures:
+        say(f"{len(failures):,} of {prepared.runs:,} runs failed; the column error says why")
+        raise SystemExit(1)
