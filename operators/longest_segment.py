@@ -7,9 +7,10 @@ import numpy as np
 
 from operators.config import SECOND, FeatureConfig
 from operators.feature_engine import FeatureEngine
+from operators.restarts import Restarts
 from operators.row_batch import TS
 from operators.schema import ROW_ORDINAL, feature_columns, since
-from sources.tape.batch import RESET, TRADE, Float64s, Int64s, TapeBatch
+from sources.tape.batch import TRADE, Float64s, Int64s, TapeBatch
 
 Price = Literal["mid", "trade"]
 
@@ -47,10 +48,9 @@ class SegmentSampler:
         self._engine = FeatureEngine(least, full_depth=True, gil_rows=0)
         rows = {column.name: column.row for column in feature_columns(least) if column.array == "value"}
         self._mid, self._traded = rows["mid"], rows["trade_volume"]
-        self._max_hold = config.max_hold_ns
+        self._restarts = Restarts(config.max_hold_ns)
         self._price = price
         self._first = first_ordinal
-        self._clock: int | None = None
         self._restart = -1  # ordinal of the newest restart
         self._trade = (-1, np.nan)  # ordinal and price of the newest trade
         self._parts: list[Segment] = []  # of the segment that is not over
@@ -60,7 +60,7 @@ class SegmentSampler:
     def add(self, batch: TapeBatch) -> None:
         """Take the tape rows that follow those of the call before."""
         rows = self._engine.process(batch)
-        restarts = np.append(self._restart, self._restarts(batch))
+        restarts = np.append(self._restart, self._restarts.find(batch))
         is_trade = batch.kind == TRADE
         trades = np.append(self._trade[0], batch.ordinal[is_trade])
         prices = np.append(self._trade[1], batch.price[is_trade])
@@ -96,18 +96,3 @@ class SegmentSampler:
         if sum(part.rows for part in self._parts) > self._longest.rows:
             self._longest = Segment._make(np.concatenate(columns) for columns in zip(*self._parts, strict=True))
         self._parts = []
-
-    def _restarts(self, batch: TapeBatch) -> Int64s:
-        """Ordinals of the rows at which the features restart."""
-        resets = np.flatnonzero(batch.kind == RESET)
-        found: list[Int64s] = []
-        for start, stop in zip([0, *(resets + 1)], [*resets, batch.rows], strict=True):
-            if start:
-                found.append(batch.ordinal[start - 1 : start])
-                self._clock = None
-            if stop > start:
-                ts = batch.exchange_ts[start:stop]
-                clock = np.maximum.accumulate(np.append(ts[0] if self._clock is None else self._clock, ts))
-                found.append(batch.ordinal[start:stop][np.diff(clock) > self._max_hold])
-                self._clock = int(clock[-1])
-        return np.concatenate(found) if found else np.empty(0, np.int64)

@@ -1,0 +1,1 @@
+"""What followed each feature row, once it is known (docs/learning.md, 1): returns, barriers, uniqueness."""
