@@ -10,7 +10,7 @@ from operators.config import FeatureConfig, depth_label
 from operators.feature_engine import FeatureEngine
 from operators.row_batch import Declared, RowBatch, RowSchema, concat_rows, row_schema
 from operators.schema import ROW_ORDINAL, column_row
-from sources.tape.batch import Float64s, Int64s, TapeBatch
+from sources.tape.batch import Float64s, Int64s, TapeBatch, market_rows
 
 _MOST_BARS = 4096  # that one call of the kernel has room for
 _NO_HOLE = 1 << 62  # ns: order flow is compared across holes without an event, however long
@@ -128,6 +128,7 @@ class BarEngine:
         Args:
             batch: the rows that follow those of the call before.
         """
+        batch = market_rows(batch)
         updates = self._flow.process(batch)
         if updates is None:
             ordinal, flow = np.empty(0, np.int64), np.empty((len(self._rows), 0))

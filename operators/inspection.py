@@ -64,7 +64,7 @@ from operators.inspection_state import (
 )
 from operators.jit import entry_kernel, kernel
 from operators.level_blocks import clear
-from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Int64s, TapeBatch, is_book
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Int64s, TapeBatch, is_book, is_derivative
 from sources.tape.layout import NS_PER_DAY
 
 # Why `run` came back.
@@ -229,6 +229,11 @@ def run(
         if g + 2 > gaps.shape[1]:
             return i, g, GAPS_FULL
         kind, received = batch.kind[i], batch.receive_ts[i]
+        if is_derivative(kind):  # that it comes does not show that the market does
+            count[kind] += 1
+            when[ORDINAL] = batch.ordinal[i]
+            i += 1
+            continue
         if not when[STARTED]:
             when[STARTED], when[NOW], when[PREVIOUS], when[DAY] = 1, received, received, received // NS_PER_DAY
             when[ORDINAL] = batch.ordinal[i] - 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sources.tape.batch import RESET, Int64s, TapeBatch
+from sources.tape.batch import RESET, Int64s, TapeBatch, market_rows
 
 
 class Restarts:
@@ -14,6 +14,7 @@ class Restarts:
 
     def find(self, batch: TapeBatch) -> Int64s:
         """Ordinals of the batch's rows at which the features restart: of resets, and of rows after a hole."""
+        batch = market_rows(batch)
         resets = np.flatnonzero(batch.kind == RESET)
         found: list[Int64s] = []
         for start, stop in zip([0, *(resets + 1)], [*resets, batch.rows], strict=True):

@@ -39,7 +39,7 @@ from operators.state import (
     make_state,
     restart,
 )
-from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch, is_book
+from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch, is_book, is_derivative
 
 # Why `run` came back. `DECIDE`: a strategy is to decide on the row written last.
 DONE, ROWS_FULL, BOOK_FULL, RING_FULL, EXCHANGE_FULL, DECIDE = range(6)
@@ -147,6 +147,10 @@ def run(
             clock[OPEN_MESSAGE] = -1
             clock[ORDINAL] = batch.ordinal[i]
             clock[RECEIVE] = batch.receive_ts[i]
+            i += 1
+            continue
+
+        if is_derivative(kind):
             i += 1
             continue
 

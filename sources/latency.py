@@ -101,7 +101,7 @@ class Latency:
         return Spread(min(max(median, self.lowest), self.highest), self.lowest, self.highest, total)
 
     def _add_rows(self, batch: TapeBatch, rows: slice | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-        whole = batch.last[rows] & (batch.kind[rows] != RESET)
+        whole = batch.last[rows] & (batch.kind[rows] < RESET)  # of books and trades
         self.add((batch.receive_ts[rows] - batch.exchange_ts[rows])[whole])
 
 

@@ -12,7 +12,18 @@ import numpy as np
 from hypothesis import strategies as st
 
 from operators.config import MS, SECOND, FeatureConfig
-from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, tape_batch
+from sources.tape.batch import (
+    DELTA,
+    FUNDING,
+    LIQUIDATION,
+    MARK,
+    OPEN_INTEREST,
+    RESET,
+    SNAPSHOT,
+    TRADE,
+    TapeBatch,
+    tape_batch,
+)
 
 MESSAGES = (
     *("delta",) * 14,  # a few levels anywhere
@@ -283,6 +294,34 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
 def cases(*, max_messages: int = 40) -> st.SearchStrategy[tuple[FeatureConfig, TapeBatch]]:
     """A configuration and a tape made for it."""
     return configs().flatmap(lambda config: st.tuples(st.just(config), tapes(config, max_messages=max_messages)))
+
+
+def with_derivatives(tape: TapeBatch) -> st.SearchStrategy[TapeBatch]:
+    """The tape with rows of derivatives at any place, inside messages too, and times that must move no clock."""
+    values = {
+        MARK: ((0, 100.5, 100.25), (0, 99.0, 0.0)),
+        FUNDING: ((0, -1e-4, 8.0), (0, 0.0, 0.0)),
+        OPEN_INTEREST: ((0, 0.0, 12345.678), (0, 0.0, 0.0)),
+        LIQUIDATION: ((-1, 100.0, 0.1), (1, 101.0, 3.3), (-1, 99.0, 1e9)),
+    }
+    forms = [(kind, *of_kind) for kind, rows in values.items() for of_kind in rows]
+    row = st.tuples(
+        st.integers(0, tape.rows), st.sampled_from(forms), st.sampled_from((0, 0, 1, -1, 10**15, -(10**15)))
+    )
+
+    def build(drawn: list[tuple[int, tuple[int, int, float, float], int]]) -> TapeBatch:
+        places = [place for place, _, _ in drawn]
+        base = [int(tape.exchange_ts[min(place, tape.rows - 1)]) if tape.rows else _START for place in places]
+        ts = [max(1, at + off) for at, (_, _, off) in zip(base, drawn, strict=True)]
+        kinds, sides, prices, sizes = zip(*(form for _, form, _ in drawn), strict=True) if drawn else ([],) * 4
+        columns = {
+            **{"exchange_ts": ts, "receive_ts": ts, "sequence": [t // 10**6 + 3 for t in ts], "kind": kinds},
+            **{"side": sides, "price": prices, "size": sizes, "last": [True] * len(drawn)},
+        }
+        mixed = {name: np.insert(getattr(tape, name), places, values) for name, values in columns.items()}
+        return tape_batch(ordinal=np.arange(tape.rows + len(drawn)), **mixed)
+
+    return st.lists(row, max_size=25).map(build)
 
 
 def splits(n: int) -> st.SearchStrategy[list[int]]:

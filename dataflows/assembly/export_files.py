@@ -15,7 +15,7 @@ from sinks.lock import only_writer
 from sinks.target import check_target
 from sources.errors import TickwaxError
 from sources.importers.files import read_ahead
-from sources.tape.batch import TapeBatch
+from sources.tape.batch import TapeBatch, market_rows
 from sources.tape.earliest import EarliestTimes
 from sources.tape.reader import TapeReader
 
@@ -69,7 +69,7 @@ def rows_of_range(reader: TapeReader, times: EarliestTimes, progress: Progress) 
                 # Before whatever follows in either time, and no quicker than the quickest row.
                 exchange_ts = min(first.exchange_ts, first.receive_ts - times.latency)
                 yield levels.snapshot(reader.first_ordinal - 1, exchange_ts, first.receive_ts)
-            yield batch.slice(lead, batch.rows)
+            yield market_rows(batch.slice(lead, batch.rows))
 
 
 @contextmanager

@@ -15,7 +15,8 @@ Bools = npt.NDArray[np.bool_]
 
 # Codes of ``kind`` in memory; the tape's files hold the words.
 SNAPSHOT, DELTA, TRADE, RESET = 0, 1, 2, 3
-KINDS = ("snapshot", "delta", "trade", "reset")
+MARK, FUNDING, OPEN_INTEREST, LIQUIDATION = 4, 5, 6, 7  # derivatives: what there is beside the book and its trades
+KINDS = ("snapshot", "delta", "trade", "reset", "mark", "funding", "open_interest", "liquidation")
 
 
 @in_kernels
@@ -31,12 +32,25 @@ def is_book(kind: Any) -> Any:
     return (kind <= DELTA) | (kind == RESET)
 
 
+@in_kernels
+def is_derivative(kind: Any) -> Any:
+    """Whether rows of a kind are beside the book and its trades: they move no clock (docs/tape.md, 2.3).
+
+    Args:
+        kind: a code or an array of codes.
+
+    >>> [word for code, word in enumerate(KINDS) if is_derivative(code)]
+    ['mark', 'funding', 'open_interest', 'liquidation']
+    """
+    return kind > RESET
+
+
 class TapeBatch(NamedTuple):
     """Consecutive rows of one instrument's tape, every column of shape ``(rows,)``.
 
     Columns, units and invariants are those of the tape itself: times are nanoseconds since the epoch, ``side`` is
     +1 bid or buyer-aggressor, −1 ask or seller-aggressor, 0 on a reset; a book size is absolute and 0 removes the
-    level; ``last`` closes an exchange message.
+    level; ``last`` closes an exchange message. What derivatives hold in them: docs/tape.md, 2.3.
     """
 
     ordinal: Int64s
@@ -57,6 +71,12 @@ class TapeBatch(NamedTuple):
     def slice(self, start: int, stop: int) -> "TapeBatch":
         """Rows ``start:stop`` as views."""
         return TapeBatch._make(column[start:stop] for column in self)
+
+
+def market_rows(batch: TapeBatch) -> TapeBatch:
+    """The rows of the book and its trades, without derivatives; the same batch where it has none."""
+    beside = is_derivative(batch.kind)
+    return TapeBatch._make(column[~beside] for column in batch) if beside.any() else batch
 
 
 class InstrumentBatch(NamedTuple):

@@ -35,6 +35,12 @@ def is_size(size: Any) -> Any:
 
 
 @in_kernels
+def is_rate(rate: Any) -> Any:
+    """Whether a funding rate, of either sign, is a number not beyond `LARGEST`."""
+    return (rate >= -LARGEST) & (rate <= LARGEST)
+
+
+@in_kernels
 def is_sequence(number: Any) -> Any:
     """Whether a number can be one of a venue's message."""
     return number >= 0

@@ -8,7 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sources.jit import CACHE
-from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int8s, Int64s, TapeBatch, concat
+from sources.tape.batch import (
+    DELTA,
+    RESET,
+    SNAPSHOT,
+    TRADE,
+    Float64s,
+    Int8s,
+    Int64s,
+    TapeBatch,
+    concat,
+    is_derivative,
+)
 from sources.tape.bounds import is_time
 
 
@@ -41,8 +52,8 @@ class Messages:
 
     def __init__(self) -> None:
         self.entries: list[tuple[int, int, int, int, int]] = []  # kind, exchange_ts, receive_ts, sequence, rows
-        self.levels: list[Levels] = []  # of all messages but trades
-        self.trades: list[tuple[int, float, float]] = []  # side, price, size
+        self.levels: list[Levels] = []  # of the messages of the book
+        self.singles: list[tuple[int, float, float]] = []  # of the others, a row each: side, price, size
         self.rows = 0
 
 
@@ -88,8 +99,8 @@ def _in_rows(parts: Sequence[tuple[int, Messages]]) -> list[TapeBatch]:
     # `np.array` of a list of tuples takes three times as long.
     groups = np.array([(len(part.entries), ordinal) for ordinal, part in parts])
     entries = np.fromiter(_flat(part.entries for _, part in parts), np.int64).reshape(-1, 5)
-    prints = np.fromiter(_flat(part.trades for _, part in parts), np.float64).reshape(-1, 3)
-    _fill(groups, entries, side, price, size, prints, whole, codes, real)
+    singles = np.fromiter(_flat(part.singles for _, part in parts), np.float64).reshape(-1, 3)
+    _fill(groups, entries, side, price, size, singles, whole, codes, real)
     for array in (whole, codes, real):
         array.flags.writeable = False
     kind, side, last = codes
@@ -108,11 +119,11 @@ def _flat(parts: Iterable[Iterable[Iterable[Any]]]) -> Iterator[Any]:
 
 @CACHE.short_kernel
 def _fill(
-    groups: Int64s, entries: Int64s, side: Int8s, price: Float64s, size: Float64s, trades: Float64s,
+    groups: Int64s, entries: Int64s, side: Int8s, price: Float64s, size: Float64s, singles: Float64s,
     whole: Int64s, codes: Int8s, real: Float64s,
 ) -> None:  # fmt: skip
     """Write columns: ``whole`` the four of integers, ``codes`` kind, side and last, ``real`` price and size."""
-    row = level = trade = m = 0
+    row = level = single = m = 0
     for g in range(len(groups)):
         ordinal = groups[g, 1]
         for _ in range(groups[g, 0]):
@@ -125,11 +136,11 @@ def _fill(
                 ordinal += 1
                 codes[0, i] = kind
                 codes[2, i] = 0
-                if kind == TRADE:
-                    codes[1, i] = int(trades[trade, 0])
-                    real[0, i] = trades[trade, 1]
-                    real[1, i] = trades[trade, 2]
-                    trade += 1
+                if kind == TRADE or is_derivative(kind):
+                    codes[1, i] = int(singles[single, 0])
+                    real[0, i] = singles[single, 1]
+                    real[1, i] = singles[single, 2]
+                    single += 1
                 else:
                     codes[1, i] = side[level]
                     real[0, i] = price[level]
@@ -182,11 +193,13 @@ class TapeBuilder:
 
     def trade(self, exchange_ts: int, receive_ts: int, trade_id: int, side: int, price: float, size: float) -> None:
         """One print; ``side`` is the aggressor's."""
-        self._before(receive_ts)
-        self.tail.exchange_ts = exchange_ts
-        self._messages.entries.append((TRADE, exchange_ts, receive_ts, trade_id, 1))
-        self._messages.trades.append((side, price, size))
-        self._messages.rows += 1
+        self._append_single(TRADE, exchange_ts, receive_ts, trade_id, side, price, size)
+
+    def derivative(
+        self, kind: int, exchange_ts: int, receive_ts: int, sequence: int, side: int, price: float, size: float
+    ) -> None:
+        """A mark price, a funding rate, an open interest or a liquidation, in the columns of docs/tape.md, 2.3."""
+        self._append_single(kind, exchange_ts, receive_ts, sequence, side, price, size)
 
     def reset(self, receive_ts: int) -> None:
         """Continuity was lost; does nothing while the book is unknown anyway (a torn message aside).
@@ -253,6 +266,15 @@ class TapeBuilder:
         if self._must_reset:
             self.reset(receive_ts)
         self.received = receive_ts
+
+    def _append_single(
+        self, kind: int, exchange_ts: int, receive_ts: int, sequence: int, side: int, price: float, size: float
+    ) -> None:
+        self._before(receive_ts)
+        self.tail.exchange_ts = exchange_ts
+        self._messages.entries.append((kind, exchange_ts, receive_ts, sequence, 1))
+        self._messages.singles.append((side, price, size))
+        self._messages.rows += 1
 
     def _append(self, kind: int, exchange_ts: int, receive_ts: int, sequence: int, levels: Levels) -> None:
         self.tail.exchange_ts = exchange_ts

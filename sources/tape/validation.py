@@ -1,10 +1,25 @@
 """What must hold of every tape row before a kernel reads it, and which deltas have no snapshot before them."""
 
 from sources.jit import kernel
-from sources.tape.batch import DELTA, KINDS, RESET, SNAPSHOT, TRADE, Bools, Int8s, TapeBatch
-from sources.tape.bounds import LARGEST, is_price, is_sequence, is_size, is_time
+from sources.tape.batch import (
+    DELTA,
+    FUNDING,
+    KINDS,
+    LIQUIDATION,
+    OPEN_INTEREST,
+    RESET,
+    SNAPSHOT,
+    TRADE,
+    Bools,
+    Int8s,
+    TapeBatch,
+    is_derivative,
+)
+from sources.tape.bounds import LARGEST, is_price, is_rate, is_sequence, is_size, is_time
 
 UNKNOWN_BOOK = "a delta without a snapshot before it; until the next snapshot there is no book"
+
+_PRICES = {OPEN_INTEREST: "price {} of an open interest is not 0", FUNDING: "funding rate {} is beyond {:g}"}
 
 GOOD, ORDINAL, EXCHANGE_TS, RECEIVE_TS, SEQUENCE, KIND, SIDE, PRICE, SIZE = range(9)
 
@@ -37,11 +52,19 @@ def first_fault(batch: TapeBatch, ordinal: int) -> tuple[int, int]:
             if side != 0:
                 return i, SIDE
             continue
+        if is_derivative(kind) and kind != LIQUIDATION:
+            if side != 0:
+                return i, SIDE
+            if not (price == 0.0 if kind == OPEN_INTEREST else is_rate(price) if kind == FUNDING else is_price(price)):
+                return i, PRICE
+            if not is_size(size):
+                return i, SIZE
+            continue
         if side != 1 and side != -1:
             return i, SIDE
         if not is_price(price):
             return i, PRICE
-        if not is_size(size) or (kind == TRADE and size == 0.0):
+        if not is_size(size) or (kind in (TRADE, LIQUIDATION) and size == 0.0):
             return i, SIZE
     return len(batch.ordinal), GOOD
 
@@ -55,8 +78,10 @@ def describe(batch: TapeBatch, row: int, fault: int, ordinal: int) -> str:
         RECEIVE_TS: f"receive_ts {batch.receive_ts[row]} ns is not between 1970 and 2116",
         SEQUENCE: f"sequence {batch.sequence[row]} is negative",
         KIND: f"kind is none of {', '.join(KINDS)}",
-        SIDE: f"side {batch.side[row]} is not +1 or -1 (0 on a reset)",
-        PRICE: f"price {batch.price[row]} is not above 0 and at most {LARGEST:g}",
+        SIDE: f"side {batch.side[row]} is not +1 or -1 (0 on a reset, a mark price, a funding rate, an open interest)",
+        PRICE: _PRICES.get(int(batch.kind[row]), "price {} is not above 0 and at most {:g}").format(
+            batch.price[row], LARGEST
+        ),
         SIZE: f"size {batch.size[row]} is not between 0 and {LARGEST:g}, or a trade's is 0",
     }[fault]
 

@@ -166,7 +166,7 @@ class TestByHand:
         batch = rows(*levels, (1, DELTA, 1, 0.5, 1.0))
         batch = batch._replace(last=np.arange(batch.rows) >= 2999)
         (day,) = inspected([batch])
-        assert day.counts[: of.SNAPSHOTS + 1].tolist() == [3000, 1, 0, 0, 1]
+        assert day.counts[[SNAPSHOT, DELTA, TRADE, RESET, of.SNAPSHOTS]].tolist() == [3000, 1, 0, 0, 1]
         assert day.times[of.ONE_SIDED_TIME] == SECOND
 
     def test_gaps_beyond_the_most_are_counted(self) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sources.tape.batch import DELTA, TRADE, TapeBatch, tape_batch
+from sources.tape.batch import DELTA, FUNDING, LIQUIDATION, TRADE, TapeBatch, tape_batch
 from sources.tape.builder import NO_LEVELS, Levels, TapeBuilder, TapeTail
 from tests.importers.captures import check_invariants, kinds
 
@@ -34,6 +34,22 @@ def test_rows_and_messages_keep_their_order() -> None:
     assert batch.price.tolist() == [1.5, 1.0, 2.0, 1.0, 1.0, 1.5, 1.0, 2.0, 0.0]
     check_invariants(batch)
     assert builder.take() is None
+
+
+def test_derivatives_stand_where_they_came_and_leave_the_book_alone() -> None:
+    builder = TapeBuilder()
+    builder.derivative(FUNDING, 1, 2, 3, 0, -1e-4, 8.0)
+    builder.snapshot(4, 4, 5, LEVELS)
+    builder.derivative(LIQUIDATION, 6, 6, 0, -1, 99.0, 0.5)
+    builder.delta(7, 7, 6, LEVELS)
+    batch = builder.take()
+    assert batch is not None
+    assert kinds(batch) == ["funding", "snapshot", "liquidation", "delta"]
+    assert batch.side.tolist() == [0, 1, -1, -1, 1, -1]
+    assert batch.price.tolist() == [-1e-4, 1.0, 2.0, 99.0, 1.0, 2.0]
+    assert batch.sequence.tolist() == [3, 5, 5, 0, 6, 6]
+    assert builder.tail.book_sequence == 6
+    assert builder.tail.next_ordinal == 6
 
 
 def test_delta_needs_a_book() -> None:

@@ -28,10 +28,10 @@ from sources.importers import (
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from sources.messages import BadFrame, TradeMessage
-from sources.tape.batch import RESET, TRADE, TapeBatch, concat
+from sources.tape.batch import FUNDING, LIQUIDATION, MARK, OPEN_INTEREST, RESET, TRADE, TapeBatch, concat
 from sources.tape.bounds import END_OF_TIME, LARGEST, is_price, is_sequence, is_size, is_time
 from sources.tape.builder import Levels, TapeBuilder, TapeTail
-from sources.tape.validation import GOOD, first_fault
+from sources.tape.validation import GOOD, PRICE, SIDE, SIZE, describe, first_fault
 from sources.venues.binance_futures.decoder import decoder as futures
 from sources.venues.binance_spot.decoder import decoder as spot
 from sources.venues.bybit_linear.decoder import decoder as bybit
@@ -59,6 +59,35 @@ def test_the_predicates_at_their_bounds() -> None:
     assert [bool(is_size(x)) for x in (-5e-324, 0.0, LARGEST, above, math.nan)] == [False, True, True, False, False]
     assert [bool(is_sequence(n)) for n in (-1, 0, 2**63 - 1)] == [False, True, True]
     assert is_time(np.array([0, 5, END_OF_TIME])).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "fault"),
+    [
+        (MARK, (0, 1.0, 0.0), GOOD),
+        (MARK, (1, 1.0, 1.0), SIDE),
+        (MARK, (0, 0.0, 1.0), PRICE),
+        (MARK, (0, 1.0, -1.0), SIZE),
+        (FUNDING, (0, -1e-4, 8.0), GOOD),
+        (FUNDING, (0, math.nan, 8.0), PRICE),
+        (FUNDING, (0, 0.0, math.inf), SIZE),
+        (OPEN_INTEREST, (0, 0.0, 5.0), GOOD),
+        (OPEN_INTEREST, (0, 1.0, 5.0), PRICE),
+        (OPEN_INTEREST, (0, 0.0, math.nan), SIZE),
+        (LIQUIDATION, (-1, 1.0, 5.0), GOOD),
+        (LIQUIDATION, (0, 1.0, 5.0), SIDE),
+        (LIQUIDATION, (1, -1.0, 5.0), PRICE),
+        (LIQUIDATION, (1, 1.0, 0.0), SIZE),
+    ],
+)
+def test_what_a_derivative_may_hold(kind: int, row: tuple[int, float, float], fault: int) -> None:
+    builder = TapeBuilder()
+    builder.derivative(kind, 1, 1, 0, *row)
+    batch = builder.take()
+    assert batch is not None
+    at, found = first_fault(batch, -1)
+    assert found == fault
+    assert fault == GOOD or describe(batch, at, found, -1)
 
 
 # What a field may hold, good values among them; None leaves the frame as it is.
