@@ -64,16 +64,17 @@ class TradeEngine(FeatureEngine):
         strategy: Strategy | CompiledStrategy | None = None,
         schedule: Schedule | None = None,
         full_depth: bool = False,
+        with_books: bool = False,
     ) -> None:
         """Args:
         strategy: decides at every feature row; None: nobody does.
         schedule: orders that are given beforehand.
-        full_depth: as of `FeatureEngine`.
+        full_depth, with_books: as of `FeatureEngine`.
 
         Raises:
             ValueError: the strategy asks for a column that there is not.
         """
-        super().__init__(config, full_depth=full_depth, gil_rows=0)
+        super().__init__(config, full_depth=full_depth, with_books=with_books, gil_rows=0)
         self._leading: Packed[Rules] = Packed(make_rules(execution, grid, reports=False))
         self._trading: Packed[Rules] = Packed(make_rules(execution, grid, reports=strategy is not None))
         self._rules = self._trading
@@ -105,6 +106,11 @@ class TradeEngine(FeatureEngine):
         clock = self._exchange.value.clock
         if clock[ORDER_ROWS]:
             yield self._taken(None)
+
+    @property
+    def open_orders(self) -> int:
+        """Orders that rest."""
+        return int(self._exchange.value.resting.orders.sum())
 
     def _taken(self, features: RowBatch | None) -> Traded:
         """Copies of the rows written, whose room is free again."""

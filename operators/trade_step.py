@@ -21,9 +21,13 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
         make_engine: Callable[[Instrument], TradeEngine],
         first_ordinal: Callable[[Instrument], int],
         on_error: Callable[[Exception], None],
+        first_row: Callable[[Instrument, int], None] = lambda instrument, ordinal: None,
+        past: Callable[[Instrument], list[Traded]] = lambda instrument: [],
     ) -> None:
         self._make_engine = make_engine
         self._first_ordinal = first_ordinal
+        self._first_row = first_row
+        self._past = past
         self._on_error = on_error
         self._engine: TradeEngine | None = None
         self._first = 0
@@ -31,10 +35,14 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
     def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[Traded], bool]:
         """Process each batch in turn; after the last of a tape, `NO_MORE` and the end of the state."""
         try:
-            if self._engine is None:
-                self._engine = self._make_engine(values[0].instrument)
-                self._first = self._first_ordinal(values[0].instrument)
             traded: list[Traded] = []
+            if self._engine is None:
+                instrument, batch, _ = values[0]
+                self._engine = self._make_engine(instrument)
+                self._first = self._first_ordinal(instrument)
+                if batch.rows:
+                    self._first_row(instrument, int(batch.ordinal[0]))
+                traded += self._past(instrument)
             for _, batch, _ in values:
                 lead = 0
                 if batch.rows:
@@ -64,6 +72,8 @@ def trade(
     make_engine: Callable[[Instrument], TradeEngine],
     *,
     first_ordinal: Callable[[Instrument], int] = lambda instrument: 0,
+    first_row: Callable[[Instrument, int], None] = lambda instrument, ordinal: None,
+    past: Callable[[Instrument], list[Traded]] = lambda instrument: [],
     on_error: Callable[[Exception], None] = lambda error: None,
 ) -> KeyedStream[Traded]:
     """Trade on tape batches keyed by instrument.
@@ -71,6 +81,9 @@ def trade(
     Args:
         make_engine: called once for each instrument.
         first_ordinal: rows before it only make the book known.
+        first_row: told of the ordinal of each instrument's first row, before anything comes of it.
+        past: what comes before all that an instrument's rows give.
         on_error: called with the exception that stops the step, before it propagates.
     """
-    return op.stateful_batch(step_id, up, lambda resume: TradeLogic(make_engine, first_ordinal, on_error))
+    asked = (make_engine, first_ordinal, on_error, first_row, past)
+    return op.stateful_batch(step_id, up, lambda resume: TradeLogic(*asked))

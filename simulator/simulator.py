@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -28,6 +29,7 @@ _TICK_S = 0.005
 _TURN_S = 0.01  # longest that the markets go on without a look at the sockets
 _KEEP_ALIVE_NS = 500_000_000
 _SHUTDOWN_S = 1.0
+_MOST_REQUESTS = 10_000
 
 
 class Simulator:
@@ -68,6 +70,7 @@ class Simulator:
         self.rest: dict[str, RestServer] = {
             name: venue.rest(self.feeds[name], self.outlet, listing) for name, venue in self.venues.items()
         }
+        self.requests: deque[tuple[str, str]] = deque(maxlen=_MOST_REQUESTS)  # method and path, of sockets too
         self.port = config.port
         self._schedule: FaultSchedule | None = None
         self._runner: web.AppRunner | None = None
@@ -95,13 +98,19 @@ class Simulator:
         """All that are open."""
         return [c for server in self.servers for c in server.connections.values()]
 
+    @web.middleware
+    async def _note(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        self.requests.append((request.method, request.path))
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
     def all_feeds(self) -> Iterator[Feed]:
         """Every instrument of all venues."""
         return (feed for feeds in self.feeds.values() for feed in list(feeds.values()))
 
     async def start(self) -> None:
         """Listen, and let the markets begin."""
-        app = web.Application()
+        app = web.Application(middlewares=[self._note])
         for server in self.servers:
             app.add_routes(server.routes())
         for rest in self.rest.values():

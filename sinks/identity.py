@@ -145,4 +145,6 @@ def check_folder(root: Path, identity: Identity, replaced: set[Instrument], appe
             )
 
 
-_OWN = frozenset({"features.d_file.price_d", "features.d_file.volume_d"})  # in which instruments may differ
+# In which instruments may differ.
+# In which instruments may differ.
+_OWN = frozenset({"features.d_file.price_d", "features.d_file.volume_d", "execution.grid"})

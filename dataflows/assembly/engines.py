@@ -16,6 +16,24 @@ from sources.instrument import Instrument
 from sources.venues.names import FIXED_DEPTH
 
 
+def own_config(
+    settings: Settings, config: FeatureConfig, tell: Callable[[str], None] = say
+) -> Callable[[Instrument], FeatureConfig]:
+    """What gives an instrument's configuration: with its own fractional orders, if there are any.
+
+    Tells which instruments the file of orders lacks.
+    """
+    orders = own_fractional_orders(settings, config)
+    tell_lack = lacking(settings.features.d_file, config, first_few(tell, "more instruments lack an order"))
+
+    def of(instrument: Instrument) -> FeatureConfig:
+        own = orders.get(instrument, {})
+        tell_lack(instrument, own)
+        return replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
+
+    return of
+
+
 def engine_factory(
     settings: Settings,
     config: FeatureConfig,
@@ -24,22 +42,19 @@ def engine_factory(
     *,
     gil_rows: int = FEW_ROWS,
 ) -> Callable[[Instrument], FeatureEngine]:
-    """What makes the engine of an instrument, with its own fractional orders if there are any; kept in ``made``.
+    """What makes the engine of an instrument, configured by `own_config`; kept in ``made``.
 
-    Tells which instruments the file of orders lacks. What it returns raises a TickwaxError where memory is short.
+    What it returns raises a TickwaxError where memory is short.
 
     Args:
         gil_rows: of the engines (`FeatureEngine`).
     """
-    orders = own_fractional_orders(settings, config)
-    tell_lack = lacking(settings.features.d_file, config, first_few(tell, "more instruments lack an order"))
+    own = own_config(settings, config, tell)
     with_books = settings.books.path is not None
     memory: dict[FeatureConfig, Memory] = defaultdict(list)
 
     def make(instrument: Instrument) -> FeatureEngine:
-        own = orders.get(instrument, {})
-        tell_lack(instrument, own)
-        mine = replace(config, price_d=own.get("price", config.price_d), volume_d=own.get("volume", config.volume_d))
+        mine = own(instrument)
         full = instrument.venue in FIXED_DEPTH
         try:
             made[instrument] = FeatureEngine(

@@ -56,6 +56,8 @@ def prepare_live(
     engines: dict[Instrument, FeatureEngine] | None = None,
     placement: Placement = BY_HASH,
     log: TextIO | None = None,
+    paper: bool = False,
+    mine: Callable[[Instrument], bool] = lambda instrument: True,
 ) -> Live:
     """Put the live run together.
 
@@ -64,6 +66,8 @@ def prepare_live(
         engines: filled with each instrument's engine as it comes.
         placement: which worker has an instrument; the same in all processes of a cluster.
         log: where log lines go in place of standard error.
+        paper: a strategy trades on a simulated exchange.
+        mine: whether an instrument may live in this process; what it needs of the past is read before the start.
 
     Raises:
         TickwaxError: an impossible combination of settings, or a folder that cannot be written to.
@@ -87,8 +91,8 @@ def prepare_live(
             engine.process(rows)
         return engine
 
-    def sink(name: str, path: Path, form: Form[Any], count: Callable[[Any], None]) -> LiveSink[Any]:
-        check_target(path, name, f"{name}.path")
+    def sink(name: str, path: Path, form: Form[Any], count: Callable[[Any], None], key: str = "") -> LiveSink[Any]:
+        check_target(path, name, key or f"{name}.path")
         live.locks.append(DataSetLock(path, cluster(), say))
         count_damage(name, live.locks[-1].damage)
         live.telemetry.journals_set_aside(live.locks[-1].damage.journals)
@@ -126,6 +130,13 @@ def prepare_live(
         on_failure=lambda error: live.fail(error, 1),
     )
     try:
+        trading = None
+        if paper:  # what it needs takes a tenth of a second
+            from dataflows.assembly.paper import PaperTrading
+            from dataflows.assembly.trading import rows_in
+
+            trading = PaperTrading(settings, live.telemetry, mine)
+            live.preparations.append(trading.ready)
         routed = op.input("live", flow, source)
         tape = op.map("instrument", routed, named) if placement.weights else routed
         if settings.kafka.bootstrap and settings.tape.topic:
@@ -137,7 +148,11 @@ def prepare_live(
         if root:
             op.output("tape_parquet", tape, sink("tape", root, tape_form(settings.tape.compression), tape_rows))
         if with_features:
-            rows = features("features", routed, make_engine, on_error=partial(live.fail, code=1))
+            if trading is None:
+                rows = features("features", routed, make_engine, on_error=partial(live.fail, code=1))
+            else:
+                traded = trading.step(routed, past.lead if past else lambda instrument: [], live)
+                rows = rows_in("features", traded)
             if placement.weights:
                 rows = op.map("row_instrument", rows, named)
             wanted_sets = (
@@ -153,6 +168,15 @@ def prepare_live(
                     count = count_features if name == "features" else lambda item: None
                     form = row_form(schema, settings.tape.compression, marks)
                     op.output(f"{name}_parquet", rows, sink(name, path, form, count))
+            if trading is not None:
+                counted = trading.counted(traded, live)
+                for path, schema, marks in trading.data_sets():
+                    check = partial(_check_folder, path, schema, marks)
+                    without_damaged(path, check, live.telemetry.set_aside)
+                    form = row_form(schema, settings.tape.compression, marks)
+                    into = sink(schema.name, path, form, lambda item: None, "paper.path")
+                    op.output(f"{schema.name}_parquet", rows_in(schema.name, counted), into)
+                trading.take_up(root)
             if settings.kafka.bootstrap:
                 from dataflows.assembly.kafka import (
                     publish_live,  # takes a quarter of a second, which most runs need not spend

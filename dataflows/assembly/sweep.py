@@ -7,10 +7,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from dataflows.assembly.backtest import execution_config, grids_of, identity_of, strategy_factory
 from dataflows.assembly.backtest_in_memory import backtest_in_memory
+from dataflows.assembly.engines import own_config
+from dataflows.assembly.grids import grids_of
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape
+from dataflows.assembly.trading import execution_config, strategy_factory, trading_identity
 from dataflows.runtime.exit_codes import in_a_line, say
 from dataflows.runtime.forked import forked
 from dataflows.settings.model import Settings, load_settings
@@ -71,6 +73,7 @@ class Sweep:
 
     grid: SweepGrid
     config: FeatureConfig
+    own: Callable[[Instrument], FeatureConfig]
     combinations: list[Combination]
     readers: list[TapeReader]
     grids: Mapping[Instrument, Grid]
@@ -167,7 +170,7 @@ class Sweep:
     def _engine(self, combination: Combination, instrument: Instrument) -> TradeEngine:
         schedules = self.schedules
         return TradeEngine(
-            self.config,
+            self.own(instrument),
             combination.execution[instrument.venue],
             self.grids[instrument],
             strategy=combination.make_strategy(),
@@ -196,8 +199,6 @@ def prepare_sweep(flags: Mapping[str, Any], grid: SweepGrid) -> Sweep:
     chosen, readers = open_tape(base, tell=_Once())
     check_range(readers, "replay.start", base.replay.start, "replay.end", base.replay.end)
     out = base.backtest.path if "path" in base.backtest.model_fields_set else DEFAULT_PATH
-    identity = _identity(base, grid)
-    check_sweep_target(out, identity, chosen, base.backtest.overwrite, _KEY)
     orders = base.backtest.orders
     for settings in each:
         if (orders is None) == (not settings.strategy.name):
@@ -209,10 +210,12 @@ def prepare_sweep(flags: Mapping[str, Any], grid: SweepGrid) -> Sweep:
     ]
     grids = grids_of(base, readers)
     config = base.feature_config()
+    identity = _identity(base, config, grid, grids)
+    check_sweep_target(out, identity, chosen, base.backtest.overwrite, _KEY)
     _check_strategies(grid, combinations, config, next(iter(grids.values())))
     readers.sort(key=lambda reader: -reader.weight(config.sampling_ns))
     return Sweep(
-        grid, config, combinations, readers, grids,
+        grid, config, own_config(base, config), combinations, readers, grids,
         None if orders is None else read_schedules(orders, readers),
         {reader.instrument: _span(reader, base) for reader in readers},
         out, identity, base.tape.compression, base.backtest.overwrite,
@@ -278,7 +281,9 @@ def _span(reader: TapeReader, settings: Settings) -> tuple[int, int]:
     return max(first, start.ns) if start else first, min(last, end.ns) if end else last
 
 
-def _identity(base: Settings, grid: SweepGrid) -> Identity:
+def _identity(base: Settings, config: FeatureConfig, grid: SweepGrid, grids: Mapping[Instrument, Grid]) -> Identity:
     """The settings that all runs share, and the values of those that are varied."""
-    fixed = {key: text for key, text in identity_of(base).items() if key not in grid.values}
-    return Identity(DATA_SET, fixed | {key: ", ".join(map(str, values)) for key, values in grid.values.items()})
+    one = trading_identity(DATA_SET, base, config, grids)
+    fixed = {key: text for key, text in one.settings.items() if key not in grid.values}
+    varied = {key: ", ".join(map(str, values)) for key, values in grid.values.items()}
+    return Identity(DATA_SET, fixed | varied, one.own)

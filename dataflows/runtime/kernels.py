@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from dataflows.runtime.exit_codes import say
 from operators.config import FeatureConfig
@@ -10,6 +11,9 @@ from operators.jit import CACHE as OPERATORS
 from sources.jit import KernelCache
 from sources.kernel_files import warn_once
 from sources.tape.batch import SNAPSHOT, tape_batch
+
+if TYPE_CHECKING:
+    from operators.trade_engine import TradeEngine
 
 
 def announce(cache: KernelCache, kernel: str, seconds: int, tell: Callable[[str], None] = say) -> None:
@@ -41,8 +45,12 @@ def ready_features(tell: Callable[[str], None] = say, *, gil_rows: int = 0) -> N
         )
 
 
-def ready_trading(tell: Callable[[str], None] = say) -> None:
-    """As `ready_features`, for the loop with the simulated exchange in it."""
+def ready_trading(tell: Callable[[str], None] = say, engine: "TradeEngine | None" = None) -> None:
+    """As `ready_features`, for the loop with the simulated exchange in it.
+
+    Args:
+        engine: has the strategy that is to be compiled as well; of no use afterwards.
+    """
     from operators.execution.grid import Grid  # a replay needs none of these
     from operators.execution.state import ExecutionConfig
     from operators.trade_engine import TradeEngine
@@ -50,8 +58,8 @@ def ready_trading(tell: Callable[[str], None] = say) -> None:
     announce(OPERATORS, "loop.trade_packed", 45, tell)
     row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
     row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
-    engine = TradeEngine(FeatureConfig(), ExecutionConfig(), Grid(Fraction(1), Fraction(1)))
-    for _ in engine.trade(tape_batch(**{name: [value] for name, value in row.items()})):
+    plain = TradeEngine(FeatureConfig(), ExecutionConfig(), Grid(Fraction(1), Fraction(1)))
+    for _ in (engine or plain).trade(tape_batch(**{name: [value] for name, value in row.items()})):
         pass
 
 

@@ -47,12 +47,15 @@ class Live:
     telemetry: LiveTelemetry
     locks: list[DataSetLock] = field(default_factory=list)
     publishers: list[Publishing] = field(default_factory=list)
+    preparations: list[Callable[[], None]] = field(default_factory=list)  # for `ready`
     _signals: int = field(default=0)
     _stopped: float = field(default=math.inf)  # when the signal came
 
     def ready(self) -> None:
         """What may take seconds and must not happen while frames come."""
         ready_features(gil_rows=FEW_ROWS)
+        for prepare in self.preparations:
+            prepare()
         compile_kernels()
         ready_interpreter()
         self.telemetry.liveness.watch()

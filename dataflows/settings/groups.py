@@ -286,7 +286,10 @@ class ExecutionSettings(Group):
     fees: dict[str, FeeSettings] = {"bybit_linear": FeeSettings(maker=2.0, taker=5.5)}
     """Fees by venue, before the two above: `{bybit_linear = {maker = 2, taker = 5.5}}`."""
     grids: dict[str, GridSettings] = {}
-    """Grids by instrument: `{"binance_futures:BTCUSDT" = {tick = 0.1, lot = 0.001}}`. Others come from the tape."""
+    """Grids by instrument: `{"binance_futures:BTCUSDT" = {tick = 0.1, lot = 0.001}}`. Others come from the tape,
+    or in paper trading from the exchange."""
+    grid_file: OptionalPath = None
+    """TOML file with further grids, such as paper trading writes."""
     one_clock: bool = False
     """Local time is exchange time: receive times are not used."""
     max_position: OptionalNumber = None
@@ -302,6 +305,13 @@ class StrategySettings(Group):
 
     name: str = ""
     """`hold`, `momentum`, `glft`, `twap`, `peg`, or `module:Class` of your own."""
+
+
+class PaperSettings(Group):
+    """Where paper trading goes."""
+
+    path: FilePath = Path("data/paper")
+    """Folder of the data sets `orders`, `fills` and `equity` of a paper account."""
 
 
 class BacktestSettings(Group):

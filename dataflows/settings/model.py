@@ -26,6 +26,7 @@ from dataflows.settings.groups import (
     KafkaSettings,
     NetworkSettings,
     OptimalDSettings,
+    PaperSettings,
     ReplaySettings,
     RunSettings,
     StrategySettings,
@@ -62,6 +63,7 @@ class Settings(RunSettings):
     execution: ExecutionSettings = ExecutionSettings()
     strategy: StrategySettings = StrategySettings()
     backtest: BacktestSettings = BacktestSettings()
+    paper: PaperSettings = PaperSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

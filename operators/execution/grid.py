@@ -6,6 +6,7 @@ the decimal, as on the tape. ``ticks · 0.1`` is not.
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -43,6 +44,14 @@ class Grid:
                 raise ValueError(f"{name}: {float(step)} is not a positive decimal of at most {_MOST_DECIMALS} places")
         if not 0.0 <= self.least < math.inf:
             raise ValueError(f"least: {self.least} is negative or not finite")
+
+    def __str__(self) -> str:
+        return f"tick {as_decimal(self.tick)}, lot {as_decimal(self.lot)}, least {self.least:.12g}"
+
+
+def as_decimal(step: Fraction) -> str:
+    """A step as a plain decimal; it has at most 12 places."""
+    return f"{Decimal(step.numerator) / Decimal(step.denominator):f}"
 
 
 @kernel

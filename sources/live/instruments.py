@@ -17,10 +17,15 @@ MISSING = "(missing)"  # of a field that an entry does not have
 
 
 class Listing(NamedTuple):
-    """A perpetual that trades; the tick size is the decimal that the venue gives."""
+    """A perpetual that trades; sizes are the decimals that the venue gives, empty where it gives none.
+
+    Lot and least size are in the venue's units of size.
+    """
 
     instrument: Instrument
     tick_size: str
+    lot_size: str = ""
+    min_size: str = ""
     multiplier: Decimal = Decimal(1)  # units of the base currency in one of the venue's units of size
 
 
@@ -66,10 +71,12 @@ def entries(raw: Iterable[msgspec.Raw], kind: type[T], unknown: Unknown) -> Iter
             unknown.add("an entry", str(e))
 
 
-def listing(venue: str, symbol: str, tick_size: str, unknown: Unknown) -> list[Listing]:
+def listing(
+    venue: str, symbol: str, tick_size: str, unknown: Unknown, lot_size: str = "", min_size: str = ""
+) -> list[Listing]:
     """A perpetual; none if its symbol cannot name a folder of the tape."""
     try:
-        return [Listing(Instrument.parse(f"{venue}:{symbol}"), tick_size)]
+        return [Listing(Instrument.parse(f"{venue}:{symbol}"), tick_size, lot_size, min_size)]
     except TickwaxError:
         unknown.add("symbol", symbol)
         return []

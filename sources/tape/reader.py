@@ -82,6 +82,7 @@ class TapeReader:
         on_unknown_book: Callable[[str], None] = lambda line: None,
         on_hole: Callable[[str], None] = lambda line: None,
         on_unreadable: Callable[[Path, TickwaxError], None] | None = None,
+        first_ordinal: int | None = None,
     ) -> None:
         """Read the footers.
 
@@ -91,6 +92,7 @@ class TapeReader:
                 out: it belongs to the tape, and to no book.
             on_hole: told of rows that are missing before a ``reset``, with file and row.
             on_unreadable: as of `tape_files`.
+            first_ordinal: begins the range, in place of ``start_ns``.
 
         Raises:
             TickwaxError: the tape has no rows of the instrument; or as `tape_files`.
@@ -105,8 +107,10 @@ class TapeReader:
         self.first_ordinal = 0
         self._warm_ordinal = 0
         if start_ns is not None:
-            self.first_ordinal = self._find_start(start_ns)
-            self._warm_ordinal = self._find_book(self.first_ordinal)
+            first_ordinal = self._find_start(start_ns)
+        if first_ordinal is not None:
+            self.first_ordinal = first_ordinal
+            self._warm_ordinal = self._find_book(first_ordinal)
 
     @property
     def rows(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dataflows.command_line.jobs.symbols import list_venue
+from dataflows.assembly.listings import list_venue
 from dataflows.runtime.metrics import LiveTelemetry
 from simulator.thread import simulator_thread
 from sources.feed_handler import FeedHandler

@@ -31,15 +31,15 @@ def live(flags: dict[str, Any], workers: int, supervisor: Supervisor | None) -> 
     """Record and compute, in the processes of a supervisor if there is one; ``flags`` are settings."""
     settings = load_settings(flags)
     if supervisor is None:
-        _tell(settings, run_live(settings, workers))
+        tell_live(settings, run_live(settings, workers))
     else:
-        _tell(settings, live_together(settings, supervisor, workers))
+        tell_live(settings, live_together(settings, supervisor, workers))
 
 
 def record(flags: dict[str, Any], workers: int) -> None:
     """The tape alone."""
     settings = load_settings(flags)
-    _tell(settings, run_live(settings, workers, with_features=False))
+    tell_live(settings, run_live(settings, workers, with_features=False))
 
 
 def watch(flags: dict[str, Any]) -> None:
@@ -86,7 +86,8 @@ def run_live(
     return live
 
 
-def _tell(settings: Settings, live: Live | LiveTogether) -> None:
+def tell_live(settings: Settings, live: Live | LiveTogether) -> None:
+    """Tell what a run has done; ends with an exit code if it failed."""
     show(data_set_table(live.sinks))
     written = "features" in live.sinks and live.sinks["features"].rows_written
     if written and (hint := try_line(settings.features.path)):

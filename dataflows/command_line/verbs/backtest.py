@@ -7,6 +7,7 @@ import typer
 
 from dataflows.command_line.app import RECORDED, App, Config, app, path_flag
 from dataflows.command_line.verbs.processes import process_count
+from dataflows.command_line.verbs.strategies import DecisionTimes, Parameters, Queue, StrategyName, parameters
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
 from sources.errors import TickwaxError
@@ -32,13 +33,8 @@ app.add_typer(backtest_app, name="backtest", rich_help_panel=RECORDED)
 @backtest_app.callback(invoke_without_command=True, epilog=_EXAMPLES)
 def backtest_verb(
     context: typer.Context,
-    strategy: Annotated[
-        str | None,
-        typer.Option(help="`hold`, `momentum`, `glft`, `twap`, `peg`, or `module:Class` of your own."),
-    ] = None,
-    param: Annotated[
-        list[str] | None, typer.Option(help="A parameter of the strategy, `name=value`; as often as need be.")
-    ] = None,
+    strategy: StrategyName = None,
+    param: Parameters = None,
     orders: Annotated[
         str | None, typer.Option(help="Parquet file with a schedule of orders, in place of a strategy.")
     ] = None,
@@ -47,11 +43,14 @@ def backtest_verb(
     symbols: Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")] = None,
     start: Annotated[str | None, typer.Option(help="First `receive_ts`, UTC, such as 2024-08-08T23:55:00Z.")] = None,
     end: Annotated[str | None, typer.Option(help="The `receive_ts` to stop before.")] = None,
-    sampling: Annotated[str | None, typer.Option(help="When the strategy decides: `100ms`, or `update`.")] = None,
+    sampling: DecisionTimes = None,
     latency: Annotated[
         str | None, typer.Option(help="From decision to exchange, and from there to the report; `10ms`.")
     ] = None,
-    queue: Annotated[str | None, typer.Option(help="`power`, `risk_averse` or `optimistic`.")] = None,
+    queue: Queue = None,
+    grids: Annotated[
+        str | None, typer.Option(help="TOML file with ticks and lots; as in `execution.grid_file`.")
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Pictures of the run: .html, .png or .svg.", parser=path_flag, metavar="FILE"),
@@ -84,16 +83,13 @@ def backtest_verb(
             "--sampling": ("features.sampling", sampling),
             "--latency": ("execution.latency_entry", latency),
             "--queue": ("execution.queue", queue),
+            "--grids": ("execution.grid_file", grids),
             "--overwrite": ("backtest.overwrite", overwrite or None),
         }
     )
     if latency is not None:
         flags["execution.latency_response"] = latency
-    for text in param or []:
-        name, separator, value = text.partition("=")
-        if not separator or not name.isidentifier():
-            raise TickwaxError(f"--param: '{text}' is not name=value")
-        flags[f"strategy.{name}"] = value
+    flags |= parameters(param)
     if sweep is not None:
         if other := "--report" if report is not None else "--workers" if workers > 1 else None:
             raise TickwaxError(f"{other}: not with --sweep")

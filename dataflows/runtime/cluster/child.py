@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
@@ -23,6 +23,8 @@ from dataflows.runtime.process_tuning import quick_imports
 if TYPE_CHECKING:
     from dataflows.reports import summary
     from dataflows.reports.progress import ReplayProgress
+    from sources.instrument import Instrument
+    from sources.placement import Placement
 
 PEER_DIED = 75  # exit code: this process is well, but another one of the cluster is gone
 _PEER_DIED_TEXT = "thread panic"  # what Bytewax says then
@@ -105,20 +107,22 @@ def _end(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
+def _share(order: Order) -> "tuple[Placement, Callable[[Instrument], bool]]":
+    """Where instruments live, and whether that is here."""
+    from sources.placement import Placement
+
+    placement, workers = Placement(order.weights), order.workers * len(order.addresses)
+    return placement, lambda instrument: placement.home(instrument, workers) // order.workers == order.index
+
+
 def _replay(order: Order, channel: Channel) -> None:
     from bytewax.run import cli_main
 
     from dataflows.assembly.replay import Share, prepare_replay
     from dataflows.runtime.kernels import ready_features
     from dataflows.settings.model import load_settings
-    from sources.instrument import Instrument
-    from sources.placement import Placement
 
-    placement, workers = Placement(order.weights), order.workers * len(order.addresses)
-
-    def mine(instrument: Instrument) -> bool:
-        return placement.home(instrument, workers) // order.workers == order.index
-
+    placement, mine = _share(order)
     settings = load_settings()
     replay = prepare_replay(settings, share=Share(placement, mine))
     try:
@@ -150,9 +154,9 @@ def _live(order: Order, channel: Channel) -> None:
 
     from dataflows.assembly.live import prepare_live
     from dataflows.settings.model import load_settings
-    from sources.placement import Placement
 
-    live = prepare_live(load_settings(), placement=Placement(order.weights))
+    placement, mine = _share(order)
+    live = prepare_live(load_settings(), placement=placement, paper=order.verb == "paper", mine=mine)
     live.ready()
     live.stop_on_signals()
     _wait_for_peers(order)

@@ -89,11 +89,12 @@ def replay_together(settings: Settings, supervisor: Supervisor, workers: int) ->
                 sweep(path)  # a process that was killed could not
 
 
-def live_together(settings: Settings, supervisor: Supervisor, workers: int) -> LiveTogether:
+def live_together(settings: Settings, supervisor: Supervisor, workers: int, *, paper: bool = False) -> LiveTogether:
     """Run until a signal or the duration's end.
 
     Args:
         workers: threads a process.
+        paper: a strategy trades on a simulated exchange.
 
     Raises:
         TickwaxError: an impossible combination of settings.
@@ -102,7 +103,7 @@ def live_together(settings: Settings, supervisor: Supervisor, workers: int) -> L
     wanted = settings.live_symbols()
     _compile_once()
     weights = recorded(settings.tape.path, wanted).weights
-    _, written = supervisor.run("live", workers, weights)
+    _, written = supervisor.run("paper" if paper else "live", workers, weights)
     left = next((each.left for each in written if each.left), None)
     latencies = Latencies()
     for each in written:

@@ -27,6 +27,8 @@ _EXCHANGE_INFO_WEIGHT = 1
 class _Filter(msgspec.Struct):
     filterType: str
     tickSize: str | None = None
+    stepSize: str | None = None
+    minQty: str | None = None
 
 
 class _Symbol(msgspec.Struct):
@@ -43,7 +45,8 @@ class _ExchangeInfo(msgspec.Struct):
 async def instruments(rest: Rest, unknown: Unknown) -> list[Listing]:
     """Perpetuals of ``GET /fapi/v1/exchangeInfo`` that are trading.
 
-    The tick size is that of ``PRICE_FILTER``: ``pricePrecision`` is the number of digits, which may be more.
+    The tick size is that of ``PRICE_FILTER``: ``pricePrecision`` is the number of digits, which may be more. Lot and
+    least size are those of ``LOT_SIZE``, for limit orders.
 
     Raises:
         RestError: no reply, or one that cannot be understood.
@@ -57,9 +60,11 @@ async def instruments(rest: Rest, unknown: Unknown) -> list[Listing]:
     out = []
     for s in entries(symbols, _Symbol, unknown):
         if unknown.wants(_CONTRACTS, s.contractType) and unknown.wants(_STATUS, s.status):
-            out += listing("binance_futures", s.symbol, _tick_size(s.filters), unknown)
+            lot = _filter(s.filters, "LOT_SIZE")
+            tick = _filter(s.filters, "PRICE_FILTER").tickSize or ""
+            out += listing("binance_futures", s.symbol, tick, unknown, lot.stepSize or "", lot.minQty or "")
     return whole(rest, "exchangeInfo", out, unknown)
 
 
-def _tick_size(filters: list[_Filter]) -> str:
-    return next((f.tickSize for f in filters if f.filterType == "PRICE_FILTER" and f.tickSize), "")
+def _filter(filters: list[_Filter], kind: str) -> _Filter:
+    return next((f for f in filters if f.filterType == kind), _Filter(kind))

@@ -24,9 +24,15 @@ class _PriceFilter(msgspec.Struct):
     tickSize: str
 
 
+class _LotSizeFilter(msgspec.Struct, frozen=True):
+    qtyStep: str = ""
+    minOrderQty: str = ""
+
+
 class _Instrument(msgspec.Struct):
     symbol: str
     priceFilter: _PriceFilter
+    lotSizeFilter: _LotSizeFilter = _LotSizeFilter()
     status: str = MISSING
     contractType: str = MISSING
     settleCoin: str = MISSING
@@ -68,7 +74,8 @@ async def instruments(rest: Rest, unknown: Unknown) -> list[Listing]:
         for s in entries(page.list, _Instrument, unknown):
             perpetual = unknown.wants(_CONTRACTS, s.contractType)
             if perpetual and unknown.wants(_COINS, s.settleCoin) and unknown.wants(_STATUS, s.status):
-                out += listing("bybit_linear", s.symbol, s.priceFilter.tickSize, unknown)
+                lot = s.lotSizeFilter
+                out += listing("bybit_linear", s.symbol, s.priceFilter.tickSize, unknown, lot.qtyStep, lot.minOrderQty)
         if not page.nextPageCursor or page.nextPageCursor == cursor:
             return whole(rest, "instruments-info", out, unknown)
         seen.add(cursor)

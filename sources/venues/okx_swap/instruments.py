@@ -2,7 +2,8 @@
 
 Exchange documentation, "Get instruments" (OKX API v5): ``GET /api/v5/public/instruments?instType=SWAP``, 20 requests
 in 2 s and address. ``ctType`` is ``linear`` or ``inverse``; one contract is ``ctVal`` × ``ctMult`` of ``ctValCcy``;
-``tickSz`` is the tick size; ``state`` ``live`` means that it trades.
+``tickSz`` is the tick size, ``lotSz`` and ``minSz`` are lot and least size in contracts; ``state`` ``live`` means that
+it trades.
 """
 
 from decimal import Decimal, DecimalException
@@ -23,6 +24,8 @@ _STATES = Words("state", frozenset(("live",)), frozenset(("suspend", "rebase", "
 class _Instrument(msgspec.Struct):
     instId: str
     tickSz: str
+    lotSz: str = ""
+    minSz: str = ""
     ctVal: str = MISSING
     ctMult: str = MISSING
     ctValCcy: str = MISSING
@@ -69,7 +72,7 @@ async def instruments(rest: Rest, unknown: Unknown) -> Listed:
         elif (multiplier := _multiplier(s, unknown)) is None:
             out.refused[s.instId] = "a contract whose size in base currency is not known"
         else:
-            found = listing("okx_swap", s.instId, s.tickSz, unknown)
+            found = listing("okx_swap", s.instId, s.tickSz, unknown, s.lotSz, s.minSz)
             out.listings.extend(entry._replace(multiplier=multiplier.value) for entry in found)
     return Listed(whole(rest, "instruments", out.listings, unknown), out.refused)
 

@@ -191,6 +191,7 @@ def _entry(feed: Feed, contract_type: str) -> dict[str, Any]:
     """One entry of ``symbols``; the tick size is not the price's precision."""
     p, symbol = feed.parameters, feed.instrument.symbol
     tick = f"{10.0**-p.price_digits:.{p.price_digits + 1}f}"
+    lot = f"{10.0**-p.size_digits:.{p.size_digits}f}"
     return {
         "symbol": symbol,
         "pair": symbol,
@@ -205,7 +206,7 @@ def _entry(feed: Feed, contract_type: str) -> dict[str, Any]:
         "quantityPrecision": p.size_digits,
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "4529764", "tickSize": tick},
-            {"filterType": "LOT_SIZE", "stepSize": f"{10.0**-p.size_digits:.{p.size_digits}f}"},
+            {"filterType": "LOT_SIZE", "stepSize": lot, "minQty": lot},
         ],
     }
 

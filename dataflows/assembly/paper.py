@@ -1,0 +1,155 @@
+"""Paper trading: the live dataflow with the simulated exchange in it. No order leaves the machine."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import bytewax.operators as op
+from bytewax.operators import KeyedStream
+
+from dataflows.assembly.engines import own_config
+from dataflows.assembly.grids import listed_grids, named_grids, read_grids, write_grids
+from dataflows.assembly.listings import list_venues
+from dataflows.assembly.live_config import live_config
+from dataflows.assembly.paper_past import PaperPast
+from dataflows.assembly.trading import SCHEMAS, execution_config, in_words, strategy_factory, trading_identity
+from dataflows.runtime.exit_codes import say
+from dataflows.runtime.kernels import ready_trading
+from dataflows.runtime.live_run import Live
+from dataflows.runtime.trade_metrics import count_traded
+from dataflows.settings.model import Settings
+from operators.execution.grid import Grid
+from operators.row_batch import RowSchema
+from operators.trade_engine import Traded, TradeEngine
+from operators.trade_step import trade
+from sinks.identity import Identity
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.live.telemetry import Telemetry
+from sources.placement import plain
+from sources.tape.batch import InstrumentBatch, TapeBatch
+from sources.venues.names import FIXED_DEPTH
+
+GRIDS = "grids.toml"  # in the folder of a paper run
+
+
+class PaperTrading:
+    """What takes the place of the features' step in a live run: features, and trading on them.
+
+    An account goes on where it was left: it is what a replay of its tape gives, so at the start its tape is replayed.
+    """
+
+    def __init__(self, settings: Settings, telemetry: Telemetry, mine: Callable[[Instrument], bool]) -> None:
+        """Ask the exchanges for the grids that are not known.
+
+        Args:
+            mine: whether this process trades an instrument.
+
+        Raises:
+            TickwaxError: there is no strategy, one of its parameters is wrong, or an exchange does not answer.
+        """
+        if not settings.strategy.name:
+            raise TickwaxError("strategy.name: empty; paper trading needs a strategy")
+        self._settings = settings
+        self._config = settings.feature_config()
+        self._own = own_config(settings, self._config)
+        self._make_strategy = strategy_factory(settings)
+        self._root = settings.paper.path
+        self._telemetry = telemetry
+        self._listed: dict[Instrument, Grid] = {}
+        self._grids = self._known_grids()
+        self._past = PaperPast(self._root, self._make, mine)
+
+    def ready(self) -> None:
+        """Compile the kernels and the strategy before frames come."""
+        ready_trading(engine=self._engine(Grid(Fraction(1), Fraction(1)), Instrument("", "")))
+
+    def data_sets(self) -> list[tuple[Path, RowSchema, Identity]]:
+        """Folders of what is traded, with what their files say of themselves."""
+        return [
+            (self._root / schema.name, schema, trading_identity(schema.name, self._settings, self._config, self._grids))
+            for schema in SCHEMAS
+        ]
+
+    def take_up(self, tape: Path | None) -> None:
+        """Bring every account of former runs to the end of the tape; for when all data sets are locked and recovered.
+
+        Raises:
+            TickwaxError: the tape and the data sets do not belong together.
+        """
+        self._root.mkdir(parents=True, exist_ok=True)
+        write_grids(self._root / GRIDS, self._grids)
+        self._past.take_up(tape)
+
+    def step(
+        self, up: KeyedStream[InstrumentBatch], lead: Callable[[Instrument], list[TapeBatch]], live: Live
+    ) -> KeyedStream[Traded]:
+        """The step of the dataflow; ``lead``: rows that the features must have seen before an instrument's first."""
+
+        def make(instrument: Instrument) -> TradeEngine:
+            engine = self._past.engine(instrument)
+            if engine is None:
+                engine = self._make(instrument)
+                for rows in lead(instrument):
+                    engine.lead(rows)
+            live.engines[instrument] = engine
+            return engine
+
+        def failed(error: Exception) -> None:
+            live.fail(in_words(error, self._settings), 1)
+
+        return trade("trade", up, make, first_row=self._past.begin, past=self._past.unwritten, on_error=failed)
+
+    def counted(self, traded: KeyedStream[Traded], live: Live) -> KeyedStream[Traded]:
+        """The same, keyed by instrument alone, and told to the metrics."""
+
+        def count(item: tuple[str, Traded]) -> tuple[str, Traded]:
+            name = plain(item[0])
+            engine = live.engines[Instrument.parse(name)]
+            count_traded(name, item[1], engine.open_orders if isinstance(engine, TradeEngine) else 0)
+            return name, item[1]
+
+        return op.map("count_traded", traded, count)
+
+    def _make(self, instrument: Instrument) -> TradeEngine:
+        return self._engine(self._grids.get(instrument) or self._latecomer(instrument), instrument)
+
+    def _engine(self, grid: Grid | None, instrument: Instrument) -> TradeEngine:
+        return TradeEngine(
+            self._own(instrument),
+            execution_config(self._settings, instrument.venue),
+            grid or Grid(Fraction(1), Fraction(1)),
+            strategy=self._make_strategy() if grid is not None else None,
+            full_depth=instrument.venue in FIXED_DEPTH,
+            with_books=self._settings.books.path is not None,
+        )
+
+    def _known_grids(self) -> dict[Instrument, Grid]:
+        named, wanted = named_grids(self._settings), self._settings.live_symbols()
+        grids = (read_grids(path) if (path := self._root / GRIDS).exists() else {}) | named
+        lacking = {i.venue for i in wanted if i.symbol == "*" or i not in grids}
+        found = listed_grids(list_venues(sorted(lacking), live_config(self._settings), self._telemetry))
+        chosen = {i for i in found if i in wanted or Instrument(i.venue, "*") in wanted}
+        grids = {i: found[i] for i in chosen} | grids
+        for instrument in sorted(chosen):
+            if grids[instrument] != found[instrument]:
+                say(f"{instrument}: the exchange has {found[instrument]}; the account goes on with {grids[instrument]}")
+        for instrument in wanted:
+            if instrument.symbol != "*" and instrument not in grids:
+                raise TickwaxError(f"execution.grids: {instrument}: the exchange tells no tick and lot; name them")
+        return grids
+
+    def _latecomer(self, instrument: Instrument) -> Grid | None:
+        """The grid of an instrument that was listed after the start; None, which is told, if there is none."""
+        try:
+            listings = list_venues([instrument.venue], live_config(self._settings), self._telemetry)
+        except TickwaxError as e:
+            say(f"{instrument}: not traded in this run, since its grid is not known: {e}")
+            return None
+        grid = listed_grids(listings).get(instrument)
+        if grid is None:
+            say(f"{instrument}: not traded in this run, since the exchange tells no tick and lot")
+            return None
+        self._grids[instrument] = grid
+        write_grids(self._root / GRIDS, self._grids)
+        return grid
