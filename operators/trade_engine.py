@@ -8,6 +8,7 @@ import numpy as np
 from operators.config import FeatureConfig
 from operators.execution import loop
 from operators.execution.grid import Grid
+from operators.execution.latency import Latency
 from operators.execution.schedule import Schedule
 from operators.execution.state import (
     FILL_ROWS,
@@ -63,24 +64,28 @@ class TradeEngine(FeatureEngine):
         *,
         strategy: Strategy | CompiledStrategy | None = None,
         schedule: Schedule | None = None,
+        latency: Latency | None = None,
         full_depth: bool = False,
         with_books: bool = False,
     ) -> None:
         """Args:
         strategy: decides at every feature row; None: nobody does.
         schedule: orders that are given beforehand.
+        latency: as it was measured; None: the one of ``execution``.
         full_depth, with_books: as of `FeatureEngine`.
 
         Raises:
             ValueError: the strategy asks for a column that there is not.
         """
         super().__init__(config, full_depth=full_depth, with_books=with_books, gil_rows=0)
-        self._leading: Packed[Rules] = Packed(make_rules(execution, grid, reports=False))
-        self._trading: Packed[Rules] = Packed(make_rules(execution, grid, reports=strategy is not None))
+        latency = latency or Latency.constant(execution.latency_entry_ns, execution.latency_response_ns)
+        deciding = strategy is not None
+        self._leading: Packed[Rules] = Packed(make_rules(execution, grid, reports=False, latency=latency))
+        self._trading: Packed[Rules] = Packed(make_rules(execution, grid, reports=deciding, latency=latency))
         self._rules = self._trading
         exchange = make_exchange()
         if schedule is not None:
-            exchange = schedule.sent(exchange, execution.latency_entry_ns)
+            exchange = schedule.sent(exchange, latency)
         self._exchange: Packed[Exchange] = Packed(exchange)
         self._runner: StrategyRunner | None = None if strategy is None else runner(strategy, config, grid)
 

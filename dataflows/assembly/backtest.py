@@ -1,5 +1,6 @@
 """The dataflow of a backtest: a recorded tape, features, a strategy or a schedule, the simulated exchange, Parquet."""
 
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from bytewax.dataflow import Dataflow
 
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import grids_of
+from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape, weighed
 from dataflows.assembly.trading import SCHEMAS, execution_config, in_words, rows_in, strategy_factory, trading_identity
@@ -15,6 +17,7 @@ from dataflows.reports.progress import ReplayProgress
 from dataflows.runtime.process_tuning import keep_freed_memory
 from dataflows.runtime.replay_run import Replay
 from dataflows.settings.model import Settings
+from operators.execution.grid import Grid
 from operators.execution.schedule import Schedule
 from operators.feature_engine import FeatureEngine
 from operators.trade_engine import TradeEngine
@@ -28,13 +31,23 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.placement import plain
 from sources.tape.layout import data_files
+from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
 from sources.venues.names import FIXED_DEPTH
 
 _ROWS_AT_ONCE = 20_000  # feature rows that a batch may complete
 
 
-def prepare_backtest(settings: Settings) -> Replay:
+@dataclass
+class Backtest(Replay):
+    """A backtest that is ready to run, with what it was put together from."""
+
+    readers: list[TapeReader] = field(kw_only=True)
+    schedules: dict[Instrument, Schedule] | None = field(kw_only=True)
+    grids: dict[Instrument, Grid] = field(default_factory=dict, kw_only=True)
+
+
+def prepare_backtest(settings: Settings) -> Backtest:
     """Put a backtest together.
 
     Raises:
@@ -54,10 +67,10 @@ def prepare_backtest(settings: Settings) -> Replay:
     progress = ReplayProgress(sum(reader.rows for reader in readers), None)
     engines: dict[Instrument, FeatureEngine] = {}
     flow = Dataflow("tickwax_backtest")
-    backtest = Replay(flow, progress, {}, engines)
+    backtest = Backtest(flow, progress, {}, engines, readers=readers, schedules=schedules)
     source = TapeSource(readers, progress.add, backtest.stop_with_error, _ROWS_AT_ONCE * config.sampling_ns, placement)
-    grids = grids_of(settings, readers)
-    own = own_config(settings, config)
+    grids = backtest.grids = grids_of(settings, readers)
+    own, latency = own_config(settings, config), measured_latencies(settings)
     first = {reader.instrument: reader.first_ordinal for reader in readers}
 
     def make(instrument: Instrument) -> TradeEngine:
@@ -68,6 +81,7 @@ def prepare_backtest(settings: Settings) -> Replay:
             grids[instrument],
             strategy=make_strategy(),
             schedule=schedule,
+            latency=latency(instrument),
             full_depth=instrument.venue in FIXED_DEPTH,
         )
         engines[instrument] = engine

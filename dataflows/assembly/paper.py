@@ -9,6 +9,7 @@ from bytewax.operators import KeyedStream
 
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import listed_grids, named_grids, read_grids, write_grids
+from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.listings import list_venues
 from dataflows.assembly.live_config import live_config
 from dataflows.assembly.paper_past import PaperPast
@@ -54,6 +55,7 @@ class PaperTrading:
         self._config = settings.feature_config()
         self._own = own_config(settings, self._config)
         self._make_strategy = strategy_factory(settings)
+        self._latency = measured_latencies(settings)
         self._root = settings.paper.path
         self._telemetry = telemetry
         self._listed: dict[Instrument, Grid] = {}
@@ -120,6 +122,7 @@ class PaperTrading:
             execution_config(self._settings, instrument.venue),
             grid or Grid(Fraction(1), Fraction(1)),
             strategy=self._make_strategy() if grid is not None else None,
+            latency=self._latency(instrument),
             full_depth=instrument.venue in FIXED_DEPTH,
             with_books=self._settings.books.path is not None,
         )

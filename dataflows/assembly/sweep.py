@@ -10,6 +10,7 @@ from typing import Any
 from dataflows.assembly.backtest_in_memory import backtest_in_memory
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import grids_of
+from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape
 from dataflows.assembly.trading import execution_config, strategy_factory, trading_identity
@@ -19,6 +20,7 @@ from dataflows.settings.model import Settings, load_settings
 from dataflows.settings.sweep_grid import SweepGrid, Value
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
+from operators.execution.latency import Latency
 from operators.execution.run_statistics import run_statistics
 from operators.execution.schedule import Schedule
 from operators.execution.state import ExecutionConfig
@@ -44,12 +46,14 @@ class Combination:
     Attributes:
         values: those that are varied, by dotted key.
         execution: by venue.
+        latency: as measured, by instrument.
     """
 
     number: int
     values: Mapping[str, Value]
     make_strategy: Callable[[], Strategy | CompiledStrategy | None]
     execution: Mapping[str, ExecutionConfig]
+    latency: Callable[[Instrument], Latency | None]
 
     @property
     def text(self) -> str:
@@ -175,6 +179,7 @@ class Sweep:
             self.grids[instrument],
             strategy=combination.make_strategy(),
             schedule=None if schedules is None else schedules.get(instrument, Schedule.empty()),
+            latency=combination.latency(instrument),
             full_depth=instrument.venue in FIXED_DEPTH,
         )
 
@@ -246,7 +251,7 @@ def _combination(
 ) -> Combination:
     try:
         execution = {venue: execution_config(settings, venue) for venue in venues}
-        return Combination(number, values, strategy_factory(settings), execution)
+        return Combination(number, values, strategy_factory(settings), execution, measured_latencies(settings))
     except TickwaxError as e:
         raise grid.refused(str(e)) from None
 

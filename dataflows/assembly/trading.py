@@ -14,6 +14,7 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
 from dataflows.assembly.identities import identity_of
+from dataflows.assembly.latencies import latency_identity
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
@@ -58,7 +59,9 @@ def trading_identity(
     Raises:
         TickwaxError: as `identity_of`.
     """
-    execution = settings.execution.model_dump(exclude={"grids", "grid_file"})  # the grids themselves decide
+    # Of files what is in them decides.
+    execution = settings.execution.model_dump(exclude={"grids", "grid_file", "latency_file"})
+    execution["latency_file"] = latency_identity(settings)
     features = identity_of("features", settings, config)
     decided = {f"execution.{key}": str(value) for key, value in execution.items()}
     decided |= {f"strategy.{key}": str(value) for key, value in settings.strategy.model_dump().items()}

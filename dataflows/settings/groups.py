@@ -279,6 +279,8 @@ class ExecutionSettings(Group):
     """From a decision to the exchange."""
     latency_response: Latency = Duration.parse("10ms")
     """From the exchange to its report."""
+    latency_file: OptionalPath = None
+    """Parquet, CSV or npz file of measured latencies, in place of the two above."""
     maker: Number = 2.0
     """Fee of fills of orders that rested, in basis points; negative is a rebate."""
     taker: Number = 5.0

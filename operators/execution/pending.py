@@ -1,5 +1,6 @@
 """Orders on their way to the exchange (docs/execution.md, 2)."""
 
+from operators.execution.latency import latency_at
 from operators.execution.matching import arrive
 from operators.execution.state import (
     ACT,
@@ -34,7 +35,7 @@ def send(
         local: ns, local time of the decision.
     """
     clock, integer, number = exchange.clock, exchange.pending.integer, exchange.pending.value
-    act = local + rules.entry
+    act = local + latency_at(rules.entry_from, rules.entry, local)
     e = clock[PENDING_END]
     while e > clock[PENDING_FIRST] and integer[ACT, e - 1] > act:
         for k in range(integer.shape[0]):

@@ -2,6 +2,7 @@
 
 from operators.execution.account import settle
 from operators.execution.grid import steps, value
+from operators.execution.latency import latency_at
 from operators.execution.state import (
     CASH,
     FEES,
@@ -39,7 +40,7 @@ def record(
     """
     clock, rows = exchange.clock, exchange.rows
     r = clock[ORDER_ROWS]
-    seen = max(clock[SEEN], ts + rules.response)
+    seen = max(clock[SEEN], ts + latency_at(rules.response_from, rules.response, ts))
     clock[SEEN] = seen
     rows.order_integer[0, r] = ts
     rows.order_integer[1, r] = seen

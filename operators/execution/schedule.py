@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 
+from operators.execution.latency import Latency
 from operators.execution.state import (
     ACT,
     ACTION,
@@ -49,12 +50,14 @@ class Schedule:
         codes = np.empty(0, np.int8)
         return cls(np.empty(0, np.int64), np.empty(0, np.int64), codes, codes, codes, np.empty(0), np.empty(0))
 
-    def sent(self, exchange: Exchange, entry: int) -> Exchange:
-        """The exchange with all of them on their way; ``entry``: latency in ns."""
-        order = np.argsort(self.local_ts, kind="stable")
+    def sent(self, exchange: Exchange, latency: Latency) -> Exchange:
+        """The exchange with all of them on their way."""
+        decided = np.argsort(self.local_ts, kind="stable")
+        act = latency.act_times(self.local_ts[decided])
+        order = decided[np.argsort(act, kind="stable")]
         n = len(order)
         pending = Pending(np.zeros((6, n + MOST_SENT), np.int64), np.zeros((2, n + MOST_SENT)))
-        pending.integer[ACT, :n] = self.local_ts[order] + entry
+        pending.integer[ACT, :n] = np.sort(act)
         pending.integer[DECIDED, :n] = self.local_ts[order]
         pending.integer[ORDER_ID, :n] = self.order_id[order]
         pending.integer[SIDE, :n] = self.side[order]

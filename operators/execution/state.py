@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from operators.execution.grid import Grid
+from operators.execution.latency import Latency
 from operators.execution.words import QUEUES
 from sources.tape.batch import Float64s, Int64s
 
@@ -115,8 +116,10 @@ class Exchange(NamedTuple):
 class Rules(NamedTuple):
     """`ExecutionConfig` and the instrument's grid for kernels."""
 
-    entry: int  # ns
-    response: int  # ns
+    entry_from: Int64s  # ns, and the other three: `Latency`
+    entry: Int64s
+    response_from: Int64s
+    response: Int64s
     one_clock: bool
     queue: int
     power: int
@@ -173,11 +176,19 @@ class ExecutionConfig:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
 
 
-def make_rules(config: ExecutionConfig, grid: Grid, *, reports: bool) -> Rules:
-    """Derive what kernels need; ``reports``: whether a strategy looks at them."""
+def make_rules(config: ExecutionConfig, grid: Grid, *, reports: bool, latency: Latency | None = None) -> Rules:
+    """Derive what kernels need.
+
+    Args:
+        reports: whether a strategy looks at them.
+        latency: as it was measured; None: the one of ``config``.
+    """
+    latency = latency or Latency.constant(config.latency_entry_ns, config.latency_response_ns)
     return Rules(
-        entry=config.latency_entry_ns,
-        response=config.latency_response_ns,
+        entry_from=latency.entry_from,
+        entry=latency.entry,
+        response_from=latency.response_from,
+        response=latency.response,
         one_clock=config.one_clock,
         queue=QUEUES.index(config.queue),
         power=config.queue_power,

@@ -246,3 +246,48 @@ def test_a_report_that_cannot_be_drawn_is_refused_first(tape, tmp_path):
     assert done.returncode == 2
     assert "does not end with one of .html, .png, .svg" in done.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_a_report_compares_queues_and_latencies(tape, tmp_path):
+    out, page = tmp_path / "out", tmp_path / "r.html"
+    wanted = ("--strategy", "glft", "--param", "size=0.1", "--latency", "10ms,0ms,300ms", "--report", page)
+    done = tickwax("backtest", "--tape", tape, *wanted, "--out", out, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    table = pl.scan_parquet(out / "sensitivity/**/*.parquet", hive_partitioning=True).collect()
+    assert table.height == 2 * 5
+    own = table.filter(pl.col("symbol") == "BTCUSDT").sort("run")
+    assert own["execution.queue"].to_list() == ["power", "risk_averse", "optimistic", "power", "power"]
+    assert own["execution.latency_entry"].to_list() == ["10ms"] * 3 + ["0ms", "300ms"]
+    # The first row is the run itself, and a row of its own settings is what a backtest of them comes to.
+    equity = rows(out, "equity").filter(pl.col("symbol") == "BTCUSDT")
+    assert own["net_pnl"][0] == equity["equity"][-1]
+    again = tickwax("backtest", "--tape", tape, *wanted[:4], "--latency", "300ms", "--out", tmp_path / "slow")
+    assert again.returncode == 0
+    slow = rows(tmp_path / "slow", "equity").filter(pl.col("symbol") == "BTCUSDT")
+    assert own["net_pnl"][4] == slow["equity"][-1]
+    assert own["net_pnl"].n_unique() > 1
+    assert "With another place in the queue, or another latency" in done.stdout
+    assert "queue bracket" in page.read_text()
+
+
+def test_measured_latencies_decide(tape, tmp_path):
+    sent = [START, START + 10**10]
+    file = tmp_path / "latency.parquet"
+    columns = {"local_ts": sent, "exchange_ts": [t + 10**7 for t in sent], "response_ts": [t + 2 * 10**7 for t in sent]}
+    pq.write_table(pa.table(columns), file)
+    config = tmp_path / "tickwax.toml"
+    config.write_text(f'[execution]\nlatency_file = "{file}"\n')
+    assert momentum(tape, tmp_path / "constant").returncode == 0
+    assert momentum(tape, tmp_path / "measured", "--config", config).returncode == 0
+    for name in ("orders", "fills", "equity"):  # 10 ms each way, as the default
+        assert rows(tmp_path / "measured", name).equals(rows(tmp_path / "constant", name))
+    columns["exchange_ts"][1] += 5 * 10**8
+    columns["response_ts"][1] += 5 * 10**8
+    pq.write_table(pa.table(columns), file)
+    refused = momentum(tape, tmp_path / "measured", "--config", config)
+    assert refused.returncode == 2  # of the same name, and of other content
+    assert momentum(tape, tmp_path / "later", "--config", config).returncode == 0
+    late, soon = rows(tmp_path / "later", "fills"), rows(tmp_path / "constant", "fills")
+    assert not late.equals(soon)
+    half = START + 10**10
+    assert late.filter(pl.col("ts").dt.epoch("ns") < half).equals(soon.filter(pl.col("ts").dt.epoch("ns") < half))

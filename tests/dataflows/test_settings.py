@@ -123,6 +123,7 @@ def test_every_key_and_its_default():
             "queue_power": 3,
             "latency_entry": "10ms",
             "latency_response": "10ms",
+            "latency_file": "",
             "maker": 2.0,
             "taker": 5.0,
             "fees": {"bybit_linear": {"maker": 2.0, "taker": 5.5}},

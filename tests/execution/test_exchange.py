@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from operators.config import MS, SECOND, FeatureConfig
 from operators.execution.grid import Grid, GridSearch
+from operators.execution.latency import Latency
 from operators.execution.schedule import Schedule
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.execution.state import ExecutionConfig
@@ -63,10 +64,15 @@ def as_schedule(commands: list[Command]) -> Schedule:
 
 
 def run(
-    batches: list[TapeBatch], config: FeatureConfig, execution: ExecutionConfig, grid: Grid, commands: list[Command]
+    batches: list[TapeBatch],
+    config: FeatureConfig,
+    execution: ExecutionConfig,
+    grid: Grid,
+    commands: list[Command],
+    latency: Latency | None = None,
 ) -> tuple[list[tuple[object, ...]], ...]:
     """Rows of orders, fills and equity."""
-    engine = TradeEngine(config, execution, grid, schedule=as_schedule(commands))
+    engine = TradeEngine(config, execution, grid, schedule=as_schedule(commands), latency=latency)
     traded = [part for batch in batches for part in engine.trade(batch)]
     return (
         texts(ORDERS, [part.orders for part in traded]),
@@ -101,6 +107,14 @@ def schedules(draw: st.DrawFn, tape: TapeBatch, grid: Grid, entry: int) -> list[
 
 
 @st.composite
+def measurements(draw: st.DrawFn, tape: TapeBatch) -> tuple[int, int, int]:
+    """An order that was sent around a row of the tape, when it acted, and when that was reported."""
+    sent = int(tape.exchange_ts[draw(st.integers(0, tape.rows - 1))]) + draw(st.sampled_from((0, 1, -MS)))
+    acted = sent + draw(st.sampled_from(LATENCIES))
+    return sent, acted, acted + draw(st.sampled_from(LATENCIES))
+
+
+@st.composite
 def cases(draw: st.DrawFn) -> tuple[TapeBatch, FeatureConfig, Law, list[Command], list[TapeBatch]]:
     config = small(draw(st.sampled_from((100 * MS, 0))))
     tape = draw(tapes(config))
@@ -121,6 +135,7 @@ def cases(draw: st.DrawFn) -> tuple[TapeBatch, FeatureConfig, Law, list[Command]
         least=draw(st.sampled_from((0.0, 0.0, float(2 * found.lot)))),
         max_position=draw(st.sampled_from((math.inf, math.inf, float(15 * found.lot)))),
         max_order=draw(st.sampled_from((math.inf, math.inf, float(20 * found.lot)))),
+        measured=tuple(draw(st.lists(measurements(tape), max_size=4))),
     )
     commands = draw(schedules(tape, Grid(found.tick, found.lot), law.entry))
     return tape, config, law, commands, split(tape, draw(splits(tape.rows)))
@@ -134,10 +149,11 @@ def test_every_row_is_that_of_the_brute_force(case):
         queue=law.queue, queue_power=law.power, latency_entry_ns=law.entry, latency_response_ns=law.response,
         maker=law.maker, taker=law.taker, max_position=law.max_position, max_order=law.max_order,
     )  # fmt: skip
+    latency = Latency.measured(*np.array(law.measured, np.int64).T) if law.measured else None
     truth = simulate(tape, config, law, commands)
     expected = tuple([tuple(map(bits, row)) for row in rows] for rows in (truth.orders, truth.fills, truth.equity))
     for parts in ([tape], batches):
-        orders, fills, equity = run(parts, config, execution, grid, commands)
+        orders, fills, equity = run(parts, config, execution, grid, commands, latency)
         assert orders == expected[0]
         assert fills == expected[1]
         assert equity == expected[2]

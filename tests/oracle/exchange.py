@@ -40,6 +40,23 @@ class Law:
     least: float = 0.0
     max_position: float = math.inf
     max_order: float = math.inf
+    measured: tuple[tuple[int, int, int], ...] = ()  # sent, acted, reported; in place of entry and response
+
+    def acts(self, local_ts: int) -> int:
+        """When an order acts that is decided then."""
+        entries = sorted((sent, n, acted - sent) for n, (sent, acted, _) in enumerate(self.measured))
+        return local_ts + newest([(at, latency) for at, _, latency in entries], local_ts, self.entry)
+
+    def seen(self, ts: int) -> int:
+        """When the report of what happened then comes."""
+        responses = sorted((acted, n, told - acted) for n, (_, acted, told) in enumerate(self.measured))
+        return ts + newest([(at, latency) for at, _, latency in responses], ts, self.response)
+
+
+def newest(measured: list[tuple[int, int]], ts: int, constant: int) -> int:
+    """Of the last one not after ``ts``, else of the first, else the constant."""
+    before = [latency for at, latency in measured if at <= ts]
+    return before[-1] if before else measured[0][1] if measured else constant
 
 
 @dataclass
@@ -97,7 +114,7 @@ class Exchange:
         self, ts: int, order_id: int, side: int, kind: str, tif: str, price: float, size: float, leaves: int,
         status: str, reason: str = "",
     ) -> None:  # fmt: skip
-        self.seen = max(self.seen, ts + self.law.response)
+        self.seen = max(self.seen, self.law.seen(ts))
         self.orders.append(
             (ts, self.seen, order_id, side, kind, tif, price, size, self.size_of(leaves), status, reason)
         )
@@ -155,7 +172,7 @@ class Exchange:
 
     # 2, 3, 4
     def act(self, c: Command) -> None:
-        ts = c.local_ts + self.law.entry
+        ts = self.law.acts(c.local_ts)
         old = next((o for o in self.open if o.order_id == c.order_id), None)
         if c.action in ("cancel", "amend"):
             if old is None:
@@ -301,10 +318,10 @@ def simulate(batch: TapeBatch, config: FeatureConfig, law: Law, schedule: list[C
                 before_row.setdefault(stretch[sample.included].index, []).append(sample.ts)
             else:
                 after_row.setdefault(stretch[sample.included - 1].index, []).append(sample.ts)
-    waiting = sorted(schedule, key=lambda c: c.local_ts)  # stable
+    waiting = sorted(sorted(schedule, key=lambda c: c.local_ts), key=lambda c: law.acts(c.local_ts))  # both stable
 
     def act(before: int) -> None:
-        while waiting and waiting[0].local_ts + law.entry < before:
+        while waiting and law.acts(waiting[0].local_ts) < before:
             exchange.act(waiting.pop(0))
 
     unfinished = -1  # kind of the message whose last row has not come

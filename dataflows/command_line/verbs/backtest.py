@@ -45,7 +45,11 @@ def backtest_verb(
     end: Annotated[str | None, typer.Option(help="The `receive_ts` to stop before.")] = None,
     sampling: DecisionTimes = None,
     latency: Annotated[
-        str | None, typer.Option(help="From decision to exchange, and from there to the report; `10ms`.")
+        str | None,
+        typer.Option(
+            help="From decision to exchange, and from there to the report; `10ms`. Of several, `10ms,1ms,50ms`, "
+            "the first decides and a table compares them."
+        ),
     ] = None,
     queue: Queue = None,
     grids: Annotated[
@@ -71,6 +75,7 @@ def backtest_verb(
     queue. No order is sent anywhere."""
     if context.invoked_subcommand is not None:
         return
+    latencies = listed(latency) or []
     flags = settings_of(
         {
             "--strategy": ("strategy.name", strategy),
@@ -81,17 +86,18 @@ def backtest_verb(
             "--start": ("replay.start", start),
             "--end": ("replay.end", end),
             "--sampling": ("features.sampling", sampling),
-            "--latency": ("execution.latency_entry", latency),
+            "--latency": ("execution.latency_entry", latencies[0] if latencies else None),
             "--queue": ("execution.queue", queue),
             "--grids": ("execution.grid_file", grids),
             "--overwrite": ("backtest.overwrite", overwrite or None),
         }
     )
-    if latency is not None:
-        flags["execution.latency_response"] = latency
+    if latencies:
+        flags["execution.latency_response"] = latencies[0]
     flags |= parameters(param)
     if sweep is not None:
-        if other := "--report" if report is not None else "--workers" if workers > 1 else None:
+        single = (("--report", report is not None), ("--workers", workers > 1), ("several of --latency", latencies[1:]))
+        if other := next((name for name, given in single if given), None):
             raise TickwaxError(f"{other}: not with --sweep")
         with quick_imports():
             from dataflows.command_line.jobs.sweep import sweep as run_sweep
@@ -101,4 +107,4 @@ def backtest_verb(
         raise TickwaxError("--processes: of a sweep; a single backtest takes --workers")
     with quick_imports():
         from dataflows.command_line.jobs.backtest import backtest
-    backtest(flags, workers, report)
+    backtest(flags, workers, report, latencies[1:])
