@@ -151,6 +151,9 @@ def run(
             continue
 
         if is_derivative(kind):
+            if exchange is not None:
+                now = clock[NOW] if clock[KNOWN] else np.int64(0)
+                hooks.take_derivative(exchange, kind, batch.sequence[i], batch.price[i], now)
             i += 1
             continue
 
@@ -158,6 +161,7 @@ def run(
         if exchange is not None:
             now = max(ts, clock[NOW]) if clock[KNOWN] else ts
             hooks.receive(exchange, rules, ts, batch.receive_ts[i], now)
+            hooks.fund(exchange, rules, now)
             between = not (is_book(kind) and clock[OPEN_MESSAGE] == kind)  # messages
         if not clock[KNOWN]:
             clock[NOW] = ts

@@ -12,6 +12,8 @@ from operators.execution.latency import Latency
 from operators.execution.schedule import Schedule
 from operators.execution.state import (
     FILL_ROWS,
+    FUNDING_PAID,
+    FUNDINGS,
     MOST_OPEN,
     MOST_SENT,
     MOST_WORKING,
@@ -111,6 +113,12 @@ class TradeEngine(FeatureEngine):
         clock = self._exchange.value.clock
         if clock[ORDER_ROWS]:
             yield self._taken(None)
+
+    @property
+    def funding(self) -> tuple[int, float]:
+        """How many fundings were settled, and what was paid in all, quote currency."""
+        exchange = self._exchange.value
+        return int(exchange.clock[FUNDINGS]), float(exchange.money[FUNDING_PAID])
 
     @property
     def open_orders(self) -> int:

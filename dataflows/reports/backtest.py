@@ -1,6 +1,6 @@
 """What a backtest came to: a table, and pictures of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from dataflows.reports.summary import Written
 from dataflows.reports.text_table import TextTable
 from operators.execution.run_statistics import annual_sharpe
 from operators.execution.statistics import Estimate, drawdown, markouts, mean
+from operators.feature_engine import FeatureEngine
+from operators.trade_engine import TradeEngine
 from sources.instrument import Instrument
 from sources.parquet import read_columns
 from sources.tape.batch import Float64s, Int64s
@@ -100,6 +102,15 @@ def table(results: Sequence[Results]) -> TextTable:
             *(shown(r.markouts(horizon, "maker" if maker.any() else "taker"), 2) for horizon in HORIZONS.values()),
         )
     return out
+
+
+def funding_words(engines: Iterable[FeatureEngine]) -> str:
+    """Whether funding is in the account, in a sentence."""
+    each = [engine.funding for engine in engines if isinstance(engine, TradeEngine)]
+    count, paid = sum(count for count, _ in each), sum(paid for _, paid in each)
+    if not count:
+        return "Funding is not modelled: none is due on the tape."
+    return f"Funding is in it: {paid:,.2f} was paid at {count:,} times."
 
 
 def shown(estimate: Estimate, digits: int) -> str:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from operators.execution import state
 from operators.execution.clocks import forget_offset, receive, receive_all
+from operators.execution.funding import fund, take_derivative
 from operators.execution.passive import cancel_all, take_message, take_trade
 from operators.execution.pending import act, has_room
 from operators.execution.records import write_equity
@@ -16,6 +17,8 @@ class Hooks(NamedTuple):
     receive: Any = receive
     receive_all: Any = receive_all
     forget_offset: Any = forget_offset
+    take_derivative: Any = take_derivative
+    fund: Any = fund
     act: Any = act
     has_room: Any = has_room
     take_trade: Any = take_trade

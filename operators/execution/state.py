@@ -32,10 +32,15 @@ ORDER_ROWS, FILL_ROWS = 12, 13  # written to `Exchange.rows`
 ROW = 14  # feature row to be written next
 DECISIONS = 15
 SENT = 16  # commands of the newest decision
-_CLOCK_SIZE = 17
+NEXT_FUNDING = 17  # ns, exchange time of the funding to come; 0: none is known
+FUNDED = 18  # ns, of the newest one that was settled
+FUNDINGS = 19  # how many were
+_CLOCK_SIZE = 20
 
 # Indices into `Exchange.money`.
 CASH, FEES, VOLUME, MID = range(4)
+MARK_PRICE, RATE, FUNDING_PAID = 4, 5, 6  # newest mark price, rate of the funding to come, what was paid in all
+_MONEY_SIZE = 7
 
 # Rows of `Resting.integer` and `Resting.value`.
 ID, TICKS, LEAVES, SIZE, TIF = range(5)
@@ -103,7 +108,7 @@ class Exchange(NamedTuple):
     """State of one instrument."""
 
     clock: Int64s
-    money: Float64s  # (4,)
+    money: Float64s  # (7,)
     resting: Resting
     pending: Pending
     taken: Taken
@@ -205,7 +210,7 @@ def make_exchange(room: int = 1024) -> Exchange:
     """The state before the first row of a tape; ``room``: of what grows."""
     exchange = Exchange(
         clock=np.zeros(_CLOCK_SIZE, np.int64),
-        money=np.zeros(4),
+        money=np.zeros(_MONEY_SIZE),
         resting=Resting(np.zeros(2, np.int64), np.zeros((5, 2, MOST_OPEN), np.int64), np.zeros((3, 2, MOST_OPEN))),
         pending=Pending(np.zeros((6, room), np.int64), np.zeros((2, room))),
         taken=Taken(np.zeros(2, np.int64), np.zeros((1, 2, room), np.int64), np.zeros((2, 2, room))),

@@ -16,9 +16,9 @@ from operators.execution.state import ExecutionConfig
 from operators.execution.words import ACTIONS, TIMES_IN_FORCE
 from operators.row_batch import RowBatch, RowSchema
 from operators.trade_engine import TradeEngine
-from sources.tape.batch import TapeBatch
+from sources.tape.batch import FUNDING, MARK, TapeBatch, tape_batch
 from tests.oracle.exchange import Command, Law, simulate
-from tests.strategies import split, splits, tapes
+from tests.strategies import split, splits, tapes, with_derivatives
 
 LATENCIES = (0, 1, 10 * MS, 300 * MS)
 
@@ -107,6 +107,23 @@ def schedules(draw: st.DrawFn, tape: TapeBatch, grid: Grid, entry: int) -> list[
 
 
 @st.composite
+def with_funding(draw: st.DrawFn, tape: TapeBatch) -> TapeBatch:
+    """The tape with fundings that are due at times of its own rows, and mark prices."""
+    places = sorted(draw(st.lists(st.integers(0, tape.rows), min_size=1, max_size=6)))
+    kinds = [draw(st.sampled_from((FUNDING, FUNDING, MARK))) for _ in places]
+    due = [int(tape.exchange_ts[draw(st.integers(0, tape.rows - 1))]) // MS for _ in places]
+    price = [99.5 if kind == MARK else draw(st.sampled_from((1e-2, -3e-2))) for kind in kinds]
+    ts = [int(tape.exchange_ts[min(place, tape.rows - 1)]) for place in places]
+    n = len(places)
+    columns = {
+        "exchange_ts": ts, "receive_ts": ts, "sequence": due, "kind": kinds, "side": [0] * n, "price": price,
+        "size": [8.0] * n, "last": [True] * n,
+    }  # fmt: skip
+    mixed = {name: np.insert(getattr(tape, name), places, values) for name, values in columns.items()}
+    return tape_batch(ordinal=np.arange(tape.rows + n), **mixed)
+
+
+@st.composite
 def measurements(draw: st.DrawFn, tape: TapeBatch) -> tuple[int, int, int]:
     """An order that was sent around a row of the tape, when it acted, and when that was reported."""
     sent = int(tape.exchange_ts[draw(st.integers(0, tape.rows - 1))]) + draw(st.sampled_from((0, 1, -MS)))
@@ -138,6 +155,8 @@ def cases(draw: st.DrawFn) -> tuple[TapeBatch, FeatureConfig, Law, list[Command]
         measured=tuple(draw(st.lists(measurements(tape), max_size=4))),
     )
     commands = draw(schedules(tape, Grid(found.tick, found.lot), law.entry))
+    if draw(st.booleans()):
+        tape = draw(draw(st.sampled_from((with_derivatives, with_funding)))(tape))
     return tape, config, law, commands, split(tape, draw(splits(tape.rows)))
 
 
@@ -166,3 +185,25 @@ def test_the_grid_of_a_tape_is_the_largest_that_holds_it():
 
     search.add(Script().snapshot(1, [(10.5, 0.3), (10.0, 0.9)], [(11.5, 0.6)]).batch())
     assert search.grid() == Grid(Fraction(1, 2), Fraction(3, 10))
+
+
+def test_funding_is_paid_once_by_what_is_held_when_it_is_due():
+    """8 hours' funding of 0.01 % on 2 long at a mark price of 101; a second row that tells of it late pays nothing."""
+    from tests.oracle.script import Script
+
+    due = 2_000  # ms
+    script = Script().snapshot(1 * SECOND, [(100.0, 5.0)], [(101.0, 5.0)])
+    tape = script.delta(1 * SECOND + 500 * MS, [(99.0, 5.0)], []).delta(3 * SECOND, [(98.0, 5.0)], []).batch()
+    beside = tape_batch(
+        ordinal=[0, 0, 0], exchange_ts=[SECOND] * 3, receive_ts=[SECOND] * 3, sequence=[0, due, due],
+        kind=[MARK, FUNDING, FUNDING], side=[0] * 3, price=[101.0, 1e-4, 1e-4], size=[0.0] * 3, last=[True] * 3,
+    )  # fmt: skip
+    parts = [tape.slice(0, 2), beside.slice(0, 2), tape.slice(2, 4), beside.slice(2, 3), tape.slice(3, tape.rows)]
+    engine = TradeEngine(
+        small(0), ExecutionConfig(latency_entry_ns=0, taker=0.0), Grid(Fraction(1), Fraction(1)),
+        schedule=as_schedule([Command(1 * SECOND, 1, "market", 1, size=2.0)]),
+    )  # fmt: skip
+    traded = [part for rows in parts for part in engine.trade(rows)]
+    cash = [value for part in traded for value in part.equity.value[1].tolist()]
+    assert cash[-1] == -2 * 101.0 - 2 * 101.0 * 1e-4
+    assert engine.funding == (1, 2 * 101.0 * 1e-4)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from operators.config import FeatureConfig
-from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch
+from sources.tape.batch import DELTA, FUNDING, MARK, RESET, SNAPSHOT, TRADE, TapeBatch, is_derivative, market_rows
 from tests.oracle.book import message_ends
 from tests.oracle.sampling import samples, stretches
 
@@ -91,6 +91,10 @@ class Exchange:
     fees: float = 0.0
     volume: float = 0.0
     mid: float = 0.0
+    mark: float = 0.0
+    rate: float = 0.0
+    due: int | None = None  # ns, of the funding to come
+    funded: int = 0
     seen: int = -(1 << 62)
     arrivals: int = 0
     orders: list[tuple[object, ...]] = field(default_factory=list)
@@ -296,6 +300,18 @@ class Exchange:
             product = product * x
         return product
 
+    # 6
+    def derivative(self, now: int, kind: int, sequence: int, price: float) -> None:
+        if kind == MARK:
+            self.mark = price
+        if kind == FUNDING and sequence > 0 and sequence * 10**6 > max(now, self.funded):
+            self.due, self.rate = sequence * 10**6, price
+
+    def fund(self, now: int) -> None:
+        if self.due is not None and now >= self.due:
+            self.cash -= self.size_of(self.position) * (self.mark or self.mid) * self.rate
+            self.funded, self.due = self.due, None
+
     def reset(self, ts: int) -> None:
         for side in (1, -1):
             for order in self.visited(side):
@@ -306,7 +322,7 @@ class Exchange:
 
 def simulate(batch: TapeBatch, config: FeatureConfig, law: Law, schedule: list[Command]) -> Exchange:
     """The whole tape with a schedule of orders."""
-    exchange = Exchange(law)
+    exchange, tape, batch = Exchange(law), batch, market_rows(batch)
     updates = {i for i, view in message_ends(batch).items() if view.is_update}
     clocks: dict[int, int] = {}
     before_row: dict[int, list[int]] = {}  # grid rows that a tape row completes
@@ -318,6 +334,7 @@ def simulate(batch: TapeBatch, config: FeatureConfig, law: Law, schedule: list[C
                 before_row.setdefault(stretch[sample.included].index, []).append(sample.ts)
             else:
                 after_row.setdefault(stretch[sample.included - 1].index, []).append(sample.ts)
+    j = -1  # row among those of the market
     waiting = sorted(sorted(schedule, key=lambda c: c.local_ts), key=lambda c: law.acts(c.local_ts))  # both stable
 
     def act(before: int) -> None:
@@ -326,13 +343,18 @@ def simulate(batch: TapeBatch, config: FeatureConfig, law: Law, schedule: list[C
 
     unfinished = -1  # kind of the message whose last row has not come
     clock = 0
-    for i in range(batch.rows):
+    for row in range(tape.rows):
+        if is_derivative(tape.kind[row]):
+            exchange.derivative(clock, int(tape.kind[row]), int(tape.sequence[row]), float(tape.price[row]))
+            continue
+        i = j = j + 1
         kind = int(batch.kind[i])
         if kind == RESET:
             exchange.reset(clock)
             unfinished, clock = -1, 0
             continue
         clock = clocks[i]
+        exchange.fund(clock)
         between = not (kind in (SNAPSHOT, DELTA) and unfinished == kind)
         for ts in before_row.get(i, []):
             if between:

@@ -9,7 +9,7 @@ from rich.progress import TimeRemainingColumn
 
 from dataflows.assembly.backtest import Backtest, prepare_backtest
 from dataflows.assembly.sensitivity import Sensitivity, variants
-from dataflows.reports.backtest import panels, read_results, table
+from dataflows.reports.backtest import funding_words, panels, read_results, table
 from dataflows.reports.charts import check_chart_path, draw
 from dataflows.reports.progress import progress_bar
 from dataflows.reports.sensitivity import sensitivity_panels, sensitivity_table
@@ -57,7 +57,9 @@ def backtest(flags: dict[str, Any], workers: int, report: Path | None, latencies
     show(data_set_table(run.sinks))
     results = read_results(run.sinks)
     show(table(results))
-    prose("Profit is after fees; markouts are in basis points, ± standard errors. Funding is not modelled.")
+    prose(
+        f"Profit is after fees; markouts are in basis points, ± standard errors. {funding_words(run.engines.values())}"
+    )
     if rows:
         prose("With another place in the queue, or another latency:")
         show(sensitivity_table(rows))

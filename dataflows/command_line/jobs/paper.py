@@ -26,5 +26,5 @@ def paper(flags: dict[str, Any], workers: int, supervisor: Supervisor | None) ->
         run = live_together(settings, supervisor, workers, paper=True)
     if results := read_results(run.sinks):
         show(table(results))
-        prose("The account since its beginning: profit is after fees, fills are simulated, funding is not modelled.")
+        prose("The account since its beginning: profit is after fees, and fills are simulated.")
     tell_live(settings, run)
