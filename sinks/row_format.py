@@ -13,7 +13,7 @@ from operators.row_batch import DTYPES, NO_CODE, TS, Column, RowBatch, RowSchema
 from sinks.data_file import FileFormat
 from sinks.format import Array, Form
 from sinks.identity import Identity
-from sources.tape.arrow import arrow_words, to_arrow_array
+from sources.tape.arrow import arrow_words, from_arrow_array, to_arrow_array
 from sources.tape.journal_format import Field
 from sources.tape.schema import TIMESTAMP
 
@@ -78,6 +78,39 @@ def _arrow(rows: RowBatch, column: Column) -> pa.Array:
     if column.type == "bool":
         values = values != 0
     return to_arrow_array(values, _TYPES[column.type], valid)
+
+
+def rows_from_arrow(batch: pa.RecordBatch, schema: RowSchema) -> RowBatch:
+    """The inverse of `rows_to_arrow`, of data sets whose numbers are not null: null is NaN where there is a NaN.
+
+    Raises:
+        ValueError: a column is of another type, or has a word that the schema does not know; begins with its name.
+    """
+    arrays: dict[Any, Array] = {
+        name: np.empty((schema.arrays.get(name, 0), batch.num_rows if schema.arrays.get(name) else 0), dtype)
+        for name, dtype in DTYPES.items()
+    }
+    for column in schema.columns:
+        found = batch.column(column.name)
+        if found.type != _TYPES[column.type]:
+            raise ValueError(f"{column.name}: is {found.type}, not {_TYPES[column.type]}")
+        arrays[column.array][column.row] = _values(found, column)
+    return RowBatch(**arrays)
+
+
+def _values(found: pa.Array, column: Column) -> Array:
+    """A column as it lies in a `RowBatch`, shape ``(rows,)``."""
+    if column.type == "word":
+        words = found.dictionary.to_pylist()
+        if unknown := next((word for word in words if word not in column.words), None):
+            raise ValueError(f"{column.name}: {unknown!r} is not one of {', '.join(column.words)}")
+        codes = np.array([*map(column.words.index, words), NO_CODE], np.int8)  # the last one is that of null
+        return codes[from_arrow_array(found.indices.fill_null(len(words)), np.int8)]
+    if column.type == "float64":
+        return from_arrow_array(found.fill_null(np.nan) if found.null_count else found, np.float64)
+    if found.null_count:
+        raise ValueError(f"{column.name}: {found.null_count} of its values are null")
+    return from_arrow_array(found, np.bool_ if column.type == "bool" else DTYPES[column.array])
 
 
 def known(rows: RowBatch, column: Column) -> Any:

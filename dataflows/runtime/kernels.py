@@ -4,6 +4,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dataflows.runtime.exit_codes import say
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
@@ -73,3 +75,16 @@ def ready_inspection(tell: Callable[[str], None] = say) -> None:
     engine = InspectionEngine(InspectionConfig())
     engine.process(tape_batch(**{name: [value] for name, value in row.items()}))
     engine.finish()
+
+
+def ready_labels(tell: Callable[[str], None] = say) -> None:
+    """Compile the kernels of the labels; tells of it if that takes a while."""
+    from operators.labels.config import LabelConfig  # a replay needs none of it
+    from operators.labels.engine import Labeller, LabelRows
+
+    announce(OPERATORS, "window.take", 5, tell)
+    one = np.ones(1)
+    row = LabelRows(np.zeros(1, np.int64), one, one, one, one, np.ones(1, np.bool_))
+    labeller = Labeller(LabelConfig())
+    labeller.add(row)
+    labeller.end_segment()

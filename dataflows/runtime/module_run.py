@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 from dataflows.reports.summary import replay_lines
@@ -12,13 +13,17 @@ from dataflows.runtime.replay_run import Replay
 from sources.errors import TickwaxError
 
 
-def commit_at_exit(run: Replay) -> None:
-    """Start its progress; let its rows appear when the flow has returned, and none of them if it raised."""
+def commit_at_exit(run: Replay, lines: Callable[[Replay], list[str]] = replay_lines) -> None:
+    """Start its progress; let its rows appear when the flow has returned, and none of them if it raised.
+
+    Args:
+        lines: what is told at the end.
+    """
 
     def finish() -> None:
         try:
             if run.commit():
-                for line in replay_lines(run):
+                for line in lines(run):
                     say(line)
         except TickwaxError as e:
             say(str(e))

@@ -40,6 +40,7 @@ class Replay:
     stop: threading.Event | None = None  # ends a replay that would go on for ever; None: it ends by itself
     ending: threading.RLock = field(default_factory=threading.RLock)  # held by whoever has begun to end the process
     alone: bool = True  # no other process has a share
+    nothing: Callable[[int], str] = NOTHING.format  # why no row is written, of so many tape rows
     committed: bool = False
     aborted: bool = False
     locks: list[DataSetLock] = field(default_factory=list)
@@ -58,7 +59,7 @@ class Replay:
         outputs = [*self.sinks.values(), *filter(None, [self.frame])]
         if outputs and self.alone and not any(sink.rows_pending for sink in outputs):
             self.abort()
-            raise TickwaxError(NOTHING.format(self.progress.rows))
+            raise TickwaxError(self.nothing(self.progress.rows))
         with self.ending:
             try:
                 for sink in self.sinks.values():

@@ -12,6 +12,7 @@ from dataflows.settings.types import (
     Brokers,
     BybitDepth,
     Codec,
+    ColumnName,
     FilePath,
     HttpUrl,
     Integer,
@@ -47,6 +48,8 @@ class RunSettings(Group):
     """Instruments of a live run. A replay takes all of its tape unless this is set."""
     duration: OptionalLength = None
     """When a live run ends on its own."""
+    horizons: tuple[Length, ...] = tuple(Duration.parse(text) for text in ("1s", "5s", "30s"))
+    """How far the returns of a data set of labels look ahead. The text is part of the column's name."""
     stalled_after: Length = Duration.parse("30s")
     """How long the dataflow or the disk may stand still before the health check fails."""
 
@@ -325,3 +328,32 @@ class BacktestSettings(Group):
     """Parquet file with a schedule of orders, in place of a strategy."""
     overwrite: bool = False
     """A backtest replaces what the instruments have there."""
+
+
+class LabelSettings(Group):
+    """What is foretold (docs/learning.md, 1), beside `horizons`."""
+
+    latency: Latency = Duration("0ms", 0)
+    """From a feature row to the price at which one is in."""
+
+
+class BarrierSettings(Group):
+    """The triple barrier (docs/learning.md, 1)."""
+
+    horizon: Length = Duration.parse("30s")
+    """The vertical barrier."""
+    width: Annotated[Number, Words("", "above 0")] = 1.0
+    """Of the horizontal ones, in standard deviations of the return over `barrier.horizon`."""
+    prices: Literal["mid", "executable"] = "mid"
+    """What touches them: mids, or prices at which one trades, in at the ask and out at the bid."""
+
+
+class DatasetSettings(Group):
+    """Features and labels side by side (docs/learning.md, 4)."""
+
+    path: FilePath = Path("data/dataset")
+    """Folder of the data set."""
+    columns: tuple[ColumnName, ...] = ()
+    """Feature columns beside the labels. None: all of them."""
+    overwrite: bool = False
+    """Replace what the instruments have there."""

@@ -19,11 +19,14 @@ from dataflows.settings.bounds import check_hole, check_multiple
 from dataflows.settings.errors import one_line, origin
 from dataflows.settings.groups import (
     BacktestSettings,
+    BarrierSettings,
     BookSettings,
+    DatasetSettings,
     ExecutionSettings,
     FeatureSettings,
     JournalSettings,
     KafkaSettings,
+    LabelSettings,
     NetworkSettings,
     OptimalDSettings,
     PaperSettings,
@@ -64,6 +67,9 @@ class Settings(RunSettings):
     strategy: StrategySettings = StrategySettings()
     backtest: BacktestSettings = BacktestSettings()
     paper: PaperSettings = PaperSettings()
+    label: LabelSettings = LabelSettings()
+    barrier: BarrierSettings = BarrierSettings()
+    dataset: DatasetSettings = DatasetSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -206,6 +206,7 @@ ProxyAddress = Annotated[  # a secret, for it may hold a password
     Words("secret address", f"`{'`, `'.join(SCHEMES)}` with `://host:port`; `{DIRECT}`; or empty"),
 ]
 InstrumentText = Annotated[str, AfterValidator(_instrument_or_venue), Words("instrument", "`venue:SYMBOL`, `venue:*`")]
+ColumnName = Annotated[str, Words("text", "a column of the features")]
 Codec = Annotated[str, AfterValidator(_codec), Words("text", f"`{'`, `'.join(CODECS)}`")]
 Brokers = Annotated[str, AfterValidator(_brokers), Words("text", "`host:port`, separated by commas, or empty")]
 OptionalTopic = Annotated[

@@ -47,6 +47,7 @@ def test_every_key_and_its_default():
     assert shown == {
         "symbols": ["binance_futures:BTCUSDT", "bybit_linear:BTCUSDT"],
         "duration": "",
+        "horizons": ["1s", "5s", "30s"],
         "stalled_after": "30s",
         "venues": {
             "binance_futures": {
@@ -136,6 +137,9 @@ def test_every_key_and_its_default():
         "strategy": {"name": ""},
         "backtest": {"path": "data/backtest", "orders": "", "overwrite": False},
         "paper": {"path": "data/paper"},
+        "label": {"latency": "0ms"},
+        "barrier": {"horizon": "30s", "width": 1.0, "prices": "mid"},
+        "dataset": {"path": "data/dataset", "columns": [], "overwrite": False},
     }
 
 

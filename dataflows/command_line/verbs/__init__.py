@@ -9,6 +9,7 @@ from dataflows.command_line.app import app
 from dataflows.command_line.verbs import (
     backtest,
     columns,
+    dataset,
     demo,
     exporting,
     importing,
@@ -28,6 +29,7 @@ __all__ = [
     "app",
     "backtest",
     "columns",
+    "dataset",
     "demo",
     "exporting",
     "importing",
