@@ -14,6 +14,7 @@ from operators.row_batch import NO_VALIDITY, RowBatch, concat_rows
 from operators.schema import array_rows
 from operators.state import (
     CROSSED,
+    CUT_LEVELS,
     DROPPED_LEVELS,
     HOLDS,
     NOW,
@@ -83,17 +84,19 @@ class FeatureEngine:
         self._spare: Rows | None = None  # room that the last batch gave no row for
         self._ended: Quality | None = None
 
-    def process(self, batch: TapeBatch) -> RowBatch | None:
+    def process(self, batch: TapeBatch, cut_levels: int = 0) -> RowBatch | None:
         """Feature rows that these tape rows complete; None when there are none.
 
         Args:
             batch: the rows that follow those of the call before.
+            cut_levels: as of `InstrumentBatch`.
         """
-        return concat_rows(list(self.parts(batch)))
+        return concat_rows(list(self.parts(batch, cut_levels)))
 
-    def parts(self, batch: TapeBatch) -> Iterator[RowBatch]:
+    def parts(self, batch: TapeBatch, cut_levels: int = 0) -> Iterator[RowBatch]:
         """The same rows in parts of at most 6000, as they are completed: nothing is copied. Take all of them."""
         start = 0
+        self._state.clock[CUT_LEVELS] = cut_levels
         batch = _read_only(batch)
         while True:
             rows = self._room(batch, start)

@@ -63,7 +63,7 @@ class FeatureLogic(StatefulBatchLogic[InstrumentBatch, RowBatch, bytes]):
                 data, self._resume = self._keeper.load(self._key, self._resume), None
                 self._mark = Mark.of(data)
                 self._engine.resume(data[MARK_BYTES:])
-        rows = [rows for value in values for rows in self._engine.parts(value.batch)]
+        rows = [rows for value in values for rows in self._engine.parts(value.batch, value.cut_levels)]
         if self._keeper is not None:
             self._mark = self._mark.after(values[-1].batch, [part.integer for part in rows])
         return rows

@@ -135,12 +135,12 @@ class OrderLogic(StatefulBatchLogic[InstrumentBatch, list[FractionalOrder], None
 
     def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[list[FractionalOrder]], bool]:
         """Sample each batch in turn."""
-        for instrument, batch, _ in values:
+        for value in values:
             if self._sampler is None:
-                self._instrument = instrument
-                first = self._first_ordinal(instrument)
+                self._instrument = value.instrument
+                first = self._first_ordinal(value.instrument)
                 self._sampler = SegmentSampler(self._config.features, self._config.price, first)
-            self._sampler.add(batch)
+            self._sampler.add(value.batch)
         return [], StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[Iterable[list[FractionalOrder]], bool]:

@@ -38,7 +38,7 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     mid = (price[0, 0] + price[1, 0]) / 2.0
     row = Moment(t, clock[ROWS], clock[FIRST_UPDATE], price, size, mid, math.log(mid), state.rolling, state.scratch)
     warm = features.emit(state.features, p.features, p.common, row, p.places, out, r)
-    if p.full_depth or clock[COVERED]:
+    if clock[COVERED]:
         warm |= WARM_BOOK
     out.integer[TS, r] = t
     out.integer[RECEIVE_TS, r] = clock[RECEIVE]

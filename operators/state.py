@@ -39,9 +39,10 @@ DROPPED_LEVELS = 12
 RESETS = 13
 HOLDS = 14  # restarts after a hole longer than max_hold
 UNKNOWN_DELTAS = 15  # rows
-COVERED = 16  # 1 if the last snapshot covered the best levels of the book at the last update
+COVERED = 16  # 1 if the best levels of the book at the last update were all known (bit 64 of `warm`)
 BOOK_KNOWN = 17  # 1 once a whole snapshot has come, until a reset or the first row of the next one
-_CLOCK_SIZE = 18
+CUT_LEVELS = 18  # levels a side that every book was cut to before it was recorded; 0: to none
+_CLOCK_SIZE = 19
 
 # Indices into `State.covered`: the price range of the last snapshot.
 LOW, HIGH = 0, 1
@@ -66,7 +67,7 @@ class Params(NamedTuple):
 
     max_hold: int  # ns
     use_depth_ofi: bool
-    full_depth: bool  # the venue's book is known at every price (bit 64 of `warm`)
+    full_depth: bool  # the venue's book is known at every price
     traded: int  # row of the traded volume in `Rows.value`
     common: Common
     features: features.Parameters

@@ -16,6 +16,7 @@ from operators.state import (
     BOOK_KNOWN,
     COVERED,
     CROSSED,
+    CUT_LEVELS,
     DROPPED_LEVELS,
     FIRST_UPDATE,
     HIGH,
@@ -57,8 +58,16 @@ def start_row_clock(state: State, p: Params) -> None:
 
 
 @kernel
-def covered(state: State, price: Float64s, count: Int64s) -> bool:
-    """Whether the 20 best levels of both sides lie in the price range of the last snapshot (docs/features.md, 4.8)."""
+def covered(state: State, full_depth: bool, price: Float64s, count: Int64s) -> bool:
+    """Whether the 20 best levels of both sides, or those there are, are known (docs/features.md, 4.8).
+
+    Of a book cut to fewer, that is so where neither side fills the cut: then nothing was cut off.
+    """
+    cut = state.clock[CUT_LEVELS]
+    if 0 < cut < BOOK_LEVELS:
+        return count[0] < cut and count[1] < cut
+    if full_depth:
+        return True
     low, high = state.covered[LOW], state.covered[HIGH]
     bids, asks = min(count[0], BOOK_LEVELS), min(count[1], BOOK_LEVELS)
     return low <= price[0, bids - 1] and price[0, 0] <= high and low <= price[1, 0] and price[1, asks - 1] <= high
@@ -80,7 +89,7 @@ def update(state: State, p: Params) -> bool:
         state.clock[CROSSED] += 1
         return False
     state.clock[TOP] = new
-    state.clock[COVERED] = covered(state, price, state.top_count[new])
+    state.clock[COVERED] = covered(state, p.full_depth, price, state.top_count[new])
     first = not state.clock[UPDATED]
     if first:
         start_row_clock(state, p)

@@ -91,24 +91,25 @@ class TradeEngine(FeatureEngine):
         self._exchange: Packed[Exchange] = Packed(exchange)
         self._runner: StrategyRunner | None = None if strategy is None else runner(strategy, config, grid)
 
-    def lead(self, batch: TapeBatch) -> None:
+    def lead(self, batch: TapeBatch, cut_levels: int = 0) -> None:
         """Rows before the first to trade on: they make the book and the features known; nobody decides."""
         if batch.rows:
             deciding, self._runner, self._rules = self._runner, None, self._leading
-            for rows in self.parts(batch):
+            for rows in self.parts(batch, cut_levels):
                 self._taken(rows)
             self._runner, self._rules = deciding, self._trading
 
-    def trade(self, batch: TapeBatch) -> Iterator[Traded]:
+    def trade(self, batch: TapeBatch, cut_levels: int = 0) -> Iterator[Traded]:
         """What these tape rows give, in parts. Take all of them.
 
         Args:
             batch: the rows that follow those of the call before.
+            cut_levels: as of `InstrumentBatch`.
 
         Raises:
             TooManyOrdersError: the strategy sends more than 256 orders at once, or has 1024 of them open.
         """
-        for rows in self.parts(batch):
+        for rows in self.parts(batch, cut_levels):
             yield self._taken(rows)
         clock = self._exchange.value.clock
         if clock[ORDER_ROWS]:

@@ -37,18 +37,18 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
         try:
             traded: list[Traded] = []
             if self._engine is None:
-                instrument, batch, _ = values[0]
+                instrument, batch = values[0].instrument, values[0].batch
                 self._engine = self._make_engine(instrument)
                 self._first = self._first_ordinal(instrument)
                 if batch.rows:
                     self._first_row(instrument, int(batch.ordinal[0]))
                 traded += self._past(instrument)
-            for _, batch, _ in values:
-                lead = 0
+            for value in values:
+                batch, lead = value.batch, 0
                 if batch.rows:
                     lead = max(0, min(batch.rows, self._first - int(batch.ordinal[0])))
-                self._engine.lead(batch.slice(0, lead))
-                traded += self._engine.trade(batch.slice(lead, batch.rows))
+                self._engine.lead(batch.slice(0, lead), value.cut_levels)
+                traded += self._engine.trade(batch.slice(lead, batch.rows), value.cut_levels)
             if values[-1].ended:
                 self._engine.end()
                 return [*traded, NO_MORE], StatefulBatchLogic.DISCARD

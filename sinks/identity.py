@@ -18,13 +18,11 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.parquet import read_schema
 from sources.tape.layout import data_files, instruments
-from sources.tape.schema import TAPE_SCHEMA
+from sources.tape.schema import SETTINGS, TAPE_SCHEMA
 
 SCHEMA_VERSION = 1  # rises when a column changes its meaning
 SPAN = "tickwax.span"
-DATA_SET, _SCHEMA, _ENGINE, _SETTINGS = (
-    f"tickwax.{name}" for name in ("data_set", "schema_version", "engine_version", "settings")
-)
+DATA_SET, _SCHEMA, _ENGINE = (f"tickwax.{name}" for name in ("data_set", "schema_version", "engine_version"))
 
 
 class Difference(NamedTuple):
@@ -53,7 +51,7 @@ class Identity:
             DATA_SET: self.data_set,
             _SCHEMA: str(SCHEMA_VERSION),
             _ENGINE: engine_version(),
-            _SETTINGS: json.dumps(self.of(instrument), sort_keys=True),
+            SETTINGS: json.dumps(self.of(instrument), sort_keys=True),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -94,14 +92,14 @@ def settings_in(path: Path) -> dict[str, str] | None:
         TickwaxError: it cannot be read, or is of a newer version.
     """
     metadata = read_schema(path).metadata or {}
-    if _SETTINGS.encode() not in metadata:
+    if SETTINGS.encode() not in metadata:
         return None
     try:
         written_as = int(metadata[_SCHEMA.encode()])
-        found = json.loads(metadata[_SETTINGS.encode()])
+        found = json.loads(metadata[SETTINGS.encode()])
         settings = {str(key): str(value) for key, value in found.items()}
     except (ValueError, LookupError, AttributeError):
-        raise TickwaxError(f"{path}: its metadata {_SETTINGS} cannot be read") from None
+        raise TickwaxError(f"{path}: its metadata {SETTINGS} cannot be read") from None
     if written_as > SCHEMA_VERSION:
         raise TickwaxError(f"{path}: of schema version {written_as}; this program reads up to {SCHEMA_VERSION}")
     return settings

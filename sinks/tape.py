@@ -1,5 +1,6 @@
 """The tape on disk: a data set of tape rows, contiguous in ordinal within each file."""
 
+from collections.abc import Mapping
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -15,18 +16,21 @@ from sinks.identity import Identity
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch, TapeBatch
 from sources.tape.journal_reader import TAPE_FIELDS
-from sources.tape.schema import TAPE_SCHEMA, to_arrow
+from sources.tape.schema import CUT_LEVELS, TAPE_SCHEMA, to_arrow
 
 
-def tape_format(compression: str = "snappy") -> FileFormat:
-    """A tape row group: what repeats within a message goes through a dictionary, ordinals as differences."""
+def tape_format(compression: str = "snappy", own: Mapping[str, Mapping[str, str]] | None = None) -> FileFormat:
+    """A tape row group: what repeats within a message goes through a dictionary, ordinals as differences.
+
+    ``own``: as of `Identity`.
+    """
     return FileFormat(
         schema=pa.schema([field.with_metadata(describe(field.name, "tape").metadata()) for field in TAPE_SCHEMA]),
         dictionary=("exchange_ts", "receive_ts", "sequence", "kind", "price", "size"),
         encoding={"ordinal": "DELTA_BINARY_PACKED", "side": "PLAIN", "last": "RLE"},
         row_group_rows=1 << 18,  # small enough that encoding begins while a file is still being imported
         compression=compression,
-        identity=Identity("tape"),
+        identity=Identity("tape", own={} if own is None else own),
     )
 
 
@@ -50,7 +54,8 @@ class TapeWriter:
     """Writes tape batches of many instruments; ``with`` commits at the end, and leaves no trace after an error."""
 
     def __init__(self, root: Path, name: str, compression: str = "snappy") -> None:
-        self._dataset = DatasetWriter(root, tape_format(compression), name)
+        self._own: dict[str, dict[str, str]] = {}
+        self._dataset = DatasetWriter(root, tape_format(compression, self._own), name)
         self.commit = self._dataset.commit
         self.abort = self._dataset.abort
 
@@ -60,6 +65,8 @@ class TapeWriter:
     def __exit__(self, *failure: Any) -> None:
         self._dataset.__exit__(*failure)
 
-    def write(self, instrument: Instrument, batch: TapeBatch) -> None:
-        """Append rows, in order."""
+    def write(self, instrument: Instrument, batch: TapeBatch, cut_levels: int = 0) -> None:
+        """Append rows, in order; ``cut_levels``: as of `InstrumentBatch`, and of an instrument always the same."""
+        if cut_levels:
+            self._own[str(instrument)] = {CUT_LEVELS: str(cut_levels)}
         self._dataset.write(instrument, batch.receive_ts, partial(to_arrow, batch))

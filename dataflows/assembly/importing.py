@@ -119,7 +119,7 @@ def _append(
             paths = [file.path for file in files]
             for item in reader(paths, tail_of, stats, progress):
                 _refuse_the_past(paths[0], item, ends)
-                writer.write(item.instrument, item.batch)
+                writer.write(item.instrument, item.batch, item.cut_levels)
                 stats.latencies.add_tape(item)
         except DamagedFile as e:
             raise TickwaxError(f"{e}; {_salvageable(e, stats)}") from e

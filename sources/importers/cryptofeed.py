@@ -7,16 +7,20 @@ capture are merged by receive time.
 import heapq
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from sources.errors import TickwaxError
+from sources.importers.capture_look import look_for_partial
 from sources.importers.files import DamagedFile, Progress, line_blocks
+from sources.importers.overlap import RepeatedBooks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.importers.venues import CAPTURED
 from sources.messages import Decoder, Frame, bad_frame
+from sources.sequencer import UNNUMBERED
 from sources.tape.batch import InstrumentBatch
 from sources.tape.bounds import is_time
 from sources.venues.binance_futures.decoder import decoder as futures_decoder
@@ -61,8 +65,9 @@ def read(
     """
     if venue.name not in CAPTURED:
         raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(CAPTURED)}")
-    decoder = _decoder(venue.name)
-    run = ImportRun(venue, decoder, find_tail, stats, salvage=salvage)
+    kind, levels = look_for_partial(paths, salvage) or (None, 0)
+    sequencer = partial(RepeatedBooks, UNNUMBERED) if kind else None
+    run = ImportRun(venue, _decoder(venue.name, kind), find_tail, stats, None, salvage, sequencer, levels)
     entries = heapq.merge(*(_entries(path, stats, progress, salvage) for path in paths), key=lambda e: e.receive_ts)
     frames: list[Frame] = []
     places: list[str] = []
@@ -95,10 +100,11 @@ def read(
         raise TickwaxError(f"{paths[0]}: nothing to import: no depth and no trades")
 
 
-def _decoder(name: str) -> Decoder:
+def _decoder(name: str, kind: str | None) -> Decoder:
+    """``kind``: the stream of partial books that are taken for snapshots."""
     if name == "bybit_linear":
         return BybitDecoder()  # of several depths of a symbol the first one met
-    return (spot_decoder if name == "binance_spot" else futures_decoder)(merge=True)
+    return (spot_decoder if name == "binance_spot" else futures_decoder)(None, kind, merge=True)
 
 
 def _rest(entry: _Entry, run: ImportRun) -> None:

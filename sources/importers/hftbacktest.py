@@ -76,7 +76,7 @@ def read(
     decoder = (spot_decoder if spot else futures_decoder)(instrument.symbol, begins.partial, merge=True)
     of = venue(instrument.venue)
     sequencer = partial(RepeatedBooks, UNNUMBERED) if begins.partial or begins.bare else None
-    run = ImportRun(of, decoder, find_tail, stats, instrument.symbol, salvage, sequencer)
+    run = ImportRun(of, decoder, find_tail, stats, instrument.symbol, salvage, sequencer, begins.cut_levels)
     run.rivals.several = begins.several
     for path in paths:
         capture = _Capture(path, instrument.symbol, spot, decoder, run)

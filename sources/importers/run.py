@@ -36,12 +36,14 @@ class ImportRun:
         symbol: str | None = None,
         salvage: bool = False,
         sequencer: Callable[[], Recorded] | None = None,
+        cut_levels: int = 0,
     ) -> None:
         """Args:
         find_tail: what an instrument's rows are appended to.
         symbol: import no other.
         salvage: take what stands before the damage of a damaged file.
         sequencer: of an instrument's book; by default that of the venue.
+        cut_levels: as of `InstrumentBatch`.
         """
         self._sequencer = sequencer or SEQUENCERS[venue.name]
         self.stats = stats
@@ -50,6 +52,7 @@ class ImportRun:
         self._find_tail = find_tail
         self._symbol = symbol
         self.salvage = salvage
+        self._cut_levels = cut_levels
         self._handlers: dict[str, RecordedFeedHandler] = {}
         self._instruments: dict[str, Instrument] = {}
         self.met: Counter[str] = Counter()  # messages by symbol, those not imported too
@@ -158,7 +161,7 @@ class ImportRun:
             if batch is not None:
                 instrument = self._instruments[symbol]
                 self.stats.of(instrument).add(batch)
-                yield InstrumentBatch(instrument, batch)
+                yield InstrumentBatch(instrument, batch, cut_levels=self._cut_levels)
 
     def finish(self) -> None:
         """Bring the counts up to date; deltas that still wait for a snapshot are dropped."""

@@ -21,6 +21,7 @@ from sources.importers.csv_fields import Fields, split_fields
 from sources.importers.files import DamagedFile, Progress
 from sources.importers.names import Bits, name_bits
 from sources.importers.stats import ImportStats
+from sources.importers.tardis_instruments import Instruments
 from sources.messages import NS_PER_US
 from sources.tape.batch import Bools, Float64s, Int8s, Int64s
 from sources.tape.bounds import is_time
@@ -47,22 +48,6 @@ FAULTS = (
     "the file is damaged from here on",
 )
 TORN, _DAMAGED = 1, len(FAULTS) - 1
-
-
-class Instruments:
-    """Exchanges and symbols that were met, by number."""
-
-    def __init__(self) -> None:
-        self.names: list[tuple[str, str]] = []
-        self._numbers: dict[tuple[str, str], int] = {}
-
-    def number(self, exchange: bytes, symbol: bytes) -> int:
-        """The number of an instrument; a new one if it is new."""
-        name = exchange.decode("utf-8", "replace"), symbol.decode("utf-8", "replace")
-        if name not in self._numbers:
-            self._numbers[name] = len(self.names)
-            self.names.append(name)
-        return self._numbers[name]
 
 
 class Block(NamedTuple):
@@ -240,6 +225,8 @@ class _Reader:
     def _wide(self, fields: Fields) -> Block:
         """Rows of whole books as rows of snapshots, each level one; a book without levels leaves none."""
         fields, head = self._head(fields)
+        for number in set(head.instrument.tolist()):
+            self._instruments.cut(number, self._levels)
         count, levels = fields.rows, 2 * self._levels
         prices, sizes = (slice(4, 4 + levels), slice(4 + levels, 4 + 2 * levels))
         of = fields._replace(start=fields.start[prices].T.reshape(1, -1), stop=fields.stop[prices].T.reshape(1, -1),

@@ -8,15 +8,19 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sources.errors import TickwaxError
+from sources.importers.capture_look import look_for_partial
 from sources.importers.files import Progress, line_blocks, read_ahead
+from sources.importers.overlap import RepeatedBooks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
 from sources.importers.venues import CAPTURED
 from sources.instrument import Instrument
 from sources.messages import Decoder, Frame, bad_frame
+from sources.sequencer import UNNUMBERED
 from sources.tape.batch import InstrumentBatch
 from sources.tape.bounds import is_time
 from sources.venues.binance_futures.decoder import decoder as futures_decoder
@@ -43,7 +47,10 @@ def read(
     if instrument.venue not in CAPTURED:
         raise TickwaxError(f"venue {instrument.venue!r}: expected one of {', '.join(CAPTURED)}")
     symbol = instrument.symbol
-    run = ImportRun(venue(instrument.venue), _decoder(instrument), find_tail, stats, symbol, salvage)
+    kind, levels = look_for_partial(paths[:1], salvage, symbol) or (None, 0)
+    sequencer = partial(RepeatedBooks, UNNUMBERED) if kind else None
+    decoder = _decoder(instrument, kind)
+    run = ImportRun(venue(instrument.venue), decoder, find_tail, stats, symbol, salvage, sequencer, levels)
     receive_ts = 0  # of the last good line
     for path in paths:
         before, bad = run.met[symbol], stats.bad
@@ -79,10 +86,12 @@ def read(
     run.finish()
 
 
-def _decoder(instrument: Instrument) -> Decoder:
+def _decoder(instrument: Instrument, kind: str | None) -> Decoder:
+    """``kind``: the stream of partial books that are taken for snapshots."""
     if instrument.venue == "bybit_linear":
         return BybitDecoder()
-    return (spot_decoder if instrument.venue == "binance_spot" else futures_decoder)(instrument.symbol, merge=True)
+    made = spot_decoder if instrument.venue == "binance_spot" else futures_decoder
+    return made(instrument.symbol, kind, merge=True)
 
 
 def nanoseconds(match: re.Match[bytes]) -> int | None:

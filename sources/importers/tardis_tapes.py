@@ -9,7 +9,7 @@ from sources.importers.bulk import at_most
 from sources.importers.prints import REPEATED, Prints
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
-from sources.importers.tardis_csv import Instruments
+from sources.importers.tardis_instruments import Instruments
 from sources.importers.tardis_messages import Messages
 from sources.importers.tardis_series import numbers
 from sources.instrument import Instrument
@@ -50,9 +50,9 @@ class Tapes:
 
     def take(self) -> Iterator[InstrumentBatch]:
         """The rows collected since the last call."""
-        for recorder in self._recorders.values():
+        for number, recorder in self._recorders.items():
             if isinstance(recorder, _Recorder):
-                yield from recorder.take()
+                yield from recorder.take(self._instruments.cut_levels(number))
 
     def _record(self, number: int, messages: Messages) -> None:
         exchange, symbol = self._instruments.names[number]
@@ -129,13 +129,13 @@ class _Recorder:
                 self._single(messages, stop)
             at = stop + 1
 
-    def take(self) -> Iterator[InstrumentBatch]:
-        """The rows collected since the last call."""
+    def take(self, cut_levels: int) -> Iterator[InstrumentBatch]:
+        """The rows collected since the last call; ``cut_levels``: as of `InstrumentBatch`."""
         batch = self._builder.take()
         self._stats.resets = self._builder.resets
         if batch is not None:
             self._stats.add(batch)
-            yield InstrumentBatch(self._instrument, batch)
+            yield InstrumentBatch(self._instrument, batch, cut_levels=cut_levels)
 
     def _continued(self, at: int, stop: int, books: Int64s, snapshots: Int64s, deltas: Int64s) -> int:
         """Before which message the book is continued by each one from ``at`` on: it is known, and none begins it anew.

@@ -149,7 +149,7 @@ class _TopicPartition(StatefulSourcePartition[Item, bytes]):
         offset: int = record.offset  # type: ignore[attr-defined]
         place = f"topic {source.topic}: partition {self._partition}: offset {offset}"
         try:
-            instrument, batch, _ = decode(record, place)
+            instrument, batch = decode(record, place)[:2]
         except ForeignMessageError as e:
             if source.on_foreign is None:
                 raise

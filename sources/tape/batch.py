@@ -85,6 +85,7 @@ class InstrumentBatch(NamedTuple):
     instrument: Instrument
     batch: TapeBatch
     ended: bool = False  # no more rows of the instrument will come
+    cut_levels: int = 0  # levels a side that every book was cut to before it was recorded; 0: to none
 
 
 DTYPES: dict[str, type[np.generic]] = {

@@ -1,8 +1,9 @@
 """What a tape consists of: its Parquet files, each read a bounded number of rows at a time."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from sources.errors import TickwaxError
 from sources.parquet import CheckedFile
 from sources.tape.arrow import from_arrow_array
 from sources.tape.batch import DTYPES, KINDS, Int8s, TapeBatch
-from sources.tape.schema import TAPE_SCHEMA
+from sources.tape.schema import CUT_LEVELS, SETTINGS, TAPE_SCHEMA
 
 NO_KIND = -1
 ALL = tuple(TAPE_SCHEMA.names)
@@ -29,6 +30,7 @@ class TapeFile(ABC):
     last_ordinal: int
     first_receive_ts: int  # smallest and largest, ns
     last_receive_ts: int
+    cut_levels: int = field(default=0, kw_only=True)  # as of `InstrumentBatch`
 
     @abstractmethod
     def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
@@ -68,14 +70,14 @@ class ParquetFile(TapeFile):
         """
         with CheckedFile(path) as file:
             meta, schema = file.metadata, file.schema
-        for field in () if schema.equals(TAPE_SCHEMA) else TAPE_SCHEMA:
-            at = schema.get_field_index(field.name)
+        for column in () if schema.equals(TAPE_SCHEMA) else TAPE_SCHEMA:
+            at = schema.get_field_index(column.name)
             found = schema.field(at).type if at >= 0 else None
             if found is None:
-                raise TickwaxError(f"{path}: no column {field.name!r}; a tape has {', '.join(TAPE_SCHEMA.names)}")
-            same = field.name == "kind" and pa.types.is_dictionary(found) and found.value_type == pa.string()
-            if not (same or found == field.type):
-                raise TickwaxError(f"{path}: column {field.name!r} is {found}, in a tape it is {field.type}")
+                raise TickwaxError(f"{path}: no column {column.name!r}; a tape has {', '.join(TAPE_SCHEMA.names)}")
+            same = column.name == "kind" and pa.types.is_dictionary(found) and found.value_type == pa.string()
+            if not (same or found == column.type):
+                raise TickwaxError(f"{path}: column {column.name!r} is {found}, in a tape it is {column.type}")
         groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
         groups = [g for g in groups if g.num_rows]
         if not groups:
@@ -89,6 +91,7 @@ class ParquetFile(TapeFile):
             max(high for _, high in ordinals),
             min(low for low, _ in received),
             max(high for _, high in received),
+            cut_levels=_cut_levels(path, schema),
         )
 
     def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
@@ -120,6 +123,15 @@ class ParquetFile(TapeFile):
             i for i, rows in enumerate(sizes) if rows and _extent(self.path, meta.row_group(i), "ordinal")[1] >= ordinal
         ]
         return wanted, sum(sizes) - sum(sizes[i] for i in wanted)
+
+
+def _cut_levels(path: Path, schema: pa.Schema) -> int:
+    """How many levels a side the books were cut to, as the file says."""
+    told = (schema.metadata or {}).get(SETTINGS.encode())
+    try:
+        return int(json.loads(told).get(CUT_LEVELS, 0)) if told else 0
+    except (ValueError, TypeError, AttributeError):
+        raise TickwaxError(f"{path}: its metadata {SETTINGS} cannot be read") from None
 
 
 def _extent(path: Path, group: Any, name: str) -> tuple[int, int]:

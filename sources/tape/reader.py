@@ -144,7 +144,13 @@ class TapeReader:
         return sum(f.rows for f in files) + _ROWS_A_SAMPLE * samples + _ROWS_A_FILE * len(days)
 
     def batches(self, batch_rows: int = BATCH_ROWS, resume: int | None = None) -> Iterator[TapeBatch]:
+        """The rows of `cut_batches` alone."""
+        return (batch for batch, _ in self.cut_batches(batch_rows, resume))
+
+    def cut_batches(self, batch_rows: int = BATCH_ROWS, resume: int | None = None) -> Iterator[tuple[TapeBatch, int]]:
         """Every row from the one that makes the book known up to the end of the range, checked.
+
+        Each batch comes with the levels that its books were cut to, as of `InstrumentBatch`.
 
         Args:
             resume: begin with the row of this ordinal instead: those before it have been read.
@@ -176,7 +182,7 @@ class TapeReader:
                     at = row - batch.rows + int(part.ordinal[stray] - batch.ordinal[0])
                     self._on_unknown_book(f"{file.path}: row {at}: {UNKNOWN_BOOK}")
                 if part.rows:
-                    yield part
+                    yield part, file.cut_levels
                 if ended:
                     return
 

@@ -5,6 +5,10 @@ import pyarrow as pa
 from sources.tape.arrow import arrow_words, to_arrow_array
 from sources.tape.batch import KINDS, TapeBatch
 
+# Keys of a data file's metadata: the settings that decide its values, a JSON object; and one of these, in a tape.
+SETTINGS = "tickwax.settings"
+CUT_LEVELS = "cut_levels"  # as of `InstrumentBatch`
+
 TIMESTAMP = pa.timestamp("ns", tz="UTC")
 
 # A tape has no nulls. Said in the schema, Parquet keeps no definition levels, which cost a reader nearly half its time.

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
@@ -13,6 +14,7 @@ from sources.tape.batch import InstrumentBatch, TapeBatch
 from sources.tape.reader import BATCH_ROWS, TapeReader
 
 Item = tuple[str, InstrumentBatch]
+T = TypeVar("T")
 
 _AHEAD = 4  # batches decoded before they are asked for: while a row group is written, decoding has half a core
 _DENSE_ROWS = 1 << 14  # of a batch whose every row may complete a feature row, so that writing begins early
@@ -116,12 +118,14 @@ def items(
     for reader in readers:
         routed = key(reader.instrument)
         resume = (begin or {}).get(str(reader.instrument))
-        batches = reader.batches(BATCH_ROWS if longest_ns else _DENSE_ROWS, resume)
-        for part, last in _with_last(part for batch in batches for part in cut(batch, longest_ns)):
-            yield routed, InstrumentBatch(reader.instrument, part, ended=last)
+        batches = reader.cut_batches(BATCH_ROWS if longest_ns else _DENSE_ROWS, resume)
+        for (part, levels), last in _with_last(
+            (part, levels) for batch, levels in batches for part in cut(batch, longest_ns)
+        ):
+            yield routed, InstrumentBatch(reader.instrument, part, last, levels)
 
 
-def _with_last(parts: Iterator[TapeBatch]) -> Iterator[tuple[TapeBatch, bool]]:
+def _with_last(parts: Iterator[T]) -> Iterator[tuple[T, bool]]:
     """Each part, and whether it is the last."""
     part = next(parts, None)
     while part is not None:

@@ -65,8 +65,8 @@ def rows_of(reader: Reader, paths: Sequence[Path], stats: ImportStats | None = N
     """All rows of an import onto empty tapes."""
     batches: dict[Instrument, list[TapeBatch]] = {}
     items: Iterator[InstrumentBatch] = reader(paths, lambda _: TapeTail(), stats or ImportStats(), lambda _: None)
-    for instrument, batch, _ in items:
-        batches.setdefault(instrument, []).append(batch)
+    for item in items:
+        batches.setdefault(item.instrument, []).append(item.batch)
     return {instrument: concat(parts) for instrument, parts in batches.items()}
 
 

@@ -92,8 +92,8 @@ class Rig:
             self.drain()
 
     def drain(self) -> None:
-        for instrument, batch, _ in self.collector.drain():
-            self._parts[instrument].append(batch)
+        for item in self.collector.drain():
+            self._parts[item.instrument].append(item.batch)
 
     def until(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
         """Drain until ``condition`` holds."""

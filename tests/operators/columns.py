@@ -26,10 +26,12 @@ def by_name(rows: RowBatch | None, config: FeatureConfig) -> Columns:
     return out
 
 
-def run(batches: Sequence[TapeBatch], config: FeatureConfig, *, full_depth: bool = False) -> RowBatch | None:
+def run(
+    batches: Sequence[TapeBatch], config: FeatureConfig, *, full_depth: bool = False, cut_levels: int = 0
+) -> RowBatch | None:
     """All feature rows of a tape handed over in these batches."""
     engine = FeatureEngine(config, full_depth=full_depth)
-    return concat_rows([rows for batch in batches if (rows := engine.process(batch)) is not None])
+    return concat_rows([rows for batch in batches if (rows := engine.process(batch, cut_levels)) is not None])
 
 
 def same_bits(a: RowBatch | None, b: RowBatch | None) -> bool:

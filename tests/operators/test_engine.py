@@ -24,11 +24,13 @@ from tests.oracle.script import Script
 
 @pytest.mark.jit_off
 @settings(max_examples=120, deadline=None)
-@given(strategies.cases(), st.booleans())
-def test_every_column_agrees_with_the_oracle(case: tuple[FeatureConfig, TapeBatch], full_depth: bool) -> None:
+@given(strategies.cases(), st.booleans(), st.sampled_from([0, 0, 2, 5, 10, 20]))
+def test_every_column_agrees_with_the_oracle(
+    case: tuple[FeatureConfig, TapeBatch], full_depth: bool, cut_levels: int
+) -> None:
     config, batch = case
-    got = by_name(run([batch], config, full_depth=full_depth), config)
-    want = oracle.features(batch, config, full_depth=full_depth)
+    got = by_name(run([batch], config, full_depth=full_depth, cut_levels=cut_levels), config)
+    want = oracle.features(batch, config, full_depth=full_depth, cut_levels=cut_levels)
     agree(got, want)
 
 

@@ -46,12 +46,18 @@ def columns(config: FeatureConfig) -> list[str]:
     ]
 
 
-def features(batch: TapeBatch, config: FeatureConfig, *, full_depth: bool = False) -> dict[str, list[Any]]:
-    """Feature rows of a tape, as lists by column; `full_depth`: the venue never hides a part of the book."""
+def features(
+    batch: TapeBatch, config: FeatureConfig, *, full_depth: bool = False, cut_levels: int = 0
+) -> dict[str, list[Any]]:
+    """Feature rows of a tape, as lists by column.
+
+    `full_depth`: the venue never hides a part of the book; `cut_levels`: but whoever recorded it did, beyond so many
+    levels a side.
+    """
     views = message_ends(batch)
     rows: list[Row] = []
     for stretch in stretches(batch, config.max_hold_ns):
-        rows += stretch_rows(batch, config, stretch, views, full_depth)
+        rows += stretch_rows(batch, config, stretch, views, full_depth, cut_levels)
     return {name: [row[name] for row in rows] for name in columns(config)}
 
 
@@ -91,7 +97,12 @@ def stretch_updates(stretch: list[Tick], views: dict[int, BookView], config: Fea
 
 
 def stretch_rows(
-    batch: TapeBatch, config: FeatureConfig, stretch: list[Tick], views: dict[int, BookView], full_depth: bool
+    batch: TapeBatch,
+    config: FeatureConfig,
+    stretch: list[Tick],
+    views: dict[int, BookView],
+    full_depth: bool,
+    cut_levels: int,
 ) -> list[Row]:
     """The rows between two restarts; nothing of another stretch is read but the book."""
     all_updates = list(stretch_updates(stretch, views, config))
@@ -159,7 +170,7 @@ def stretch_rows(
             first_update=all_updates[0].clock,
             rows=len(rows),
             fdi_samples=len(sampled),
-            covered=full_depth or book.covered,
+            covered=validity.whole(book, full_depth, cut_levels),
         )
         included_before = sample.included
     return rows

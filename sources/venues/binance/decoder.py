@@ -268,7 +268,7 @@ class BinanceDecoder:
         symbol = name.upper()
         if DIFF.fullmatch(kind):
             return self._chosen(symbol, "depth", kind)
-        if kind == self._partial and symbol == self._capture_of:
+        if kind == self._partial and self._capture_of in (None, symbol):
             return self._chosen(symbol, "partial", kind)
         if kind == _GENERATED and symbol == self._capture_of:
             return _Route("generated", symbol, "")
