@@ -148,7 +148,7 @@ def _salvageable(damage: DamagedFile, stats: ImportStats) -> str:
     """What a damaged file has before the damage, how far that is proved, and how to take it."""
     if damage.altered:
         if damage.salvageable:
-            return "--salvage takes what stands before it"
+            return f"--salvage takes what stands {damage.sides} it"
         return "--salvage takes nothing of it (gzip -dc and unzip -p unpack it as it is)"
     if not damage.salvageable:
         return "no whole line stands before that"

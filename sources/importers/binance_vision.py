@@ -89,7 +89,7 @@ def read(
         progress: told about every part of the files that was read, in bytes.
         symbol: of the files.
         market: of the files, one of `MARKETS`.
-        salvage: take what stands before the damage of a damaged file.
+        salvage: take what stands before and behind the damage of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is empty, or is of another market, symbol or layout.

@@ -17,7 +17,7 @@ import numpy as np
 from sources.errors import TickwaxError
 from sources.importers import bybit_trades
 from sources.importers.archive import archive_blocks
-from sources.importers.files import DamagedFile, Progress
+from sources.importers.files import DamagedFile, Progress, text_blocks
 from sources.importers.merging import record_in_order
 from sources.importers.public_csv import ahead
 from sources.importers.run import FindTail, ImportRun
@@ -54,7 +54,7 @@ def read(
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
-        salvage: take what stands before the damage of a damaged file.
+        salvage: take what stands before and behind the damage of a damaged file.
         category: the market that the books are of; None lets the frames tell, as far as they can.
 
     Raises:
@@ -115,6 +115,9 @@ def _books(paths: Sequence[Path], run: ImportRun, progress: Progress, category: 
         run.open(path)
         try:
             for block in archive_blocks(path, progress, run.stats, "frames", _begins_like_a_frame, run.salvage):
+                if isinstance(block, DamagedFile):
+                    yield Books(run, path, np.array([latest]), [], [], block)
+                    continue
                 frames: list[Frame] = []
                 lines: list[int] = []
                 torn: dict[int, str] = {}  # by place among the frames, why
@@ -166,7 +169,7 @@ def _is_csv(path: Path) -> bool:
     with suppress(TickwaxError):
         blocks = archive_blocks(path, lambda _: None, ImportStats(), "", lambda head: b"{" in head or b"," in head)
         with closing(blocks):
-            for block in blocks:
+            for block in text_blocks(blocks):
                 return not _begins_like_a_frame(block) and b"," in block.partition(b"\n")[0]
     return False
 

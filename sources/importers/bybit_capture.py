@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from sources.errors import TickwaxError
-from sources.importers.files import Progress, line_blocks, read_ahead
+from sources.importers.archive import capture_blocks
+from sources.importers.files import DamagedFile, Progress, read_ahead, text_blocks
 from sources.importers.lines import Lines, index_lines, stream_table
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.sniff import venue_of
@@ -35,13 +36,16 @@ def read(
 ) -> Iterator[InstrumentBatch]:
     """Rows of one instrument from consecutive captures; arguments and errors as of `hftbacktest.read`."""
     symbol = instrument.symbol
-    decoder = BybitDecoder(_deepest(paths[0], symbol))
+    decoder = BybitDecoder(_deepest(paths[0], symbol, salvage))
     run = ImportRun(venue(instrument.venue), decoder, find_tail, stats, symbol, salvage)
     for path in paths:
         before = run.met[symbol]
         first_line = 1
-        with run.reading(path), closing(read_ahead(line_blocks(path, progress, salvage))) as blocks:
+        with run.reading(path), closing(read_ahead(capture_blocks(path, progress, stats, salvage))) as blocks:
             for block in blocks:
+                if isinstance(block, DamagedFile):
+                    run.end(block)
+                    continue
                 lines = index_lines(block, stream_table())
                 _add(run, path, first_line, lines)
                 first_line += lines.lines
@@ -84,12 +88,12 @@ def _add(run: ImportRun, path: Path, first_line: int, lines: Lines) -> None:
     flush()
 
 
-def _deepest(path: Path, symbol: str) -> dict[str, str]:
+def _deepest(path: Path, symbol: str, salvage: bool) -> dict[str, str]:
     """The topic of the symbol's book by symbol, if a capture begins with a snapshot of one."""
     topic = re.compile(rb'"topic" ?: ?"orderbook\.(\d+)\.' + re.escape(symbol.encode()) + rb'"')
     depths: set[int] = set()
-    with suppress(TickwaxError), closing(line_blocks(path, lambda _: None)) as blocks:
-        for block in islice(blocks, _LOOK_BLOCKS):
+    with suppress(TickwaxError), closing(capture_blocks(path, lambda _: None, ImportStats(), salvage)) as blocks:
+        for block in islice(text_blocks(blocks), _LOOK_BLOCKS):
             for line in block.splitlines():
                 if b'"snapshot"' in line and (found := topic.search(line)):
                     depths.add(int(found[1]))

@@ -95,7 +95,7 @@ def read(
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
-        salvage: take what stands before the damage of a damaged file.
+        salvage: take what stands before and behind the damage of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is empty, has another header or is of another market.

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sources.errors import TickwaxError
-from sources.importers.files import line_blocks
+from sources.importers.archive import capture_blocks
+from sources.importers.files import text_blocks
 from sources.importers.lines import UNKNOWN, index_lines, stream_table
+from sources.importers.stats import ImportStats
 from sources.venues.binance.decoder import DIFF
 
 PARTIAL = re.compile(r"depth(5|10|20)(@\d+ms)?")
@@ -47,8 +49,8 @@ def look(path: Path, symbol: str, salvage: bool) -> Look:
     found: dict[str, int] = {}
     seen = books = levels = 0
     several = diffs = False
-    with suppress(TickwaxError), closing(line_blocks(path, lambda _: None, salvage)) as blocks:
-        for block in islice(blocks, _LOOK_BLOCKS):
+    with suppress(TickwaxError), closing(capture_blocks(path, lambda _: None, ImportStats(), salvage)) as blocks:
+        for block in islice(text_blocks(blocks), _LOOK_BLOCKS):
             lines = index_lines(block, table)
             bare = bool((lines.stream == UNKNOWN).any())
             for place in range(seen, int(table.used[0])):
@@ -82,8 +84,8 @@ def look_for_partial(paths: Sequence[Path], salvage: bool, symbol: str | None = 
     """
     found: dict[str, int] = {}
     for path in paths:
-        with suppress(TickwaxError), closing(line_blocks(path, lambda _: None, salvage)) as blocks:
-            for block in islice(blocks, _LOOK_BLOCKS):
+        with suppress(TickwaxError), closing(capture_blocks(path, lambda _: None, ImportStats(), salvage)) as blocks:
+            for block in islice(text_blocks(blocks), _LOOK_BLOCKS):
                 for name, kind in set(_STREAM.findall(block)):
                     if symbol is not None and name.upper() != symbol.encode():
                         continue

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from sources.errors import TickwaxError
+from sources.importers.archive import capture_blocks, members
 from sources.importers.capture_look import look_for_partial
-from sources.importers.files import DamagedFile, Progress, line_blocks
+from sources.importers.files import DamagedFile, Progress
 from sources.importers.overlap import RepeatedBooks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
@@ -58,17 +59,18 @@ def read(
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
         venue: whose frames they are.
-        salvage: take what stands before the damage of a damaged file.
+        salvage: take what stands before and behind the damage of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read or is empty; no file has a book or trade.
     """
     if venue.name not in CAPTURED:
         raise TickwaxError(f"venue {venue.name!r}: expected one of {', '.join(CAPTURED)}")
+    lost: list[DamagedFile] = []  # members of zips of which nothing is taken
     kind, levels = look_for_partial(paths, salvage) or (None, 0)
     sequencer = partial(RepeatedBooks, UNNUMBERED) if kind else None
     run = ImportRun(venue, _decoder(venue.name, kind), find_tail, stats, None, salvage, sequencer, levels)
-    entries = heapq.merge(*(_entries(path, stats, progress, salvage) for path in paths), key=lambda e: e.receive_ts)
+    entries = heapq.merge(*_files(paths, stats, progress, salvage, lost), key=lambda e: e.receive_ts)
     frames: list[Frame] = []
     places: list[str] = []
 
@@ -93,6 +95,9 @@ def read(
             frame = (entry.receive_ts, entry.json)
             run.bad(bad_frame(0, frame, None, True, entry.reason), entry.where)
     yield from flush()
+    for damage in lost:
+        run.end(damage)
+    yield from run.take()
     run.finish()
     if stats.salvaged and not salvage:
         raise stats.salvaged[0]
@@ -118,12 +123,41 @@ def _rest(entry: _Entry, run: ImportRun) -> None:
         run.stats.ignored[f"REST {kind}"] += 1
 
 
-def _entries(path: Path, stats: ImportStats, progress: Progress, salvage: bool) -> Iterator[_Entry]:
-    """The lines of one file; one without a time gets that of the line before."""
+def _files(
+    paths: Sequence[Path], stats: ImportStats, progress: Progress, salvage: bool, lost: list[DamagedFile]
+) -> list[Iterator[_Entry]]:
+    """The lines of each file, and of each member of a zip, which is a file of its own."""
+    out: list[Iterator[_Entry]] = []
+    for path in paths:
+        names = members(path)
+        out += (_entries(path, name, len(names) > 1, stats, progress, salvage, lost) for name in names)
+    return out
+
+
+def _entries(
+    path: Path,
+    member: str | None,
+    others: bool,
+    stats: ImportStats,
+    progress: Progress,
+    salvage: bool,
+    lost: list[DamagedFile],
+) -> Iterator[_Entry]:
+    """The lines of one file; one without a time gets that of the line before.
+
+    Args:
+        member: of a zip; None: it is none.
+        others: the zip has other members.
+        lost: filled with what is wrong with a member of which nothing can be taken.
+    """
     number = 0
     receive_ts = 0
     try:
-        for block in line_blocks(path, progress, salvage):
+        for block in capture_blocks(path, progress, stats, salvage, member):
+            if isinstance(block, DamagedFile):
+                stats.salvaged.append(block)
+                yield _Entry(receive_ts, "", b"", f"{path}:{number}", "the file is damaged behind this line")
+                continue
             for line in block.splitlines():
                 number += 1
                 if not line:
@@ -139,11 +173,15 @@ def _entries(path: Path, stats: ImportStats, progress: Progress, salvage: bool) 
                 reason = "a line without a receive time" if time is None else ""
                 yield _Entry(receive_ts, address.decode("utf-8", "replace"), json, f"{path}:{number}", reason)
     except DamagedFile as e:
+        if salvage and others and number == 0:
+            e.all_of_it = e.salvageable = True
+            lost.append(e)
+            return
         if number == 0 or (salvage and not e.salvageable):
             raise
         stats.salvaged.append(e)
         yield _Entry(receive_ts, "", b"", f"{path}:{number}", "the file is damaged behind this line")
-    if number == 0:
+    if number == 0 and not others:
         raise TickwaxError(f"{path}: is empty")
 
 

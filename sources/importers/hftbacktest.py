@@ -17,9 +17,10 @@ import numpy as np
 
 from sources.errors import TickwaxError
 from sources.importers import bybit_capture
+from sources.importers.archive import capture_blocks
 from sources.importers.bulk import message, record
 from sources.importers.capture_look import PARTIAL, look
-from sources.importers.files import Progress, line_blocks, read_ahead
+from sources.importers.files import DamagedFile, Progress, read_ahead
 from sources.importers.frames import AGGREGATE, DEPTH, OTHER, PRINT, Spans, parse_frames
 from sources.importers.lines import Lines, StreamTable, index_lines, stream_table
 from sources.importers.overlap import RepeatedBooks
@@ -54,12 +55,12 @@ def read(
     """Rows of one instrument from consecutive captures.
 
     Args:
-        paths: files, plain or gzip, in the order of time; the chain of the book goes on from one to the next.
+        paths: files, plain, gzip or zip, in the order of time; the chain of the book goes on from one to the next.
         find_tail: what the rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
         instrument: what to import; a capture may hold other symbols too.
-        salvage: take what stands before the damage of a damaged file.
+        salvage: take what stands before and behind the damage of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is empty, or has nothing for the instrument; the venue is none of Binance.
@@ -82,7 +83,10 @@ def read(
         capture = _Capture(path, instrument.symbol, spot, decoder, run)
         with run.reading(path), closing(read_ahead(capture.indexed(progress))) as blocks:
             for lines in blocks:
-                capture.add(lines)
+                if isinstance(lines, DamagedFile):
+                    run.end(lines)
+                else:
+                    capture.add(lines)
                 yield from run.take()
         capture.check()
         yield from run.take()
@@ -108,10 +112,10 @@ class _Capture:
         self._before = self._streamed()
         self._bad_before = run.stats.bad
 
-    def indexed(self, progress: Progress) -> Generator[Lines, None, None]:
-        """The blocks of the file with their lines found."""
-        for block in line_blocks(self._path, progress, self._run.salvage):
-            yield index_lines(block, self._table)
+    def indexed(self, progress: Progress) -> Generator[Lines | DamagedFile, None, None]:
+        """The blocks of the file with their lines found, and what is damaged between them."""
+        for block in capture_blocks(self._path, progress, self._run.stats, self._run.salvage):
+            yield block if isinstance(block, DamagedFile) else index_lines(block, self._table)
 
     def add(self, lines: Lines) -> None:
         """Record the wanted frames of a block."""

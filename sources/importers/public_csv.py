@@ -65,7 +65,10 @@ def tables(path: Path, open_file: Opener, run: ImportRun, progress: Progress) ->
     reader = _Reader(path, open_file, run)
     try:
         for block in archive_blocks(path, progress, run.stats, "rows", lambda head: b"," in head, run.salvage):
-            yield from reader.read(block)
+            if isinstance(block, DamagedFile):
+                yield reader.end(block)
+            else:
+                yield from reader.read(block)
     except DamagedFile as e:
         yield reader.end(e)
         return

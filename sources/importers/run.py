@@ -41,7 +41,7 @@ class ImportRun:
         """Args:
         find_tail: what an instrument's rows are appended to.
         symbol: import no other.
-        salvage: take what stands before the damage of a damaged file.
+        salvage: take what stands before and behind the damage of a damaged file.
         sequencer: of an instrument's book; by default that of the venue.
         cut_levels: as of `InstrumentBatch`.
         """

@@ -5,8 +5,10 @@ from itertools import islice
 from pathlib import Path
 
 from sources.errors import TickwaxError
-from sources.importers.files import line_blocks
+from sources.importers.archive import capture_blocks
+from sources.importers.files import text_blocks
 from sources.importers.lines import index_lines, stream_table
+from sources.importers.stats import ImportStats
 from sources.messages import BookMessage, Frame
 from sources.venues.registry import VENUES
 
@@ -27,8 +29,8 @@ def other_venue(name: str, frame: Frame) -> str | None:
 
 def venue_of(path: Path, name: str) -> str | None:
     """The venue, not the one of that name, of the first book frame of a capture that belongs to any."""
-    with suppress(TickwaxError), closing(line_blocks(path, lambda _: None)) as blocks:
-        for block in islice(blocks, 1):
+    with suppress(TickwaxError), closing(capture_blocks(path, lambda _: None, ImportStats())) as blocks:
+        for block in islice(text_blocks(blocks), 1):
             lines = index_lines(block, stream_table())
             for row in range(min(len(lines.start), _LOOK_FRAMES)):
                 frame = (int(lines.receive_ts[row]), block[lines.start[row] : lines.stop[row]])

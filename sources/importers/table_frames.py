@@ -100,7 +100,8 @@ def depth_frames(tables: Iterator[Table]) -> Iterator[TableFrames]:
             if rest is not None:
                 yield _depth_frames(rest, _starts(rest), spoiled)
             yield end_frame(table)
-            return
+            rest, spoiled = None, True  # rows of the next message may be lost
+            continue
         whole = table if rest is None else _join(rest, table)
         starts = _starts(whole)
         cut = int(starts[-1])

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from sources.errors import TickwaxError
-from sources.importers.files import Progress
+from sources.importers.files import DamagedFile, Progress
 from sources.importers.public_csv import ahead
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
@@ -35,13 +35,13 @@ def read(
         find_tail: what an instrument's rows are appended to.
         stats: counts what is met.
         progress: told about every part of the files that was read, in bytes.
-        salvage: take what stands before the damage of a damaged file.
+        salvage: take what stands before and behind the damage of a damaged file.
 
     Raises:
         TickwaxError: a file cannot be read, is empty or has another header; no row is of a known exchange.
     """
     instruments = Instruments()
-    files = [_peek(path, instruments) for path in paths]
+    files = [_peek(path, instruments, salvage) for path in paths]
     series: dict[tuple[bool, str, str], list[SourceFile]] = {}
     for file in sorted(files, key=lambda f: (f.first_ts, f.path)):
         series.setdefault(file.series, []).append(file)
@@ -63,9 +63,9 @@ def read(
         raise TickwaxError(f"{paths[0]}: exchange {there}: expected one of {', '.join(EXCHANGES)}")
 
 
-def _peek(path: Path, instruments: Instruments) -> SourceFile:
-    for block in read_blocks(path, instruments, lambda _: None, ImportStats()):
-        if block.rows:
+def _peek(path: Path, instruments: Instruments, salvage: bool) -> SourceFile:
+    for block in read_blocks(path, instruments, lambda _: None, ImportStats(), salvage):
+        if not isinstance(block, DamagedFile) and block.rows:
             series = (bool(block.trade[0]), *instruments.names[int(block.instrument[0])])
             return SourceFile(path, series, int(block.receive_ts[0]))
     raise TickwaxError(f"{path}: is empty")

@@ -102,18 +102,34 @@ def intact_blocks(
     last: Block | None = None
     try:
         for block in read_blocks(path, instruments, progress, stats, salvage):
+            if isinstance(block, DamagedFile):
+                stats.salvaged.append(block)
+                if last is not None:
+                    yield _end(last)
+                continue
             last = block.slice(block.rows - 1, block.rows) if block.rows else last
             yield block
     except DamagedFile as e:
         if last is None or (salvage and not e.salvageable):
             raise
         stats.salvaged.append(e)
-        yield last._replace(number=last.number + 1, trade=np.array([False]), fault=np.array([_DAMAGED]))
+        yield _end(last)
+
+
+def _end(last: Block) -> Block:
+    """The row that stands for the damage behind the row ``last``."""
+    return last._replace(number=last.number + 1, trade=np.array([False]), fault=np.array([_DAMAGED]))
+
+
+def _rows_of_first_snapshot(block: Block) -> int:
+    """How many rows from the first one on are of one snapshot."""
+    apart = np.flatnonzero(~block.continues[1:]) + 1
+    return (int(apart[0]) if len(apart) else block.rows) if block.snapshot[0] else 0
 
 
 def read_blocks(
     path: Path, instruments: Instruments, progress: Progress, stats: ImportStats, salvage: bool = False
-) -> Iterator[Block]:
+) -> Iterator[Block | DamagedFile]:
     """Rows of a file, plain, gzip or zip; a row with another number of columns comes as a bad one.
 
     Args:
@@ -129,9 +145,14 @@ def read_blocks(
     """
     reader: _Reader | None = None
     for block in archive_blocks(path, progress, stats, "rows", lambda head: b"," in head, salvage):
+        if isinstance(block, DamagedFile):
+            yield block
+            if reader is not None:
+                reader.cut = True
+            continue
         if reader is None:
             header, _, rest = block.partition(b"\n")
-            reader = _Reader(path, header.rstrip(b"\r").decode("ascii", "replace").split(","), instruments)
+            reader = _Reader(path, header.rstrip(b"\r").decode("ascii", "replace").split(","), instruments, stats)
         else:
             rest = block
         yield from reader.read(rest)
@@ -142,7 +163,9 @@ def read_blocks(
 class _Reader:
     """One file, as far as it is read."""
 
-    def __init__(self, path: Path, names: list[str], instruments: Instruments) -> None:
+    def __init__(self, path: Path, names: list[str], instruments: Instruments, stats: ImportStats) -> None:
+        self.cut = False  # rows before the next one are lost
+        self._stats = stats
         self._instruments = instruments
         self._columns = len(names)
         self._line = 2  # of the next row; the header is line 1
@@ -160,7 +183,14 @@ class _Reader:
         """The rows of the next lines, if there are any."""
         fields = split_fields(text, self._columns, self._wanted)
         if fields.rows:
-            yield self._wide(fields) if self._levels else self._block(fields)
+            block = self._wide(fields) if self._levels else self._block(fields)
+            if self.cut and not self._levels:
+                lost = _rows_of_first_snapshot(block)
+                self._stats.ignored["rows of a snapshot whose beginning is lost"] += lost
+                block = block.slice(lost, block.rows)
+            self.cut = self.cut and not block.rows
+            if block.rows:
+                yield block
         self._line += fields.lines
 
     def _head(self, fields: Fields) -> tuple[Fields, Block]:

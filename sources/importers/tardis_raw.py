@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from sources.errors import TickwaxError
+from sources.importers.archive import capture_blocks
 from sources.importers.capture_look import look_for_partial
-from sources.importers.files import Progress, line_blocks, read_ahead
+from sources.importers.files import DamagedFile, Progress, read_ahead
 from sources.importers.overlap import RepeatedBooks
 from sources.importers.run import FindTail, ImportRun
 from sources.importers.stats import ImportStats
@@ -39,7 +40,7 @@ def read(
     instrument: Instrument,
     salvage: bool = False,
 ) -> Iterator[InstrumentBatch]:
-    """Rows of one instrument from consecutive files, plain or gzip; arguments as of `hftbacktest.read`.
+    """Rows of one instrument from consecutive files, plain, gzip or zip; arguments as of `hftbacktest.read`.
 
     Raises:
         TickwaxError: the venue has no captures; else as there.
@@ -55,8 +56,11 @@ def read(
     for path in paths:
         before, bad = run.met[symbol], stats.bad
         number = 0
-        with run.reading(path), closing(read_ahead(line_blocks(path, progress, salvage))) as blocks:
+        with run.reading(path), closing(read_ahead(capture_blocks(path, progress, stats, salvage))) as blocks:
             for block in blocks:
+                if isinstance(block, DamagedFile):
+                    run.end(block)
+                    continue
                 frames: list[Frame] = []
                 places: list[str] = []
                 for line in block.splitlines():

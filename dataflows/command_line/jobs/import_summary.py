@@ -35,6 +35,6 @@ def print_summary(result: ImportResult) -> None:
         for excerpt in stats.excerpts:
             line(f"  {excerpt}")
     for damage in stats.salvaged:
-        line(f"salvaged: {damage}; {damage.taken}; a reset stands where it ends")
+        line(f"salvaged: {damage}; {damage.taken}")
     for path in result.skipped:
         line(f"already imported: {path}")

@@ -28,7 +28,7 @@ Files = Annotated[list[Path], typer.Argument(help="Files, in the order of time."
 Tape = Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.", metavar="DIR")]
 Compression = Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.", metavar="CODEC")]
 Salvage = Annotated[
-    bool, typer.Option("--salvage", help="Take what stands before a damage; a reset stands where it ends.")
+    bool, typer.Option("--salvage", help="Take what stands before and behind a damage; a reset stands there.")
 ]
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from sources.errors import TickwaxError
-from sources.importers.files import line_blocks
+from sources.importers.files import line_blocks, text_blocks
 
 _STREAM, _DATA = b'{"stream":"', b'","data":'
 
@@ -59,7 +59,7 @@ def read_capture(path: Path) -> Capture:
     lines: list[Recorded] = []
     symbols: set[str] = set()
     number = 0
-    for block in line_blocks(path, lambda _: None):
+    for block in text_blocks(line_blocks(path, lambda _: None)):
         for line in block.splitlines():
             number += 1
             time, _, raw = line.partition(b" ")
