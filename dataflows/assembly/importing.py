@@ -179,10 +179,11 @@ def _refuse_what_is_lost(first: Path, stats: ImportStats) -> None:
             lost = f"{counts.dropped:,} book messages of {instrument} and no snapshot that they join"
             raise TickwaxError(f"{first}: {lost}{_why(counts)}")
     if not any(counts.rows for counts in stats.instruments.values()):
-        why = f"; bad: {stats.bad:,}, the first: {stats.excerpts[0]}" if stats.excerpts else ""
         if stats.no_contract:
             raise TickwaxError(f"{first}: nothing to import: {stats.no_contract}")
-        raise TickwaxError(f"{first}: nothing to import: no trade, and no book with its snapshot{why}{hint}")
+        raise TickwaxError(
+            f"{first}: nothing to import: no trade, and no book with its snapshot{stats.first_bad}{hint}"
+        )
 
 
 def _why(counts: InstrumentStats) -> str:

@@ -58,7 +58,7 @@ def read(
             if not there:
                 other = venue_of(path, instrument.venue)
                 there = f"frames of {other}: --venue {other}" if other else "no topics of Bybit V5"
-            raise TickwaxError(f"{path}: nothing to import for {symbol}; it holds {there}")
+            raise TickwaxError(f"{path}: nothing to import for {symbol}; it holds {there}{stats.first_bad}")
     run.finish()
 
 

@@ -102,7 +102,7 @@ def read(
     if stats.salvaged and not salvage:
         raise stats.salvaged[0]
     if not run.met:
-        raise TickwaxError(f"{paths[0]}: nothing to import: no depth and no trades")
+        raise TickwaxError(f"{paths[0]}: nothing to import: no depth and no trades{stats.first_bad}")
 
 
 def _decoder(name: str, kind: str | None) -> Decoder:

@@ -88,6 +88,11 @@ class ImportStats:
             self.excerpts.append(text)
         return text
 
+    @property
+    def first_bad(self) -> str:
+        """How many were bad, and the first of them, to end a line with; empty where there is none."""
+        return f"; bad: {self.bad:,}, the first: {self.excerpts[0]}" if self.excerpts else ""
+
     def leave_out(self, symbol: str, reason: NoContract) -> None:
         """Count a message of a symbol that is no contract of the venue."""
         self.no_contract = self.no_contract or str(reason)

@@ -119,6 +119,14 @@ def tardis_prints() -> list[Part]:
     return [[*([head] if not n else []), *rows[n * EACH : (n + 1) * EACH]] for n in range(PARTS)]
 
 
+def tardis_whole_books() -> list[Part]:
+    names = [f"{side}[{m}].{what}" for m in range(2) for side in ("asks", "bids") for what in ("price", "amount")]
+    head = ",".join(["exchange", "symbol", "timestamp", "local_timestamp", *names])
+    rows = [f"binance-futures,BTCUSDT,{START + n}000,{START + n}001,101,{n * 7919 % 1000 + 1},100,1,102,1,99,2"
+            for n in range(EACH * PARTS)]  # fmt: skip
+    return [[*([head] if not n else []), *rows[n * EACH : (n + 1) * EACH]] for n in range(PARTS)]
+
+
 LOST = 3 + EACH // 2 - 1  # rows of a part of `tardis_books` before its second snapshot
 
 KINDS_OF_FILE: dict[str, tuple[Callable[[], list[Part]], Callable[..., object], bool]] = {
@@ -132,6 +140,7 @@ KINDS_OF_FILE: dict[str, tuple[Callable[[], list[Part]], Callable[..., object], 
     "binance-vision": (prints_of_binance, partial(binance_vision.read, symbol="BTCUSDT"), False),
     "tardis, books": (tardis_books, tardis.read, True),
     "tardis, prints": (tardis_prints, tardis.read, False),
+    "tardis, whole books": (tardis_whole_books, tardis.read, True),
 }
 
 

@@ -71,9 +71,13 @@ def test_what_stands_before_and_behind_a_damaged_member_is_taken(
     got = only(partial(read, salvage=True), [pack(tmp_path / "b", parts, broken)], stats)
     check_invariants(got)
     kept = [part for n, part in enumerate(parts) if n not in broken]
-    if kind == "tardis, books":  # nothing tells of rows beside the damage whether they are a whole message
-        first, last = (lambda n: LOST if n - 1 in broken else 0), (lambda n: -1 if n + 1 in broken else None)
-        kept = [part[first(n) : last(n)] for n, part in enumerate(parts) if n not in broken]
+    if kind in ("tardis, books", "tardis, whole books"):  # rows beside the damage may be no whole message
+        head = LOST if kind == "tardis, books" else 0
+        kept = [
+            part[head if n - 1 in broken else 0 : -1 if n + 1 in broken else None]
+            for n, part in enumerate(parts)
+            if n not in broken
+        ]
     assert told(got) == told(only(read, [plain(tmp_path / "a.csv", kept)]))
     assert bool((got.kind != TRADE).any()) == books
     assert 1 <= len(stats.salvaged) <= len(broken)
