@@ -13,6 +13,7 @@ from bytewax.dataflow import Dataflow
 from dataflows.assembly.feature_rows import FeatureFiles, FeatureSource
 from dataflows.assembly.tapes import open_tape
 from dataflows.reports.progress import ReplayProgress
+from dataflows.runtime.engine_options import cluster
 from dataflows.runtime.process_tuning import keep_freed_memory
 from dataflows.runtime.replay_run import Replay
 from dataflows.settings.groups import ReplaySettings
@@ -75,7 +76,7 @@ def prepare_dataset(settings: Settings) -> Labelling:
     _check(out, marks, chosen, settings.dataset.overwrite)
     flow = Dataflow("tickwax_dataset")
     progress = ReplayProgress(sum(reader.rows for reader in tapes), None)
-    labelling = Labelling(Replay(flow, progress, {}, {}), {})
+    labelling = Labelling(Replay(flow, progress, {}, {}, alone=not cluster()), {})
     run = labelling.run
     placement = Placement({str(files.instrument): files.rows for files in features})
     run.nothing = lambda rows: f"no row has labels: {left_out(list(labelling.counts.values()))}"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
 from operators.label_step import FeatureRows
@@ -63,19 +64,23 @@ class FeatureFiles:
         Raises:
             TickwaxError: a file is damaged, or its rows are not in order.
         """
-        last = -1
+        last, names = -1, self._names
         for path in self._files:
             with CheckedFile(path) as file:
-                for batch in file.batches(_ROWS, range(file.metadata.num_row_groups), self._names):
-                    try:
-                        rows = rows_from_arrow(batch, self._schema)
-                    except ValueError as e:
-                        raise TickwaxError(f"features.path: {path}: {e}") from None
+                # One group after the other: Arrow keeps what it has read of all that it was asked for.
+                for batch in (b for g in range(file.metadata.num_row_groups) for b in file.batches(_ROWS, [g], names)):
+                    rows = self._rows(path, batch)
                     ordinals = rows.integer[_ORDINAL]
                     if rows.rows and (np.diff(ordinals, prepend=last) < 0).any():
                         raise TickwaxError(f"features.path: {path}: rows are there twice, or not in order")
                     last = int(ordinals[-1]) if rows.rows else last
                     yield rows
+
+    def _rows(self, path: Path, batch: pa.RecordBatch) -> RowBatch:
+        try:
+            return rows_from_arrow(batch, self._schema)
+        except ValueError as e:
+            raise TickwaxError(f"features.path: {path}: {e}") from None
 
 
 class FeatureSource(DynamicSource[Item]):
