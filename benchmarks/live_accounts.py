@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from sources.instrument import Instrument
-from sources.tape.batch import RESET, SNAPSHOT, TRADE
+from sources.tape.batch import RESET, SNAPSHOT, TRADE, market_rows
 from sources.tape.reader import TapeReader
 
 SECOND = 1_000_000_000
@@ -41,11 +41,14 @@ def account(work: Path, log: Path, since_ns: int, until_ns: int) -> Accounts:
     """
     sent = pq.read_table(log).to_pandas()
     sent = sent[(sent.time_ns >= since_ns) & (sent.time_ns <= until_ns) & ~sent.fate.isin(["duplicate", "unknown"])]
+    sent = sent[~sent.kind.isin(["ticker", "liquidation"])]  # which cost no book and have no numbers
     out: Counter[str] = Counter()
     missing: list[str] = []
     for (venue, symbol), messages in sent.groupby(["venue", "symbol"]):
         tape = list(TapeReader(work / "tape", Instrument(venue, symbol)).batches())
-        kind, sequence, ts = (np.concatenate([getattr(b, c) for b in tape]) for c in ("kind", "sequence", "receive_ts"))
+        kind, sequence, ts = (
+            np.concatenate([getattr(market_rows(b), c) for b in tape]) for c in ("kind", "sequence", "receive_ts")
+        )
         for name, is_print in (("prints", True), ("book", False)):
             these = messages[(messages.kind == "trade") == is_print]
             known = set(sequence[(kind == TRADE) == is_print].tolist())

@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from simulator.book import Change, TextBook, best, parts
 from simulator.connection import Connection
+from simulator.derivatives import DerivativeMarket
 from simulator.faults import Fault
 from simulator.market import LiveMarket, Print
 from simulator.style import Style
@@ -46,6 +47,7 @@ class Feed:
         self.trading = True
         self.halted = False
         self.topics: dict[tuple[str, str, int], Topic] = {}
+        self.derivatives = DerivativeMarket(instrument, parameters)
         self._streams = streams
         self._outlet = outlet
         self._started_ms = outlet.now_ms
@@ -174,12 +176,14 @@ class SyntheticFeed(Feed):
             self._trade(active, prints)
         for topic in active:
             topic.on_time()
+            topic.on_derivatives(self.derivatives)
 
     def shown(self) -> TextBook[int]:
         """The book as it has been told."""
         return self._book
 
     def _trade(self, active: list[Topic], prints: list[Print]) -> None:
+        self.derivatives.take(prints)
         for topic in active:
             topic.on_prints(prints)
 

@@ -13,7 +13,7 @@ class Sent(NamedTuple):
     venue: str
     symbol: str
     stream: str
-    kind: str  # "snapshot", "delta", "trade", "quote"
+    kind: str  # "snapshot", "delta", "trade", "quote", "ticker", "liquidation"
     sequence: int  # as the message tells it: the number of the book or of the print
     update_id: int  # of the last change of the true book that it tells
     exchange_ms: int  # matching time

@@ -6,6 +6,7 @@ from typing import Any
 from simulator.book import Change, TextBook
 from simulator.connection import Connection
 from simulator.damage import damaged
+from simulator.derivatives import DerivativeMarket
 from simulator.faults import FRAME_KINDS, Faults
 from simulator.log import MessageLog
 from simulator.market import Print
@@ -63,6 +64,9 @@ class Topic:
 
     def on_prints(self, prints: list[Print]) -> None:
         """Trades of the same millisecond."""
+
+    def on_derivatives(self, market: DerivativeMarket) -> None:
+        """Time passed for what stands beside the book."""
 
     def on_time(self) -> None:
         """Time passed."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from sources.messages import BookMessage, TradeMessage
+from sources.derivative_deduplicator import DerivativeDeduplicator
+from sources.messages import BookMessage, DerivativeMessage, TradeMessage
 from sources.sequencer import Outcome, Sequencer
 from sources.tape.batch import SNAPSHOT
 from sources.tape.builder import TapeBuilder
@@ -14,7 +15,9 @@ class FeedHandler:
     def __init__(self, sequencer: Sequencer, builder: TapeBuilder) -> None:
         self.sequencer = sequencer
         self.builder = builder
+        self._derivatives = DerivativeDeduplicator()
         self.trades = 0
+        self.derivatives = 0  # recorded
         self.snapshots = 0  # recorded
 
     def trade(self, message: TradeMessage) -> None:
@@ -23,6 +26,15 @@ class FeedHandler:
         self.builder.trade(
             message.exchange_ts, message.receive_ts, message.trade_id, message.side, message.price, message.size
         )
+
+    def derivative(self, message: DerivativeMessage) -> bool:
+        """Record what needs no book and touches none; False when it tells nothing new."""
+        m = message
+        if self._derivatives.knows(m):
+            return False
+        self.derivatives += 1
+        self.builder.derivative(m.kind, m.exchange_ts, m.receive_ts, m.sequence, m.side, m.price, m.size)
+        return True
 
     def book(self, message: BookMessage) -> Outcome:
         """Check a book message and record what it lets through."""

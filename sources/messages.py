@@ -64,6 +64,20 @@ class TradeMessage(msgspec.Struct, gc=False):
     final: int = -1
 
 
+class DerivativeMessage(msgspec.Struct, gc=False):
+    """A mark price, a funding rate, an open interest or a liquidation, in the columns of its tape row."""
+
+    stream_kind: str  # which kind of stream tells it
+    symbol: str
+    kind: int  # a code of `sources.tape.batch`, beyond RESET
+    exchange_ts: int  # ns
+    receive_ts: int  # ns
+    sequence: int
+    side: int
+    price: float
+    size: float
+
+
 class BadFrame(NamedTuple):
     """A frame that could not be understood or is not believed."""
 
@@ -75,13 +89,13 @@ class BadFrame(NamedTuple):
     excerpt: str  # the frame's beginning
 
 
-Message = BookMessage | TradeMessage | BadFrame
+Message = BookMessage | TradeMessage | DerivativeMessage | BadFrame
 
 
 class Decoder(Protocol):
     """Turns one connection's frames into messages."""
 
-    ignored: Counter[str]  # frames that are neither book nor trade, by what they are
+    ignored: Counter[str]  # frames that are not recorded, by what they are
     closing: bool  # the exchange has announced that it will close the connection
 
     def decode(self, frames: Sequence[Frame]) -> list[Message]:

@@ -14,6 +14,7 @@ def live_config(settings: Settings) -> LiveConfig:
     """The connectors' parameters."""
     return LiveConfig(
         live_venues(*(config_of(name, **dict(fields)) for name, fields in settings.venues)),
+        derivatives=settings.tape.derivatives,
         proxies=_proxies(settings.network.proxy.get_secret_value()),
     )
 

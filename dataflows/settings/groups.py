@@ -111,6 +111,8 @@ class TapeSettings(Group):
     """A replay of the topic goes on with what comes, and does not end where the topic ended."""
     foreign: Literal["skip", "stop"] = "skip"
     """What becomes of messages in the topic that are none of a tape: skipped and counted, or the run ends."""
+    derivatives: bool = True
+    """A live run follows mark and index prices, funding, open interest and liquidations, too."""
     compression: Codec = "snappy"
     """Codec of every Parquet file that is written."""
 

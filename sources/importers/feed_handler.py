@@ -4,11 +4,12 @@ from sources.feed_handler import FeedHandler
 from sources.importers.overlap import OverlappingDiffs, Recorded, RepeatedBooks
 from sources.importers.prints import Prints
 from sources.importers.rest_books import Rivals, Verdict, fits_prices, judge
-from sources.messages import BookMessage, TradeMessage
+from sources.messages import BookMessage, DerivativeMessage, TradeMessage
 from sources.sequencer import AHEAD_NS, Outcome
 from sources.tape.builder import TapeBuilder
 
 REPEATED = "repeated book messages"
+REPEATED_DERIVATIVES = "repeated mark prices, funding rates, open interests or liquidations"
 
 
 class RecordedFeedHandler(FeedHandler):
@@ -64,13 +65,15 @@ class RecordedFeedHandler(FeedHandler):
                 return Outcome.EMIT
         return Outcome.HOLD
 
-    def take(self, message: BookMessage | TradeMessage) -> str:
+    def take(self, message: BookMessage | TradeMessage | DerivativeMessage) -> str:
         """Record a message; what it is counted as if it tells nothing new, otherwise nothing."""
         if isinstance(message, TradeMessage):
             label = self.prints.judge(message)
             if not label:
                 self.trade(message)
             return label
+        if isinstance(message, DerivativeMessage):
+            return "" if self.derivative(message) else REPEATED_DERIVATIVES
         before = self.recorded.repeated
         self.book(message)
         return (message.beside or REPEATED) if self.recorded.repeated > before else ""

@@ -15,7 +15,7 @@ from sources.importers.rest_books import Rivals, Undecided
 from sources.importers.sniff import other_venue
 from sources.importers.stats import ImportStats, utc_millis
 from sources.instrument import Instrument
-from sources.messages import BadFrame, BookMessage, Decoder, Frame, Message, TradeMessage, tally
+from sources.messages import BadFrame, BookMessage, Decoder, DerivativeMessage, Frame, Message, TradeMessage, tally
 from sources.tape.batch import InstrumentBatch, TapeBatch
 from sources.tape.builder import TapeBuilder, TapeTail
 from sources.venues.contracts import NoContract, check_contract
@@ -173,6 +173,7 @@ class ImportRun:
             stats.books = self._books[symbol]
             stats.unusable = handler.sequencer.snapshots_unusable
             stats.trades, stats.snapshots = handler.trades, handler.snapshots
+            stats.derivatives = handler.derivatives
             stats.gaps, stats.resets = handler.sequencer.gaps, handler.builder.resets
             stats.dropped = handler.sequencer.dropped + handler.sequencer.held
             unused = {
@@ -209,7 +210,7 @@ class ImportRun:
             elif label := self._take(handler, message):
                 self._repeated[message.symbol] += 1
                 self.stats.ignored[label] += 1
-            elif not isinstance(message, TradeMessage):
+            elif isinstance(message, BookMessage):
                 self._books[message.symbol] += 1
 
     def add_prints(self, symbol: str, rows: TapeBatch, names: Bits | None) -> None:
@@ -248,7 +249,7 @@ class ImportRun:
         self.met[symbol] += messages
         self._books[symbol] += books
 
-    def _take(self, handler: RecordedFeedHandler, message: BookMessage | TradeMessage) -> str:
+    def _take(self, handler: RecordedFeedHandler, message: BookMessage | TradeMessage | DerivativeMessage) -> str:
         try:
             return handler.take(message)
         except Undecided as e:

@@ -20,9 +20,10 @@ _EXCERPTS = 5
 class InstrumentStats:
     """Counts of one instrument; times in nanoseconds since the epoch."""
 
-    frames: int = 0  # book and trade messages
+    frames: int = 0  # messages that are recorded or tell of the book
     rows: int = 0
     trades: int = 0
+    derivatives: int = 0
     snapshots: int = 0  # recorded
     gaps: int = 0
     resets: int = 0

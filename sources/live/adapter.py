@@ -1,9 +1,10 @@
 """What a venue adds to the live path: its addresses, limits, streams, rules and words."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from sources.clock import ClockBound
+from sources.live.context import Context
 from sources.live.instrument_state import InstrumentState
 from sources.live.instruments import Listing
 from sources.live.protocol import VenueProtocol
@@ -11,7 +12,7 @@ from sources.live.recorder import Recorder
 from sources.live.rest import Rest
 from sources.live.resync import Resync
 from sources.live.words import Unknown
-from sources.messages import BookMessage, Decoder
+from sources.messages import BookMessage, Decoder, DerivativeMessage
 from sources.sequencer import Sequencer
 
 
@@ -23,6 +24,14 @@ class Limit(NamedTuple):
     least: int = 1
 
 
+class Poll(NamedTuple):
+    """What a venue tells by REST alone, and is asked for again and again, one instrument after the other."""
+
+    weight: int  # units of the venue's limit that a request costs
+    prepare: Callable[[Rest], Awaitable[None]]  # before the first one, and from time to time; raises `RestError`
+    fetch: Callable[[str, Rest, Context], Awaitable[DerivativeMessage]]  # of a symbol; raises `RestError`
+
+
 class VenueAdapter(Protocol):
     """One venue, as a `sources.live.connector.Connector` uses it; made of the venue's own configuration."""
 
@@ -32,6 +41,7 @@ class VenueAdapter(Protocol):
     websockets: Mapping[str, str]  # address by kind of stream; kinds of one address share its connections
     silence: Mapping[str, float]  # by kind of stream, seconds of silence that are no fault, if more than elsewhere
     requests: Limit  # REST requests, or units of weight where the venue counts those
+    poll: Poll | None
     connects: Limit  # websockets opened, at each limit's address
 
     async def instruments(self, rest: Rest, unknown: Unknown) -> list[Listing]:

@@ -201,7 +201,7 @@ class Collector:
     async def _until_open(self, deadline: float) -> None:
         """Wait until every connection has been opened once."""
         time = asyncio.get_running_loop().time
-        pools = [(connector, pool) for connector in self._connectors for pool in connector.pools]
+        pools = [(connector, pool) for connector in self._connectors for pool in connector.pools if not pool.beside]
         while not all(pool.opened for _, pool in pools):
             left = deadline - time()
             for connector, pool in pools:

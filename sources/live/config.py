@@ -32,6 +32,10 @@ class LiveConfig:
     refused_wait: float = 5.0  # until a refused stream is asked for again; doubled with every refusal
     book_silence: float = 20.0  # a book stream that says nothing for longer is stale; so is one without a first frame
     trade_silence: float = 60.0  # the same of trades, which are rarer
+    derivatives: bool = True  # mark prices, funding, open interest and liquidations are followed, too
+    ticker_silence: float = 60.0  # a stream of mark prices that says nothing for longer is told of
+    poll_share: float = 0.05  # of a venue's requests, that open interest may take
+    poll_interval: float = 10.0  # shortest time between two such requests about an instrument
     backoff_initial: float = 0.5
     backoff_max: float = 30.0
     backoff_jitter: float = 1.0

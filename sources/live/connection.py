@@ -51,7 +51,9 @@ class Connection:
         config: LiveConfig,
         telemetry: Telemetry,
         connects: RateLimiter,
+        beside: bool = False,
     ) -> None:
+        """``beside``: a stream that is refused is not asked for again."""
         self.url = url
         self.streams: dict[str, None] = {}  # in order of subscription
         self.opened = asyncio.Event()  # once, ever
@@ -61,6 +63,7 @@ class Connection:
         self._config = config
         self._telemetry = telemetry
         self._connects = connects
+        self._beside = beside
         self._refusals: dict[str, int] = {}  # times that a stream was refused, but one
         self._sockets: list[Websocket] = []  # open ones, the newest last
 
@@ -199,7 +202,9 @@ class Connection:
     def _refused(self, socket: Websocket, stream: str, reason: str) -> None:
         """A stream is asked for again later: what is refused today may be a fault of the exchange."""
         self._telemetry.refused(self._protocol.venue, stream or self.url, reason)
-        if stream in self.streams:
+        if self._beside:
+            self.streams.pop(stream, None)
+        elif stream in self.streams:
             times = self._refusals[stream] = self._refusals.get(stream, -1) + 1
             wait = min(self._config.refused_wait * 2.0**times, _MAX_REFUSED_WAIT)
             asyncio.get_running_loop().call_later(wait, self._ask_again, socket, stream)

@@ -14,9 +14,17 @@ class ConnectionPool:
     """Connections to one address; none is emptied into another, so a stream stays where it was put."""
 
     def __init__(
-        self, url: str, protocol: VenueProtocol, handler: Handler, context: Context, connects: RateLimiter
+        self,
+        url: str,
+        protocol: VenueProtocol,
+        handler: Handler,
+        context: Context,
+        connects: RateLimiter,
+        beside: bool = False,
     ) -> None:
+        """``beside``: a stream that is refused is not asked for again, and nobody waits for these connections."""
         self.url = url
+        self.beside = beside
         self._protocol = protocol
         self._handler = handler
         self._context = context
@@ -42,7 +50,9 @@ class ConnectionPool:
             left = self._put(connection, left)
         while left:
             c = self._context
-            connection = Connection(self.url, self._protocol, self._handler, c.config, c.telemetry, self._connects)
+            connection = Connection(
+                self.url, self._protocol, self._handler, c.config, c.telemetry, self._connects, self.beside
+            )
             self._connections.append(connection)
             left = self._put(connection, left)
             c.spawn(connection.run())

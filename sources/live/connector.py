@@ -15,13 +15,14 @@ from sources.live.context import Context
 from sources.live.decoding import ConnectionDecoder, VenueFrames
 from sources.live.instrument_state import InstrumentState
 from sources.live.instruments import Listing
+from sources.live.poller import Poller
 from sources.live.rate_limiter import RateLimiter
 from sources.live.recorder import Recorder
 from sources.live.rest import Rest
 from sources.live.stream import STREAM_KINDS, Stream
 from sources.live.websocket import Websocket
 from sources.live.words import Unknown
-from sources.messages import BadFrame, BookMessage, Message, TradeMessage
+from sources.messages import BadFrame, BookMessage, DerivativeMessage, Message, TradeMessage
 from sources.tape.builder import TapeBuilder, TapeTail
 
 _TICK = 0.1
@@ -51,9 +52,15 @@ class Connector:
         self.rest = Rest(self.venue, adapter.rest, c.open_timeout, limiter(adapter.requests), self._telemetry, proxy)
         connects = limiter(adapter.connects)
         self._pools = {
-            url: ConnectionPool(url, adapter.protocol, self, context, connects)
-            for url in dict.fromkeys(adapter.websockets.values())
+            (url, beside): ConnectionPool(url, adapter.protocol, self, context, connects, beside)
+            for url, beside in dict.fromkeys(
+                (adapter.websockets[k.name], k.beside) for k in STREAM_KINDS if k.name in adapter.websockets
+            )
         }
+        self._poller: Poller | None = None
+        if adapter.poll is not None and c.derivatives:
+            pace = c.poll_share * adapter.requests.units / adapter.requests.seconds / share
+            self._poller = Poller(adapter.poll, pace / adapter.poll.weight, self._recorder, self.rest, self.states)
         self._streams: dict[str, tuple[InstrumentState, Stream]] = {}  # by the venue's name
         self._decoders: dict[Websocket, ConnectionDecoder] = {}
         self._stopping = False
@@ -76,6 +83,8 @@ class Connector:
     def start(self) -> None:
         """Begin to watch; connections open as instruments are added."""
         self.context.spawn(self._watch())
+        if self._poller is not None:
+            self.context.spawn(self._poller.run())
 
     def add(self, instruments: Iterable[Instrument]) -> None:
         """Follow instruments from now on."""
@@ -111,10 +120,11 @@ class Connector:
 
     def _state(self, instrument: Instrument, tail: TapeTail) -> InstrumentState:
         names = self._adapter.streams(instrument.symbol)
-        kinds = [kind for kind in STREAM_KINDS if kind.name in names]
         config, silence = self.context.config, self._adapter.silence
+        kinds = [k for k in STREAM_KINDS if k.name in names and (config.derivatives or not k.beside)]
         streams = {
-            k.name: Stream(k.name, names[k.name], max(k.patience(config), silence.get(k.name, 0.0))) for k in kinds
+            k.name: Stream(k.name, names[k.name], max(k.patience(config), silence.get(k.name, 0.0)), k.beside)
+            for k in kinds
         }
         handler = FeedHandler(self._adapter.sequencer(), TapeBuilder(tail))
         state = InstrumentState(instrument, handler, streams, self._time())
@@ -122,7 +132,7 @@ class Connector:
         return state
 
     def _pool(self, stream: Stream) -> ConnectionPool:
-        return self._pools[self._adapter.websockets[stream.kind]]
+        return self._pools[self._adapter.websockets[stream.kind], stream.beside]
 
     # --- what the connections tell: `sources.live.connection.Handler`
 
@@ -149,7 +159,8 @@ class Connector:
         for state, stream in known:
             if stream.source is socket:
                 stream.staleness.start(self._time())
-                state.resync.request()
+                if not stream.beside:
+                    state.resync.request()
 
     def detached(self, socket: Websocket, reason: str) -> None:
         """A connection has ended: what came from it goes on from the one that was to take over, after a loss."""
@@ -164,7 +175,8 @@ class Connector:
                     stream.successor = None
                     stream.held.clear()
                 if stream.source is socket:
-                    self._recorder.lose(state, receive_ts, f"disconnected: {reason}")
+                    if not stream.beside:
+                        self._recorder.lose(state, receive_ts, f"disconnected: {reason}")
                     stream.staleness.stop()
                     self._promote(state, stream)
 
@@ -176,11 +188,11 @@ class Connector:
             for state, stream in self._streams.values():
                 if stream.source is not old or stream.successor is not new:
                     continue
-                joined = self._trades_joined if stream.kind == "trade" else self._book_joined
-                if stream.name in new.subscribed and joined(state, stream):
+                if stream.name in new.subscribed and self._joined(state, stream):
                     self._promote(state, stream)
                 elif force:
-                    self._recorder.lose(state, receive_ts, "hand-over")
+                    if not stream.beside:
+                        self._recorder.lose(state, receive_ts, "hand-over")
                     self._promote(state, stream)
                 else:
                     left += 1
@@ -207,7 +219,11 @@ class Connector:
     # --- one message; the caller holds the row buffer's lock
 
     def _route(
-        self, socket: Websocket, state: InstrumentState, message: BookMessage | TradeMessage, now: float
+        self,
+        socket: Websocket,
+        state: InstrumentState,
+        message: BookMessage | TradeMessage | DerivativeMessage,
+        now: float,
     ) -> None:
         stream = state.streams[message.stream_kind]
         if stream.source is socket:
@@ -234,6 +250,12 @@ class Connector:
                 state.resync.request()
 
     # --- hand-over
+
+    def _joined(self, state: InstrumentState, stream: Stream) -> bool:
+        """Whether nothing is lost when the stream is read from its successor; what comes twice is told by itself."""
+        if stream.beside:
+            return True
+        return self._trades_joined(state, stream) if stream.kind == "trade" else self._book_joined(state, stream)
 
     def _trades_joined(self, state: InstrumentState, stream: Stream) -> bool:
         """Whether the old connection, which may lag, has come as far as the successor's first print."""
@@ -268,7 +290,8 @@ class Connector:
                 self._recorder.record(state, message)
         if stream.ready:
             stream.staleness.start(self._time())
-            state.resync.request()
+            if not stream.beside:
+                state.resync.request()
 
     # --- time
 
@@ -290,8 +313,11 @@ class Connector:
                             self._resubscribe(state, stream, now)
 
     def _resubscribe(self, state: InstrumentState, stream: Stream, now: float) -> None:
-        """Tell of a stale stream, and ask for it anew."""
+        """Tell of a stale stream, and ask for it anew unless it stands beside the book."""
         self._telemetry.stale(state.instrument, stream.kind, stream.staleness.complain(now))
+        if stream.beside:
+            stream.staleness.stop()  # until it speaks
+            return
         if stream.kind == "book" or not state.trades.numbered:  # prints with numbers tell themselves what is missing
             self._recorder.lose(state, self.context.clock(), f"stale {stream.kind}s")
         stream.resubscribe()

@@ -42,5 +42,5 @@ class VenueProtocol(Protocol):
         ...
 
     def stream_kind(self, raw: bytes) -> str:
-        """``book`` or ``trade``: what a frame of market data is counted as."""
+        """Name of the `sources.live.stream.StreamKind` that a frame of market data is counted as."""
         ...

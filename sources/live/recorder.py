@@ -4,7 +4,7 @@ import asyncio
 
 from sources.live.context import Context
 from sources.live.instrument_state import InstrumentState
-from sources.messages import BookMessage, TradeMessage
+from sources.messages import BookMessage, DerivativeMessage, TradeMessage
 from sources.sequencer import Outcome
 from sources.tape.batch import SNAPSHOT
 
@@ -17,9 +17,13 @@ class Recorder:
         self._telemetry = context.telemetry
         self._time = asyncio.get_running_loop().time
 
-    def record(self, state: InstrumentState, message: BookMessage | TradeMessage) -> None:
+    def record(self, state: InstrumentState, message: BookMessage | TradeMessage | DerivativeMessage) -> None:
         """Record a message of the connection that its stream is read from."""
         if state.overflowed:
+            return
+        if isinstance(message, DerivativeMessage):
+            if not self.context.row_buffer.full and state.handler.derivative(message):
+                self.recorded(state, 1)
             return
         if self.context.row_buffer.full:
             state.overflowed = True

@@ -1,5 +1,6 @@
 """One stream of an instrument, and the kinds of streams that there are."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,26 +19,30 @@ class StreamKind(NamedTuple):
 
     name: str  # that of its messages: `sources.messages.BookMessage.stream_kind`
     patience: Callable[[LiveConfig], float]  # seconds of silence after which it is stale
+    beside: bool = False  # on connections of its own; whatever happens to it costs no book, and is told once
 
 
 # In order of subscription: trades first, so that none are missing behind a book's first snapshot.
 STREAM_KINDS = (
     StreamKind("trade", lambda config: config.trade_silence),
     StreamKind("book", lambda config: config.book_silence),
+    StreamKind("ticker", lambda config: config.ticker_silence, beside=True),  # mark and index price, funding, …
+    StreamKind("liquidation", lambda config: math.inf, beside=True),  # there may be none for days
 )
 
 
 class Stream:
     """One stream of an instrument: which connection it is read from, and which one is about to take over."""
 
-    def __init__(self, kind: str, name: str, patience: float) -> None:
+    def __init__(self, kind: str, name: str, patience: float, beside: bool = False) -> None:
         """Args:
-        kind: name of its `StreamKind`.
+        kind, beside: of its `StreamKind`.
         name: what the venue calls it.
         patience: seconds of silence after which it is stale.
         """
         self.kind = kind
         self.name = name
+        self.beside = beside
         self.source: Websocket | None = None
         self.successor: Websocket | None = None
         self.held: deque[Message] = deque(maxlen=HELD_LIMIT)  # of the successor

@@ -9,7 +9,7 @@ class Telemetry:
     """Tells nobody; a subclass that does is called on the connectors' own thread, must be quick and must not raise."""
 
     def frames(self, venue: str, stream: str, count: int, size: int) -> None:
-        """``count`` frames of ``size`` bytes came; ``stream`` is ``book``, ``trade`` or ``control``."""
+        """``count`` frames of ``size`` bytes came; ``stream`` is the name of a `sources.live.stream.StreamKind`."""
 
     def waiting(self, venue: str, url: str, reason: str) -> None:
         """The start waits for an address, which has not answered, or has refused for ``reason``."""
@@ -42,7 +42,7 @@ class Telemetry:
         """A new snapshot was joined into the chain of a known book, whose changes waited for ``seconds``."""
 
     def stale(self, instrument: Instrument, stream: str, seconds: float) -> None:
-        """A ``book`` or ``trade`` stream said nothing for ``seconds``, so it is asked for again."""
+        """A stream said nothing for ``seconds``; it is asked for again unless it stands beside the book."""
 
     def repeated(self, instrument: Instrument) -> None:
         """A trade came a second time and was dropped."""
@@ -51,7 +51,7 @@ class Telemetry:
         """A print that is not from the book came and was dropped; ``what`` says why it is none."""
 
     def ignored(self, venue: str, what: str, count: int) -> None:
-        """``count`` frames came that are neither book nor trade; ``what`` names the event or stream."""
+        """``count`` frames came that are not recorded; ``what`` names the event or stream."""
 
     def closing(self, venue: str, url: str) -> None:
         """The exchange has announced that it will close a connection, which is handed over early."""

@@ -63,7 +63,14 @@ def test_every_key_and_its_default():
             "okx_swap": {"ws": "wss://ws.okx.com:8443/ws/v5/public", "rest": "https://www.okx.com"},
         },
         "network": {"proxy": ""},
-        "tape": {"path": "data/tape", "topic": "", "follow": False, "foreign": "skip", "compression": "snappy"},
+        "tape": {
+            "path": "data/tape",
+            "topic": "",
+            "follow": False,
+            "foreign": "skip",
+            "derivatives": True,
+            "compression": "snappy",
+        },
         "journal": {"rotate_after": "1h", "rotate_mb": 1024, "sync_after": "10s"},
         "features": {
             "path": "data/features",

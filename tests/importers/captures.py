@@ -11,8 +11,9 @@ import numpy as np
 from dataflows.assembly.importing import ImportResult, Reader, import_files
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
-from sources.tape.batch import KINDS, InstrumentBatch, TapeBatch, concat
+from sources.tape.batch import KINDS, InstrumentBatch, TapeBatch, concat, is_derivative
 from sources.tape.builder import TapeTail
+from sources.tape.validation import GOOD, first_fault
 
 START = 1_700_000_000_000  # ms
 BTC = Instrument("binance_futures", "BTCUSDT")
@@ -84,6 +85,7 @@ def run(
 
 def check_invariants(batch: TapeBatch, first_ordinal: int = 0) -> None:
     """What holds of every tape (docs/tape.md, 2)."""
+    assert first_fault(batch, first_ordinal - 1)[1] == GOOD
     names = np.array(KINDS)[batch.kind]
     assert np.array_equal(batch.ordinal, np.arange(first_ordinal, first_ordinal + batch.rows))
     assert batch.last[-1]
@@ -91,13 +93,14 @@ def check_invariants(batch: TapeBatch, first_ordinal: int = 0) -> None:
     for column in (batch.exchange_ts, batch.receive_ts, batch.sequence, batch.kind):
         assert np.array_equal(column[1:][~start[1:]], column[:-1][~start[1:]])  # a message's rows are alike
     known = False
-    for kind in names[start]:
+    for kind in names[start & ~is_derivative(batch.kind)]:
         assert kind != "delta" or known
         assert kind != "reset" or known or first_ordinal
         known = kind == "snapshot" or (known and kind != "reset")
     book = (names == "snapshot") | (names == "delta")
-    assert np.isin(batch.side[names != "reset"], [-1, 1]).all()
-    assert (batch.price[names != "reset"] > 0).all()
+    market = book | (names == "trade")
+    assert np.isin(batch.side[market], [-1, 1]).all()
+    assert (batch.price[market] > 0).all()
     assert (batch.size[book] >= 0).all()
     assert (batch.size[names == "trade"] > 0).all()
     assert not batch.price[names == "reset"].any()

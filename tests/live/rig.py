@@ -54,9 +54,13 @@ for _name in [n for n in vars(Telemetry) if not n.startswith("_")]:
 def config(
     addresses: dict[str, str], *, depth: int = 50, levels: int = 1000, silence: float = 0.0, **options: Any
 ) -> LiveConfig:
-    """Connects to a simulator; fast where venues are slow. ``silence``: seconds that are no fault of an OKX book."""
+    """Connects to a simulator; fast where venues are slow. ``silence``: seconds that are no fault of an OKX book.
+
+    Books and trades alone, unless ``derivatives`` is told.
+    """
     a = addresses
-    fast: dict[str, Any] = {"backoff_initial": 0.05, "backoff_jitter": 0.05, "backoff_max": 0.5, "start_timeout": 5.0}
+    fast: dict[str, Any] = {"derivatives": False}
+    fast |= {"backoff_initial": 0.05, "backoff_jitter": 0.05, "backoff_max": 0.5, "start_timeout": 5.0}
     binance = BinanceFuturesConfig(
         a["venues.binance_futures.public_ws"],
         a["venues.binance_futures.market_ws"],

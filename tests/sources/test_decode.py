@@ -225,7 +225,7 @@ def test_names_of_unknown_events_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("raw", "label"),
     [
-        (b'{"topic":"tickers.BTCUSDT","type":"delta","data":{}}', "tickers"),
+        (b'{"topic":"kline.1.BTCUSDT","type":"snapshot","data":[]}', "kline.1"),
         (b'{"topic":"news","data":{}}', "news"),
         (b'{"op":"shutdown"}', "op shutdown"),
         (b'{"op":"pong"}', "control"),

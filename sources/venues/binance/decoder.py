@@ -3,6 +3,8 @@
 A combined-stream frame is ``{"stream":"btcusdt@depth@100ms","data":{…}}``. Frames are routed by the stream's name, not
 by their ``e``: the partial books ``@depth5/10/20`` carry the same ``e`` as the diffs. Times are milliseconds.
 
+``@markPrice`` and ``@forceOrder`` are of futures alone, whose decoder brings what reads them.
+
 Which prints are not from the book. ``@trade`` of futures says it by ``X``: MARKET and RPI (against a retail price
 improvement order) are from the book; INSURANCE_FUND, ADL (the liquidation engine settles two positions at a price of
 its own) and NA (price and size 0) are not, and neither is a word that is not known. ``@aggTrade`` holds market trades
@@ -17,8 +19,8 @@ book or of the prints: it is counted by its name.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -27,6 +29,7 @@ from sources.decimals import parse_levels
 from sources.messages import (
     BadFrame,
     BookMessage,
+    DerivativeMessage,
     Frame,
     Message,
     TradeMessage,
@@ -53,9 +56,11 @@ from sources.venues.binance.events import (
 
 _PREFIX = b'{"stream":"'
 DIFF = re.compile(r"depth(@\d+ms)?")  # stream of diffs, behind the symbol
+_DERIVATIVES = re.compile(r"(markPrice|forceOrder)(?:@1s)?")
 _BOOK_PRINTS = ("MARKET", "RPI", None)  # of `X`; spot and older frames have none
 _SHUTDOWN = "serverShutdown"
 _EMPTY = b"[]"
+_DERIVATIVE_KINDS = ("markPrice", "forceOrder")
 _GENERATED = "depthSnapshot"  # a REST book that whoever recorded has put among the streams
 
 
@@ -64,6 +69,16 @@ class _Route(NamedTuple):
     symbol: str
     label: str  # what an ignored frame is counted as
     bare: bool = False  # the data stands alone, not below the name of its stream
+
+
+class Derivatives(Protocol):
+    """Reads the streams of a market that has mark prices and liquidations."""
+
+    def decode(
+        self, kind: str, receive_ts: int, raw: bytes, bare: bool, check: Callable[[int, int], None]
+    ) -> list[DerivativeMessage]:
+        """The messages of a frame; raises ValueError."""
+        ...
 
 
 class BinanceDecoder:
@@ -78,6 +93,8 @@ class BinanceDecoder:
         partial: str | None = None,
         clock: ClockBound | None = None,
         merge: bool = False,
+        derivatives: Derivatives | None = None,
+        derivative_events: Mapping[str, str] | None = None,
     ) -> None:
         """Args:
         depth: a depth event.
@@ -89,6 +106,8 @@ class BinanceDecoder:
         clock: what exchange times are held against; the outer bound if there is none.
         merge: messages of every stream of diffs and of prints of a symbol, each with what it is counted as if another
             one has told the same; otherwise of the first one seen.
+        derivatives: reads mark prices and liquidations; None where the market has none.
+        derivative_events: the streams that carry them by the name of the event, for frames without a stream's name.
         """
         self._clock = clock or ClockBound()
         self.ignored: Counter[str] = Counter()
@@ -97,6 +116,8 @@ class BinanceDecoder:
         self._capture_of = capture_of
         self._partial = partial
         self._merge = merge
+        self._derivatives = derivatives
+        self._derivative_events = derivative_events or {}
         self._depth: msgspec.json.Decoder[Envelope[Depth]] = msgspec.json.Decoder(Envelope[depth])  # type: ignore[valid-type]
         self._bare_depth: msgspec.json.Decoder[Depth] = msgspec.json.Decoder(depth)
         self._book: msgspec.json.Decoder[Book] = msgspec.json.Decoder(book)
@@ -114,6 +135,7 @@ class BinanceDecoder:
         self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the stream's name
         self._print_stream: dict[str, str] = {}  # by symbol
         self._book_stream: dict[str, str] = {}
+        self._derivative_stream: dict[tuple[str, str], str] = {}  # by symbol and kind
 
     def ignores(self, stream: str) -> str | None:
         """What frames of ``stream`` are counted as if they are neither book diffs nor trades; otherwise None."""
@@ -173,13 +195,16 @@ class BinanceDecoder:
                     places.append((len(out), index))
                     sides += both
                     out.append(message)
+                elif route.kind in _DERIVATIVE_KINDS:
+                    assert self._derivatives is not None
+                    out += self._derivatives.decode(route.kind, receive_ts, raw, route.bare, self._clock.check)
                 elif route.kind:
                     out.append(self._trade(route, receive_ts, raw))
                 else:
                     self._ignore(route.label)
             except BAD as e:
                 event = foreign_event(raw) if route else None
-                if event is not None:
+                if event is not None and event not in self._derivative_events:
                     self._ignore(event)
                     continue
                 symbol = route.symbol if route else None
@@ -197,7 +222,7 @@ class BinanceDecoder:
         messages: list[Message] = [snapshot]
         place_levels(messages, [(0, 0)], parse_levels([*both]), [(receive_ts, raw)])
         (message,) = messages
-        assert not isinstance(message, TradeMessage)
+        assert isinstance(message, BookMessage | BadFrame)
         return message
 
     def _snapshot(self, symbol: str, receive_ts: int, book: Any) -> tuple[BookMessage, tuple[msgspec.Raw, msgspec.Raw]]:
@@ -257,6 +282,14 @@ class BinanceDecoder:
             kind = "depth" if event == "depthUpdate" else event
             symbol = probe.s if isinstance(probe.s, str) else self._capture_of
             return self._chosen(symbol, kind, f"{event} without a stream's name", bare=True)
+        if (
+            event is not None
+            and event in self._derivative_events
+            and self._capture_of is not None
+            and probe.data is None
+        ):
+            symbol = probe.s if isinstance(probe.s, str) else self._capture_of
+            return self._derivative(symbol, self._derivative_events[event], f"{event} without a stream's name", True)
         if isinstance(probe.topic, str):
             return _Route("", "", "topics of another venue")
         return _Route("", "", event or "control")
@@ -272,7 +305,14 @@ class BinanceDecoder:
             return self._chosen(symbol, "partial", kind)
         if kind == _GENERATED and symbol == self._capture_of:
             return _Route("generated", symbol, "")
+        if self._derivatives is not None and (named := _DERIVATIVES.fullmatch(kind)):
+            return self._derivative(symbol, named[1], kind)
         return self._chosen(symbol, kind, kind) if kind in self._prints else _Route("", symbol, kind)
+
+    def _derivative(self, symbol: str, kind: str, stream: str, bare: bool = False) -> _Route:
+        """The route of a stream of mark prices or liquidations: of several of a symbol, the first one seen is taken."""
+        taken = self._derivative_stream.setdefault((symbol, kind), stream)
+        return _Route(kind, symbol, "", bare) if taken == stream else _Route("", symbol, f"{stream} beside {taken}")
 
     def _chosen(self, symbol: str, kind: str, stream: str, bare: bool = False) -> _Route:
         """The route of a stream of books or prints: of several of a symbol, the first one seen is recorded.

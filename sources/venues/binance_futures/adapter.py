@@ -8,7 +8,7 @@ weigh 20 of 2400 a minute, so the start of a whole universe takes minutes, and s
 from collections.abc import Mapping
 
 from sources.clock import ClockBound
-from sources.live.adapter import Limit
+from sources.live.adapter import Limit, Poll
 from sources.live.context import Context
 from sources.live.instrument_state import InstrumentState
 from sources.live.instruments import Listing
@@ -17,10 +17,11 @@ from sources.live.rest import Rest, RestError
 from sources.live.resync import Resync
 from sources.live.snapshot_resync import SnapshotRequest, SnapshotResync
 from sources.live.words import Unknown
-from sources.messages import BadFrame, BookMessage, Decoder
+from sources.messages import BadFrame, BookMessage, Decoder, DerivativeMessage
 from sources.sequencer import Sequencer
 from sources.venues.binance_futures import decoder, sequencer
 from sources.venues.binance_futures.config import BinanceFuturesConfig
+from sources.venues.binance_futures.derivatives import FundingHours, open_interest
 from sources.venues.binance_futures.instruments import instruments
 from sources.venues.binance_futures.protocol import BinanceProtocol
 
@@ -42,7 +43,10 @@ class BinanceFutures:
 
     def __init__(self, config: BinanceFuturesConfig) -> None:
         self.rest = config.rest
-        self.websockets = {"book": f"{config.public_ws}/stream", "trade": f"{config.market_ws}/stream"}
+        public, market = f"{config.public_ws}/stream", f"{config.market_ws}/stream"
+        self.websockets = {"book": public, "trade": market, "ticker": market, "liquidation": market}
+        self._hours = FundingHours()
+        self.poll = Poll(1, self._fetch_hours, fetch_open_interest)
         self._levels = config.snapshot_levels
         self._weight = snapshot_weight(config.snapshot_levels)
         self.requests = Limit(config.weight_per_minute, 60.0, least=self._weight)  # in units of weight
@@ -57,11 +61,17 @@ class BinanceFutures:
 
     def streams(self, symbol: str) -> dict[str, str]:
         """Names of an instrument's streams, by kind; in lower case."""
-        return {"book": f"{symbol.lower()}@depth@100ms", "trade": f"{symbol.lower()}@aggTrade"}
+        name = symbol.lower()
+        return {
+            "book": f"{name}@depth@100ms",
+            "trade": f"{name}@aggTrade",
+            "ticker": f"{name}@markPrice@1s",
+            "liquidation": f"{name}@forceOrder",
+        }
 
     def decoder(self, clock: ClockBound) -> Decoder:
         """The decoder of one connection."""
-        return decoder.decoder(clock=clock)
+        return decoder.decoder(clock=clock, hours=self._hours)
 
     def sequencer(self) -> Sequencer:
         """The sequence rule of one book."""
@@ -71,6 +81,14 @@ class BinanceFutures:
         """A diff follows the one whose number it names; any diff may be the first."""
         return before is None or message.previous == before.final
 
+    async def _fetch_hours(self, rest: Rest) -> None:
+        """``GET /fapi/v1/fundingInfo``: which symbols have another interval than eight hours."""
+        raw = await rest.get("/fapi/v1/fundingInfo", {})
+        try:
+            self._hours.take(raw)
+        except ValueError as e:
+            raise RestError(f"{rest.url}: fundingInfo cannot be read: {e}") from e
+
     def resync(self, state: InstrumentState, recorder: Recorder, rest: Rest) -> Resync:
         """By a snapshot over REST."""
 
@@ -78,6 +96,19 @@ class BinanceFutures:
             return await fetch_snapshot(symbol, self._levels, rest, recorder.context)
 
         return SnapshotResync(state, recorder, rest, SnapshotRequest(self._weight, self._levels, fetch))
+
+
+async def fetch_open_interest(symbol: str, rest: Rest, context: Context) -> DerivativeMessage:
+    """One value of ``GET /fapi/v1/openInterest``, of weight 1.
+
+    Raises:
+        RestError: it did not come, or cannot be understood.
+    """
+    raw = await rest.get("/fapi/v1/openInterest", {"symbol": symbol})
+    try:
+        return open_interest(symbol, context.clock(), raw)
+    except ValueError as e:
+        raise RestError(f"{rest.url}: openInterest cannot be read: {e}") from e
 
 
 async def fetch_snapshot(symbol: str, levels: int, rest: Rest, context: Context) -> BookMessage:

@@ -11,6 +11,7 @@ from sources.clock import ClockBound
 from sources.messages import Id, Millis
 from sources.venues.binance.decoder import BinanceDecoder
 from sources.venues.binance.events import USD_M, IdOrNone, check_market
+from sources.venues.binance_futures.derivatives import EVENTS, Derivatives, FundingHours
 
 
 class DepthEvent(
@@ -53,7 +54,16 @@ class RestBook(msgspec.Struct, gc=False, rename={"time": "T", "number": "lastUpd
 
 
 def decoder(
-    capture_of: str | None = None, partial: str | None = None, clock: ClockBound | None = None, merge: bool = False
+    capture_of: str | None = None,
+    partial: str | None = None,
+    clock: ClockBound | None = None,
+    merge: bool = False,
+    hours: FundingHours | None = None,
 ) -> BinanceDecoder:
-    """A decoder of one connection, or of a capture of one symbol; as `BinanceDecoder`."""
-    return BinanceDecoder(DepthEvent, RestBook, DepthEvent, capture_of, partial, clock, merge)
+    """A decoder of one connection, or of a capture of one symbol; as `BinanceDecoder`.
+
+    Args:
+        hours: between fundings, which no stream tells.
+    """
+    derivatives = Derivatives(hours)
+    return BinanceDecoder(DepthEvent, RestBook, DepthEvent, capture_of, partial, clock, merge, derivatives, EVENTS)

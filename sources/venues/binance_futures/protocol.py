@@ -69,5 +69,8 @@ class BinanceProtocol:
         return None if reply.id is None else Answer(reply.id)
 
     def stream_kind(self, raw: bytes) -> str:
-        """``book`` or ``trade``."""
-        return "book" if b"@depth" in raw[:80] else "trade"
+        """``book``, ``trade``, ``ticker`` or ``liquidation``."""
+        head = raw[:80]
+        if b"@depth" in head:
+            return "book"
+        return "ticker" if b"@markPrice" in head else "liquidation" if b"@forceOrder" in head else "trade"

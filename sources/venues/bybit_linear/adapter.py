@@ -7,7 +7,7 @@ may come again at any time. A REST book has numbers of its own and seeds none.
 from collections.abc import Mapping
 
 from sources.clock import ClockBound
-from sources.live.adapter import Limit
+from sources.live.adapter import Limit, Poll
 from sources.live.instrument_state import InstrumentState
 from sources.live.instruments import Listing
 from sources.live.recorder import Recorder
@@ -30,12 +30,13 @@ class BybitLinear:
     name = "bybit_linear"
     protocol = BybitProtocol()
     silence: Mapping[str, float] = {}
+    poll: Poll | None = None  # tickers tell the open interest
     connects = Limit(250, 300.0)  # half of what the exchange allows
     requests = Limit(300, 5.0)  # half of what the exchange allows; then it answers 403 for ten minutes
 
     def __init__(self, config: BybitLinearConfig) -> None:
         self.rest = config.rest
-        self.websockets = {"book": config.ws, "trade": config.ws}
+        self.websockets = dict.fromkeys(("book", "trade", "ticker", "liquidation"), config.ws)
         self._depth = config.depth
 
     async def instruments(self, rest: Rest, unknown: Unknown) -> list[Listing]:
@@ -48,7 +49,12 @@ class BybitLinear:
 
     def streams(self, symbol: str) -> dict[str, str]:
         """Names of an instrument's topics, by kind."""
-        return {"book": f"orderbook.{self._depth}.{symbol}", "trade": f"publicTrade.{symbol}"}
+        return {
+            "book": f"orderbook.{self._depth}.{symbol}",
+            "trade": f"publicTrade.{symbol}",
+            "ticker": f"tickers.{symbol}",
+            "liquidation": f"allLiquidation.{symbol}",
+        }
 
     def decoder(self, clock: ClockBound) -> Decoder:
         """The decoder of one connection."""

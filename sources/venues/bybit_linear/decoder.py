@@ -37,9 +37,11 @@ from sources.messages import (
 )
 from sources.tape.batch import DELTA, SNAPSHOT
 from sources.tape.builder import NO_LEVELS
+from sources.venues.bybit_linear.derivatives import Derivatives
 
 _PREFIX = b'{"topic":"'
 _BOOK = re.compile(r"orderbook\.\d+")
+_OTHERS = ("publicTrade", "tickers", "allLiquidation")
 _BAD = (ValueError, RecursionError)
 _RESTART = 1
 _SIDES = {"Buy": 1, "Sell": -1}
@@ -91,7 +93,7 @@ class _Probe(msgspec.Struct):
 
 
 class _Route(NamedTuple):
-    kind: str  # "orderbook", "publicTrade"; "" = ignored
+    kind: str  # "orderbook" or one of `_OTHERS`; "" = ignored
     symbol: str
     label: str  # what an ignored frame is counted as
 
@@ -109,6 +111,7 @@ class BybitDecoder:
         self.closing = False  # Bybit announces no end of a connection
         self._book = msgspec.json.Decoder(_BookFrame)
         self._trades = msgspec.json.Decoder(_TradeFrame, strict=False)  # numbers come as strings
+        self._derivatives = Derivatives()
         self._probe = msgspec.json.Decoder(_Probe)
         self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the topic
         self._book_topic = dict(book_topics or {})
@@ -130,6 +133,10 @@ class BybitDecoder:
                     out.append(message)
                 elif route.kind == "publicTrade":
                     out += self._prints(index, frame)
+                elif route.kind == "tickers":
+                    out += self._derivatives.ticker(receive_ts, raw, self._clock.check)
+                elif route.kind == "allLiquidation":
+                    out += self._derivatives.liquidations(receive_ts, raw, self._clock.check)
                 else:
                     tally(self.ignored, route.label)
             except _BAD as e:
@@ -197,8 +204,8 @@ class BybitDecoder:
         kind, _, symbol = topic.rpartition(".")
         if not kind:
             return _Route("", "", topic)
-        if kind == "publicTrade":
-            return _Route("publicTrade", symbol, "")
+        if kind in _OTHERS:
+            return _Route(kind, symbol, "")
         if not _BOOK.fullmatch(kind):
             return _Route("", symbol, kind)
         # Topics of different depth are numbered apart: only the first one seen is recorded.

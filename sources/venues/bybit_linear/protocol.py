@@ -57,5 +57,10 @@ class BybitProtocol:
         return Answer(request, None if good else reply.ret_msg or "refused")
 
     def stream_kind(self, raw: bytes) -> str:
-        """``book`` or ``trade``; keys may stand in any order."""
-        return "trade" if b'"publicTrade.' in raw[:160] else "book"
+        """``book``, ``trade``, ``ticker`` or ``liquidation``; keys may stand in any order."""
+        head = raw[:160]
+        if b'"orderbook.' in head:
+            return "book"
+        if b'"publicTrade.' in head:
+            return "trade"
+        return "ticker" if b'"tickers.' in head else "liquidation" if b'"allLiquidation.' in head else "book"

@@ -11,7 +11,7 @@ coming, no book becomes known, which is told and recorded; `sources.live.snapsho
 from collections.abc import Mapping
 
 from sources.clock import ClockBound
-from sources.live.adapter import Limit
+from sources.live.adapter import Limit, Poll
 from sources.live.instrument_state import InstrumentState
 from sources.live.instruments import Listing
 from sources.live.recorder import Recorder
@@ -34,6 +34,7 @@ class OkxSwap:
 
     name = "okx_swap"
     protocol = OkxProtocol()
+    poll: Poll | None = None
     connects = Limit(3, 2.0)  # half of what the exchange allows
     requests = Limit(10, 2.0)  # half of what the exchange allows
 

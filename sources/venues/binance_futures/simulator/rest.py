@@ -22,6 +22,7 @@ from sources.venues.binance_futures.simulator.playback import PlaybackFeed
 from sources.venues.binance_futures.simulator.topics import BINANCE
 
 _MINUTE_NS = 60_000_000_000
+_INTEREST_PATH, _FUNDING_PATH = "/fapi/v1/openInterest", "/fapi/v1/fundingInfo"
 _DEPTH_PATH, _INFO_PATH = "/fapi/v1/depth", "/fapi/v1/exchangeInfo"
 _WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 _DEFAULT_LEVELS = 500
@@ -57,7 +58,7 @@ class Budget:
 
 
 class BinanceRest:
-    """The two endpoints that market data needs."""
+    """The endpoints that market data needs."""
 
     def __init__(
         self,
@@ -82,6 +83,8 @@ class BinanceRest:
             web.get(_DEPTH_PATH, self._depth),
             web.get(_INFO_PATH, self._info),
             web.get("/fapi/v1/ping", self._ping),
+            web.get(_INTEREST_PATH, self._open_interest),
+            web.get(_FUNDING_PATH, self._funding),
         ]
 
     async def _depth(self, request: web.Request) -> web.Response:
@@ -133,6 +136,22 @@ class BinanceRest:
         }
         body = msgspec.json.encode(info)
         return self._reply(damaged_body(fault, body))
+
+    async def _open_interest(self, request: web.Request) -> web.Response:
+        symbol = request.query.get("symbol")
+        _, refusal = self._enter(request, symbol, 1, ("rest_status",))
+        if refusal is not None:
+            return refusal
+        feed = self._feeds.get(symbol or "")
+        if feed is None or not feed.trading or isinstance(feed, PlaybackFeed):
+            return self._error(-1121, "Invalid symbol.")
+        text = f"{feed.derivatives.open_interest:.{feed.parameters.size_digits}f}"
+        return self._reply(msgspec.json.encode({"symbol": symbol, "openInterest": text, "time": self._outlet.now_ms}))
+
+    async def _funding(self, request: web.Request) -> web.Response:
+        _, refusal = self._enter(request, None, 0, ("rest_status",))
+        body = [{"symbol": "FOURUSDT", "fundingIntervalHours": 4, "disclaimer": False}]
+        return refusal or self._reply(msgspec.json.encode(body))
 
     async def _ping(self, request: web.Request) -> web.Response:
         _, refusal = self._enter(request, None, 1, ("rest_status",))

@@ -11,6 +11,7 @@ from typing import Any
 from typing_extensions import override
 
 from simulator.book import Change, TextBook, parts
+from simulator.derivatives import DerivativeMarket
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
@@ -20,6 +21,7 @@ BINANCE = "binance_futures"
 PUBLIC, MARKET = "public", "market"
 _DIFF = re.compile(r"depth(?:@(0|100|500)ms)?")
 _PARTIAL = re.compile(r"depth(5|10|20)(?:@(100|500)ms)?")
+_MARK = re.compile(r"markPrice(@1s)?")
 _DEFAULT_INTERVAL_MS = 250
 _NOT_OF_THE_BOOK = ((97, b"NA"), (241, b"INSURANCE_FUND"), (389, b"ADL"))  # after so many prints, one of that kind
 
@@ -33,6 +35,10 @@ def make(symbol: str, stream: str, path: str, phase: int, outlet: Outlet) -> Top
     if name != symbol.lower():
         return None
     if path == MARKET:
+        if mark := _MARK.fullmatch(kind):
+            return MarkPrices(symbol, stream, outlet, 1000 if mark[1] else 3000)
+        if kind == "forceOrder":
+            return ForceOrders(BINANCE, symbol, stream, outlet)
         return AggTrades(BINANCE, symbol, stream, outlet) if kind == "aggTrade" else None
     if diff := _DIFF.fullmatch(kind):
         return Diffs(symbol, stream, outlet, _interval(diff[1]), phase)
@@ -125,6 +131,60 @@ class Quotes(Topic):
             b'{"e":"bookTicker","u":%d,"s":"%b","ps":"%b","b":"%b","B":"%b","a":"%b","A":"%b","T":%d,"E":%d,"st":1}'
         ) % (change.update_id, symbol, symbol, *best, change.time_ms, self.outlet.now_ms)
         self.publish(payload, "quote", change.update_id, change.update_id, change.time_ms)
+
+
+class MarkPrices(Topic):
+    """``@markPrice``, ``@markPrice@1s``: mark and index price, funding rate and the next funding time."""
+
+    def __init__(self, symbol: str, stream: str, outlet: Outlet, interval_ms: int) -> None:
+        super().__init__(BINANCE, symbol, stream, outlet)
+        self._interval = interval_ms
+        self._next = 0
+
+    @override
+    def on_derivatives(self, market: DerivativeMarket) -> None:
+        now_ms = self.outlet.now_ms
+        if now_ms < self._next:
+            return
+        self._next = now_ms - now_ms % self._interval + self._interval
+        payload = (
+            b'{"e":"markPriceUpdate","E":%d,"s":"%b","p":"%.8f","ap":"%.8f","P":"%.8f","i":"%.8f","r":"%.8f","T":%d,'
+            b'"st":1}'
+        ) % (
+            *(now_ms, self.symbol.encode(), market.mark, market.mark, market.index, market.index),
+            *(market.funding_rate, market.next_funding_ms(now_ms)),
+        )
+        self.publish(payload, "ticker", 0, 0, now_ms)
+
+
+class ForceOrders(Topic):
+    """``@forceOrder``: at most one liquidation a second, the largest of it."""
+
+    _next_ms = 0
+    _told = -1  # number of the first liquidation that is still to come; -1: none was looked at
+
+    @override
+    def begin(self, book: TextBook[Any]) -> None:
+        self._told = -1
+
+    @override
+    def on_derivatives(self, market: DerivativeMarket) -> None:
+        now_ms = self.outlet.now_ms
+        if self._told < 0:
+            self._told = market.made
+        if now_ms < self._next_ms or not (new := market.since(self._told)):
+            return
+        self._next_ms, self._told = now_ms + 1000, market.made
+        one = max(new, key=lambda liquidation: float(liquidation.size))
+        side = b"SELL" if one.side < 0 else b"BUY"
+        order = (
+            b'{"s":"%b","S":"%b","o":"LIMIT","f":"IOC","q":"%b","p":"%b","ap":"%b","X":"FILLED","l":"%b","z":"%b"'
+            % (*(self.symbol.encode(), side, one.size, one.price, one.price, one.size, one.size),)
+        )
+        payload = b'{"e":"forceOrder","E":%d,"o":%b,"T":%d,"ps":"%b","st":1}}' % (
+            *(now_ms, order, one.time_ms, self.symbol.encode()),
+        )
+        self.publish(payload, "liquidation", one.number, 0, one.time_ms)
 
 
 class AggTrades(TradeTopic):

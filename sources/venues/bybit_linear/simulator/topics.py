@@ -14,6 +14,7 @@ from typing_extensions import override
 from simulator.book import TextBook
 from simulator.connection import Connection
 from simulator.depth_books import DepthBooks
+from simulator.derivatives import HOURS, DerivativeMarket
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
@@ -22,6 +23,7 @@ BYBIT = "bybit_linear"
 
 _BOOK = re.compile(r"orderbook\.(1|50|200|1000)\.(.+)")
 _INTERVALS_MS = {1: 10, 50: 20, 200: 100, 1000: 200}
+_TICKER_MS, _LIQUIDATIONS_MS = 100, 500
 _SAME_AGAIN_MS = 3000
 _SKIPPED = 1000  # numbers that pass while nobody listens
 _RESTARTED = 1
@@ -36,13 +38,18 @@ def symbol_of(topic: str) -> str | None:
     """The symbol of a topic that exists, whether or not it trades."""
     if match := _BOOK.fullmatch(topic):
         return match[2]
-    return topic.removeprefix("publicTrade.") if topic.startswith("publicTrade.") else None
+    kind, _, symbol = topic.partition(".")
+    return symbol if kind in ("publicTrade", "tickers", "allLiquidation") and symbol else None
 
 
 def make(symbol: str, stream: str, outlet: Outlet, start_ms: int, block_trades_every: int = 0) -> Topic | None:
     """The topic of that name; ``start_ms``, when the service started, is where ``u`` counts from."""
     if match := _BOOK.fullmatch(stream):
         return Books(symbol, stream, outlet, int(match[1]), start_ms // 100)
+    if stream.startswith("tickers."):
+        return Tickers(BYBIT, symbol, stream, outlet)
+    if stream.startswith("allLiquidation."):
+        return Liquidations(BYBIT, symbol, stream, outlet)
     if not stream.startswith("publicTrade."):
         return None
     prints = Prints(BYBIT, symbol, stream, outlet)
@@ -153,6 +160,83 @@ class Prints(TradeTopic):
         if not self._last or p.price == self._last:
             return b"ZeroPlusTick" if p.side > 0 else b"ZeroMinusTick"
         return b"PlusTick" if float(p.price) > float(self._last) else b"MinusTick"
+
+
+class Tickers(Topic):
+    """``tickers.SYM``: a snapshot first, then every 100 ms the fields that changed."""
+
+    _next_ms = 0
+    _sequence = 0
+
+    def __init__(self, venue: str, symbol: str, stream: str, outlet: Outlet) -> None:
+        super().__init__(venue, symbol, stream, outlet)
+        self._told: dict[bytes, bytes] = {}
+        self._new: list[Connection] = []
+
+    @override
+    def join(self, connection: Connection, book: TextBook[Any]) -> None:
+        super().join(connection, book)
+        self._new.append(connection)
+
+    @override
+    def on_derivatives(self, market: DerivativeMarket) -> None:
+        now_ms = self.outlet.now_ms
+        if self._new or now_ms >= self._next_ms:
+            fields = {
+                b"markPrice": b"%.2f" % market.mark,
+                b"indexPrice": b"%.2f" % market.index,
+                b"fundingRate": b"%.8f" % market.funding_rate,
+                b"nextFundingTime": b"%d" % market.next_funding_ms(now_ms),
+                b"fundingIntervalHour": b"%d" % HOURS,
+                b"openInterest": b"%.3f" % market.open_interest,
+            }
+            changed = {name: text for name, text in fields.items() if self._told.get(name) != text}
+            new, self._new = [c for c in self._new if c in self.subscribers], []
+            if changed:
+                for connection in self.subscribers:
+                    if connection not in new:
+                        self._send(b"delta", changed, connection)
+            for connection in new:
+                self._send(b"snapshot", fields, connection)
+            self._told = fields
+            self._next_ms = now_ms - now_ms % _TICKER_MS + _TICKER_MS
+
+    def _send(self, kind: bytes, fields: dict[bytes, bytes], only: Connection) -> None:
+        self._sequence += 1
+        texts = b"".join(b',"%b":"%b"' % field for field in fields.items())
+        now_ms = self.outlet.now_ms
+        payload = b'{"topic":"%b","type":"%b","data":{"symbol":"%b"%b},"cs":%d,"ts":%d}' % (
+            *(self.stream.encode(), kind, self.symbol.encode(), texts, self._sequence, now_ms),
+        )
+        self.publish(payload, "ticker", self._sequence, 0, now_ms, only)
+
+
+class Liquidations(Topic):
+    """``allLiquidation.SYM``: all of half a second in one message; ``S`` is the side of the position."""
+
+    _next_ms = 0
+    _told = -1
+
+    @override
+    def begin(self, book: TextBook[Any]) -> None:
+        self._told = -1
+
+    @override
+    def on_derivatives(self, market: DerivativeMarket) -> None:
+        now_ms = self.outlet.now_ms
+        if self._told < 0:
+            self._told = market.made
+        if now_ms < self._next_ms or not (new := market.since(self._told)):
+            return
+        self._next_ms, self._told = now_ms + _LIQUIDATIONS_MS, market.made
+        symbol = self.symbol.encode()
+        rows = b",".join(
+            b'{"T":%d,"s":"%b","S":"%b","v":"%b","p":"%b"}'
+            % (one.time_ms, symbol, b"Buy" if one.side < 0 else b"Sell", one.size, one.price)
+            for one in new
+        )
+        payload = b'{"topic":"%b","type":"snapshot","ts":%d,"data":[%b]}' % (self.stream.encode(), now_ms, rows)
+        self.publish(payload, "liquidation", new[-1].number, 0, new[-1].time_ms)
 
 
 def _block_trade(p: Print) -> Print:
