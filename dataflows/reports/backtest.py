@@ -52,14 +52,15 @@ def read_results(sinks: Mapping[str, Written]) -> list[Results]:
     return [
         Results(
             instrument,
-            _columns(data_files(fills, instrument), ("ts", "side", "price", "size", "fee", "liquidity")),
-            _columns(data_files(equity, instrument), ("ts", "position", "equity", "mid", "fees", "volume")),
+            columns_by_time(data_files(fills, instrument), ("ts", "side", "price", "size", "fee", "liquidity")),
+            columns_by_time(data_files(equity, instrument), ("ts", "position", "equity", "mid", "fees", "volume")),
         )
         for instrument in instruments(equity)
     ]
 
 
-def _columns(files: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
+def columns_by_time(files: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
+    """Columns of an instrument's files as arrays in the order of ``ts``, which is one of the names; words as texts."""
     if not files:
         return {name: np.empty(0, _dtype(name)) for name in names}
     table = pa.concat_tables([read_columns(file, list(names)) for file in files]).combine_chunks()
@@ -75,7 +76,7 @@ def _array(column: pa.ChunkedArray) -> Any:
 
 
 def _dtype(name: str) -> str:
-    return {"ts": "i8", "side": "i1", "liquidity": "O"}.get(name, "f8")
+    return {"ts": "i8", "side": "i1", "liquidity": "O", "kind": "O", "status": "O"}.get(name, "f8")
 
 
 def table(results: Sequence[Results]) -> TextTable:

@@ -9,6 +9,7 @@ from dataflows.command_line.app import app
 from dataflows.command_line.verbs import (
     backtest,
     columns,
+    comparing,
     dataset,
     demo,
     exporting,
@@ -29,6 +30,7 @@ __all__ = [
     "app",
     "backtest",
     "columns",
+    "comparing",
     "dataset",
     "demo",
     "exporting",

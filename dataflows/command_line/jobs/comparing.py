@@ -1,0 +1,50 @@
+"""Backtests that have run, side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataflows.assembly.comparing import compare_backtests
+from dataflows.reports.charts import check_chart_path, draw
+from dataflows.reports.comparison import comparison_lines, comparison_panels, comparison_table, settings_table
+from dataflows.reports.terminal import prose
+from dataflows.reports.text_table import show
+from dataflows.runtime.exit_codes import must_be_shown
+from sinks.comparison import write_comparison
+from sinks.target import check_outside
+from sources.errors import TickwaxError
+
+
+def compare(folders: Sequence[Path], html: Path | None, as_json: bool, parquet: Path | None, any_tape: bool) -> None:
+    """Compare and tell.
+
+    Raises:
+        TickwaxError: as of `compare_backtests`, or a file could not be written.
+    """
+    if html is not None:
+        if html.suffix != ".html":
+            raise TickwaxError(f"--html: '{html}' does not end with .html")
+        check_chart_path("--html", html)
+    if parquet is not None and (parquet.suffix != ".parquet" or parquet.is_dir()):
+        raise TickwaxError(f"--parquet: '{parquet}' is not a file that ends with .parquet")
+    for key, path in (("--html", html), ("--parquet", parquet)):
+        if path is not None:
+            check_outside(path, key)
+    comparison = compare_backtests(folders, any_tape)
+    if parquet is not None:
+        write_comparison(parquet, comparison.records(), list(comparison.differing))
+    if html is not None:
+        draw(html, comparison_panels(comparison))
+    if as_json:
+        for line in comparison_lines(comparison):
+            print(line)
+        must_be_shown()
+        return
+    show(comparison_table(comparison))
+    print()
+    if comparison.differing:
+        show(settings_table(comparison))
+    else:
+        prose("No setting differs.")
+    prose("Profit is after fees; markouts are in basis points of maker fills, or of taker fills; ± standard errors.")
+    for path in filter(None, (html, parquet)):
+        prose(f"written: {path}")
