@@ -14,7 +14,7 @@ from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.features.feature import Described
 
 FOLDER = Path(__file__).parent
-EVERYTHING = FeatureConfig(integrated_ofi=2, normalised=True)  # with all that is off by default
+EVERYTHING = FeatureConfig(integrated_ofi=2, normalised=True, derivatives=True)  # with all that is off by default
 HEAD = ("column", "type", "unit", "meaning", "formula", "reads", "unknown when", "bits of `warm`")
 
 

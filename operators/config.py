@@ -49,6 +49,7 @@ class FeatureConfig:
     volatility_window: int = 100
     integrated_ofi: int = 0  # levels; 0: off
     normalised: bool = False
+    derivatives: bool = False
 
     def __post_init__(self) -> None:
         def need(holds: bool, text: str) -> None:

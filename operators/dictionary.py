@@ -51,12 +51,24 @@ TAPE: tuple[Described, ...] = (
         "receive_ts", TIME_UNIT, "when the recording process read the frame", reads="the recording machine's clock"
     ),
     Described(
-        "sequence", "number", "the venue's number of the book message or trade; of a reset, the last known of the book"
+        "sequence",
+        "number",
+        "the venue's number of the book message or trade; of a reset, the last known of the book; of a funding, the "
+        "time of the next one, ms",
     ),
-    Described("kind", "word", "snapshot, delta, trade or reset"),
-    Described("side", "sign", "+1 bid or buying aggressor, -1 ask or selling aggressor, 0 of a reset"),
-    Described("price", PRICE_UNIT, "price of the level or trade; 0 of a reset"),
-    Described("size", SIZE_UNIT, "size of the level, 0 removes it, or of the trade; 0 of a reset"),
+    Described("kind", "word", "snapshot, delta, trade, reset, mark, funding, open_interest or liquidation"),
+    Described("side", "sign", "+1 bid, buying aggressor or buying liquidation, -1 the opposite, 0 of other kinds"),
+    Described(
+        "price",
+        PRICE_UNIT,
+        "price of the level, trade or liquidation; the mark price; the funding rate; 0 of a reset or an open interest",
+    ),
+    Described(
+        "size",
+        SIZE_UNIT,
+        "size of the level, 0 removes it, of the trade or liquidation; the open interest; of a mark the index price, "
+        "of a funding the hours between two; 0 of a reset",
+    ),
     Described("last", "flag", "last row of an exchange message: the book is consistent after it"),
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from operators import features, rolling_sum
 from operators.config import BOOK_LEVELS, FeatureConfig
-from operators.features import normalised_imbalance
+from operators.features import derivatives, normalised_imbalance
 from operators.features.feature import Common, Scratch
 from operators.features.order_flow import UPDATE_EVENT
 from operators.features.trades import TRADE_EVENT
@@ -76,7 +76,8 @@ class Params(NamedTuple):
 
 def _quantities(config: FeatureConfig) -> list[int]:
     """Kinds of event of what is summed over windows: order flow of each depth, signed size of trades, and more."""
-    return [UPDATE_EVENT] * len(config.depths) + [TRADE_EVENT] + normalised_imbalance.quantities(config)
+    flow = [UPDATE_EVENT] * len(config.depths) + [TRADE_EVENT]
+    return flow + normalised_imbalance.quantities(config) + derivatives.quantities(config)
 
 
 def make_params(config: FeatureConfig, *, full_depth: bool) -> Params:
@@ -115,7 +116,7 @@ def make_state(config: FeatureConfig) -> State:
         top_price=np.zeros((2, 2, levels)),
         top_size=np.zeros((2, 2, levels)),
         top_count=np.zeros((2, 2), np.int64),
-        rolling=rolling_sum_state(windows, len(_quantities(config)), 2),
+        rolling=rolling_sum_state(windows, len(_quantities(config)), max(_quantities(config)) + 1),
         features=features.states(config),
         scratch=Scratch(
             level=np.zeros((2, levels)),

@@ -26,7 +26,7 @@ from operators.rolling_moments import RollingMoments
 from operators.rolling_sum import START_BUCKETS, RollingSum, rolling_sum_state
 from operators.state import ROWS, State
 
-VERSION = 12  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
+VERSION = 13  # rises with every change of `State`, of what its numbers mean, or of what is kept of it
 
 _NOT_KEPT = "scratch"  # the field of a state, or of a feature's, with room for intermediate results
 

@@ -7,7 +7,7 @@ import numpy as np
 from operators import features, rolling_sum
 from operators.book import apply_rows, copy_top
 from operators.config import BOOK_LEVELS, FeatureConfig
-from operators.features import fractional_difference
+from operators.features import derivatives, fractional_difference
 from operators.features.feature import Rows
 from operators.jit import entry_kernel, kernel, pasted, short_kernel
 from operators.packed_arguments import unpacker
@@ -40,7 +40,18 @@ from operators.state import (
     make_state,
     restart,
 )
-from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, Float64s, Int64s, TapeBatch, is_book, is_derivative
+from sources.tape.batch import (
+    DELTA,
+    LIQUIDATION,
+    RESET,
+    SNAPSHOT,
+    TRADE,
+    Float64s,
+    Int64s,
+    TapeBatch,
+    is_book,
+    is_derivative,
+)
 
 # Why `run` came back. `DECIDE`: a strategy is to decide on the row written last.
 DONE, ROWS_FULL, BOOK_FULL, RING_FULL, EXCHANGE_FULL, DECIDE = range(6)
@@ -160,6 +171,13 @@ def run(
             continue
 
         if is_derivative(kind):
+            if p.features.derivatives.on and (kind != LIQUIDATION or clock[KNOWN]):
+                if kind == LIQUIDATION and not rolling_sum.has_room(state.rolling, shape, clock[NOW]):
+                    return i, r, RING_FULL
+                derivatives.take(
+                    state.features.derivatives, p.common, kind, clock[NOW], batch.sequence[i], batch.side[i],
+                    batch.price[i], batch.size[i], state.rolling, state.scratch,
+                )  # fmt: skip
             if exchange is not None:
                 now = clock[NOW] if clock[KNOWN] else np.int64(0)
                 hooks.take_derivative(exchange, kind, batch.sequence[i], batch.price[i], now)

@@ -250,6 +250,7 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
         volatility_window: int,
         normalised: bool,
         integrated_ofi: int,
+        derivatives: bool,
     ) -> FeatureConfig:
         unit = sampling or 100 * MS
         lengths = list(dict.fromkeys(max(1, unit * numerator // denominator) for numerator, denominator in windows))
@@ -269,6 +270,7 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
             volatility_window=volatility_window,
             normalised=normalised,
             integrated_ofi=integrated_ofi,
+            derivatives=derivatives,
         )
 
     order = st.sampled_from((0.4, 0.5, 0.7, 1.0, 0.0, 1.3, 2.0))
@@ -288,12 +290,18 @@ def configs() -> st.SearchStrategy[FeatureConfig]:
         st.integers(2, 5),
         st.booleans(),
         st.sampled_from((0, 3, 1, 10)),
+        st.booleans(),
     )
 
 
 def cases(*, max_messages: int = 40) -> st.SearchStrategy[tuple[FeatureConfig, TapeBatch]]:
-    """A configuration and a tape made for it."""
-    return configs().flatmap(lambda config: st.tuples(st.just(config), tapes(config, max_messages=max_messages)))
+    """A configuration and a tape made for it, with rows of derivatives now and then."""
+
+    def case(config: FeatureConfig) -> st.SearchStrategy[tuple[FeatureConfig, TapeBatch]]:
+        tape = tapes(config, max_messages=max_messages)
+        return st.tuples(st.just(config), tape.flatmap(with_derivatives) if config.derivatives else tape)
+
+    return configs().flatmap(case)
 
 
 def with_derivatives(tape: TapeBatch) -> st.SearchStrategy[TapeBatch]:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operators.config import FeatureConfig
-from sources.tape.batch import DELTA, SNAPSHOT, TapeBatch, concat
+from sources.tape.batch import DELTA, FUNDING, SNAPSHOT, TapeBatch, concat
 from tests.oracle.book import BookView, message_ends, state, top, unknown_deltas
 from tests.oracle.features import books, columns, features, quality_events
 from tests.oracle.fracdiff import ffd, weights
@@ -501,7 +501,7 @@ def test_a_row_reads_nothing_of_the_future(case: tuple[FeatureConfig, TapeBatch]
 def test_tapes_are_tapes(case: tuple[FeatureConfig, TapeBatch], data: st.DataObject) -> None:
     config, tape = case
     assert all(a < b for a, b in pairwise(tape.ordinal.tolist()))
-    assert (tape.price >= 0).all()
+    assert (tape.price[tape.kind != FUNDING] >= 0).all()
     assert (tape.size >= 0).all()
     rows: dict[str, list[Any]] = features(tape, config)
     keys = list(zip(rows["ts"], rows["ordinal"], strict=True))

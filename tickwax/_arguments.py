@@ -36,6 +36,7 @@ class FeatureArguments(TypedDict, total=False):
     volatility_window: int
     integrated_ofi: int
     normalised: bool
+    derivatives: bool
     unknown: Literal["nan", "null"]
 
 

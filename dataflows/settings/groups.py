@@ -169,6 +169,8 @@ class FeatureSettings(Group):
     """What a number is that is not known yet, in files and messages of features and books."""
     normalised: bool = False
     """Whether the imbalances are there a second time, divided by what they are made of."""
+    derivatives: bool = False
+    """Whether mark and index price, funding, open interest and liquidations are there, too."""
 
 
 class BookSettings(Group):

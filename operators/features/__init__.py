@@ -11,6 +11,7 @@ from operators.config import FeatureConfig
 from operators.features import (
     best_level,
     depth_imbalance,
+    derivatives,
     fractal_dimension,
     fractional_difference,
     integrated_ofi,
@@ -36,6 +37,7 @@ FEATURES: dict[str, Feature] = {
     "volatility": volatility.FEATURE,
     "integrated_ofi": integrated_ofi.FEATURE,
     "normalised_imbalance": normalised_imbalance.FEATURE,
+    "derivatives": derivatives.FEATURE,
 }
 
 Places: Any = namedtuple("Places", [*FEATURES, "warm"])  # type: ignore[misc]  # a `Place` of each, and of `warm`
@@ -51,6 +53,7 @@ class States(NamedTuple):
     volatility: volatility.Volatility
     integrated_ofi: integrated_ofi.IntegratedOfi
     normalised_imbalance: normalised_imbalance.NormalisedImbalance
+    derivatives: derivatives.Derivatives
 
 
 class Parameters(NamedTuple):
@@ -59,6 +62,7 @@ class Parameters(NamedTuple):
     fractional_difference: fractional_difference.Weights
     fractal_dimension: fractal_dimension.Sampling
     normalised_imbalance: normalised_imbalance.Normalised
+    derivatives: derivatives.Switch
 
 
 def parameters(config: FeatureConfig) -> Parameters:
@@ -67,6 +71,7 @@ def parameters(config: FeatureConfig) -> Parameters:
         fractional_difference.weights(config),
         fractal_dimension.sampling(config),
         normalised_imbalance.normalised(config),
+        derivatives.switch(config),
     )
 
 
@@ -80,6 +85,7 @@ def states(config: FeatureConfig) -> States:
         volatility=volatility.state(config),
         integrated_ofi=integrated_ofi.state(config),
         normalised_imbalance=normalised_imbalance.state(config),
+        derivatives=derivatives.state(config),
     )
 
 
@@ -92,6 +98,7 @@ def clear(own: States) -> None:
     volatility.clear(own.volatility)
     integrated_ofi.clear(own.integrated_ofi)
     normalised_imbalance.clear(own.normalised_imbalance)
+    derivatives.clear(own.derivatives)
 
 
 @kernel
@@ -131,6 +138,8 @@ def emit(own: States, p: Parameters, common: Common, row: Moment, at: Any, out: 
     trades.emit(own.trades, common, row, at.trades, out, r)
     if p.normalised_imbalance.on:
         normalised_imbalance.emit(own.normalised_imbalance, common, row, at, out, r)
+    if p.derivatives.on:
+        derivatives.emit(own.derivatives, common, row, at.derivatives, out, r)
     warm |= fractional_difference.emit(p.fractional_difference, row, at.fractional_difference, out, r)
     warm |= fractal_dimension.emit(
         own.fractal_dimension, p.fractal_dimension, common, row, at.fractal_dimension, out, r

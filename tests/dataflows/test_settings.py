@@ -92,6 +92,7 @@ def test_every_key_and_its_default():
             "integrated_ofi": 0,
             "unknown": "nan",
             "normalised": False,
+            "derivatives": False,
         },
         "books": {"path": ""},
         "kafka": {

@@ -57,6 +57,7 @@ TOLERANCE = {
     "volume_ffd": (1e-13, 1e-13),
     "fdi": (1e-14, 0.0),
     "volatility": (1e-13, 0.0),
+    "funding_in": (1e-15, 1e-15),
     "integrated_ofi": (1e-9, 1e-9),
 }
 

@@ -1,12 +1,17 @@
 """Rows of derivatives change nothing but the features that are asked of them (docs/tape.md, 2.3)."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.bar_engine import BarConfig, BarEngine
+from operators.config import FeatureConfig
 from operators.inspection_engine import InspectionConfig, InspectionEngine
 from operators.longest_segment import SegmentSampler
+from operators.row_batch import RowBatch
+from operators.schema import feature_columns
 from sources.latency import Latency
 from sources.tape.batch import KINDS, TapeBatch, market_rows
 from tests.operators.columns import run, same_bits
@@ -17,8 +22,21 @@ from tests.strategies import cases, split, splits, tapes, with_derivatives
 def test_no_feature_changes_a_bit(data: st.DataObject) -> None:
     config, tape = data.draw(cases())
     mixed = data.draw(with_derivatives(tape))
+    config = replace(config, derivatives=False)
     rows = run(split(mixed, data.draw(splits(mixed.rows))), config)
     assert same_bits(rows, run([market_rows(mixed)], config))
+    more = replace(config, derivatives=True)
+    by_column = {c.name: (c, r) for c, r in zip(feature_columns(config), columns_of(rows, config), strict=True)}
+    for column, values in zip(feature_columns(more), columns_of(run([mixed], more), more), strict=True):
+        if column.section != "4.10":
+            assert values == by_column.pop(column.name)[1], column.name
+    assert not by_column
+
+
+def columns_of(rows: RowBatch | None, config: FeatureConfig) -> list[bytes]:
+    """The bits of each column."""
+    columns = feature_columns(config)
+    return [b"" if rows is None else getattr(rows, c.array)[c.row].tobytes() for c in columns]
 
 
 @given(st.data())

@@ -29,8 +29,9 @@ def configs(draw) -> FeatureConfig:
     ofi = draw(st.sampled_from(["cont", "depth"]))
     levels = draw(st.sampled_from([0, 2, 20]))
     return FeatureConfig(
-        depths=tuple(sorted(depths)), windows=tuple(windows), ofi=ofi, integrated_ofi=levels, normalised=normalised
-    )
+        depths=tuple(sorted(depths)), windows=tuple(windows), ofi=ofi, integrated_ofi=levels, normalised=normalised,
+        derivatives=draw(st.booleans()),
+    )  # fmt: skip
 
 
 def names(config: FeatureConfig) -> dict[str, list[str]]:
@@ -56,7 +57,7 @@ def test_every_column_is_of_one_family_and_families_stand_in_the_order_of_column
 
 
 def test_no_family_is_without_columns() -> None:
-    for data_set, columns in names(FeatureConfig(integrated_ofi=2, normalised=True)).items():
+    for data_set, columns in names(FeatureConfig(integrated_ofi=2, normalised=True, derivatives=True)).items():
         assert {i for name in columns for i in fitting(data_set, name)} == set(range(len(FAMILIES[data_set])))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from operators.config import SECOND, FeatureConfig
 from operators.longest_segment import SegmentSampler
-from sources.tape.batch import RESET, TRADE, TapeBatch
+from sources.tape.batch import RESET, TRADE, TapeBatch, market_rows
 from tests import strategies
 from tests.operators.columns import by_name, run
 from tests.oracle.script import Script
@@ -36,7 +36,7 @@ def restarts_and_trades(batch: TapeBatch, max_hold: int) -> tuple[list[int], lis
 def test_the_longest_stretch_of_feature_rows(data: st.DataObject, price: str) -> None:
     config, batch = data.draw(strategies.cases())
     rows = by_name(run([batch], config), config)
-    restarts, trades = restarts_and_trades(batch, config.max_hold_ns)
+    restarts, trades = restarts_and_trades(market_rows(batch), config.max_hold_ns)
     stretches: dict[int, list[tuple[int, float, float]]] = {}
     for ts, ordinal, mid, volume in zip(rows["ts"], rows["ordinal"], rows["mid"], rows["trade_volume"], strict=True):
         began = max((r for r in restarts if r <= ordinal), default=-1)

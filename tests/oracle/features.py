@@ -7,7 +7,7 @@ from typing import Any
 
 from operators.config import FeatureConfig
 from sources.tape.batch import TRADE, TapeBatch
-from tests.oracle import fracdiff, fractal, integrated_ofi, normalised, trades, validity
+from tests.oracle import derivatives, fracdiff, fractal, integrated_ofi, normalised, trades, validity
 from tests.oracle.book import BookView, label, message_ends, state, top
 from tests.oracle.order_flow import ofi, windowed
 from tests.oracle.sampling import Sample, Tick, samples, stretches
@@ -42,6 +42,7 @@ def columns(config: FeatureConfig) -> list[str]:
         *("trade_volume", "trade_count", "vwap", "price_ffd", "volume_ffd", "fdi", "regime", "volatility"),
         *(("integrated_ofi", "integrated_ofi_share") if config.integrated_ofi else ()),
         *(normalised.columns(config) if config.normalised else ()),
+        *(derivatives.columns(config) if config.derivatives else ()),
         "warm",
     ]
 
@@ -54,16 +55,18 @@ def features(
     `full_depth`: the venue never hides a part of the book; `cut_levels`: but whoever recorded it did, beyond so many
     levels a side.
     """
+    whole, batch = batch, derivatives.market(batch)
     views = message_ends(batch)
     rows: list[Row] = []
     for stretch in stretches(batch, config.max_hold_ns):
-        rows += stretch_rows(batch, config, stretch, views, full_depth, cut_levels)
+        rows += stretch_rows(whole, batch, config, stretch, views, full_depth, cut_levels)
     return {name: [row[name] for row in rows] for name in columns(config)}
 
 
 def books(batch: TapeBatch, config: FeatureConfig) -> dict[str, list[Any]]:
     """The `books` rows of a tape, as lists by column (docs/features.md, 4.9)."""
     rows: list[Row] = []
+    batch = derivatives.market(batch)
     views = message_ends(batch)
     for stretch in stretches(batch, config.max_hold_ns):
         for sample in planned(stretch, views, config):
@@ -76,7 +79,7 @@ def books(batch: TapeBatch, config: FeatureConfig) -> dict[str, list[Any]]:
 
 def quality_events(batch: TapeBatch) -> int:
     """Message ends whose book is crossed, locked, one-sided or empty."""
-    return sum(not view.is_update for view in message_ends(batch).values())
+    return sum(not view.is_update for view in message_ends(derivatives.market(batch)).values())
 
 
 def is_update(tick: Tick, views: dict[int, BookView]) -> bool:
@@ -97,6 +100,7 @@ def stretch_updates(stretch: list[Tick], views: dict[int, BookView], config: Fea
 
 
 def stretch_rows(
+    whole: TapeBatch,
     batch: TapeBatch,
     config: FeatureConfig,
     stretch: list[Tick],
@@ -164,6 +168,8 @@ def stretch_rows(
             flows.append(integrated_ofi.scaled(before, [u.book for u in new_updates], config.integrated_ofi))
             value, share = integrated_ofi.integrated(flows, config.zscore_window)
             row |= {"integrated_ofi": value, "integrated_ofi_share": share}
+        if config.derivatives:
+            row |= derivatives.derivatives(whole, batch, stretch, sample.included, row, config)
         row["warm"] = validity.warm(
             config,
             ts=ts,

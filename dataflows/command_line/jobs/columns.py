@@ -77,6 +77,7 @@ def _setting_of(name: str) -> str | None:
     for setting, other in (
         ("integrated_ofi", replace(config, integrated_ofi=10)),
         ("normalised", replace(config, normalised=True)),
+        ("derivatives", replace(config, derivatives=True)),
     ):
         if name in {entry.name for entry in entries(other)}:
             return f"features.{setting}"
