@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from bytewax.run import cli_main
@@ -18,7 +19,7 @@ from sinks.compaction import recover
 from sinks.lock import DataSetLock
 from sinks.tape import TapeWriter
 from sources.instrument import Instrument
-from sources.tape.batch import RESET, TRADE, concat, tape_batch
+from sources.tape.batch import FUNDING, MARK, OPEN_INTEREST, RESET, TRADE, concat, tape_batch
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS
@@ -44,16 +45,16 @@ def settings(exchange, tmp_path) -> dict[str, object]:
     return {**exchange.addresses, **paths, "symbols": '["binance_futures:*","bybit_linear:*"]'}
 
 
-def replayed(tape: Path, folder: Path) -> Path:
-    replay = prepare_replay(load_settings({"tape.path": str(tape), "features.path": str(folder)}))
+def replayed(tape: Path, folder: Path, **more: object) -> Path:
+    replay = prepare_replay(load_settings({"tape.path": str(tape), "features.path": str(folder)} | more))
     cli_main(replay.flow)
     replay.commit()
     return folder
 
 
-def assert_replay_is_live(tmp_path: Path, expected: set[Instrument]) -> None:
+def assert_replay_is_live(tmp_path: Path, expected: set[Instrument], **more: object) -> None:
     """Replaying the tape gives the features of the run, every bit; the tape keeps its rules."""
-    again = replayed(tmp_path / "tape", tmp_path / "again")
+    again = replayed(tmp_path / "tape", tmp_path / "again", **more)
     assert set(instruments(tmp_path / "features")) == set(instruments(again)) == expected
     for instrument in expected:
         found = table(tmp_path / "features", instrument)
@@ -81,6 +82,29 @@ def test_replaying_a_run_with_faults_gives_its_features(exchange, settings, star
     assert_replay_is_live(tmp_path, set(INSTRUMENTS))
     kinds = [concat(list(TapeReader(tmp_path / "tape", i).batches())).kind for i in (BINANCE, BYBIT)]
     assert [int((k == RESET).sum()) for k in kinds] == [1, 1], stderr
+
+
+def test_replaying_a_run_with_faults_gives_its_derivatives(exchange, settings, start, tmp_path):
+    on = {"features.derivatives": True}
+    process = start({**settings, **on, "duration": "9s"}, *MODULE)
+    wait_until_served(exchange, 5)
+    exchange.fault("drop", symbol=BINANCE.symbol, stream="*@depth*")
+    exchange.fault("garbage", symbol=BINANCE.symbol, stream="*@markPrice*", count=2)
+    exchange.fault("truncate", symbol=BYBIT.symbol, stream="tickers*", count=2)
+    exchange.fault("reset", symbol=BYBIT.symbol, stream="tickers*")
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (0, ""), stderr
+    assert_replay_is_live(tmp_path, set(INSTRUMENTS), **on)
+    without = replayed(tmp_path / "tape", tmp_path / "without")
+    for instrument in INSTRUMENTS:
+        tape = concat(list(TapeReader(tmp_path / "tape", instrument).batches()))
+        assert {MARK, FUNDING, OPEN_INTEREST} <= set(tape.kind.tolist())
+        assert int((tape.kind == RESET).sum()) == (instrument == BINANCE), stderr
+        found, less = table(tmp_path / "features", instrument), table(without, instrument)
+        assert not np.isnan(found["mark_price"].to_numpy()[-1])
+        assert not np.isnan(found["open_interest"].to_numpy()).all()  # after the reset it waits for the next poll
+        assert set(found.column_names) - set(less.column_names) > {"mark_price", "funding_in", "liquidation_1s"}
+        assert_same(found.select(less.column_names), less)
 
 
 def test_two_processes_share_the_instruments(exchange, settings, start, tmp_path):
