@@ -247,7 +247,7 @@ def schedule(
         wrong = draw.random()
         lots = max(1, round(draw.choice((1, 1, 2, 3, 5, 8, 20, 60)) * units))
         if wrong < 0.02:
-            return float((lots + Fraction(1, 2)) * lot)
+            return float(draw.choice((lots + Fraction(1, 2), 0, -lots)) * lot)
         return float((lots + Fraction(1, 10**7)) * lot) if wrong < 0.04 else float(lots * lot)
 
     def price(ticks: int) -> float:
