@@ -93,7 +93,6 @@ def write_tape(root: Path, venue: str, symbol: str, rows: Sequence[TapeRow], fil
             to_arrow(
                 tape_batch(
                     ordinal=range(len(rows)),
-                    sequence=range(len(rows)),
                     **{name: [getattr(row, name) for row in rows] for name in TapeRow.__dataclass_fields__},
                 )
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sources.tape.batch import SNAPSHOT
+from sources.tape.batch import RESET, SNAPSHOT
 from tests.conftest import ROOT
 from tests.execution.backtests import (
     Profile,
@@ -145,6 +145,17 @@ def test_no_more_than_256_orders_are_open(tmp_path):
     wanted.schedule(made.schedule)
     wanted.run(made.rows)
     assert not list(differences(tmp_path / "out", *SMALL, wanted))
+
+
+def test_a_reset_gives_back_what_was_taken(tmp_path):
+    rows = small_market()
+    rows.insert(12, TapeRow(rows[11].exchange_ts, rows[11].receive_ts, RESET, 0, 0.0, 0.0, True))
+    buys = [
+        (START + at * MS, Request("new", at, 1, "market", None, math.nan, size)) for at, size in ((20, 0.5), (95, 1))
+    ]
+    made = Case(rows, buys, Fraction(1), Fraction(1, 10), given=True)
+    assert orders_of(tmp_path, Profile(), made)
+    assert [(row["price"], row["size"]) for row in rows_of(tmp_path / "out", "fills", *SMALL)] == [(101, 0.5), (101, 1)]
 
 
 def test_a_position_reaches_its_limit_in_binary_fractions(tmp_path):

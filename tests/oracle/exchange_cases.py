@@ -4,12 +4,13 @@ A case is one instrument. Its market has few levels and few sizes, so that own o
 stand in the way of the book; its orders act before, at and just after the times of the tape's rows.
 """
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE
+from sources.tape.batch import DELTA, FUNDING, LIQUIDATION, MARK, OPEN_INTEREST, RESET, SNAPSHOT, TRADE, is_derivative
 from tests.oracle.independent_orders import Request, TapeRow
 
 MS = 1_000_000
@@ -173,6 +174,26 @@ class Market:
         )[0]
         self.move()
         what()
+        if self.draw.random() < 0.05:
+            self.derivative()
+
+    def derivative(self) -> None:
+        """A row beside the market; its time may be anything near."""
+        draw, when = self.draw, self.clock + self.draw.choice((0, -5 * MS, 7 * MS, 700 * MS))
+        receive = when + self.lag
+        price = self.price(self.centre * self.fine + draw.randrange(-9, 9))
+        kind = draw.choice((MARK, MARK, FUNDING, FUNDING, FUNDING, OPEN_INTEREST, LIQUIDATION))
+        side, price, size, sequence = {
+            MARK: (0, price, draw.choice((0.0, price)), 0),
+            FUNDING: (0, draw.choice((0.0001, -0.0003, 0.01, 0.0)), draw.choice((8.0, 0.0)), self.next_funding()),
+            OPEN_INTEREST: (0, 0.0, 1234.5, 0),
+            LIQUIDATION: (draw.choice((1, -1)), price, self.size(self.amount()), 0),
+        }[kind]
+        self.rows.append(TapeRow(when, receive, kind, side, price, size, True, sequence))
+
+    def next_funding(self) -> int:
+        """In ms: soon, at once, or long ago."""
+        return self.clock // MS + self.draw.choice((0, 1, 5, 40, 200, 900, -50))
 
     def restart(self) -> None:
         draw = self.draw
@@ -211,21 +232,16 @@ def case(
     given = off or draw.random() < 0.5
     least = draw.choice((0, 0, 2)) * lot if given else Fraction(0)
     if not given:
-        tick, lot = divisor([r.price for r in market.rows]), divisor([r.size for r in market.rows])
+        rows = [row for row in market.rows if not is_derivative(row.kind)]
+        tick, lot = divisor([row.price for row in rows]), divisor([row.size for row in rows])
     return Case(market.rows, schedule(draw, market, tick, lot, entry, orders), tick, lot, given, least)
 
 
 def divisor(values: Sequence[float]) -> Fraction:
     """The largest step that all decimals are multiples of."""
-    steps = {Fraction(repr(value)) for value in values if value}
-    scale = max(step.denominator for step in steps)
-    scale = next(10**n for n in range(30) if 10**n % scale == 0 or all((10**n * s).denominator == 1 for s in steps))
-    numbers = [int(step * scale) for step in steps]
-    result = 0
-    for number in numbers:
-        while number:
-            result, number = number, result % number
-    return Fraction(result, scale)
+    steps = [Fraction(repr(value)) for value in values if value]
+    unit = math.lcm(*(step.denominator for step in steps))
+    return Fraction(math.gcd(*(int(step * unit) for step in steps)), unit)
 
 
 def schedule(

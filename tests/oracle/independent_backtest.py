@@ -6,7 +6,7 @@ From docs/execution.md, 1 and 2, and docs/features.md, 4.1 and 4.2.
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sources.tape.batch import RESET
+from sources.tape.batch import FUNDING, MARK, RESET, is_derivative
 from tests.oracle.independent_exchange import Exchange, messages
 from tests.oracle.independent_orders import Request, Rules, TapeRow
 
@@ -34,6 +34,9 @@ class Backtest:
         self.offset = 0
         self.local = 0
         self.grid: int | None = None  # time of the next feature row on the grid
+        self.mark: float | None = None
+        self.funding: tuple[int, float] | None = None  # when, and the rate
+        self.settled = 0  # the time of the last funding
 
     def schedule(self, decided: list[tuple[int, Request]]) -> None:
         """Orders with the local times at which they are decided, in any order."""
@@ -44,6 +47,8 @@ class Backtest:
         for row, begins in messages(rows):
             if row.kind == RESET:
                 self.reset(row)
+            elif is_derivative(row.kind):
+                self.derivative(row)
             else:
                 self.row(row, begins)
         return self
@@ -62,12 +67,30 @@ class Backtest:
         self.clock = clock
         self.offset = max(self.offset, row.exchange_ts - row.receive_ts)
         self.local = max(self.local, clock if self.rules.one_clock else row.receive_ts + self.offset)
+        self.settle(clock)
         self.before(clock, may_act=begins)
         if self.exchange.row(clock, row, begins):
             if self.sampling == 0:
                 self.sample(clock)
             elif self.grid is None:
                 self.grid = -(-clock // self.sampling) * self.sampling
+
+    def derivative(self, row: TapeRow) -> None:
+        """Rows beside the market: no clock, no order and no feature row heeds them."""
+        if row.kind == MARK:
+            self.mark = row.price
+        elif row.kind == FUNDING:
+            at = row.sequence * 1_000_000
+            if at > max(self.settled, self.clock or 0):
+                self.funding = at, row.price
+
+    def settle(self, clock: int) -> None:
+        if self.funding is not None and clock >= self.funding[0]:
+            self.settled, rate = self.funding
+            self.funding = None
+            account = self.exchange.account
+            mark = self.exchange.mid if self.mark is None else self.mark
+            account.cash -= self.rules.size(account.position) * mark * rate
 
     def before(self, clock: int, may_act: bool) -> None:
         """Orders that act and feature rows that stand before a row which brings the clock to ``clock``."""

@@ -107,19 +107,19 @@ class Exchange:
         return result
 
     def trade(self, ts: int, aggressor: int, price: float, size: float) -> None:
-        own = 0  # lots that own orders at the price took of this trade
+        own = 0.0  # what own orders at the price took of this trade
         for order in self.visited(-aggressor):
             limit = self.rules.price(order.ticks)
             if aggressor * price > aggressor * limit:  # a seller's print below a bid, a buyer's above an ask
                 self.fill(ts, order, order.leaves, limit, "maker")
             elif price == limit:
-                order.ahead -= size - self.rules.size(own)
+                order.ahead -= size - own
                 order.traded += size
                 lots = round(-order.ahead / self.rules.size(1))
                 if lots > 0:
                     lots = min(order.leaves, lots)
                     order.ahead = 0.0
-                    own += lots
+                    own += self.rules.size(lots)
                     self.fill(ts, order, lots, limit, "maker")
 
     def visited(self, side: int) -> list[Order]:

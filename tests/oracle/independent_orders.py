@@ -14,6 +14,7 @@ class TapeRow:
     price: float
     size: float
     last: bool
+    sequence: int = 0
 
 
 @dataclass(frozen=True)
