@@ -7,7 +7,8 @@ To deal instruments by their weight, an item is keyed by a text that begins with
 makes the hash come out at the wanted worker.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import count
 
 from sources.instrument import Instrument
@@ -127,3 +128,11 @@ def dealt(weights: Mapping[str, int], workers: int) -> dict[str, int]:
         homes[key] = loads.index(min(loads))
         loads[homes[key]] += weight
     return homes
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process of a cluster computes; the same `placement` in all of them."""
+
+    placement: Placement
+    has: Callable[[Instrument], bool]

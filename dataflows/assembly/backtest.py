@@ -12,13 +12,14 @@ from dataflows.assembly.grids import grids_of
 from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape, weighed
-from dataflows.assembly.trading import SCHEMAS, execution_config, in_words, rows_in, strategy_factory, trading_identity
+from dataflows.assembly.trading import execution_config, in_words, rows_in, strategy_factory, trading_identity
 from dataflows.reports.progress import ReplayProgress
 from dataflows.runtime.process_tuning import keep_freed_memory
 from dataflows.runtime.replay_run import Replay
 from dataflows.settings.model import Settings
 from operators.execution.grid import Grid
 from operators.execution.schedule import Schedule
+from operators.execution.schemas import SCHEMAS
 from operators.feature_engine import FeatureEngine
 from operators.trade_engine import TradeEngine
 from operators.trade_step import trade
@@ -29,7 +30,7 @@ from sinks.resumable_sink import already_there
 from sinks.target import check_target
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.placement import plain
+from sources.placement import Share, plain
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
@@ -47,8 +48,11 @@ class Backtest(Replay):
     grids: dict[Instrument, Grid] = field(default_factory=dict, kw_only=True)
 
 
-def prepare_backtest(settings: Settings) -> Backtest:
+def prepare_backtest(settings: Settings, share: Share | None = None) -> Backtest:
     """Put a backtest together.
+
+    Args:
+        share: of this process, if others have the rest.
 
     Raises:
         TickwaxError: the tape cannot be read; there is neither a strategy nor a schedule, or both; one of them is
@@ -56,18 +60,20 @@ def prepare_backtest(settings: Settings) -> Backtest:
     """
     keep_freed_memory()
     config = settings.feature_config()
-    chosen, readers = open_tape(settings)
-    check_range(readers, "replay.start", settings.replay.start, "replay.end", settings.replay.end)
+    chosen, readers = open_tape(settings, share.has if share else lambda instrument: True)
+    if not share:
+        check_range(readers, "replay.start", settings.replay.start, "replay.end", settings.replay.end)
     orders = settings.backtest.orders
     if (orders is None) == (not settings.strategy.name):
         raise TickwaxError("strategy.name: name a strategy, or a schedule with backtest.orders; one of the two")
-    schedules = None if orders is None else read_schedules(orders, readers)
+    everybody = open_tape(settings, tell=lambda line: None)[1] if share and orders else readers
+    schedules = None if orders is None else read_schedules(orders, everybody)
     make_strategy = strategy_factory(settings)
-    placement = weighed(settings, readers)
+    placement = share.placement if share else weighed(settings, readers)
     progress = ReplayProgress(sum(reader.rows for reader in readers), None)
     engines: dict[Instrument, FeatureEngine] = {}
     flow = Dataflow("tickwax_backtest")
-    backtest = Backtest(flow, progress, {}, engines, readers=readers, schedules=schedules)
+    backtest = Backtest(flow, progress, {}, engines, alone=not share, readers=readers, schedules=schedules)
     source = TapeSource(readers, progress.add, backtest.stop_with_error, _ROWS_AT_ONCE * config.sampling_ns, placement)
     grids = backtest.grids = grids_of(settings, readers)
     own, latency = own_config(settings, config), measured_latencies(settings)

@@ -13,13 +13,14 @@ from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.listings import list_venues
 from dataflows.assembly.live_config import live_config
 from dataflows.assembly.paper_past import PaperPast
-from dataflows.assembly.trading import SCHEMAS, execution_config, in_words, strategy_factory, trading_identity
+from dataflows.assembly.trading import execution_config, in_words, strategy_factory, trading_identity
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_trading
 from dataflows.runtime.live_run import Live
 from dataflows.runtime.trade_metrics import count_traded
 from dataflows.settings.model import Settings
 from operators.execution.grid import Grid
+from operators.execution.schemas import SCHEMAS
 from operators.row_batch import RowSchema
 from operators.trade_engine import Traded, TradeEngine
 from operators.trade_step import trade

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dataflows.assembly.trading import SCHEMAS
 from dataflows.runtime.exit_codes import say
+from operators.execution.schemas import SCHEMAS
 from operators.trade_engine import Traded, TradeEngine
 from sources.errors import TickwaxError
 from sources.instrument import Instrument

@@ -2,8 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,7 +30,7 @@ from sinks.replay_sink import ReplaySink
 from sinks.resumable_sink import ResumableSink
 from sinks.state_files import StateFiles
 from sources.instrument import Instrument
-from sources.placement import BY_HASH, Placement, plain
+from sources.placement import BY_HASH, Share, plain
 from sources.tape.layout import instruments
 from sources.tape.reader import TapeReader
 from sources.tape.resumable_source import TapeShards
@@ -42,14 +40,6 @@ if TYPE_CHECKING:
     from sources.kafka.source import KafkaTapeSource
 
 _ROWS_AT_ONCE = 20_000  # feature rows that a batch may complete: a thin tape has few tape rows for many of them
-
-
-@dataclass(frozen=True)
-class Share:
-    """What one process of a cluster computes; the same `placement` in all of them."""
-
-    placement: Placement
-    has: Callable[[Instrument], bool]
 
 
 def prepare_replay(

@@ -18,7 +18,6 @@ from dataflows.assembly.latencies import latency_identity
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
-from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.execution.state import ExecutionConfig
 from operators.execution.strategy import CompiledStrategy, Strategy, StrategyError
 from operators.row_batch import NO_MORE_ROWS, RowBatch
@@ -27,8 +26,6 @@ from operators.trade_engine import TooManyOrdersError, Traded
 from sinks.identity import Identity
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-
-SCHEMAS = (ORDERS, FILLS, EQUITY)
 
 
 def rows_in(name: str, traded: KeyedStream[Traded]) -> KeyedStream[RowBatch]:

@@ -52,3 +52,5 @@ EQUITY: RowSchema = row_schema(
         Declared("volume", "float64", unit=_PRICE, definition="sum of price * size of fills since the beginning"),
     ],
 )
+
+SCHEMAS = (ORDERS, FILLS, EQUITY)

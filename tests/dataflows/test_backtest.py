@@ -54,10 +54,10 @@ def test_three_data_sets(tape, tmp_path):
         assert own["fee"].sum() == pytest.approx((own["price"] * own["size"]).sum() * bps / 1e4)
 
 
-@pytest.mark.parametrize("workers", [2, 3])
-def test_workers_change_nothing(tape, tmp_path, workers):
+@pytest.mark.parametrize("how", [("--workers", 2), ("--workers", 3), ("--processes", 2)])
+def test_workers_and_processes_change_nothing(tape, tmp_path, how):
     assert momentum(tape, tmp_path / "one").returncode == 0
-    assert momentum(tape, tmp_path / "many", "--workers", workers).returncode == 0
+    assert momentum(tape, tmp_path / "many", *how).returncode == 0
     for name in ("orders", "fills", "equity"):
         assert rows(tmp_path / "one", name).equals(rows(tmp_path / "many", name))
 

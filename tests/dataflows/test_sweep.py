@@ -229,7 +229,7 @@ def test_a_folder_is_of_one_kind(tape, tmp_path, swept):
     [
         (("--sweep", "grid.toml", "--report", "x.html"), "--report: not with --sweep"),
         (("--sweep", "grid.toml", "--workers", 2), "--workers: not with --sweep"),
-        (("--strategy", "hold", "--processes", 2), "--processes: of a sweep"),
+        (("--sweep", "grid.toml", "--latency", "1ms,2ms"), "several of --latency: not with --sweep"),
         (("--sweep", "nowhere.toml"), "--sweep: cannot read nowhere.toml"),
         (("--sweep", "grid.toml", "--param", "size=1"), "strategy.size: it is given on the command line, too"),
     ],

@@ -1,14 +1,17 @@
 """What a strategy would have earned on a recorded tape."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bytewax.run import cli_main
 from rich.progress import TimeRemainingColumn
 
 from dataflows.assembly.backtest import Backtest, prepare_backtest
-from dataflows.assembly.sensitivity import Sensitivity, variants
+from dataflows.assembly.grids import grids_of
+from dataflows.assembly.schedules import read_schedules
+from dataflows.assembly.sensitivity import Sensitivity, Variant, variants
+from dataflows.assembly.tapes import open_tape
 from dataflows.reports.backtest import funding_words, panels, read_results, table
 from dataflows.reports.charts import check_chart_path, draw
 from dataflows.reports.progress import progress_bar
@@ -17,18 +20,31 @@ from dataflows.reports.summary import data_set_table, replay_lines
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from dataflows.runtime.kernels import ready_trading
-from dataflows.settings.model import load_settings
+from dataflows.settings.model import Settings, load_settings
 from sinks.target import check_outside
 from sources.instrument import Instrument
 
+if TYPE_CHECKING:
+    from dataflows.runtime.cluster.runs import ReplayedTogether
+    from dataflows.runtime.cluster.supervisor import Supervisor
 
-def backtest(flags: dict[str, Any], workers: int, report: Path | None, latencies: Sequence[str] = ()) -> None:
+Rows = dict[Instrument, list[dict[str, Any]]]
+
+
+def backtest(
+    flags: dict[str, Any],
+    workers: int,
+    report: Path | None,
+    latencies: Sequence[str] = (),
+    supervisor: "Supervisor | None" = None,
+) -> None:
     """Run it to the end and tell of it.
 
     Args:
         flags: settings, by dotted key.
         report: a picture to draw.
         latencies: durations with which it is run as well.
+        supervisor: of the processes that run it; None: this one does.
 
     Raises:
         TickwaxError: as of `prepare_backtest`.
@@ -36,30 +52,21 @@ def backtest(flags: dict[str, Any], workers: int, report: Path | None, latencies
     if report is not None:
         check_chart_path("--report", report)
         check_outside(report, "--report")
-    run = prepare_backtest(load_settings(flags))
-    doubts = None
-    if report is not None or latencies:
-        doubts = Sensitivity(variants(flags, latencies), run.readers, run.grids, run.schedules)
-    try:
-        run.stop_on_signals()
-        ready_trading()
-        with run.progress:
-            cli_main(run.flow, workers_per_process=workers)
-        rows = {} if doubts is None else _doubted(doubts, workers, run)
-        run.commit()
-        if doubts is not None:
-            doubts.write(rows)
-    finally:
-        run.abort()
-        run.release_signals()
+    settings = load_settings(flags)
+    wanted = variants(flags, latencies) if report is not None or latencies else []
+    run: Backtest | ReplayedTogether
+    if supervisor is None:
+        run, rows = _here(settings, wanted, workers)
+        funding = funding_words(run.engines.values())
+    else:
+        run, rows = _together(settings, wanted, workers, supervisor)
+        funding = "Funding is in it where the tape has it."
     for text in replay_lines(run):
         prose(text)
     show(data_set_table(run.sinks))
     results = read_results(run.sinks)
     show(table(results))
-    prose(
-        f"Profit is after fees; markouts are in basis points, ± standard errors. {funding_words(run.engines.values())}"
-    )
+    prose(f"Profit is after fees; markouts are in basis points, ± standard errors. {funding}")
     if rows:
         prose("With another place in the queue, or another latency:")
         show(sensitivity_table(rows))
@@ -68,9 +75,48 @@ def backtest(flags: dict[str, Any], workers: int, report: Path | None, latencies
         prose(f"pictures in {report}")
 
 
-def _doubted(doubts: Sensitivity, processes: int, run: Backtest) -> dict[Instrument, list[dict[str, Any]]]:
-    run.release_signals()
-    run.release_signals = lambda: None
+def _here(settings: Settings, wanted: Sequence[Variant], workers: int) -> tuple[Backtest, Rows]:
+    run = prepare_backtest(settings)
+    doubts = Sensitivity(wanted, run.readers, run.grids, run.schedules) if wanted else None
+    try:
+        run.stop_on_signals()
+        ready_trading()
+        with run.progress:
+            cli_main(run.flow, workers_per_process=workers)
+        rows: Rows = {}
+        if doubts is not None:
+            run.release_signals()
+            run.release_signals = lambda: None
+            rows = _doubted(doubts, workers, run.abort)
+        run.commit()
+        if doubts is not None:
+            doubts.write(rows)
+    finally:
+        run.abort()
+        run.release_signals()
+    return run, rows
+
+
+def _together(
+    settings: Settings, wanted: Sequence[Variant], workers: int, supervisor: "Supervisor"
+) -> tuple["ReplayedTogether", Rows]:
+    from dataflows.runtime.cluster.runs import replay_together
+
+    doubts = None
+    if wanted:
+        readers, orders = open_tape(settings, tell=lambda line: None)[1], settings.backtest.orders
+        schedules = None if orders is None else read_schedules(orders, readers)
+        doubts = Sensitivity(wanted, readers, grids_of(settings, readers, lambda line: None), schedules)
+    run = replay_together(settings, supervisor, workers, backtest=True)
+    rows: Rows = {}
+    if doubts is not None:
+        ready_trading()
+        rows = _doubted(doubts, workers * supervisor.processes, lambda: None)
+        doubts.write(rows)
+    return run, rows
+
+
+def _doubted(doubts: Sensitivity, processes: int, clean_up: Callable[[], None]) -> Rows:
     bar = progress_bar("queue and latency", "{task.completed:,} of {task.total:,} runs", TimeRemainingColumn())
     task = bar.add_task("doubts", total=doubts.runs)
 
@@ -81,7 +127,7 @@ def _doubted(doubts: Sensitivity, processes: int, run: Backtest) -> dict[Instrum
 
     def let_go() -> None:
         bar.stop()
-        run.abort()
+        clean_up()
 
     try:
         return doubts.run(processes, progress, let_go)

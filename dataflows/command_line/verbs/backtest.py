@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dataflows.command_line.app import RECORDED, App, Config, app, path_flag
-from dataflows.command_line.verbs.processes import process_count
+from dataflows.command_line.verbs.processes import Processes, started
 from dataflows.command_line.verbs.strategies import DecisionTimes, Parameters, Queue, StrategyName, parameters
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
@@ -65,10 +65,7 @@ def backtest_verb(
         Path | None,
         typer.Option(help="TOML with lists of values: a run for each combination.", parser=path_flag, metavar="FILE"),
     ] = None,
-    processes: Annotated[
-        int,
-        typer.Option(parser=process_count, metavar="N", help="Processes of a sweep; as many as there are cores."),
-    ] = 1,
+    processes: Processes = 1,
     config: Config = None,
 ) -> None:
     """What a **strategy**, or a schedule of orders, would have earned on a recorded tape: after fees, latency and the
@@ -103,8 +100,7 @@ def backtest_verb(
             from dataflows.command_line.jobs.sweep import sweep as run_sweep
         run_sweep(flags, sweep, processes)
         return
-    if processes > 1:
-        raise TickwaxError("--processes: of a sweep; a single backtest takes --workers")
-    with quick_imports():
-        from dataflows.command_line.jobs.backtest import backtest
-    backtest(flags, workers, report, latencies[1:])
+    with started(processes, flags) as supervisor:
+        with quick_imports():
+            from dataflows.command_line.jobs.backtest import backtest
+        backtest(flags, workers, report, latencies[1:], supervisor)

@@ -23,6 +23,7 @@ from dataflows.runtime.process_tuning import quick_imports
 if TYPE_CHECKING:
     from dataflows.reports import summary
     from dataflows.reports.progress import ReplayProgress
+    from dataflows.runtime.replay_run import Replay
     from sources.instrument import Instrument
     from sources.placement import Placement
 
@@ -91,7 +92,7 @@ def main() -> int:
     port = os.environ.get("BYTEWAX_DATAFLOW_API_PORT", "3030")
     os.environ["BYTEWAX_DATAFLOW_API_PORT"] = str(int(port) + order.index)
     try:
-        (_replay if order.verb == "replay" else _live)(order, channel)
+        (_replay if order.verb in ("replay", "backtest") else _live)(order, channel)
     except TickwaxError as e:
         say(str(e))
         return exit_code(e)
@@ -118,16 +119,25 @@ def _share(order: Order) -> "tuple[Placement, Callable[[Instrument], bool]]":
 def _replay(order: Order, channel: Channel) -> None:
     from bytewax.run import cli_main
 
-    from dataflows.assembly.replay import Share, prepare_replay
-    from dataflows.runtime.kernels import ready_features
+    from dataflows.runtime.kernels import ready_features, ready_trading
     from dataflows.settings.model import load_settings
+    from sources.placement import Share
 
     placement, mine = _share(order)
     settings = load_settings()
-    replay = prepare_replay(settings, share=Share(placement, mine))
+    replay: Replay
+    ready: Callable[[], None]
+    if order.verb == "replay":
+        from dataflows.assembly.replay import prepare_replay
+
+        replay, ready = prepare_replay(settings, share=Share(placement, mine)), ready_features
+    else:
+        from dataflows.assembly.backtest import prepare_backtest
+
+        replay, ready = prepare_backtest(settings, Share(placement, mine)), ready_trading
     try:
         replay.stop_on_signals()
-        ready_features()
+        ready()
         _wait_for_peers(order)
         with _told(replay.progress, channel):
             cli_main(

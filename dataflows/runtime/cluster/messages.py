@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 LatencyStates = dict[str, tuple[int, int, dict[int, int]]]  # by venue, as of `sources.latency.Latencies`
-Verb = Literal["replay", "live", "paper"]
+Verb = Literal["replay", "backtest", "live", "paper"]
 
 
 class Order(msgspec.Struct):

@@ -7,13 +7,14 @@ from pathlib import Path
 from dataflows.assembly.tapes import check_range, open_tape, recorded, weighed
 from dataflows.reports.progress import ReplayProgress
 from dataflows.reports.summary import latency_lines
-from dataflows.runtime.cluster.messages import Written
+from dataflows.runtime.cluster.messages import Verb, Written
 from dataflows.runtime.cluster.supervisor import Supervisor
 from dataflows.runtime.exit_codes import say
-from dataflows.runtime.kernels import ready_features
+from dataflows.runtime.kernels import ready_features, ready_trading
 from dataflows.runtime.replay_run import NOTHING
 from dataflows.settings.local_paths import data_set_path
 from dataflows.settings.model import Settings
+from operators.execution.schemas import SCHEMAS
 from operators.feature_engine import Quality
 from operators.jit import CACHE as OPERATORS
 from sinks.disk import sweep
@@ -54,23 +55,27 @@ class LiveTogether:
         return latency_lines(self.latencies)
 
 
-def replay_together(settings: Settings, supervisor: Supervisor, workers: int) -> ReplayedTogether:
+def replay_together(
+    settings: Settings, supervisor: Supervisor, workers: int, *, backtest: bool = False
+) -> ReplayedTogether:
     """Replay to the end with a progress bar; an interruption or a failure leaves nothing.
 
     Args:
         workers: threads a process.
+        backtest: somebody trades on the tape.
 
     Raises:
         TickwaxError: the tape cannot be read, or has none of the instruments asked for.
         Failure: a process has failed, or the run was interrupted; why has been said.
     """
     try:
-        readers = [] if settings.tape.topic else open_tape(settings)[1]
+        readers = [] if settings.tape.topic and not backtest else open_tape(settings)[1]
         check_range(readers, "replay.start", settings.replay.start, "replay.end", settings.replay.end)
-        _compile_once()
+        _compile_once(trading=backtest)
         weights = weighed(settings, readers).weights
         with ReplayProgress(sum(reader.rows for reader in readers)) as progress:
-            computed, written = supervisor.run("replay", workers, weights, progress.reached, progress.stop)
+            verb: Verb = "backtest" if backtest else "replay"
+            computed, written = supervisor.run(verb, workers, weights, progress.reached, progress.stop)
         astray = [key for each in computed for key in each.astray]
         if astray:
             say(f"{len(astray)} instruments, such as {astray[0]}, were computed away from where they were read; "
@@ -84,9 +89,11 @@ def replay_together(settings: Settings, supervisor: Supervisor, workers: int) ->
         return ReplayedTogether(progress, sets, quality)
     finally:
         supervisor.close()
-        for path in (settings.features.path, settings.books.path):
-            if path is not None:
-                sweep(path)  # a process that was killed could not
+        folders = [settings.features.path, settings.books.path]
+        if backtest:
+            folders = [settings.backtest.path / schema.name for schema in SCHEMAS]
+        for path in filter(None, folders):
+            sweep(path)  # a process that was killed could not
 
 
 def live_together(settings: Settings, supervisor: Supervisor, workers: int, *, paper: bool = False) -> LiveTogether:
@@ -101,7 +108,7 @@ def live_together(settings: Settings, supervisor: Supervisor, workers: int, *, p
         Failure: as of `replay_together`.
     """
     wanted = settings.live_symbols()
-    _compile_once()
+    _compile_once(trading=paper)
     weights = recorded(settings.tape.path, wanted).weights
     _, written = supervisor.run("paper" if paper else "live", workers, weights)
     left = next((each.left for each in written if each.left), None)
@@ -115,10 +122,12 @@ def live_together(settings: Settings, supervisor: Supervisor, workers: int, *, p
     return LiveTogether(_sets(written), left, failure, nothing, latencies)
 
 
-def _compile_once() -> None:
+def _compile_once(*, trading: bool) -> None:
     """Not in every process at the same time."""
-    if not OPERATORS.holds("tape_loop.run_packed"):
+    if not OPERATORS.holds("tape_loop.run_packed") and not trading:
         ready_features()
+    if trading and not OPERATORS.holds("loop.trade_packed"):
+        ready_trading()
 
 
 def _sets(written: Sequence[Written]) -> dict[str, WrittenTogether]:

@@ -66,6 +66,7 @@ class Supervisor:
         self._signals: list[int] = []
         self._lock = threading.Lock()
         self._children: list[subprocess.Popen[bytes]] = []
+        self.processes = processes
         self._release = on_interruption(self._interrupted)
         pipe = subprocess.PIPE
         # In groups of their own, so that Ctrl-C comes to them once, from here.
