@@ -13,7 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -70,8 +70,8 @@ class Orders:
         self.size = np.round(np.exp(rng.uniform(-6, 3.5, count)), 3) + 0.001
         self.ended = self.sent + rng.integers(1, 20, count) * SECOND
 
-    def filled_there(self, npz: Path, latency: int) -> dict[int, int]:
-        """Lots that hftbacktest filled of each; of those that it came to before it gave up."""
+    def filled_there(self, npz: Path, latency: int) -> dict[int, "Filled"]:
+        """What hftbacktest filled of each; of those that it came to before it gave up."""
         backtest = HashMapMarketDepthBacktest([asset(npz, latency)])
         backtest.elapse(1)
         acts = sorted([(t, 0, i) for i, t in enumerate(self.sent)] + [(t, 1, i) for i, t in enumerate(self.ended)])
@@ -88,12 +88,17 @@ class Orders:
                     backtest.cancel(0, i + 1, False)
         backtest.elapse(SECOND)
         found = {i: backtest.orders(0).get(i + 1) for i in range(len(self.sent))}
-        lots = {i: round((o.qty - o.leaves_qty) * 1000) for i, o in found.items() if o is not None}
+        filled = {}
+        for i, o in found.items():
+            if o is not None:
+                lots = round((o.qty - o.leaves_qty) * 1000)
+                whole = lots > 0 and o.leaves_qty < 0.0005  # else the time may be that of the cancel
+                filled[i] = Filled(lots, round(o.exec_price, 1) if lots else 0.0, o.exch_timestamp if whole else 0)
         backtest.close()
-        return lots
+        return filled
 
-    def filled_here(self, batches: list[TapeBatch], latency: int) -> dict[int, int]:
-        """Lots that we filled of each."""
+    def filled_here(self, batches: list[TapeBatch], latency: int) -> dict[int, "Filled"]:
+        """What we filled of each."""
         n = len(self.sent)
         ids, twice = np.arange(1, n + 1), partial(np.tile, reps=2)
         schedule = Schedule(
@@ -103,12 +108,24 @@ class Orders:
         )  # fmt: skip
         execution = ExecutionConfig(latency_entry_ns=latency, latency_response_ns=latency)
         engine = TradeEngine(FeatureConfig(), execution, GRID, schedule=schedule)
-        lots = dict.fromkeys(range(n), 0)
+        filled = dict.fromkeys(range(n), Filled(0, 0.0, 0))
         for batch in batches:
             for part in engine.trade(batch):
-                for order_id, size in zip(part.fills.integer[1], part.fills.value[1], strict=True):
-                    lots[int(order_id) - 1] += round(size * 1000)
-        return lots
+                (ts, ids), value = part.fills.integer, part.fills.value
+                for t, order_id, price, size in zip(ts, ids, value[0], value[1], strict=True):
+                    i = int(order_id) - 1
+                    lots = filled[i].lots + round(size * 1000)
+                    whole = lots == round(self.size[i] * 1000)
+                    filled[i] = Filled(lots, round(float(price), 1), int(t) if whole else 0)
+        return filled
+
+
+class Filled(NamedTuple):
+    """Of an order: lots; price and exchange time of the last fill, the time only where it was filled whole."""
+
+    lots: int
+    price: float
+    ts: int
 
 
 def agreement(npz: Path, batches: list[TapeBatch], runs: int) -> None:
@@ -118,16 +135,34 @@ def agreement(npz: Path, batches: list[TapeBatch], runs: int) -> None:
     ts = np.concatenate([p.integer[0] for p in parts])
     mid = np.concatenate([p.value[3] for p in parts])
     for latency in (0, 1_000_000, 10_000_000, 50_000_000):
-        alike = filled = partly = total = 0
+        total, sizes, prices, times, filled, whole = 0, 0, 0, 0, 0, 0
+        odd: list[str] = []
         for seed in range(runs):
             orders = Orders(seed, 12, ts, mid)
             there, here = orders.filled_there(npz, latency), orders.filled_here(batches, latency)
             total += len(there)
-            alike += sum(here[i] == lots for i, lots in there.items())
-            filled += sum(lots > 0 for lots in there.values())
-            partly += sum(0 < lots < round(orders.size[i] * 1000) for i, lots in there.items())
-        share = f"{alike} of {total} orders filled alike ({filled} filled there, {partly} of them in part)"
-        print(f"latency {latency / 1e6:g} ms: {share}")
+            for i, theirs in there.items():
+                ours = here[i]
+                sizes += ours.lots == theirs.lots
+                if theirs.lots and ours.lots:
+                    filled += 1
+                    prices += ours.price == theirs.price
+                if theirs.ts and ours.ts:
+                    whole += 1
+                    times += ours.ts == theirs.ts
+                if ours != theirs:
+                    what = f"{'buys' if orders.side[i] > 0 else 'sells'} {orders.size[i]:.3f} at {orders.price[i]:.1f}"
+                    later = f", {(ours.ts - theirs.ts) / 1e6:+.3f} ms" if ours.ts and theirs.ts else ""
+                    odd.append(
+                        f"  seed {seed}, order {i} {what}: there {theirs.lots} lots at {theirs.price}, "
+                        f"here {ours.lots} at {ours.price}{later}"
+                    )
+        print(
+            f"latency {latency / 1e6:g} ms: size alike {sizes} of {total}; of those filled price {prices} of {filled}, "
+            f"of those filled whole time {times} of {whole}"
+        )
+        for line in odd:
+            print(line)
 
 
 @numba.njit
