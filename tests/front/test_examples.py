@@ -15,6 +15,7 @@ PRINTS = {
     "operators_online.py": r"301 updates, the same bits as the replay\n",
     "optimal_d.py": r"(.*\n)*d = 0\.\d+ is stationary\n\d+ values on a stream",
     "order_flow_regression.py": r"ofi_l0 +slope +0\.\d+ a BTC  R² +[2-9]\d\.\d% of the same second, +[01]\.\d+% of the",
+    "own_strategy.py": r"shape: \(2, 4\)\n(.*\n)*│ -1 +┆ maker(.*\n)*│ 1 +┆ maker",
     "plot_flow.py": r"600 rows drawn: flow\.html\n",
     "query_with_duckdb.py": r"(.*\n)*.*BTCUSDT.*\n(.*\n)*120 rows of one venue\n",
     "regimes.py": r"(.*\n)*.*ranging.*\n.*trending.*\n(.*\n)*\d+ stretches, the longest \d+ s of",
