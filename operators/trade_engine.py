@@ -1,5 +1,7 @@
 """One instrument's features and a simulated exchange on the same book: the thin owner of an `Exchange`."""
 
+import io
+import zipfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -7,6 +9,7 @@ import numpy as np
 
 from operators.config import FeatureConfig
 from operators.execution import loop
+from operators.execution.exchange_codec import VERSION, kept, rebuilt
 from operators.execution.grid import Grid
 from operators.execution.latency import Latency
 from operators.execution.schedule import Schedule
@@ -125,6 +128,44 @@ class TradeEngine(FeatureEngine):
     def open_orders(self) -> int:
         """Orders that rest."""
         return int(self._exchange.value.resting.orders.sum())
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes: features, exchange, and the memory of a compiled strategy.
+
+        Raises:
+            ValueError: the strategy is written in Python, so that nobody knows what it remembers.
+        """
+        memory = np.empty(0) if self._runner is None else self._runner.memory
+        if memory is None:
+            raise ValueError("what a strategy in Python remembers is not known")
+        arrays = kept(self._exchange.value)
+        features = np.frombuffer(super().snapshot(), np.uint8)
+        out = io.BytesIO()
+        np.savez(out, version=np.array(VERSION), features=features, memory=memory, **arrays)
+        return out.getvalue()
+
+    def resume(self, data: bytes) -> None:
+        """Take up a `snapshot` of an engine with the same configuration, exchange, grid and strategy.
+
+        Raises:
+            ValueError: it is none, or of another version or feature configuration.
+        """
+        if not zipfile.is_zipfile(io.BytesIO(data)):
+            raise ValueError("not a state of the simulated exchange")
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                if int(arrays["version"]) != VERSION:
+                    raise ValueError(f"state of version {int(arrays['version'])}; this build reads version {VERSION}")
+                exchange, memory, features = rebuilt(arrays), arrays["memory"], arrays["features"].tobytes()
+        except (KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
+            raise ValueError(f"not a state of the simulated exchange: {e}") from None
+        there = None if self._runner is None else self._runner.memory
+        if there is not None:
+            if there.shape != memory.shape:
+                raise ValueError("state of another strategy")
+            there[:] = memory
+        super().resume(features)
+        self._exchange = Packed(exchange)
 
     def _taken(self, features: RowBatch | None) -> Traded:
         """Copies of the rows written, whose room is free again."""

@@ -1,16 +1,20 @@
 """The keyed Bytewax operator that trades: one instrument's tape batches in, what they gave out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
+from operators.execution.schemas import SCHEMAS
 from operators.row_batch import NO_MORE_ROWS
 from operators.trade_engine import Traded, TradeEngine
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch
 
 NO_MORE = Traded(NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS)
+
+
+OnEnd = Callable[[Instrument, TradeEngine, int, Sequence[int]], None]
 
 
 class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
@@ -23,11 +27,16 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
         on_error: Callable[[Exception], None],
         first_row: Callable[[Instrument, int], None] = lambda instrument, ordinal: None,
         past: Callable[[Instrument], list[Traded]] = lambda instrument: [],
+        on_end: OnEnd = lambda instrument, engine, ordinal, rows: None,
     ) -> None:
         self._make_engine = make_engine
         self._first_ordinal = first_ordinal
         self._first_row = first_row
         self._past = past
+        self._on_end = on_end
+        self._instrument: Instrument | None = None
+        self._last = -1
+        self._rows = [0] * len(SCHEMAS)  # given so far
         self._on_error = on_error
         self._engine: TradeEngine | None = None
         self._first = 0
@@ -38,6 +47,7 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
             traded: list[Traded] = []
             if self._engine is None:
                 instrument, batch = values[0].instrument, values[0].batch
+                self._instrument = instrument
                 self._engine = self._make_engine(instrument)
                 self._first = self._first_ordinal(instrument)
                 if batch.rows:
@@ -49,6 +59,9 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
                     lead = max(0, min(batch.rows, self._first - int(batch.ordinal[0])))
                 self._engine.lead(batch.slice(0, lead), value.cut_levels)
                 traded += self._engine.trade(batch.slice(lead, batch.rows), value.cut_levels)
+                self._last = int(batch.ordinal[-1]) if batch.rows else self._last
+            for at, schema in enumerate(SCHEMAS):
+                self._rows[at] += sum(getattr(part, schema.name).rows for part in traded)
             if values[-1].ended:
                 self._engine.end()
                 return [*traded, NO_MORE], StatefulBatchLogic.DISCARD
@@ -58,7 +71,9 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
             raise
 
     def on_eof(self) -> tuple[Iterable[Traded], bool]:
-        """Nothing more."""
+        """Nothing more: a live run has ended in order."""
+        if self._engine is not None and self._instrument is not None and self._last >= 0:
+            self._on_end(self._instrument, self._engine, self._last, self._rows)
         return [], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
@@ -74,6 +89,7 @@ def trade(
     first_ordinal: Callable[[Instrument], int] = lambda instrument: 0,
     first_row: Callable[[Instrument, int], None] = lambda instrument, ordinal: None,
     past: Callable[[Instrument], list[Traded]] = lambda instrument: [],
+    on_end: OnEnd = lambda instrument, engine, ordinal, rows: None,
     on_error: Callable[[Exception], None] = lambda error: None,
 ) -> KeyedStream[Traded]:
     """Trade on tape batches keyed by instrument.
@@ -83,7 +99,9 @@ def trade(
         first_ordinal: rows before it only make the book known.
         first_row: told of the ordinal of each instrument's first row, before anything comes of it.
         past: what comes before all that an instrument's rows give.
+        on_end: told of each engine, of the ordinal of its last tape row, and of how many rows of orders, fills and
+            equity it gave, when a live run has ended in order.
         on_error: called with the exception that stops the step, before it propagates.
     """
-    asked = (make_engine, first_ordinal, on_error, first_row, past)
+    asked = (make_engine, first_ordinal, on_error, first_row, past, on_end)
     return op.stateful_batch(step_id, up, lambda resume: TradeLogic(*asked))

@@ -101,7 +101,8 @@ class PaperTrading:
         def failed(error: Exception) -> None:
             live.fail(in_words(error, self._settings), 1)
 
-        return trade("trade", up, make, first_row=self._past.begin, past=self._past.unwritten, on_error=failed)
+        past = self._past
+        return trade("trade", up, make, first_row=past.begin, past=past.unwritten, on_end=past.end, on_error=failed)
 
     def counted(self, traded: KeyedStream[Traded], live: Live) -> KeyedStream[Traded]:
         """The same, keyed by instrument alone, and told to the metrics."""

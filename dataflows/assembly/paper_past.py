@@ -1,7 +1,12 @@
-"""Accounts of former paper runs, brought to the end of their tape: a replay gives what the run gave, bit for bit."""
+"""Accounts of former paper runs, brought to the end of their tape: a replay gives what the run gave, bit for bit.
+
+The replay begins where the last run that ended in order left its state.
+"""
 
 import os
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
+from operator import le
 from pathlib import Path
 
 from dataflows.runtime.exit_codes import say
@@ -14,6 +19,8 @@ from sources.tape.journal_reader import TapeJournals
 from sources.tape.layout import data_files, instrument_dir, instruments
 from sources.tape.reader import TapeReader
 
+_STATES = "states"  # folder with a state of each account, as of the end of a run
+_KEPT = struct.Struct("<qqqq")  # ordinal of the last tape row; rows given until then, of each data set
 _BEGINNINGS = "first_rows"  # folder with the ordinal of each instrument's first tape row of the account
 
 
@@ -33,6 +40,7 @@ class PaperPast:
         self._beginnings: dict[Instrument, int] = {}
         self._engines: dict[Instrument, TradeEngine] = {}
         self._unwritten: dict[Instrument, list[Traded]] = {}
+        self._written: dict[Instrument, list[int]] = {}  # rows of each data set before this run
 
     def take_up(self, tape: Path | None) -> None:
         """Replay the tape of every account that there is.
@@ -76,6 +84,27 @@ class PaperPast:
         part.replace(path)
         self._beginnings[instrument] = ordinal
 
+    def end(self, instrument: Instrument, engine: TradeEngine, ordinal: int, rows: Sequence[int]) -> None:
+        """A run ends in order: keep the state, so that the next one need not replay what came before.
+
+        Args:
+            ordinal: of the last tape row.
+            rows: that the run has given of orders, fills and equity.
+        """
+        try:
+            state = engine.snapshot()
+        except ValueError:  # of a strategy in Python: the next run replays all of it
+            return
+        path = self._state_of(instrument)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        before = self._written.get(instrument, [0] * len(SCHEMAS))
+        part.write_bytes(_KEPT.pack(ordinal, *map(sum, zip(before, rows, strict=True))) + state)
+        part.replace(path)
+
+    def _state_of(self, instrument: Instrument) -> Path:
+        return instrument_dir(self._root / _STATES, instrument)
+
     def _read(self) -> dict[Instrument, int]:
         root, found = self._root / _BEGINNINGS, {}
         for path in sorted(root.glob("exchange=*/symbol=*")):
@@ -88,10 +117,18 @@ class PaperPast:
 
     def _replay(self, instrument: Instrument, first: int, tape: Path, journals: TapeJournals) -> None:
         written = [self._rows(schema.name, instrument) for schema in SCHEMAS]
-        given = [0] * len(SCHEMAS)
-        engine, unwritten = self._make(instrument), []
+        engine, given, unwritten = self._make(instrument), [0] * len(SCHEMAS), []
         if data_files(tape, instrument) or instrument in journals.instruments:
-            for batch in TapeReader(tape, instrument, journals=journals, first_ordinal=first).batches():
+            reader = TapeReader(tape, instrument, journals=journals, first_ordinal=first)
+            resume = None
+            if (kept := self._kept(instrument)) is not None:
+                last, *before = kept
+                # Of a run that was killed while it ended, not all that the state knows of is there.
+                if last <= reader.last_ordinal and all(map(le, before, written)) and self._resumed(engine, instrument):
+                    given, resume = before, last + 1
+                else:
+                    engine = self._make(instrument)
+            for batch in reader.batches(resume=resume):
                 lead = max(0, min(batch.rows, first - int(batch.ordinal[0])))
                 engine.lead(batch.slice(0, lead))
                 for traded in engine.trade(batch.slice(lead, batch.rows)):
@@ -105,6 +142,23 @@ class PaperPast:
                     "another tape, or has lost rows"
                 )
         self._engines[instrument], self._unwritten[instrument] = engine, unwritten
+        self._written[instrument] = written
+
+    def _kept(self, instrument: Instrument) -> tuple[int, ...] | None:
+        """Ordinal of the last row, and rows given, of the state that is kept; None where there is none."""
+        try:
+            return _KEPT.unpack_from(self._state_of(instrument).read_bytes())
+        except (FileNotFoundError, struct.error):
+            return None
+
+    def _resumed(self, engine: TradeEngine, instrument: Instrument) -> bool:
+        """Whether the engine could take up the state."""
+        try:
+            engine.resume(self._state_of(instrument).read_bytes()[_KEPT.size :])
+        except (OSError, ValueError) as e:
+            say(f"{instrument}: its state cannot be read, so all of its tape is: {e}")
+            return False
+        return True
 
     def _rows(self, name: str, instrument: Instrument) -> int:
         rows = 0

@@ -14,7 +14,7 @@ from operators.execution.words import AMEND, CANCEL, GTC, LIMIT, MARKET, TIMES_I
 from operators.row_batch import TS
 from operators.schema import feature_columns
 from operators.tape_loop import DECIDE
-from sources.tape.batch import TapeBatch
+from sources.tape.batch import Float64s, TapeBatch
 
 
 class Strategy(Protocol):
@@ -159,13 +159,21 @@ class OrderSender:
 
 
 class StrategyRunner(Protocol):
-    """Runs the loop with a strategy in it."""
+    """Runs the loop with a strategy in it.
+
+    Attributes:
+        memory: numbers that it keeps between decisions; None: it keeps what nobody else knows, as a Python object may.
+    """
+
+    memory: Float64s | None
 
     def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
         """As `loop.trade_packed`; `DECIDE`: call it again."""
 
 
 class _InPython:
+    memory: Float64s | None = None
+
     def __init__(self, strategy: Strategy, rows: list[int], grid: Grid) -> None:
         self._strategy = strategy
         self._rows = rows
@@ -189,11 +197,12 @@ class _Compiled:
     def __init__(self, strategy: CompiledStrategy, rows: list[int]) -> None:
         self._drive = _drive(strategy.decide_kernel)
         self._rows = np.array(rows, np.int64)
-        self._columns, self._memory = np.zeros(len(rows)), np.zeros(max(1, strategy.memory))
+        self._columns = np.zeros(len(rows))
+        self.memory: Float64s | None = np.zeros(max(1, strategy.memory))
         self._parameters = np.array(strategy.parameters, np.float64)
 
     def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
-        own = (self._rows, self._columns, self._memory, self._parameters)
+        own = (self._rows, self._columns, self.memory, self._parameters)
         done: tuple[int, int, int] = self._drive(batch, start, *handles, *own)
         return done
 

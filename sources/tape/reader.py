@@ -118,6 +118,11 @@ class TapeReader:
         return sum(f.rows for f in self._files if self._reads(f, self._warm_ordinal))
 
     @property
+    def last_ordinal(self) -> int:
+        """That of the whole tape's last row."""
+        return self._files[-1].last_ordinal
+
+    @property
     def span(self) -> tuple[int, int]:
         """The smallest and the largest ``receive_ts`` of the whole tape, ns."""
         return min(f.first_receive_ts for f in self._files), max(f.last_receive_ts for f in self._files)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from dataflows.runtime.kernels import ready_features, ready_trading
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
+from operators.feature_engine import FEW_ROWS
 from simulator.thread import SimulatorThread, simulator_thread
 from sinks.compaction import recover
 from sources.instrument import Instrument
@@ -26,6 +28,13 @@ pytestmark = pytest.mark.slow
 
 MODULE = ("-m", "bytewax.run", "dataflows.paper")
 SETS = [schema.name for schema in (ORDERS, FILLS, EQUITY)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    """A run that had to compile would need longer than the tests wait for it."""
+    ready_features(gil_rows=FEW_ROWS)
+    ready_trading()
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +96,14 @@ def test_an_account_goes_on_where_it_was_left(exchange, settings, start, tmp_pat
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == (-9 if how == "kill" else 0), stderr
     assert "going on with the account" in stderr
+    states = sorted((tmp_path / "paper" / "states").rglob("symbol=*"))
+    assert len(states) == len(INSTRUMENTS)
+    # A state that cannot be read costs the time of a whole replay, and nothing else.
+    states[0].write_bytes(states[0].read_bytes()[:100])
+    process = start({**settings, "duration": "3s"}, *MODULE)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert "its state cannot be read, so all of its tape is: not a state of the simulated exchange" in stderr
     assert_replay_is_paper(settings, start, tmp_path, set(INSTRUMENTS))
 
 

@@ -4,6 +4,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -207,3 +208,35 @@ def test_funding_is_paid_once_by_what_is_held_when_it_is_due():
     cash = [value for part in traded for value in part.equity.value[1].tolist()]
     assert cash[-1] == -2 * 101.0 - 2 * 101.0 * 1e-4
     assert engine.funding == (1, 2 * 101.0 * 1e-4)
+
+
+@given(cases(), st.data())
+def test_an_engine_that_is_resumed_goes_on_with_the_same_bits(case, data):
+    tape, config, law, commands, _ = case
+    grid = Grid(law.tick, law.lot, law.least)
+    execution = ExecutionConfig(latency_entry_ns=law.entry, latency_response_ns=law.response, maker=law.maker)
+    whole = run([tape], config, execution, grid, commands)
+    at = data.draw(st.integers(0, tape.rows))
+    first = TradeEngine(config, execution, grid, schedule=as_schedule(commands))
+    before = list(first.trade(tape.slice(0, at)))
+    second = TradeEngine(config, execution, grid, schedule=Schedule.empty())
+    second.resume(first.snapshot())
+    traded = [*before, *second.trade(tape.slice(at, tape.rows))]
+    parts = (
+        texts(ORDERS, [part.orders for part in traded]),
+        texts(FILLS, [part.fills for part in traded]),
+        texts(EQUITY, [part.equity for part in traded]),
+    )
+    assert parts == whole
+    assert second.funding[0] >= first.funding[0]
+
+
+def test_what_is_no_state_is_refused():
+    grid = Grid(Fraction(1), Fraction(1))
+    engine = TradeEngine(small(0), ExecutionConfig(), grid)
+    good = engine.snapshot()
+    for bad in (b"", b"nothing", good[:-30]):
+        with pytest.raises(ValueError, match="not a state"):
+            engine.resume(bad)
+    with pytest.raises(ValueError, match="another configuration"):
+        TradeEngine(small(100 * MS), ExecutionConfig(), grid).resume(good)
