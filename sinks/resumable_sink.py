@@ -263,8 +263,6 @@ def begun(root: Path) -> bool:
     return root.is_dir() and any(beside(root, FOLDER).glob("*"))
 
 
-def already_there(root: Path, instrument: Instrument) -> TickwaxError:
-    """The line that says so."""
-    return TickwaxError(
-        f"{root}: holds rows of {instrument} already; name another folder, or set features.overwrite=true"
-    )
+def already_there(root: Path, instrument: Instrument, key: str = "features.overwrite") -> TickwaxError:
+    """The line that says so; ``key``: of the setting that replaces them."""
+    return TickwaxError(f"{root}: holds rows of {instrument} already; name another folder, or set {key}=true")

@@ -14,6 +14,7 @@ from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape, weighed
 from dataflows.assembly.trading import execution_config, in_words, rows_in, strategy_factory, trading_identity
 from dataflows.reports.progress import ReplayProgress
+from dataflows.runtime.engine_options import cluster
 from dataflows.runtime.process_tuning import keep_freed_memory
 from dataflows.runtime.replay_run import Replay
 from dataflows.settings.model import Settings
@@ -30,7 +31,7 @@ from sinks.resumable_sink import already_there
 from sinks.target import check_target
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.placement import Share, plain
+from sources.placement import BY_HASH, Share, plain
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
@@ -69,11 +70,13 @@ def prepare_backtest(settings: Settings, share: Share | None = None) -> Backtest
     everybody = open_tape(settings, tell=lambda line: None)[1] if share and orders else readers
     schedules = None if orders is None else read_schedules(orders, everybody)
     make_strategy = strategy_factory(settings)
-    placement = share.placement if share else weighed(settings, readers)
+    # Processes that were started by hand may each see another state of a tape that grows.
+    placement = share.placement if share else BY_HASH if cluster() else weighed(settings, readers)
     progress = ReplayProgress(sum(reader.rows for reader in readers), None)
     engines: dict[Instrument, FeatureEngine] = {}
     flow = Dataflow("tickwax_backtest")
-    backtest = Backtest(flow, progress, {}, engines, alone=not share, readers=readers, schedules=schedules)
+    alone = not (share or cluster())
+    backtest = Backtest(flow, progress, {}, engines, alone=alone, readers=readers, schedules=schedules)
     source = TapeSource(readers, progress.add, backtest.stop_with_error, _ROWS_AT_ONCE * config.sampling_ns, placement)
     grids = backtest.grids = grids_of(settings, readers)
     own, latency = own_config(settings, config), measured_latencies(settings)
@@ -120,5 +123,5 @@ def _check(folder: Path, marks: Identity, chosen: list[Instrument], overwrite: b
     check_target(folder, marks.data_set, "backtest.path")
     check_writable(folder)
     if (there := next((i for i in chosen if data_files(folder, i)), None)) and not overwrite:
-        raise TickwaxError(f"backtest.path: {already_there(folder, there)}")
+        raise TickwaxError(f"backtest.path: {already_there(folder, there, 'backtest.overwrite')}")
     check_folder(folder, marks, set(chosen), appended=False)

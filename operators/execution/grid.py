@@ -16,7 +16,7 @@ from operators.jit import kernel
 from sources.tape.batch import TRADE, Float64s, TapeBatch
 
 _MOST_DECIMALS = 12
-_TOLERANCE = 1e-6  # of a step
+TOLERANCE = 1e-6  # of a step
 NO_STEP = -(1 << 62)  # what is not on the grid
 
 
@@ -61,7 +61,7 @@ def steps(x: float, numerator: int, denominator: int) -> int:
     if not 0.5 < count < 4.5e15:
         return NO_STEP
     whole = np.rint(count)
-    return int(whole) if abs(count - whole) <= _TOLERANCE else NO_STEP
+    return int(whole) if abs(count - whole) <= TOLERANCE else NO_STEP
 
 
 @kernel

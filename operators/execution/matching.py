@@ -69,7 +69,7 @@ def quotes(book: Book, known: int) -> tuple[bool, float, float]:
 @kernel
 def refusal(
     exchange: Exchange, rules: Rules, good: bool, reaches: bool, side: int, action: int, tif: int, ticks: int,
-    lots: int, size: float, own: int,
+    lots: int, own: int,
 ) -> int:  # fmt: skip
     """Why an arriving order is rejected, the first reason of docs/execution.md, 3; `NO_REASON` if it is not.
 
@@ -80,13 +80,12 @@ def refusal(
         return NO_BOOK
     if (action != MARKET and ticks == NO_STEP) or lots == NO_STEP:
         return GRID
-    if size < rules.number[LEAST]:
+    if lots < rules.number[LEAST]:
         return MIN_SIZE
     s = 0 if side > 0 else 1
     position = exchange.clock[POSITION]
     after = abs(position + side * (lots + open_lots(exchange.resting, s) - own))
-    lot = value(1, rules.lot_numerator, rules.lot_denominator)
-    if size > rules.number[MOST_ORDER] or (after * lot > rules.number[MOST_POSITION] and after > abs(position)):
+    if lots > rules.number[MOST_ORDER] or (after > rules.number[MOST_POSITION] and after > abs(position)):
         return RISK
     full = exchange.resting.orders[0] + exchange.resting.orders[1] >= MOST_OPEN
     if full and own == 0 and action != MARKET and tif != IOC:
@@ -215,7 +214,7 @@ def arrive(book: Book, known: int, exchange: Exchange, rules: Rules, e: int) -> 
     lots = steps(size, rules.lot_numerator, rules.lot_denominator)
     limit = value(ticks, rules.tick_numerator, rules.tick_denominator)
     crosses = action == MARKET or (limit >= -ask if side > 0 else limit <= bid)
-    reason = refusal(exchange, rules, good, crosses, side, action, tif, ticks, lots, size, own)
+    reason = refusal(exchange, rules, good, crosses, side, action, tif, ticks, lots, own)
     if reason != NO_REASON:
         reject(exchange, rules, ts, order_id, side, action, tif, price, size, reason)
         return

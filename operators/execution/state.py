@@ -1,12 +1,13 @@
 """Everything that the simulated exchange remembers of one instrument, as plain arrays, and the rules it follows."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from operators.execution.grid import Grid
+from operators.execution.grid import TOLERANCE, Grid
 from operators.execution.latency import Latency
 from operators.execution.words import QUEUES
 from sources.tape.batch import Float64s, Int64s
@@ -133,7 +134,7 @@ class Rules(NamedTuple):
     lot_numerator: int
     lot_denominator: int
     reports: bool  # whether anyone looks at reports
-    number: Float64s  # (5,): maker and taker bps, least size, max_position, max_order
+    number: Float64s  # (5,): maker and taker bps; least size, max_position and max_order in lots
 
 
 MAKER_BPS, TAKER_BPS, LEAST, MOST_POSITION, MOST_ORDER = range(5)  # indices into `Rules.number`
@@ -202,8 +203,21 @@ def make_rules(config: ExecutionConfig, grid: Grid, *, reports: bool, latency: L
         lot_numerator=grid.lot.numerator,
         lot_denominator=grid.lot.denominator,
         reports=reports,
-        number=np.array([config.maker, config.taker, grid.least, config.max_position, config.max_order]),
+        number=np.array(
+            [
+                config.maker,
+                config.taker,
+                math.ceil(grid.least / float(grid.lot) - TOLERANCE),
+                _whole_lots(config.max_position, grid),
+                _whole_lots(config.max_order, grid),
+            ]
+        ),
     )
+
+
+def _whole_lots(size: float, grid: Grid) -> float:
+    """How many lots a limit lets pass: sizes are whole lots, so a sum of them may reach it."""
+    return size if math.isinf(size) else math.floor(size / float(grid.lot) + TOLERANCE)
 
 
 def make_exchange(room: int = 1024) -> Exchange:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from operators.execution.grid import NO_STEP, steps
 from operators.execution.pending import send
 from operators.execution.state import (
@@ -32,6 +34,7 @@ from operators.execution.state import (
     Rules,
 )
 from operators.execution.words import (
+    CANCEL,
     CANCELLED,
     EXPIRED,
     FILLED,
@@ -125,6 +128,10 @@ def take_commands(exchange: Exchange, rules: Rules) -> int:
         order_id, side = commands.integer[0, i], commands.integer[1, i]
         action, tif = commands.integer[2, i], commands.integer[3, i]
         price, size = commands.value[0, i], commands.value[1, i]
+        if action in (MARKET, CANCEL):  # whatever a kernel has put there
+            price = np.nan
+        if action == CANCEL:
+            size = np.nan
         if action in (LIMIT, MARKET):
             order_id = clock[NEXT_ID]
             clock[NEXT_ID] += 1

@@ -157,13 +157,15 @@ class Exchange:
             return "no book"
         if (c.action != "market" and ticks is None) or lots is None:
             return "grid"
-        if c.size < self.law.least:
+        lot, slack = self.law.lot, self.law.lot / 10**6
+        if lots * lot < Fraction(self.law.least) - slack:
             return "min size"
         same = sum(o.leaves for o in self.open if o.side == side and o is not old)
         after = abs(self.position + side * (lots + same))
-        if c.size > self.law.max_order:
+        if not math.isinf(self.law.max_order) and lots * lot > Fraction(self.law.max_order) + slack:
             return "risk"
-        if after * self.size_of(1) > self.law.max_position and after > abs(self.position):
+        most = self.law.max_position
+        if not math.isinf(most) and after * lot > Fraction(most) + slack and after > abs(self.position):
             return "risk"
         if len(self.open) >= 256 and old is None and c.action != "market" and tif != "ioc":
             return "too many"
