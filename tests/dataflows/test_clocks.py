@@ -66,7 +66,7 @@ def ahead() -> Iterator[SimulatorThread]:
 @pytest.mark.slow
 def test_a_run_that_recorded_nothing_is_no_success(ahead: SimulatorThread, tmp_path: Path) -> None:
     settings: dict[str, object] = {**ahead.addresses, "symbols": f'["{BTC}","{BYBIT}"]', "duration": "3s"}
-    settings |= {"tape.path": tmp_path / "tape", "features.path": tmp_path / "features"}
+    settings |= {"tape.path": tmp_path / "tape", "features.path": tmp_path / "features", "tape.derivatives": "false"}
     for command in (("-m", "bytewax.run", "dataflows.live"), (*VERB, "live"), (*VERB, "live", "--processes", "2")):
         with processes() as start:
             process = start(settings, *command)

@@ -48,7 +48,7 @@ if os.environ.get("BROKEN"):
     def broken(self, batch):
         raise ZeroDivisionError("broken on purpose")
     parts = FeatureEngine.parts
-    FeatureEngine.parts = lambda self, batch: broken(self, batch) if batch.rows > 1000 else parts(self, batch)
+    FeatureEngine.parts = lambda self, rows, cut=0: broken(self, rows) if rows.rows > 1000 else parts(self, rows, cut)
 """
 
 
