@@ -90,7 +90,10 @@ def variogram(x: Float64s) -> float:
         return 1.5
     if v2 == 0.0:
         return 2.0
-    return clip_dimension(2.0 - 0.5 * math.log2((v2 / (n - 2)) / (v1 / (n - 1))))
+    ratio = (v2 / (n - 2)) / (v1 / (n - 1))
+    if ratio == 0.0:  # too small for a number: log2(0) = −∞
+        return 2.0
+    return clip_dimension(2.0 - 0.5 * math.log2(ratio))
 
 
 @kernel
@@ -129,7 +132,10 @@ def variogram_push(w: FractalWindow, seen: int, x: float) -> float:
         return 2.0
     if not (_SMALLEST_SUM < v1 < _LARGEST_SUM and _SMALLEST_SUM < v2 < _LARGEST_SUM):
         return variogram(w.history[seen % n + 1 : seen % n + 1 + n])
-    return clip_dimension(2.0 - 0.5 * math.log2((v2 / (n - 2)) / (v1 / (n - 1))))
+    ratio = (v2 / (n - 2)) / (v1 / (n - 1))
+    if ratio == 0.0:  # too small for a number: log2(0) = −∞
+        return 2.0
+    return clip_dimension(2.0 - 0.5 * math.log2(ratio))
 
 
 @kernel

@@ -128,3 +128,9 @@ def test_the_class_takes_it_by_default() -> None:
     x = [1.0, 2.0, 1.5, 3.0, 2.5]
     fdi = FractalDimensionIndex(window=5)
     assert [fdi.update(v) for v in x][-1] == pytest.approx(float(variogram(np.array(x))), rel=1e-14)
+
+
+@pytest.mark.jit_off
+def test_a_ratio_that_is_too_small_for_a_number_is_dimension_two() -> None:
+    found = fractal_dimension_index([0.0, 5.810113737365015e27, 9.131917193299025e-135], 3, "variogram")
+    assert found[-1] == 2.0
