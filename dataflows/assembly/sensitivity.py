@@ -82,6 +82,8 @@ class Sensitivity:
             TickwaxError: the folder cannot be written to, or holds such rows already.
         """
         self._variants, self._readers, self._grids, self._schedules = wanted, readers, grids, schedules
+        self._strategies = [strategy_factory(variant.settings) for variant in wanted]
+        self._latencies = [measured_latencies(variant.settings) for variant in wanted]  # a file is read once
         first = wanted[0].settings
         self._config = first.feature_config()
         self._own = own_config(first, self._config, lambda line: None)
@@ -137,9 +139,9 @@ class Sensitivity:
             self._own(instrument),
             execution_config(settings, instrument.venue),
             self._grids[instrument],
-            strategy=strategy_factory(settings)(),
+            strategy=self._strategies[at](),
             schedule=None if self._schedules is None else self._schedules.get(instrument, Schedule.empty()),
-            latency=measured_latencies(settings)(instrument),
+            latency=self._latencies[at](instrument),
             full_depth=instrument.venue in FIXED_DEPTH,
         )
         row: dict[str, Any] = {"run": at, **variant.values, "error": None}
