@@ -59,7 +59,6 @@ class PaperTrading:
         self._latency = measured_latencies(settings)
         self._root = settings.paper.path
         self._telemetry = telemetry
-        self._listed: dict[Instrument, Grid] = {}
         self._grids = self._known_grids()
         self._past = PaperPast(self._root, self._make, mine)
 

@@ -16,6 +16,7 @@ from dataflows.assembly.tapes import check_range, open_tape
 from dataflows.assembly.trading import execution_config, strategy_factory, trading_identity
 from dataflows.runtime.exit_codes import in_a_line, say
 from dataflows.runtime.forked import forked
+from dataflows.runtime.kernels import ready_trading
 from dataflows.settings.model import Settings, load_settings
 from dataflows.settings.sweep_grid import SweepGrid, Value
 from operators.config import FeatureConfig
@@ -31,7 +32,6 @@ from sinks.lock import DataSetLock
 from sinks.sweep import DATA_SET, check_sweep_target, sweep_schema, write_sweep
 from sources.errors import DamagedError, TickwaxError
 from sources.instrument import Instrument
-from sources.tape.batch import SNAPSHOT, tape_batch
 from sources.tape.reader import TapeReader
 from sources.venues.names import FIXED_DEPTH
 
@@ -270,14 +270,7 @@ def _check_strategies(grid: SweepGrid, combinations: list[Combination], config: 
         kernel = getattr(strategy, "decide_kernel", None)
         if kernel is not None and kernel not in compiled:
             compiled.add(kernel)
-            _compile(TradeEngine(config, ExecutionConfig(), any_grid, strategy=strategy))
-
-
-def _compile(engine: TradeEngine) -> None:
-    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
-    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
-    for _ in engine.trade(tape_batch(**{name: [value] for name, value in row.items()})):
-        pass
+            ready_trading(engine=TradeEngine(config, ExecutionConfig(), any_grid, strategy=strategy))
 
 
 def _span(reader: TapeReader, settings: Settings) -> tuple[int, int]:

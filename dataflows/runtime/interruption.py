@@ -9,7 +9,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def on_interruption(act: Callable[[int], None]) -> Callable[[], None]:
-    """Call ``act`` with the number of a signal that asks for the end; returns what undoes this. For the main thread.
+    """Call ``act`` with the number of a signal that asks for the end; returns what undoes this; a second
+    call of that does nothing. For the main thread.
 
     Python runs a signal's handler between two steps of the main thread, and inside Bytewax, say while it waits for
     another process, there may be none for long. So a thread of its own is told through a pipe.
@@ -27,7 +28,13 @@ def on_interruption(act: Callable[[int], None]) -> Callable[[], None]:
     handlers = {number: signal.signal(number, lambda number, frame: None) for number in _SIGNALS}
     threading.Thread(target=watch, name="interruption", daemon=True).start()
 
+    undone = False
+
     def undo() -> None:
+        nonlocal undone
+        if undone:
+            return
+        undone = True
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(wakeup)

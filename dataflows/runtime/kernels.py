@@ -12,7 +12,7 @@ from operators.feature_engine import FeatureEngine
 from operators.jit import CACHE as OPERATORS
 from sources.jit import KernelCache
 from sources.kernel_files import warn_once
-from sources.tape.batch import SNAPSHOT, tape_batch
+from sources.tape.batch import SNAPSHOT, TapeBatch, tape_batch
 
 if TYPE_CHECKING:
     from operators.trade_engine import TradeEngine
@@ -29,6 +29,13 @@ def announce(cache: KernelCache, kernel: str, seconds: int, tell: Callable[[str]
         warn_once(None)  # the reason has been told
 
 
+def _snapshots(rows: int) -> TapeBatch:
+    """Tape rows that compile whatever takes some."""
+    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
+    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
+    return tape_batch(**{name: [value] * rows for name, value in row.items()})
+
+
 def ready_features(tell: Callable[[str], None] = say, *, gil_rows: int = 0) -> None:
     """Compile the kernels of the features before the first tape row comes; tells of it if that takes a while.
 
@@ -39,12 +46,8 @@ def ready_features(tell: Callable[[str], None] = say, *, gil_rows: int = 0) -> N
         announce(OPERATORS, "tape_loop.run_packed_short", 5, tell)
     else:
         announce(OPERATORS, "tape_loop.run_packed", 30, tell)
-    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
-    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
     for rows in {1, gil_rows + 1}:
-        FeatureEngine(FeatureConfig(), gil_rows=gil_rows).process(
-            tape_batch(**{name: [value] * rows for name, value in row.items()})
-        )
+        FeatureEngine(FeatureConfig(), gil_rows=gil_rows).process(_snapshots(rows))
 
 
 def ready_trading(tell: Callable[[str], None] = say, engine: "TradeEngine | None" = None) -> None:
@@ -58,10 +61,8 @@ def ready_trading(tell: Callable[[str], None] = say, engine: "TradeEngine | None
     from operators.trade_engine import TradeEngine
 
     announce(OPERATORS, "loop.trade_packed", 45, tell)
-    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
-    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
-    plain = TradeEngine(FeatureConfig(), ExecutionConfig(), Grid(Fraction(1), Fraction(1)))
-    for _ in (engine or plain).trade(tape_batch(**{name: [value] for name, value in row.items()})):
+    engine = engine or TradeEngine(FeatureConfig(), ExecutionConfig(), Grid(Fraction(1), Fraction(1)))
+    for _ in engine.trade(_snapshots(1)):
         pass
 
 
@@ -70,10 +71,8 @@ def ready_inspection(tell: Callable[[str], None] = say) -> None:
     from operators.inspection_engine import InspectionConfig, InspectionEngine  # a replay needs none of it
 
     announce(OPERATORS, "inspection.run", 10, tell)
-    row: dict[str, float] = {"ordinal": 0, "exchange_ts": 0, "receive_ts": 0, "sequence": 0, "last": True}
-    row |= {"kind": SNAPSHOT, "side": 1, "price": 1.0, "size": 1.0}
     engine = InspectionEngine(InspectionConfig())
-    engine.process(tape_batch(**{name: [value] for name, value in row.items()}))
+    engine.process(_snapshots(1))
     engine.finish()
 
 

@@ -69,7 +69,6 @@ class Replay:
                 raise
             self.committed = True
             self.release_signals()
-            self.release_signals = lambda: None
             self._unlock()
         return not self.aborted
 

@@ -86,7 +86,6 @@ def _here(settings: Settings, wanted: Sequence[Variant], workers: int) -> tuple[
         rows: Rows = {}
         if doubts is not None:
             run.release_signals()
-            run.release_signals = lambda: None
             rows = _doubted(doubts, workers, run.abort)
         run.commit()
         if doubts is not None:

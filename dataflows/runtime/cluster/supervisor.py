@@ -88,7 +88,6 @@ class Supervisor:
                 child.kill()
             child.wait()
         self._release()
-        self._release = lambda: None
         for reserved in self._reserved:
             reserved.close()
 
