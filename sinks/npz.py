@@ -54,7 +54,7 @@ class NpzWriter:
 
     def write(self, rows: npt.NDArray[Any]) -> None:
         """Append rows, contiguous and of the array's type."""
-        content = memoryview(rows).cast("B") if len(rows) else b""
+        content = rows.data.cast("B") if len(rows) else b""
         self._crc = isal_zlib.crc32(content, self._crc)
         self.rows += len(rows)
         self._pack(content if self._packer is None else self._packer.compress(content))
