@@ -54,7 +54,7 @@ class Card(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             ``[trained_from, trained_until)``.
         rows: that it was trained on.
         seed: of whatever was drawn.
-        parameters: of the training, by name.
+        parameters: of the training, by name, as JSON can hold them.
         packages: versions, by name.
         planted: its training data are a synthetic market with an edge that somebody put there.
         files: by name.

@@ -17,6 +17,7 @@ from pydantic import ValidationError, model_validator
 from dataflows.runtime.exit_codes import say
 from dataflows.settings.bounds import check_hole, check_multiple
 from dataflows.settings.errors import one_line, origin
+from dataflows.settings.forecasts import TrainSettings
 from dataflows.settings.groups import (
     BacktestSettings,
     BarrierSettings,
@@ -70,6 +71,7 @@ class Settings(RunSettings):
     label: LabelSettings = LabelSettings()
     barrier: BarrierSettings = BarrierSettings()
     dataset: DatasetSettings = DatasetSettings()
+    train: TrainSettings = TrainSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from operators.models.linear import LinearModel
 from operators.models.served import QUANTILES, ModelHead, ServedModel
+from operators.models.trees import TreeModel
 from sources.durations import Duration
 from sources.errors import TickwaxError
 from sources.model_folder import ModelFolder
 
 Maker = Callable[[ModelFolder, ModelHead], ServedModel]
 
-KINDS: dict[str, Maker] = {}
+KINDS: dict[str, Maker] = {"ridge": LinearModel, "gbm": TreeModel}
 """By ``kind`` of the card. What makes a model raises a ValueError if the folder's numbers are not those of its kind."""
 
 CALIBRATION = "calibration"  # the array of the folder that `ModelHead.calibration` is

@@ -17,7 +17,9 @@ from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "settings.md"
 ROW = re.compile(
-    r"^\| `([a-z0-9_.]+)`<br>`(TICKWAX_\w+)`(?:<br>`(--[\w-]+)`)? \| (.+) \| `(.*)` \| (.+) \| (.+) \|$", re.MULTILINE
+    r"^\| `([a-z0-9_.]+)`<br>`(TICKWAX_\w+)`(?:<br>`(--[\w-]+)`)?(?:<br>`--[\w-]+`)*"
+    r" \| (.+) \| `(.*)` \| (.+) \| (.+) \|$",
+    re.MULTILINE,
 )
 
 

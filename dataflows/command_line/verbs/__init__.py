@@ -24,6 +24,7 @@ from dataflows.command_line.verbs import (
     symbols,
     synth,
     topics,
+    train,
 )
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "symbols",
     "synth",
     "topics",
+    "train",
 ]

@@ -1,0 +1,62 @@
+"""Training: from a data set of labels to a model's folder. `learning` is imported here, and when it is asked for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dataflows.settings.model import Settings
+from sources.errors import TickwaxError
+
+_EXTRA = {"lightgbm", "sklearn", "jax", "equinox", "optax", "threadpoolctl", "scipy", "gymnasium"}
+
+
+def train_model(settings: Settings) -> dict[str, Any]:
+    """Train the model that the settings name, write it, and return its report.
+
+    Raises:
+        TickwaxError: the libraries for it are not installed; the data set cannot be read, or has too few rows; the
+            model is there already, or cannot be written.
+    """
+    s = settings.train
+    try:
+        from learning.model_writer import check_model_path
+        from learning.rows import read_rows
+        from learning.training import FITS, Plan, train
+    except ModuleNotFoundError as e:
+        if (e.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        raise TickwaxError(
+            f"train.model: {s.model!r} needs {e.name}, which is not installed: pip install 'tickwax[learn]'"
+        ) from None
+    if s.model not in FITS:
+        raise TickwaxError(f"train.model: {s.model!r} is not one of {', '.join(FITS)}")
+    check_model_path(s.path, s.overwrite)
+    plan = Plan(
+        kind=s.model,
+        validate=s.validate_by,
+        holdout=s.holdout,
+        calibration=s.calibration,
+        embargo=str(s.embargo),
+        blocks=s.blocks,
+        test_blocks=s.test_blocks,
+        seed=s.seed,
+        threads=s.threads,
+        parameters=_PARAMETERS[s.model](settings) if s.model in _PARAMETERS else {},
+    )
+    return train(read_rows(settings.dataset.path, s.columns), plan, s.path, overwrite=s.overwrite)
+
+
+def _of_ridge(settings: Settings) -> dict[str, Any]:
+    return {"penalty": settings.train.penalty}
+
+
+def _of_trees(settings: Settings) -> dict[str, Any]:
+    s = settings.train
+    return {
+        "rounds": s.rounds,
+        "num_leaves": s.leaves,
+        "learning_rate": s.learning_rate,
+        "min_data_in_leaf": s.least_in_leaf,
+    }
+
+
+_PARAMETERS: dict[str, Callable[[Settings], dict[str, Any]]] = {"ridge": _of_ridge, "gbm": _of_trees}

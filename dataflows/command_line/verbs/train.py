@@ -1,0 +1,48 @@
+"""``tickwax train``: a model from a data set of labels."""
+
+from typing import Annotated
+
+import typer
+
+from dataflows.command_line.app import RECORDED, app
+from dataflows.runtime.process_tuning import quick_imports
+from dataflows.settings.flags import listed, settings_of
+
+_EXAMPLES = """
+Examples:
+
+    tickwax train ridge --dataset data/dataset --out data/ridge
+
+    tickwax train gbm --validate walk-forward --out data/gbm
+
+    tickwax train gbm --columns ofi_z_l5_1s,volatility --validate cpcv --overwrite
+"""
+
+
+@app.command("train", rich_help_panel=RECORDED, epilog=_EXAMPLES)
+def train_verb(
+    model: Annotated[str | None, typer.Argument(help="Kind of model: `ridge` or `gbm`; as in `train.model`.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Folder of the data set; as in `dataset.path`.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for the model; as in `train.path`.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Inputs, separated by commas; all numbers but prices without.")
+    ] = None,
+    validate: Annotated[str | None, typer.Option(help="How it is judged: `holdout`, `walk-forward` or `cpcv`.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of whatever is drawn.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+) -> None:
+    """A **model** from a data set of labels, judged on rows that it has not seen; needs `tickwax[learn]`."""
+    flags = settings_of(
+        {
+            "MODEL": ("train.model", model),
+            "--dataset": ("dataset.path", dataset),
+            "--out": ("train.path", out),
+            "--columns": ("train.columns", listed(columns)),
+            "--validate": ("train.validate_by", validate),
+            "--seed": ("train.seed", seed),
+            "--overwrite": ("train.overwrite", overwrite or None),
+        }
+    )
+    with quick_imports():
+        from dataflows.command_line.jobs.train import train
+    train(flags)

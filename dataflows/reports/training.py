@@ -1,0 +1,49 @@
+"""What a trained model was worth on rows that it had not seen."""
+
+from pathlib import Path
+from typing import Any
+
+from dataflows.reports.text_table import TextTable
+
+_COLUMNS = {
+    "pinball_skill": "pinball skill",
+    "r2": "R² against no change",
+    "rank_correlation": "rank correlation",
+    "hit_rate": "hit rate",
+    "coverage": "coverage at 90 %",
+}
+
+
+def table(report: dict[str, Any]) -> TextTable:
+    """A line a horizon: means over the folds."""
+    out = TextTable(("horizon", "test rows", *_COLUMNS.values()))
+    for horizon in report["folds"][0]["horizons"]:
+        rows = sum(fold["rows"] for fold in report["folds"])
+        out.add(horizon, f"{rows:,}", *(f"{_mean(report, horizon, name):.4f}" for name in _COLUMNS))
+    return out
+
+
+def lines(report: dict[str, Any], path: Path) -> list[str]:
+    """Where the model is, what it was made of, and in words where it is worth nothing."""
+    rows, folds = report["rows"], len(report["folds"])
+    said = [
+        f"{path}: model {report['identity'][:12]}, trained on {rows['training']:,} rows, intervals calibrated on "
+        f"{rows['calibration']:,}; judged by {report['validate']}, {folds} {'fold' if folds == 1 else 'folds'}"
+    ]
+    for horizon in report["folds"][0]["horizons"]:
+        skill = [fold["horizons"][horizon]["pinball_skill"] for fold in report["folds"]]
+        if sum(skill) <= 0:
+            said.append(
+                f"{horizon}: the model does not beat the quantiles of the training returns, which foretell nothing"
+            )
+        elif folds > 1 and min(skill) <= 0:
+            worse = sum(each <= 0 for each in skill)
+            said.append(
+                f"{horizon}: in {worse} of {folds} folds the model does not beat the quantiles of the training returns"
+            )
+    return said
+
+
+def _mean(report: dict[str, Any], horizon: str, name: str) -> float:
+    values = [float(fold["horizons"][horizon][name]) for fold in report["folds"]]
+    return sum(values) / len(values)

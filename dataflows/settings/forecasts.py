@@ -1,0 +1,51 @@
+"""The groups of settings of models: how they are trained, and what a run foretells with them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dataflows.settings.groups import Group
+from dataflows.settings.types import ColumnName, FilePath, Integer, Latency, Number, Words
+from sources.durations import Duration
+
+_SHARE = Words("", "above 0, below 1")
+
+
+class TrainSettings(Group):
+    """How a model is trained from a data set of labels (docs/forecasts.md, 4)."""
+
+    model: str = "ridge"
+    """Kind of model: `ridge`, `gbm`."""
+    path: FilePath = Path("data/model")
+    """Folder of the model."""
+    overwrite: bool = False
+    """Replace a model that is there."""
+    columns: tuple[ColumnName, ...] = ()
+    """Inputs, among the columns of the data set. None: every number but prices."""
+    validate_by: Literal["holdout", "walk-forward", "cpcv"] = "holdout"
+    """What the report is made of: a block kept back, each block by those before it, or all choices of blocks."""
+    holdout: Annotated[Number, Field(gt=0, lt=1), _SHARE] = 0.2
+    """Share of the rows, the newest, that `holdout` keeps back."""
+    calibration: Annotated[Number, Field(gt=0, lt=1), _SHARE] = 0.2
+    """Share of the other rows, the newest, that intervals are calibrated on."""
+    embargo: Latency = Duration("0s", 0)
+    """After a test block, how long no row trains."""
+    blocks: Annotated[Integer, Field(ge=2, le=100), Words("", "2 to 100")] = 6
+    """Blocks of `walk-forward` and `cpcv`."""
+    test_blocks: Annotated[Integer, Field(ge=1, le=99), Words("", "1 or more, less than `blocks`")] = 2
+    """Blocks that `cpcv` tests at a time."""
+    seed: Annotated[Integer, Field(ge=0, lt=1 << 31), Words("", "0 or more")] = 0
+    """Of whatever is drawn."""
+    threads: Annotated[Integer, Field(ge=1, le=1024), Words("", "1 or more")] = 1
+    """Of LightGBM. A model depends on it."""
+    penalty: Annotated[Number, Field(gt=0), Words("", "above 0")] = 0.01
+    """Of `ridge`, in units of the mean square of an input."""
+    rounds: Annotated[Integer, Field(ge=1, le=10_000), Words("", "1 to 10000")] = 40
+    """Trees of `gbm`, for each horizon and quantile."""
+    leaves: Annotated[Integer, Field(ge=2, le=4096), Words("", "2 to 4096")] = 15
+    """Leaves of a tree."""
+    learning_rate: Annotated[Number, Field(gt=0, le=1), Words("", "above 0, up to 1")] = 0.1
+    """What a tree adds of its answer."""
+    least_in_leaf: Annotated[Integer, Field(ge=1), Words("", "1 or more")] = 100
+    """Rows that a leaf must have."""

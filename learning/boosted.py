@@ -1,0 +1,42 @@
+"""Boosted trees of LightGBM (Ke et al. 2017), one model for each horizon and quantile."""
+
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from learning.rows import Rows, TrainingRows
+from operators.models.served import QUANTILES
+
+
+def fit_boosted(rows: TrainingRows, train: Rows, parameters: dict[str, Any], seed: int, threads: int) -> list[str]:
+    """LightGBM's text of each model: horizons, and within each the quantiles.
+
+    The same rows, parameters and threads give the same text.
+
+    Args:
+        train: numbers of the rows to learn from, rising.
+        parameters: ``rounds``, and what LightGBM takes: ``num_leaves``, ``learning_rate``, ``min_data_in_leaf``.
+    """
+    given = dict(parameters)
+    rounds = int(given.pop("rounds"))
+    fixed = {
+        "objective": "quantile", "seed": seed, "num_threads": threads, "deterministic": True, "force_row_wise": True,
+        "verbosity": -1,
+    }  # fmt: skip
+    inputs, weight = rows.inputs[train], rows.weight[train]
+    texts = []
+    data = lightgbm.Dataset(
+        inputs, np.zeros(len(train)), weight=weight, params={"verbosity": -1, **given, **fixed}, free_raw_data=False
+    ).construct()
+    for horizon in range(rows.returns.shape[1]):
+        data.set_label(rows.returns[train, horizon])
+        for alpha in QUANTILES:
+            booster = lightgbm.train({**given, **fixed, "alpha": alpha}, data, rounds)
+            texts.append(_without_parameters(booster.model_to_string()))
+    return texts
+
+
+def _without_parameters(text: str) -> str:
+    """The trees alone: how they were made says the model's card."""
+    return text.partition("end of trees\n")[0] + "end of trees\n"

@@ -1,0 +1,105 @@
+"""Ridge regression, weighted and in closed form: Hoerl & Kennard 1970, "Ridge Regression"."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from learning.rows import Rows, TrainingRows
+from operators.models.linear import LIMIT
+from operators.models.served import QUANTILES
+from sources.tape.batch import Float64s
+
+_AT_ONCE = 1 << 15  # rows
+
+
+class Scaling(NamedTuple):
+    """Mean and standard deviation of each input, shape ``(columns,)``; 0 and 1 where there is nothing to tell."""
+
+    mean: Float64s
+    scale: Float64s
+
+
+def scaling_of(inputs: Float64s) -> Scaling:
+    """Mean and deviation of the numbers that are known in each column.
+
+    Args:
+        inputs: shape ``(rows, columns)``; of the training rows alone.
+    """
+    mean, scale = np.zeros(inputs.shape[1]), np.ones(inputs.shape[1])
+    for c in range(inputs.shape[1]):
+        known = inputs[np.isfinite(inputs[:, c]), c]
+        if len(known):
+            mean[c] = known.mean()
+            deviation = known.std()
+            scale[c] = deviation if np.isfinite(deviation) and deviation > 1e-12 * abs(mean[c]) else 1.0
+    return Scaling(mean, scale)
+
+
+def scaled(inputs: Float64s, scaling: Scaling) -> Float64s:
+    """Inputs as the served model sees them: scaled, 0 where unknown, and no further than `LIMIT` from 0."""
+    z = (inputs - scaling.mean) / scaling.scale
+    z[np.isnan(z)] = 0.0
+    return np.clip(z, -LIMIT, LIMIT)
+
+
+class Ridge(NamedTuple):
+    """What was learned."""
+
+    scaling: Scaling
+    coefficients: Float64s  # (horizons, columns), of scaled inputs
+    intercept: Float64s  # (horizons,)
+    offsets: Float64s  # (horizons, 5): quantiles of what is left
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[np.float64]]:
+        """For the model's folder."""
+        return {"coefficients": self.coefficients, "intercept": self.intercept, "offsets": self.offsets}
+
+
+def fit_ridge(rows: TrainingRows, train: Rows, penalty: float) -> Ridge:
+    """The coefficients that minimise ``Σ w·(y − b − β·z)² + penalty · Σw · |β|²``, a set for each horizon.
+
+    The same rows give the same bits: sums are in the order of the rows, on one thread.
+
+    Args:
+        train: numbers of the rows to learn from, rising.
+        penalty: above 0, in units of the mean square of a scaled input.
+    """
+    scaling = scaling_of(rows.inputs[train])
+    columns, horizons = rows.inputs.shape[1], rows.returns.shape[1]
+    weight = rows.weight[train]
+    total = float(weight.sum())
+    with threadpool_limits(1):
+        centre, target = np.zeros(columns), np.zeros(horizons)
+        gram, moment = np.zeros((columns, columns)), np.zeros((columns, horizons))
+        for part, w, z in _blocks(rows, train, weight, scaling):
+            y = rows.returns[part]
+            centre += w @ z
+            target += w @ y
+            gram += (z * w[:, None]).T @ z
+            moment += (z * w[:, None]).T @ y
+        centre, target = centre / total, target / total
+        gram = gram / total - np.outer(centre, centre)
+        moment = moment / total - np.outer(centre, target)
+        coefficients = np.linalg.solve(gram + penalty * np.eye(columns), moment).T
+        intercept = target - coefficients @ centre
+        left = np.concatenate(
+            [
+                rows.returns[part] - intercept - z @ coefficients.T
+                for part, _, z in _blocks(rows, train, weight, scaling)
+            ]
+        )
+    offsets = np.quantile(left, QUANTILES, axis=0).T
+    return Ridge(scaling, np.ascontiguousarray(coefficients), intercept, np.ascontiguousarray(offsets))
+
+
+def _blocks(
+    rows: TrainingRows, train: Rows, weight: Float64s, scaling: Scaling
+) -> Iterator[tuple[Rows, Float64s, Float64s]]:
+    """A bounded number of rows at a time: their numbers, weights and scaled inputs."""
+    for start in range(0, len(train), _AT_ONCE):
+        part = train[start : start + _AT_ONCE]
+        yield part, weight[start : start + _AT_ONCE], scaled(rows.inputs[part], scaling)

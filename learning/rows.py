@@ -1,0 +1,193 @@
+"""The rows of a data set of labels, as models are trained on them (docs/learning.md, 4)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from operators.dictionary import describe
+from operators.features.feature import PRICE_UNIT
+from sources.errors import TickwaxError
+from sources.instrument import Instrument
+from sources.parquet import CheckedFile
+from sources.tape.batch import Float64s, Int64s
+from sources.tape.layout import data_files, instruments
+from sources.tape.schema import SETTINGS
+
+Rows = npt.NDArray[np.intp]  # row numbers
+
+_DATA_SET = b"tickwax.data_set"
+_HEAD = ("ts", "ordinal", "label_end", "weight", "group")
+_NO_INPUT = ("receive_ts", "warm", "barrier", "barrier_end", *_HEAD)
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows of all instruments, by time; those of one time in the order of instruments and ordinals.
+
+    Attributes:
+        columns: names of the inputs.
+        horizons: texts of the returns that are foretold.
+        latency: text, from a row to the price at which a return begins.
+        features: settings that the features were computed with, the same for all instruments.
+        own: by ``venue:SYMBOL``, settings in which instruments may differ.
+        instruments: which, in the order of ``instrument``.
+        instrument: (n,): number of each row's instrument.
+        ts, end: (n,): ns, of the row and of the latest time that its labels know of.
+        ordinal: (n,): of the newest tape row in the row.
+        group: (n,): number of the segment within the instrument.
+        inputs: (n, columns): NaN where unknown.
+        returns: (n, horizons): what is foretold.
+        weight: (n,): average uniqueness.
+    """
+
+    columns: tuple[str, ...]
+    horizons: tuple[str, ...]
+    latency: str
+    features: dict[str, str]
+    own: dict[str, dict[str, str]]
+    instruments: tuple[Instrument, ...]
+    instrument: Int64s
+    ts: Int64s
+    end: Int64s
+    ordinal: Int64s
+    group: Int64s
+    inputs: Float64s
+    returns: Float64s
+    weight: Float64s
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+
+def read_rows(root: Path, columns: Sequence[str] = ()) -> TrainingRows:
+    """Read a data set that `tickwax dataset` has written; all of it is held in memory, 8 bytes a number.
+
+    Args:
+        columns: inputs; none: every number but prices, which tell the time of a row more than what comes next.
+
+    Raises:
+        TickwaxError: there is none, it cannot be read, a column is not in it, or a label is not a finite number.
+    """
+    chosen = list(instruments(root))
+    if not chosen:
+        raise TickwaxError(f"dataset.path: {root} holds no data set; write one with `tickwax dataset`")
+    first = data_files(root, chosen[0])[0]
+    told, schema = _settings(first)
+    horizons = tuple(told["horizons"].split(", "))
+    inputs = _inputs(first, schema, columns)
+    labels = [f"ret_{horizon}" for horizon in horizons]
+    parts: dict[str, list[Any]] = {name: [] for name in ("instrument", *_HEAD, "inputs", "returns")}
+    own: dict[str, dict[str, str]] = {}
+    for number, instrument in enumerate(chosen):
+        files = data_files(root, instrument)
+        settings = _settings(files[0])[0]
+        own[str(instrument)] = {name: value for name, value in settings.items() if _is_own(name)}
+        if (odd := _difference(told, settings)) is not None:
+            raise TickwaxError(f"dataset.path: {files[0]}: {odd} is {settings.get(odd)}, elsewhere {told.get(odd)}")
+        for table in (table for file in files for table in _tables(file, [*_HEAD, *inputs, *labels])):
+            for name in _HEAD:
+                column = table[name].cast(pa.int64()) if pa.types.is_timestamp(table[name].type) else table[name]
+                parts[name].append(column.to_numpy())
+            parts["instrument"].append(np.full(table.num_rows, number))
+            parts["inputs"].append(_matrix(table, inputs))
+            parts["returns"].append(_matrix(table, labels))
+    read = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    order = np.lexsort((read["ordinal"], read["instrument"], read["ts"]))
+    read = {name: array[order] for name, array in read.items()}
+    _check(root, read["returns"], labels)
+    return TrainingRows(
+        columns=tuple(inputs),
+        horizons=horizons,
+        latency=told["label.latency"],
+        features={name: value for name, value in told.items() if name.startswith("features.") and not _is_own(name)},
+        own={name: values for name, values in own.items() if values},
+        instruments=tuple(chosen),
+        instrument=read["instrument"],
+        ts=read["ts"],
+        end=read["label_end"],
+        ordinal=read["ordinal"],
+        group=read["group"],
+        inputs=read["inputs"],
+        returns=read["returns"],
+        weight=read["weight"],
+    )
+
+
+def _is_own(name: str) -> bool:
+    return name.startswith(("features.d_file.", "synthetic."))
+
+
+def _difference(there: dict[str, str], here: dict[str, str]) -> str | None:
+    names = sorted(name for name in {*there, *here} if not _is_own(name))
+    return next((name for name in names if there.get(name) != here.get(name)), None)
+
+
+def _settings(file: Path) -> tuple[dict[str, str], pa.Schema]:
+    with CheckedFile(file) as opened:
+        schema = opened.schema
+    metadata = schema.metadata or {}
+    if metadata.get(_DATA_SET) != b"dataset":
+        there = metadata.get(_DATA_SET, b"none of ours").decode(errors="replace")
+        raise TickwaxError(
+            f"dataset.path: {file}: {there}, and no data set of labels; write one with `tickwax dataset`"
+        )
+    found: dict[str, str] = json.loads(metadata[SETTINGS.encode()])
+    return found, schema
+
+
+def _inputs(file: Path, schema: pa.Schema, columns: Sequence[str]) -> list[str]:
+    """The inputs, in the order of the data set."""
+    numbers = [
+        field.name
+        for field in schema
+        if field.name not in _NO_INPUT
+        and not field.name.startswith("ret_")
+        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
+    ]
+    for name in columns:
+        if name not in numbers:
+            close = get_close_matches(name, numbers, n=1) or numbers[:1]
+            raise TickwaxError(f"train.columns: {name!r} is no number in {file}; did you mean {close[0]}?")
+    chosen = [name for name in numbers if name in columns] if columns else [n for n in numbers if not _is_price(n)]
+    if not chosen:
+        raise TickwaxError(f"train.columns: {file} has no column that is a number and no price")
+    return chosen
+
+
+def _is_price(name: str) -> bool:
+    try:
+        return describe(name, "features").unit == PRICE_UNIT and name != "spread"
+    except KeyError:
+        return False
+
+
+def _tables(file: Path, names: list[str]) -> list[pa.Table]:
+    with CheckedFile(file) as opened:
+        if lost := next((name for name in names if name not in opened.schema.names), None):
+            raise TickwaxError(f"dataset.path: {file} has no column {lost!r}")
+        return [opened.group(group, names) for group in range(opened.metadata.num_row_groups)]
+
+
+def _matrix(table: pa.Table, names: list[str]) -> Float64s:
+    """Columns side by side, shape ``(rows, columns)``; null is NaN."""
+    out = np.empty((table.num_rows, len(names)))
+    for at, name in enumerate(names):
+        out[:, at] = table[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return out
+
+
+def _check(root: Path, returns: Float64s, labels: list[str]) -> None:
+    for at, name in enumerate(labels):
+        if (bad := int(np.count_nonzero(~np.isfinite(returns[:, at])))) > 0:
+            raise TickwaxError(f"dataset.path: {root}: {name} is no finite number in {bad:,} rows; labels must be")
+        if len(returns) and (returns[:, at] == returns[0, at]).all():
+            raise TickwaxError(
+                f"dataset.path: {root}: {name} is {returns[0, at]:g} in all {len(returns):,} rows; nothing to foretell"
+            )

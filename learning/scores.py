@@ -1,0 +1,89 @@
+"""What forecasts were worth: pinball loss, what it explains, coverage; and the scores that intervals come from."""
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from operators.models.conformal import COVERAGE, offset
+from operators.models.served import QUANTILES
+from sources.tape.batch import Float64s
+
+MOST_SCORES = 2048  # of a horizon that a model keeps
+
+
+def conformal_scores(returns: Float64s, quantiles: Float64s) -> Float64s:
+    """How far each return lay outside of its interval; inside is negative. Shape ``(horizons, scores)``, rising.
+
+    ``max(q05 − y, y − q95)``: Romano, Patterson & Candès 2019, "Conformalized Quantile Regression", eq. 6. Of many
+    scores, evenly spaced order statistics are kept.
+
+    Args:
+        returns: shape ``(rows, horizons)``, of the calibration block.
+        quantiles: shape ``(rows, horizons, 5)``.
+    """
+    scores = np.sort(np.maximum(quantiles[:, :, 0] - returns, returns - quantiles[:, :, -1]), axis=0).T
+    n = scores.shape[1]
+    if n > MOST_SCORES:
+        kept = -(-np.arange(1, MOST_SCORES + 1) * n // MOST_SCORES) - 1
+        scores = scores[:, kept]
+    return np.ascontiguousarray(scores)
+
+
+def pinball(returns: Float64s, quantiles: Float64s) -> Float64s:
+    """Mean quantile loss of each level, shape ``(5,)``: Koenker & Bassett 1978.
+
+    Args:
+        returns: shape ``(rows,)``; quantiles: shape ``(rows, 5)``.
+    """
+    above = returns[:, None] - quantiles
+    levels = np.array(QUANTILES)
+    loss: Float64s = np.maximum(levels * above, (levels - 1) * above).mean(axis=0)
+    return loss
+
+
+def measured(
+    horizons: tuple[str, ...],
+    returns: Float64s,
+    quantiles: Float64s,
+    unconditional: Float64s,
+    calibration: Float64s,
+    span: tuple[int, int],
+) -> dict[str, Any]:
+    """What a model's forecasts were worth, by horizon.
+
+    Args:
+        unconditional: shape ``(horizons, 5)``: quantiles of the training returns, which foretell nothing.
+        calibration: as of `ModelHead`.
+        span: ns, of the test rows.
+    """
+    return {
+        "from": span[0],
+        "to": span[1],
+        "rows": len(returns),
+        "horizons": {
+            horizon: _of_horizon(returns[:, h], quantiles[:, h], unconditional[h], calibration[h])
+            for h, horizon in enumerate(horizons)
+        },
+    }
+
+
+def _of_horizon(y: Float64s, q: Float64s, unconditional: Float64s, calibration: Float64s) -> dict[str, float]:
+    centre = q[:, 2]
+    nothing = pinball(y, np.broadcast_to(unconditional, q.shape))
+    loss = pinball(y, q)
+    wider = offset(calibration, 1 - COVERAGE)
+    moved, said = y != 0, centre != 0
+    total = float(np.sum(y * y))
+    return {
+        "pinball": float(loss.mean()),
+        "pinball_unconditional": float(nothing.mean()),
+        "pinball_skill": float(1 - loss.mean() / nothing.mean()) if nothing.mean() else 0.0,
+        "r2": float(1 - np.sum((y - centre) ** 2) / total) if total else 0.0,  # against no change
+        "rank_correlation": float(spearmanr(centre, y).statistic) if len(np.unique(centre)) > 1 else 0.0,
+        "hit_rate": float(np.mean((centre > 0)[moved & said] == (y > 0)[moved & said]))
+        if (moved & said).any()
+        else 0.0,
+        "coverage_raw": float(np.mean((q[:, 0] <= y) & (y <= q[:, -1]))),
+        "coverage": float(np.mean((q[:, 0] - wider <= y) & (y <= q[:, -1] + wider))),
+    }

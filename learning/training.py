@@ -1,0 +1,245 @@
+"""Trains a model and finds out what it is worth, without leaks (docs/forecasts.md, 4)."""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from learning.boosted import fit_boosted
+from learning.model_writer import write_model
+from learning.ridge import fit_ridge
+from learning.rows import Rows, TrainingRows
+from learning.scores import conformal_scores, measured
+from learning.splits import CombinatorialPurgedCV
+from operators.models.kinds import CALIBRATION, served
+from operators.models.served import QUANTILES, ModelRows, ServedModel, forecasts
+from sources.errors import TickwaxError
+from sources.model_folder import VERSION, Card, ModelFolder, settings_hash
+from sources.tape.batch import Float64s
+
+LEAST = {"training": 100, "calibration": 50, "test": 20}  # rows of a block
+_AT_ONCE = 1 << 15  # rows that are forecast together
+_EDGE, _NULL = "synthetic.edge", "0.0"  # setting of a synthetic market, and its value without an edge
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is trained.
+
+    Attributes:
+        kind: of the model.
+        validate: ``holdout``: the last share of the rows is kept for the report; ``walk-forward``: each of ``blocks``
+            but the first is foretold by a model of the rows before it; ``cpcv``: `CombinatorialPurgedCV`.
+        holdout: share of the rows, by time.
+        calibration: share of the rows that train, the newest of them, by which intervals are calibrated instead.
+        embargo: text of a duration.
+        blocks, test_blocks: of ``walk-forward`` and ``cpcv``.
+        seed: of whatever is drawn.
+        threads: of LightGBM; a part of what its result depends on.
+        parameters: of the kind.
+    """
+
+    kind: str = "ridge"
+    validate: Literal["holdout", "walk-forward", "cpcv"] = "holdout"
+    holdout: float = 0.2
+    calibration: float = 0.2
+    embargo: str = "0s"
+    blocks: int = 6
+    test_blocks: int = 2
+    seed: int = 0
+    threads: int = 1
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Fitted(NamedTuple):
+    """What a kind of model has learned."""
+
+    arrays: Mapping[str, npt.NDArray[Any]]
+    trees: str = ""
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    packages: tuple[str, ...] = ()  # whose versions decide the result, beside NumPy
+
+
+Fit = Callable[[TrainingRows, Rows, Plan], Fitted]
+
+
+def _ridge(rows: TrainingRows, train: Rows, plan: Plan) -> Fitted:
+    found = fit_ridge(rows, train, float(plan.parameters["penalty"]))
+    return Fitted(found.arrays, "", tuple(found.scaling.mean.tolist()), tuple(found.scaling.scale.tolist()))
+
+
+def _boosted(rows: TrainingRows, train: Rows, plan: Plan) -> Fitted:
+    from operators.models.lightgbm_text import joined
+
+    texts = fit_boosted(rows, train, dict(plan.parameters), plan.seed, plan.threads)
+    return Fitted({}, joined(texts), packages=("lightgbm",))
+
+
+FITS: dict[str, Fit] = {"ridge": _ridge, "gbm": _boosted}
+"""By kind. A kind learns from the rows of the numbers that it is given, and from no other."""
+
+
+class Blocks(NamedTuple):
+    """Numbers of the rows, rising, that a model learns from, that its intervals are calibrated on, and is tested on."""
+
+    training: Rows
+    calibration: Rows
+    test: Rows
+
+
+def train(rows: TrainingRows, plan: Plan, out: Path, *, overwrite: bool = False) -> dict[str, Any]:
+    """Train a model, write its folder, and return the report of it.
+
+    Raises:
+        TickwaxError: there are too few rows, or the folder cannot be written.
+    """
+    fit = FITS[plan.kind]
+    folds = [_tested(rows, blocks, fit, plan) for blocks in _validation(rows, plan)]
+    blocks = _last(rows, plan)
+    folder, _ = _model(rows, blocks, fit, plan)
+    report: dict[str, Any] = {
+        "validate": plan.validate,
+        "rows": {name: len(numbers) for name, numbers in blocks._asdict().items()},
+        "folds": folds,
+    }
+    card = folder.card
+    report["identity"] = write_model(out, card, folder.arrays, folder.trees, report, overwrite=overwrite)
+    return report
+
+
+def _tested(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> dict[str, Any]:
+    """What a model of the blocks is worth on their test rows."""
+    _, model = _model(rows, blocks, fit, plan)
+    return measured(
+        rows.horizons,
+        rows.returns[blocks.test],
+        predicted(model, rows, blocks.test),
+        np.quantile(rows.returns[blocks.training], QUANTILES, axis=0).T,
+        model.head.calibration,
+        (int(rows.ts[blocks.test[0]]), int(rows.ts[blocks.test[-1]])),
+    )
+
+
+def _model(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> tuple[ModelFolder, ServedModel]:
+    _need(blocks)
+    fitted = fit(rows, blocks.training, plan)
+    known = np.concatenate([blocks.training, blocks.calibration])
+    card = Card(
+        version=VERSION,
+        kind=plan.kind,
+        columns=rows.columns,
+        mean=fitted.mean,
+        scale=fitted.scale,
+        horizons=rows.horizons,
+        latency=rows.latency,
+        quantiles=QUANTILES,
+        features=rows.features,
+        features_hash=settings_hash(rows.features),
+        own=rows.own,
+        instruments=tuple(map(str, rows.instruments)),
+        trained_from=int(rows.ts[known].min()),
+        trained_until=int(rows.end[known].max()) + 1,
+        rows=len(blocks.training),
+        seed=plan.seed,
+        parameters={**asdict(plan), "parameters": dict(plan.parameters)},
+        planted=any(own.get(_EDGE, _NULL) != _NULL for own in rows.own.values()),
+        packages={"python": platform.python_version(), **{name: version(name) for name in ("numpy", *fitted.packages)}},
+    )
+    arrays = {**fitted.arrays, CALIBRATION: np.zeros((len(rows.horizons), 1))}
+    model = served(ModelFolder(Path(), card, arrays, fitted.trees))
+    scores = conformal_scores(rows.returns[blocks.calibration], predicted(model, rows, blocks.calibration))
+    folder = ModelFolder(Path(), card, {**arrays, CALIBRATION: scores}, fitted.trees)
+    return folder, served(folder)
+
+
+def predicted(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Float64s:
+    """Quantiles of some rows, shape ``(wanted, horizons, 5)``, rising, as a run would serve them.
+
+    A model with a state is shown every row of a segment up to the last one wanted.
+    """
+    out = np.empty((len(wanted), len(rows.horizons), len(QUANTILES)))
+    place = np.full(len(rows), -1)
+    place[wanted] = np.arange(len(wanted))
+    for stretch in _stretches(model, rows, wanted):
+        state = model.start(rows.instruments[rows.instrument[stretch[0]]])
+        for start in range(0, len(stretch), _AT_ONCE):
+            part = stretch[start : start + _AT_ONCE]
+            found = forecasts(len(part), len(rows.horizons))
+            shown = ModelRows(rows.ts[part], rows.ordinal[part], np.ascontiguousarray(rows.inputs[part]))
+            model.step(state, shown, found)
+            kept = place[part] >= 0
+            out[place[part][kept]] = np.sort(found.quantiles[kept], axis=2)
+    return out
+
+
+def _stretches(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Iterator[Rows]:
+    """Rows that a model is shown one after the other, from a start to the last one wanted."""
+    stateless = model.start(rows.instruments[0]) == ()
+    for number in range(len(rows.instruments)):
+        mine = wanted[rows.instrument[wanted] == number]
+        if stateless:
+            if len(mine):
+                yield mine
+            continue
+        for group in np.unique(rows.group[mine]):
+            last = mine[rows.group[mine] == group][-1]
+            every = np.flatnonzero((rows.instrument == number) & (rows.group == group))
+            yield every[every <= last]
+
+
+def _last(rows: TrainingRows, plan: Plan) -> Blocks:
+    """The blocks of the model that is written."""
+    every = np.arange(len(rows))
+    if plan.validate != "holdout":
+        return Blocks(*_calibrated(rows, every, plan), np.empty(0, np.intp))
+    past, test = _cut(rows, every, plan.holdout)
+    return Blocks(*_calibrated(rows, past, plan), test)
+
+
+def _validation(rows: TrainingRows, plan: Plan) -> Iterator[Blocks]:
+    """The blocks of each model that is only there to be tested."""
+    if plan.validate == "holdout":
+        yield _last(rows, plan)
+        return
+    try:
+        cv = CombinatorialPurgedCV(plan.blocks, plan.test_blocks, rows.ts, rows.end, plan.embargo)
+    except ValueError as e:
+        raise TickwaxError(
+            f"train.{str(e).replace('n_test_blocks', 'test_blocks').replace('n_blocks', 'blocks')}"
+        ) from None
+    if plan.validate == "cpcv":
+        for training, test in cv.split(rows.ts):
+            yield Blocks(*_calibrated(rows, training, plan), test)
+        return
+    for test in np.array_split(np.arange(len(rows)), plan.blocks)[1:]:
+        past = np.flatnonzero(rows.end < rows.ts[test[0]])
+        yield Blocks(*_calibrated(rows, past, plan), test)
+
+
+def _calibrated(rows: TrainingRows, training: Rows, plan: Plan) -> tuple[Rows, Rows]:
+    return _cut(rows, training, plan.calibration)
+
+
+def _cut(rows: TrainingRows, numbers: Rows, share: float) -> tuple[Rows, Rows]:
+    """The newest share of rows, and of those before it the ones whose labels are known before it begins."""
+    if not len(numbers):
+        return numbers, numbers
+    at = min(len(numbers) - 1, round(len(numbers) * (1 - share)))
+    begin = rows.ts[numbers[at]]
+    return numbers[rows.end[numbers] < begin], numbers[rows.ts[numbers] >= begin]
+
+
+def _need(blocks: Blocks) -> None:
+    for name, least in LEAST.items():
+        there = len(getattr(blocks, name))
+        if there < least and not (name == "test" and not there):
+            raise TickwaxError(
+                f"dataset.path: {there} rows are left for {name}, after purging; at least {least} are needed: "
+                "a longer tape, shorter horizons, or fewer blocks"
+            )
