@@ -14,7 +14,8 @@ from sources.importers.files import DamagedFile, Progress
 from sources.importers.public_csv import ahead
 from sources.importers.run import FindTail
 from sources.importers.stats import ImportStats
-from sources.importers.tardis_csv import Block, intact_blocks, read_blocks
+from sources.importers.tardis_block import Block
+from sources.importers.tardis_csv import intact_blocks, read_blocks
 from sources.importers.tardis_instruments import Instruments
 from sources.importers.tardis_messages import messages
 from sources.importers.tardis_series import Series, SourceFile

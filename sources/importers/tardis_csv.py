@@ -9,7 +9,6 @@ is no level.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,76 +18,23 @@ from sources.importers import csv_fields as csv
 from sources.importers.archive import archive_blocks
 from sources.importers.csv_fields import Fields, split_fields
 from sources.importers.files import DamagedFile, Progress
-from sources.importers.names import Bits, name_bits
+from sources.importers.names import name_bits
 from sources.importers.stats import ImportStats
+from sources.importers.tardis_block import COMMON, DAMAGED, TORN, Block, rows_of_first_snapshot
 from sources.importers.tardis_instruments import Instruments
+from sources.importers.tardis_plain import level_columns, plain_books, plain_rows
 from sources.messages import NS_PER_US
-from sources.tape.batch import Bools, Float64s, Int8s, Int64s
+from sources.tape.batch import Bools, Int64s
 from sources.tape.bounds import is_time
 
-BOOK_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
-TRADE_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
+BOOK_COLUMNS = (*COMMON, "is_snapshot", "side", "price", "amount")
+TRADE_COLUMNS = (*COMMON, "id", "side", "price", "amount")
 
-_COMMON = BOOK_COLUMNS[:4]
 _EXCHANGE, _SYMBOL, _TIME, _ARRIVAL, _FLAG, _SIDE, _PRICE, _AMOUNT = range(8)
 _SIDES = ("bids", "asks")
 _MOST_LEVELS = 1000  # of a side; Tardis has files of 5 and 25
 _MICROSECONDS = 16  # digits
 _UNKNOWN = 2  # side
-
-FAULTS = (
-    "",
-    "another number of columns",
-    "timestamp is no time in microseconds",
-    "local_timestamp is no time in microseconds",
-    "timestamp is more than 60 s after local_timestamp",
-    "price is no decimal above 0",
-    "amount is no decimal of at least 0",
-    "side or is_snapshot is another word",
-    "the file is damaged from here on",
-)
-TORN, _DAMAGED = 1, len(FAULTS) - 1
-
-
-class Block(NamedTuple):
-    """Consecutive rows of one file, shape ``(rows,)`` each."""
-
-    number: Int64s  # line of the file; the header is line 1
-    instrument: Int64s  # a place in `Instruments`
-    trade: Bools
-    snapshot: Bools
-    exchange_ts: Int64s  # ns
-    receive_ts: Int64s  # ns; that of the row before where it cannot be read
-    side: Int8s  # +1 bid or buyer-aggressor, -1 ask or seller-aggressor, 0 unknown aggressor
-    price: Float64s
-    size: Float64s
-    trade_id: Int64s  # -1 where it is no integer
-    name: Bits  # (rows, 2): then the text instead, if there is one; otherwise 0
-    fault: Int64s  # what is wrong with the row, a place in FAULTS; 0 = nothing
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return len(self.number)
-
-    @property
-    def continues(self) -> Bools:
-        """Whether a row belongs to the same snapshot as the row before: the exchange's time is the same.
-
-        A torn row, whose time is not known, is by itself."""
-        same = np.zeros(self.rows, np.bool_)
-        same[1:] = self.snapshot[1:] & self.snapshot[:-1] & (np.diff(self.exchange_ts) == 0) & (self.fault[1:] != TORN)
-        return same
-
-    def slice(self, start: int, stop: int) -> "Block":
-        """Rows ``start:stop``."""
-        return Block._make(column[start:stop] for column in self)
-
-
-def join(first: Block, second: Block) -> Block:
-    """Rows of one block and of the next."""
-    pairs: Iterator[tuple[Any, Any]] = zip(first, second, strict=True)
-    return Block._make(np.concatenate(pair) for pair in pairs)
 
 
 def intact_blocks(
@@ -118,13 +64,7 @@ def intact_blocks(
 
 def _end(last: Block) -> Block:
     """The row that stands for the damage behind the row ``last``."""
-    return last._replace(number=last.number + 1, trade=np.array([False]), fault=np.array([_DAMAGED]))
-
-
-def _rows_of_first_snapshot(block: Block) -> int:
-    """How many rows from the first one on are of one snapshot."""
-    apart = np.flatnonzero(~block.continues[1:]) + 1
-    return (int(apart[0]) if len(apart) else block.rows) if block.snapshot[0] else 0
+    return last._replace(number=last.number + 1, trade=np.array([False]), fault=np.array([DAMAGED]))
 
 
 def read_blocks(
@@ -174,24 +114,43 @@ class _Reader:
         self._trades = not self._levels and _is_trades(path, names)
         if self._levels:
             wide = [f"{side}[{level}]" for side in _SIDES for level in range(self._levels)]
-            wanted = (*_COMMON, *(f"{level}.price" for level in wide), *(f"{level}.amount" for level in wide))
+            wanted = (*COMMON, *(f"{level}.price" for level in wide), *(f"{level}.amount" for level in wide))
         else:
             wanted = TRADE_COLUMNS if self._trades else BOOK_COLUMNS
         self._wanted = [names.index(name) for name in wanted]
+        self._plain = tuple(names) == (TRADE_COLUMNS if self._trades else BOOK_COLUMNS)
+        self._level_columns = level_columns(names, self._levels)
 
     def read(self, text: bytes) -> Iterator[Block]:
         """The rows of the next lines, if there are any."""
-        fields = split_fields(text, self._columns, self._wanted)
-        if fields.rows:
-            block = self._wide(fields) if self._levels else self._block(fields)
+        block = self._as_always(text)
+        if block is not None:
+            lines = int(block.number[-1]) + 1 - self._line
+        else:
+            fields = split_fields(text, self._columns, self._wanted)
+            lines = fields.lines
+            if fields.rows:
+                block = self._wide(fields) if self._levels else self._block(fields)
+        if block is not None:
             if self.cut and not self._levels:
-                lost = _rows_of_first_snapshot(block)
+                lost = rows_of_first_snapshot(block)
                 self._stats.ignored["rows of a snapshot whose beginning is lost"] += lost
                 block = block.slice(lost, block.rows)
             self.cut = self.cut and not block.rows
             if block.rows:
                 yield block
-        self._line += fields.lines
+        self._line += lines
+
+    def _as_always(self, text: bytes) -> Block | None:
+        """Rows with nothing unusual among them; None where there is, or no row."""
+        block: Block | None = None
+        if self._plain and text:
+            block = plain_rows(text, self._trades, self._line, self._instruments)
+        elif self._level_columns and text:
+            block = plain_books(text, self._level_columns, self._line, self._instruments)
+        if block is not None:
+            self._last[:] = block.instrument[-1], block.receive_ts[-1]
+        return block
 
     def _head(self, fields: Fields) -> tuple[Fields, Block]:
         """Fields, those of a torn row being the ones of the row before, and what all kinds of file have in common."""
@@ -284,7 +243,7 @@ class _Reader:
 def _levels(path: Path, names: list[str]) -> int:
     """How many levels a side a file of whole books has; 0 for another file."""
     there = set(names)
-    if not set(_COMMON) <= there:
+    if not set(COMMON) <= there:
         return 0
     levels = 0
     while {f"{side}[{levels}].{what}" for side in _SIDES for what in ("price", "amount")} <= there:

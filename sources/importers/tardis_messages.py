@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sources.importers.tardis_csv import FAULTS, TORN, Block
+from sources.importers.tardis_block import FAULTS, TORN, Block
 from sources.importers.tardis_series import Part
 from sources.tape.batch import Bools, Int64s
 

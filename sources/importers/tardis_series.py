@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sources.importers.tardis_csv import Block, join
+from sources.importers.tardis_block import Block, join
 from sources.tape.batch import Int64s
 
 
