@@ -6,6 +6,7 @@ import numpy as np
 
 from operators.models.linear import LinearModel
 from operators.models.served import QUANTILES, ModelHead, ServedModel
+from operators.models.tft.serve import make as temporal_fusion
 from operators.models.trees import TreeModel
 from sources.durations import Duration
 from sources.errors import TickwaxError
@@ -13,7 +14,7 @@ from sources.model_folder import ModelFolder
 
 Maker = Callable[[ModelFolder, ModelHead], ServedModel]
 
-KINDS: dict[str, Maker] = {"ridge": LinearModel, "gbm": TreeModel}
+KINDS: dict[str, Maker] = {"ridge": LinearModel, "gbm": TreeModel, "tft": temporal_fusion}
 """By ``kind`` of the card. What makes a model raises a ValueError if the folder's numbers are not those of its kind."""
 
 CALIBRATION = "calibration"  # the array of the folder that `ModelHead.calibration` is

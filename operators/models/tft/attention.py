@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.jit import kernel
+from operators.jit import kernel, rare_kernel
 from operators.models.tft.exponential import softmax
 from operators.models.tft.products import add_product, padded
 from operators.models.tft.weights import Attention
@@ -33,7 +33,7 @@ def reading(width: int, heads: int, window: int) -> Reading:
     return Reading(np.zeros(width), np.zeros(width), np.zeros(rows), np.zeros(rows), np.zeros(padded(width // heads)))
 
 
-@kernel
+@rare_kernel
 def attend(
     out: Float64s, x: Float64s, d: int, heads: int, window: int, seen: int, keys: Float64s, values: Float64s,
     weights: Attention, work: Reading,

@@ -35,10 +35,22 @@ class Judgement(NamedTuple):
 
 def judgement(width: int, horizons: int) -> Judgement:
     """For so many horizons."""
-    d = width
-    layers = [np.zeros(d) for _ in range(6)]
-    numbers = (PLACES * d, padded(LEVELS * horizons), 2 * horizons)
-    return Judgement(*layers, *map(np.zeros, numbers), room(d, d))
+
+    def layer() -> Float64s:
+        return np.zeros(width)
+
+    return Judgement(
+        found=layer(),
+        enriched=layer(),
+        recurrent=layer(),
+        masked=layer(),
+        middle=layer(),
+        context=layer(),
+        masks=np.zeros(PLACES * width),
+        quantiles=np.zeros(padded(LEVELS * horizons)),
+        sums=np.zeros(2 * horizons),
+        work=room(width, width),
+    )
 
 
 @rare_kernel
@@ -76,7 +88,7 @@ def _sort(x: Float64s, at: int) -> None:
             x[at + j] = max(low, high)
 
 
-@kernel
+@rare_kernel
 def doubt(
     weights: Head, d: int, horizons: int, samples: int, rate: int, key: np.uint64, ordinal: int, at: Judgement,
     out: Float64s,

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from operators.jit import kernel
+from operators.jit import rare_kernel
 from operators.models.tft.exponential import hyperbolic_tangent, sigmoid
 from operators.models.tft.products import add_product
 from sources.tape.batch import Float64s
 
 
-@kernel
+@rare_kernel
 def remember(x: Float64s, output: Float64s, cell: Float64s, d: int, weights: Float64s, gates: Float64s) -> None:
     """One step: ``c = σ(f)·c + σ(i)·tanh(g)``, ``h = σ(o)·tanh(c)`` with ``(i, f, g, o) = W (x, h) + b``.
 

@@ -49,7 +49,7 @@ def normalise(x: Float64s, at: int, n: int, norm: Float64s, first: int, stride: 
         x[k] = (x[k] - mean) * factor * norm[np.uint64(first) + i] + norm[np.uint64(first + stride) + i]
 
 
-@kernel
+@rare_kernel
 def add_gated(out: Float64s, n: int, x: Float64s, d: int, gate: Float64s, norm: Float64s, gates: Float64s) -> None:
     """``out = LayerNorm(out + σ(W_4 x + b_4) ⊙ (W_5 x + b_5))`` over n numbers: what is skipped to is there already.
 

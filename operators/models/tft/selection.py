@@ -44,11 +44,11 @@ def each_variable(x: Float64s, m: int, d: int, weights: EachVariable, work: Vari
     for j in range(m):
         affine(inner, 0, hidden, j * d, d, weights.inner, j * (d + 1) * d, d)
         affine(gates, j * 2 * d, inner, 0, d, weights.gate, j * (d + 1) * 2 * d, 2 * d)
-    for j in range(np.uint64(m)):
-        at, gate = np.uint64(j * np.uint64(d)), np.uint64(j * np.uint64(2 * d))
+    for j in range(m):
+        at, gate = np.uint64(j * d), np.uint64(j * 2 * d)
         for k in range(np.uint64(d)):
             out[at + k] += sigmoid(gates[gate + k]) * gates[gate + np.uint64(d) + k]
-        normalise(out, at, d, weights.norm, j * np.uint64(2 * d), d)
+        normalise(out, j * d, d, weights.norm, j * 2 * d, d)
 
 
 @rare_kernel

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from operators.jit import entry_kernel, kernel
+from operators.jit import entry_kernel, kernel, rare_kernel
 from operators.models.tft.attention import attend
 from operators.models.tft.exponential import softmax
 from operators.models.tft.head import LEVELS, doubt, judge
@@ -113,7 +113,7 @@ def step_rows(
         state.seen[0] += 1
 
 
-@kernel
+@rare_kernel
 def _tell(model: Model, state: State, work: Work, row: int, seen: Seen) -> None:
     """Write down what the row's forecast was made of."""
     size = model.size
