@@ -17,7 +17,7 @@ from sources.jit import CACHE, kernel
 from sources.messages import Price, Size
 from sources.tape.batch import Float64s, Int8s, Int64s
 from sources.tape.bounds import is_price, is_size
-from sources.tape.builder import Levels
+from sources.tape.collected import Levels
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, NamedTuple, Protocol
 import msgspec
 
 from sources.tape.bounds import LARGEST
-from sources.tape.builder import Levels
+from sources.tape.collected import Levels
 
 Frame = tuple[int, bytes]  # receive_ts in nanoseconds, the frame's bytes as they came
 

@@ -9,7 +9,7 @@ from sources.importers.frames import AGGREGATE, Frames
 from sources.messages import BookMessage, TradeMessage
 from sources.sequencer import DiffSequencer, Numbers
 from sources.tape.batch import DELTA, Int64s
-from sources.tape.builder import Levels
+from sources.tape.collected import Levels
 
 
 def record(

@@ -36,9 +36,9 @@ _SIDES = {"Buy": 1, "Sell": -1}
 class Prints(NamedTuple):
     """Rows of trades, shape ``(rows,)`` each."""
 
-    breaks: list[
-        int
-    ]  # rows at which the symbol is another, or that are to be taken by themselves, and those behind them
+    # Rows at which the symbol is another, or that are to be taken by themselves, and those behind them; the first one.
+    breaks: list[int]
+    symbols: dict[int, str]  # by such a row, as far as they were asked for
     fields: Fields
     side: Int8s
     price: Float64s
@@ -65,12 +65,13 @@ class Part(NamedTuple):
             return
         breaks = self.table.columns.breaks
         # Not NumPy's search: it lets the GIL go, and waits for the thread that reads ahead.
-        inside = breaks[bisect_right(breaks, start) : bisect_left(breaks, stop)]
-        for a, b in pairwise([start, *inside, stop]):
-            self._record(a, b)
+        first = bisect_right(breaks, start)
+        inside = breaks[first : bisect_left(breaks, stop)]
+        for n, (a, b) in enumerate(pairwise([start, *inside, stop])):
+            self._record(a, b, breaks[first - 1 + n])
 
-    def _record(self, start: int, stop: int) -> None:
-        """Record rows of one symbol, or one row that is no print."""
+    def _record(self, start: int, stop: int, begin: int) -> None:
+        """Record rows of one symbol, which begins at the row ``begin``; or one row that is no print."""
         prints: Prints = self.table.columns
         stats = self.run.stats
         stats.frames += stop - start
@@ -80,9 +81,10 @@ class Part(NamedTuple):
         if prints.size[start] == 0.0:
             stats.ignored["print of size 0"] += 1
             return
-        symbol = prints.fields.of(_SYMBOL, start).decode("utf-8", "replace")
-        names = None if prints.names is None else prints.names[start:stop]
-        self.run.add_prints(symbol, self.rows.slice(start, stop), names)
+        symbol = prints.symbols.get(begin)
+        if symbol is None:
+            symbol = prints.symbols[begin] = prints.fields.of(_SYMBOL, start).decode("utf-8", "replace")
+        self.run.add_prints(symbol, self.rows, start, stop, prints.names)
 
 
 def read(
@@ -156,4 +158,4 @@ def _read(fields: Fields, named: bool) -> tuple[Prints, Int64s, list[Check]]:
     breaks = csv.changes(fields, _SYMBOL) | alone
     breaks[1:] |= alone[:-1]
     names = name_bits(fields.text, fields.start[_NAME], fields.stop[_NAME]) if named else None
-    return Prints(np.flatnonzero(breaks).tolist(), fields, side.astype(np.int8), price, size, names), time, checks
+    return Prints(np.flatnonzero(breaks).tolist(), {}, fields, side.astype(np.int8), price, size, names), time, checks

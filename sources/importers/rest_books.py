@@ -9,7 +9,7 @@ import numpy as np
 from sources.errors import TickwaxError
 from sources.messages import BookMessage
 from sources.tape.batch import Float64s
-from sources.tape.builder import Levels
+from sources.tape.collected import Levels
 
 _FAR = 2.0  # no change is expected beyond so many times the middle of a book, or below its so-manieth part
 _KEPT = 8  # messages of another symbol

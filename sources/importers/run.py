@@ -213,31 +213,33 @@ class ImportRun:
             elif isinstance(message, BookMessage):
                 self._books[message.symbol] += 1
 
-    def add_prints(self, symbol: str, rows: TapeBatch, names: Bits | None) -> None:
+    def add_prints(self, symbol: str, rows: TapeBatch, start: int, stop: int, names: Bits | None) -> None:
         """Record consecutive prints of a symbol, whose numbers are none; a repeated one is left out.
 
         Args:
             symbol: theirs.
-            rows: a row each; ordinals are not read.
-            names: of the venue's ids; None where it gives none.
+            rows: a row each; ordinals are not read, and none may be changed.
+            start: the first of them.
+            stop: and the one behind the last.
+            names: of the venue's ids, one for each of ``rows``; None where it gives none.
         """
         handler: RecordedFeedHandler | None = None
         with suppress(BadName):
             handler = self.handler(symbol)
         if handler is None:
-            for at in range(rows.rows):
+            for at in range(start, stop):
                 time, side = int(rows.exchange_ts[at]), int(rows.side[at])
                 price, size = float(rows.price[at]), float(rows.size[at])
                 self.apply([TradeMessage(symbol, time, time, 0, side, price, size)], lambda _: "")
             return
-        at = 0
-        while at < rows.rows:
-            end = rows.rows if names is None else at + handler.prints.take_named("", names[at:])
+        at = start
+        while at < stop:
+            end = stop if names is None else at + handler.prints.take_named("", names[at:stop])
             if end > at:
-                handler.builder.extend(rows.slice(at, end), None)
+                handler.builder.prints(rows, at, end)
                 handler.trades += end - at
                 self.count(symbol, end - at, 0)
-            if end < rows.rows:  # it has been met
+            if end < stop:  # it has been met
                 self.met[symbol] += 1
                 self._repeated[symbol] += 1
                 self.stats.ignored[REPEATED] += 1

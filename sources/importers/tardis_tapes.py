@@ -15,7 +15,8 @@ from sources.importers.tardis_series import numbers
 from sources.instrument import Instrument
 from sources.messages import TradeMessage
 from sources.tape.batch import DELTA, SNAPSHOT, TRADE, InstrumentBatch, Int64s, TapeBatch
-from sources.tape.builder import Levels, TapeBuilder, TapeTail
+from sources.tape.builder import TapeBuilder, TapeTail
+from sources.tape.collected import Levels
 from sources.venues.contracts import NoContract, check_contract
 
 EXCHANGES = {"binance-futures": "binance_futures", "binance": "binance_spot", "bybit": "bybit_linear"}

@@ -5,7 +5,7 @@ import threading
 from sources.feed_handler import FeedHandler
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch
-from sources.tape.builder import batches
+from sources.tape.collected import batches
 
 
 class RowBuffer:

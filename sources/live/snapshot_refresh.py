@@ -14,7 +14,7 @@ from sources.feed_handler import FeedHandler
 from sources.messages import BookMessage
 from sources.sequencer import AHEAD_NS, Outcome
 from sources.tape.batch import SNAPSHOT
-from sources.tape.builder import Levels
+from sources.tape.collected import Levels
 
 _ROOM = 0.5  # of the way from the touch to the edge; what is left covers the best 20 levels in any market but a crash
 

@@ -25,7 +25,8 @@ from sources.errors import TickwaxError
 from sources.importers import hftbacktest
 from sources.importers.content import content_of
 from sources.tape.batch import DTYPES, KINDS, TapeBatch, tape_batch
-from sources.tape.builder import Levels, TapeBuilder, TapeTail
+from sources.tape.builder import TapeBuilder, TapeTail
+from sources.tape.collected import Levels
 from sources.tape.layout import data_files
 from sources.tape.tail import find_tail
 from tests.importers.captures import BTC, Capture, check_invariants, kinds, run

@@ -13,7 +13,7 @@ from sources.live.staleness import Staleness
 from sources.live.websocket import Websocket
 from sources.messages import BookMessage, TradeMessage
 from sources.tape.batch import DELTA, SNAPSHOT
-from sources.tape.builder import NO_LEVELS, Levels
+from sources.tape.collected import NO_LEVELS, Levels
 from sources.venues.binance_futures.adapter import snapshot_weight
 from sources.venues.binance_futures.protocol import BinanceProtocol
 from sources.venues.binance_futures.sequencer import sequencer as futures

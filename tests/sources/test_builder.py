@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sources.tape.batch import DELTA, FUNDING, LIQUIDATION, TRADE, TapeBatch, tape_batch
-from sources.tape.builder import NO_LEVELS, Levels, TapeBuilder, TapeTail
+from sources.tape.builder import TapeBuilder, TapeTail
+from sources.tape.collected import NO_LEVELS, Levels
 from tests.importers.captures import check_invariants, kinds
 
 LEVELS = Levels(np.array([1, -1], np.int8), np.array([1.0, 2.0]), np.array([3.0, 4.0]))
@@ -34,6 +35,35 @@ def test_rows_and_messages_keep_their_order() -> None:
     assert batch.price.tolist() == [1.5, 1.0, 2.0, 1.0, 1.0, 1.5, 1.0, 2.0, 0.0]
     check_invariants(batch)
     assert builder.take() is None
+
+
+def test_prints_of_blocks_are_rows_as_one_by_one() -> None:
+    both = TapeBuilder(), TapeBuilder()
+    blocks = [rows(TRADE, 5)._replace(price=np.arange(5) + 10.0 * n, sequence=np.arange(5) * n) for n in (1, 2)]
+    plan = [(0, 0, 2), (1, 0, 3), (0, 2, 5), (1, 3, 4)]
+    taken: list[list[TapeBatch | None]] = [[], []]
+    for turn, (n, start, stop) in enumerate(plan):
+        block = blocks[n]
+        for builder, made in zip(both, taken, strict=True):
+            builder.snapshot(100 + turn, 200 + turn, 5 + turn, LEVELS)
+            if builder is both[0]:
+                builder.prints(block, start, stop)
+            else:
+                for row in range(start, stop):
+                    times = int(block.exchange_ts[row]), int(block.receive_ts[row])
+                    builder.trade(*times, int(block.sequence[row]), int(block.side[row]),
+                                  float(block.price[row]), float(block.size[row]))  # fmt: skip
+            builder.derivative(FUNDING, 3, 4, 5, 0, 0.1, 8.0)
+            if turn == 1:
+                builder.extend(rows(DELTA, 2), 9)
+            if turn != 2:
+                made.append(builder.take())
+        assert both[0].tail == both[1].tail
+        assert both[0].received == both[1].received
+    for quick, slow in zip(*taken, strict=True):
+        assert quick is not None
+        assert slow is not None
+        assert all(np.array_equal(a, b) for a, b in zip(quick, slow, strict=True))
 
 
 def test_derivatives_stand_where_they_came_and_leave_the_book_alone() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.decimals import parse_levels
-from sources.tape.builder import Levels
+from sources.tape.collected import Levels
 
 plain = st.from_regex(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,20})?", fullmatch=True)
 scientific = st.from_regex(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,8})?[eE][+-]?[0-9]{1,2}", fullmatch=True)

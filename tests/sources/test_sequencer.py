@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sources.messages import BookMessage
 from sources.sequencer import Numbers, Outcome
 from sources.tape.batch import DELTA, SNAPSHOT
-from sources.tape.builder import NO_LEVELS
+from sources.tape.collected import NO_LEVELS
 from sources.venues.binance_futures.sequencer import sequencer as futures
 from sources.venues.binance_spot.sequencer import sequencer as spot
 from sources.venues.bybit_linear.sequencer import sequencer as bybit

@@ -8,7 +8,8 @@ import pytest
 
 from sources.instrument import Instrument
 from sources.tape.batch import DELTA, SNAPSHOT, TRADE, concat
-from sources.tape.builder import Levels, TapeBuilder
+from sources.tape.builder import TapeBuilder
+from sources.tape.collected import Levels
 from synthetic.market import SyntheticMarket, synthetic_tape
 from synthetic.messages import MessageBatch
 from synthetic.parameters import MarketParameters, parameters_of

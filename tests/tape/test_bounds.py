@@ -30,7 +30,8 @@ from sources.instrument import Instrument
 from sources.messages import BadFrame, TradeMessage
 from sources.tape.batch import FUNDING, LIQUIDATION, MARK, OPEN_INTEREST, RESET, TRADE, TapeBatch, concat
 from sources.tape.bounds import END_OF_TIME, LARGEST, is_price, is_sequence, is_size, is_time
-from sources.tape.builder import Levels, TapeBuilder, TapeTail
+from sources.tape.builder import TapeBuilder, TapeTail
+from sources.tape.collected import Levels
 from sources.tape.validation import GOOD, PRICE, SIDE, SIZE, describe, first_fault
 from sources.venues.binance_futures.decoder import decoder as futures
 from sources.venues.binance_spot.decoder import decoder as spot

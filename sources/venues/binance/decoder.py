@@ -39,7 +39,7 @@ from sources.messages import (
     tally,
 )
 from sources.tape.batch import DELTA, SNAPSHOT
-from sources.tape.builder import NO_LEVELS
+from sources.tape.collected import NO_LEVELS
 from sources.venues.binance.events import (
     BAD,
     DATA_EVENTS,

@@ -36,7 +36,7 @@ from sources.messages import (
 )
 from sources.multiplier import Multiplier
 from sources.tape.batch import DELTA, SNAPSHOT
-from sources.tape.builder import Levels
+from sources.tape.collected import Levels
 
 _ARG = re.compile(rb'\{"arg":\{"channel":"([^"\\]+)","instId":"([^"\\]+)"\}')
 _BAD = (ValueError, RecursionError)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sources.messages import BookMessage
 from sources.sequencer import Outcome
 from sources.tape.batch import DELTA, SNAPSHOT
-from sources.tape.builder import NO_LEVELS
+from sources.tape.collected import NO_LEVELS
 from sources.venues.okx_swap.sequencer import sequencer
 
 EMIT, DROP, GAP = Outcome.EMIT, Outcome.DROP, Outcome.GAP
