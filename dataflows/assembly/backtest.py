@@ -9,10 +9,10 @@ from bytewax.dataflow import Dataflow
 
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import grids_of
-from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape, weighed
-from dataflows.assembly.trading import execution_config, in_words, rows_in, strategy_factory, trading_identity
+from dataflows.assembly.trade_engines import TradeEngines
+from dataflows.assembly.trading import in_words, rows_in, strategy_factory, trading_identity
 from dataflows.reports.progress import ReplayProgress
 from dataflows.runtime.engine_options import cluster
 from dataflows.runtime.process_tuning import keep_freed_memory
@@ -35,7 +35,6 @@ from sources.placement import BY_HASH, Share, plain
 from sources.tape.layout import data_files
 from sources.tape.reader import TapeReader
 from sources.tape.source import TapeSource
-from sources.venues.names import FIXED_DEPTH
 
 _ROWS_AT_ONCE = 20_000  # feature rows that a batch may complete
 
@@ -69,7 +68,7 @@ def prepare_backtest(settings: Settings, share: Share | None = None) -> Backtest
         raise TickwaxError("strategy.name: name a strategy, or a schedule with backtest.orders; one of the two")
     everybody = open_tape(settings, tell=lambda line: None)[1] if share and orders else readers
     schedules = None if orders is None else read_schedules(orders, everybody)
-    make_strategy = strategy_factory(settings)
+    strategy_factory(settings)  # a wrong one is told before the tape's grid is looked for
     # Processes that were started by hand may each see another state of a tape that grows.
     placement = share.placement if share else BY_HASH if cluster() else weighed(settings, readers)
     progress = ReplayProgress(sum(reader.rows for reader in readers), None)
@@ -79,21 +78,11 @@ def prepare_backtest(settings: Settings, share: Share | None = None) -> Backtest
     backtest = Backtest(flow, progress, {}, engines, alone=alone, readers=readers, schedules=schedules)
     source = TapeSource(readers, progress.add, backtest.stop_with_error, _ROWS_AT_ONCE * config.sampling_ns, placement)
     grids = backtest.grids = grids_of(settings, readers)
-    own, latency = own_config(settings, config), measured_latencies(settings)
+    trading = TradeEngines(settings, own_config(settings, config), schedules)
     first = {reader.instrument: reader.first_ordinal for reader in readers}
 
     def make(instrument: Instrument) -> TradeEngine:
-        schedule = None if schedules is None else schedules.get(instrument, Schedule.empty())
-        engine = TradeEngine(
-            own(instrument),
-            execution_config(settings, instrument.venue),
-            grids[instrument],
-            strategy=make_strategy(),
-            schedule=schedule,
-            latency=latency(instrument),
-            full_depth=instrument.venue in FIXED_DEPTH,
-        )
-        engines[instrument] = engine
+        engines[instrument] = engine = trading.make(instrument, grids[instrument])
         return engine
 
     def failed(error: Exception) -> None:

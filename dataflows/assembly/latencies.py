@@ -1,7 +1,6 @@
 """Latencies of orders that were measured, from a file."""
 
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +51,6 @@ def measured_latencies(settings: Settings) -> Callable[[Instrument], Latency | N
             raise TickwaxError(f"{_KEY}: {path}: has no row of {instrument}; it has {there}") from None
 
     return of
-
-
-def latency_identity(settings: Settings) -> str:
-    """The file's content in a few signs, for what a data set says of itself; empty without one."""
-    path = settings.execution.latency_file
-    if path is None:
-        return ""
-    try:
-        return f"sha256 {sha256(path.read_bytes()).hexdigest()[:16]}"
-    except OSError as e:
-        raise TickwaxError(f"{_KEY}: {path}: {e.strerror}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from bytewax.operators import KeyedStream
 
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import listed_grids, named_grids, read_grids, write_grids
-from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.listings import list_venues
 from dataflows.assembly.live_config import live_config
 from dataflows.assembly.paper_past import PaperPast
-from dataflows.assembly.trading import execution_config, in_words, strategy_factory, trading_identity
+from dataflows.assembly.trade_engines import TradeEngines
+from dataflows.assembly.trading import in_words, trading_identity
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_trading
 from dataflows.runtime.live_run import Live
@@ -30,7 +30,6 @@ from sources.instrument import Instrument
 from sources.live.telemetry import Telemetry
 from sources.placement import plain
 from sources.tape.batch import InstrumentBatch, TapeBatch
-from sources.venues.names import FIXED_DEPTH
 
 GRIDS = "grids.toml"  # in the folder of a paper run
 
@@ -54,9 +53,7 @@ class PaperTrading:
             raise TickwaxError("strategy.name: empty; paper trading needs a strategy")
         self._settings = settings
         self._config = settings.feature_config()
-        self._own = own_config(settings, self._config)
-        self._make_strategy = strategy_factory(settings)
-        self._latency = measured_latencies(settings)
+        self._engines = TradeEngines(settings, own_config(settings, self._config))
         self._root = settings.paper.path
         self._telemetry = telemetry
         self._grids = self._known_grids()
@@ -118,15 +115,9 @@ class PaperTrading:
         return self._engine(self._grids.get(instrument) or self._latecomer(instrument), instrument)
 
     def _engine(self, grid: Grid | None, instrument: Instrument) -> TradeEngine:
-        return TradeEngine(
-            self._own(instrument),
-            execution_config(self._settings, instrument.venue),
-            grid or Grid(Fraction(1), Fraction(1)),
-            strategy=self._make_strategy() if grid is not None else None,
-            latency=self._latency(instrument),
-            full_depth=instrument.venue in FIXED_DEPTH,
-            with_books=self._settings.books.path is not None,
-        )
+        any_grid = Grid(Fraction(1), Fraction(1))
+        with_books = self._settings.books.path is not None
+        return self._engines.make(instrument, grid or any_grid, trades=grid is not None, with_books=with_books)
 
     def _known_grids(self) -> dict[Instrument, Grid]:
         named, wanted = named_grids(self._settings), self._settings.live_symbols()

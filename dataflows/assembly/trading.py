@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
+from hashlib import file_digest
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
 from dataflows.assembly.identities import identity_of
-from dataflows.assembly.latencies import latency_identity
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
@@ -58,12 +58,28 @@ def trading_identity(
     """
     # Of files what is in them decides.
     execution = settings.execution.model_dump(exclude={"grids", "grid_file", "latency_file"})
-    execution["latency_file"] = latency_identity(settings)
+    execution["latency_file"] = content_identity("execution.latency_file", settings.execution.latency_file)
     features = identity_of("features", settings, config)
     decided = {f"execution.{key}": str(value) for key, value in execution.items()}
     decided |= {f"strategy.{key}": str(value) for key, value in settings.strategy.model_dump().items()}
+    decided["backtest.orders"] = content_identity("backtest.orders", settings.backtest.orders)
     own = {str(i): {**features.own.get(str(i), {}), "execution.grid": str(grid)} for i, grid in grids.items()}
     return Identity(data_set, {**features.settings, **decided}, own)
+
+
+def content_identity(key: str, path: Path | None) -> str:
+    """What is in a file, in a few signs; empty without one.
+
+    Raises:
+        TickwaxError: it cannot be read; the text begins with ``key``.
+    """
+    if path is None:
+        return ""
+    try:
+        with path.open("rb") as file:
+            return f"sha256 {file_digest(file, 'sha256').hexdigest()[:16]}"
+    except OSError as e:
+        raise TickwaxError(f"{key}: {path}: {e.strerror}") from None
 
 
 def execution_config(settings: Settings, venue: str) -> ExecutionConfig:

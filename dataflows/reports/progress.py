@@ -43,6 +43,23 @@ def instrument_bars(totals: Mapping[Instrument, int]) -> Iterator[Callable[[Inst
         yield lambda instrument, done: bars.update(tasks[instrument], completed=done)
 
 
+class RunsBar:
+    """A bar of runs that end one after the other. It begins at its first call, when forks are there: it is a thread."""
+
+    def __init__(self, name: str, runs: int) -> None:
+        self._bar = progress_bar(name, "{task.completed:,} of {task.total:,} runs", TimeRemainingColumn())
+        self._task = self._bar.add_task(name, total=runs)
+
+    def __call__(self, done: int) -> None:
+        """So many runs have ended."""
+        self._bar.start()
+        self._bar.update(self._task, completed=done)
+
+    def stop(self) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+
 class ReplayProgress:
     """Counts what the workers of this process read; a bar on a terminal, nothing in a log file."""
 

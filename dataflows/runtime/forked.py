@@ -15,12 +15,18 @@ from dataflows.runtime.interruption import on_interruption
 
 T = TypeVar("T")
 
+NOTHING = "nothing was written"  # what there is after an interruption
+
 _task: Callable[[int], Any]  # of a forked process
 
 
 @contextmanager
 def forked(
-    task: Callable[[int], T], count: int, processes: int, clean_up: Callable[[], None] = lambda: None
+    task: Callable[[int], T],
+    count: int,
+    processes: int,
+    clean_up: Callable[[], None] = lambda: None,
+    left: str = NOTHING,
 ) -> Iterator[Iterator[T]]:
     """What ``task`` gives for 0 to ``count`` − 1, as it comes, computed by forks of this process.
 
@@ -31,6 +37,7 @@ def forked(
     Args:
         task: is not pickled; its results are. What it raises ends all.
         clean_up: called before an interruption ends the process, in any thread.
+        left: what there is after an interruption, in words.
 
     Raises:
         SystemExit: a process was killed; that has been said.
@@ -42,7 +49,7 @@ def forked(
         ending.acquire()
         _end_forks()
         clean_up()
-        say("interrupted; nothing was written")
+        say(f"interrupted; {left}")
         os._exit(128 + number)
 
     if processes == 1 or count == 1:
@@ -63,7 +70,7 @@ def forked(
         except BrokenProcessPool:
             with ending:
                 clean_up()
-                say("a process was killed, perhaps for want of memory; nothing was written")
+                say(f"a process was killed, perhaps for want of memory; {left}")
             raise SystemExit(1) from None
         finally:
             with ending:

@@ -87,13 +87,17 @@ def test_results_are_not_replaced_unless_told(tape, tmp_path):
 
 
 def test_a_range_trades_only_inside_it(tape, tmp_path):
-    done = momentum(tape, tmp_path, "--start", "2026-01-05T00:00:10Z", "--end", "2026-01-05T00:00:15Z")
+    times = ("--start", "2026-01-05T00:00:10Z", "--end", "2026-01-05T00:00:15Z")
+    done = momentum(tape, tmp_path, *times, "--latency", "5ms")
     assert done.returncode == 0, done.stderr
     equity = rows(tmp_path, "equity")
     first, last = equity["ts"].dt.timestamp("ns").min(), equity["ts"].dt.timestamp("ns").max()
     assert first >= START + 9_900_000_000
     assert last <= START + 15_000_000_000
     assert (rows(tmp_path, "fills")["ts"].dt.timestamp("ns") >= START + 10_000_000_000).all()
+    varied = rows(tmp_path, "sensitivity")
+    assert set(varied["ts"].dt.timestamp("ns")) == {START + 10_000_000_000}
+    assert set(varied["end_ts"].dt.timestamp("ns")) == {START + 15_000_000_000}
 
 
 def schedule(path: Path, *changes: dict[str, object]) -> Path:
@@ -124,6 +128,10 @@ def test_a_schedule(tape, tmp_path):
     assert table["ts"].dt.timestamp("ns")[0] == START + 5_010_000_000
     equity = rows(tmp_path / "b", "equity")
     assert equity.filter(pl.col("symbol") == "ETHUSDT")["volume"].max() == 0.0
+    others = schedule(tmp_path / "others.parquet", {})
+    assert tickwax("backtest", "--tape", tape, "--orders", others, "--out", tmp_path / "c").returncode == 0
+    compared = tickwax("backtest", "compare", tmp_path / "b", tmp_path / "c")
+    assert "backtest.orders" in compared.stdout
 
 
 @pytest.mark.parametrize(

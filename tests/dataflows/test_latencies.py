@@ -8,7 +8,8 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
-from dataflows.assembly.latencies import latency_identity, measured_latencies
+from dataflows.assembly.latencies import measured_latencies
+from dataflows.assembly.trading import content_identity
 from dataflows.settings.model import settings_from
 from operators.execution.latency import latency_at
 from sources.errors import TickwaxError
@@ -61,13 +62,13 @@ def test_timestamps_and_instruments(tmp_path):
 
 def test_no_file_is_no_measurement():
     assert measured_latencies(settings_from({}))(BTC) is None
-    assert latency_identity(settings_from({})) == ""
+    assert content_identity("execution.latency_file", None) == ""
 
 
 def test_a_data_set_tells_the_content_not_the_name(tmp_path):
     a, b = write(tmp_path / "a.csv", columns()), write(tmp_path / "b.csv", columns())
     c = write(tmp_path / "c.csv", columns(local_ts=[29, 10, 20]))
-    told = [latency_identity(settings_from({"execution.latency_file": str(path)})) for path in (a, b, c)]
+    told = [content_identity("execution.latency_file", path) for path in (a, b, c)]
     assert told[0] == told[1] != told[2]
 
 

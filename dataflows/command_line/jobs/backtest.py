@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bytewax.run import cli_main
-from rich.progress import TimeRemainingColumn
 
 from dataflows.assembly.backtest import Backtest, prepare_backtest
 from dataflows.assembly.grids import grids_of
 from dataflows.assembly.schedules import read_schedules
-from dataflows.assembly.sensitivity import Sensitivity, Variant, variants
+from dataflows.assembly.sensitivity import ChosenSettings, Sensitivity, variants
 from dataflows.assembly.tapes import open_tape
 from dataflows.reports.backtest import funding_words, panels, read_results, table
 from dataflows.reports.charts import check_chart_path, draw
-from dataflows.reports.progress import progress_bar
+from dataflows.reports.progress import RunsBar
 from dataflows.reports.sensitivity import sensitivity_panels, sensitivity_table
 from dataflows.reports.summary import data_set_table, replay_lines
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
+from dataflows.runtime.forked import NOTHING
 from dataflows.runtime.kernels import ready_trading
 from dataflows.settings.model import Settings, load_settings
 from sinks.target import check_outside
@@ -27,6 +27,8 @@ from sources.instrument import Instrument
 if TYPE_CHECKING:
     from dataflows.runtime.cluster.runs import ReplayedTogether
     from dataflows.runtime.cluster.supervisor import Supervisor
+
+_WITHOUT = "the backtest is written, without what another queue or latency would give"
 
 Rows = dict[Instrument, list[dict[str, Any]]]
 
@@ -75,7 +77,7 @@ def backtest(
         prose(f"pictures in {report}")
 
 
-def _here(settings: Settings, wanted: Sequence[Variant], workers: int) -> tuple[Backtest, Rows]:
+def _here(settings: Settings, wanted: Sequence[ChosenSettings], workers: int) -> tuple[Backtest, Rows]:
     run = prepare_backtest(settings)
     doubts = Sensitivity(wanted, run.readers, run.grids, run.schedules) if wanted else None
     try:
@@ -97,7 +99,7 @@ def _here(settings: Settings, wanted: Sequence[Variant], workers: int) -> tuple[
 
 
 def _together(
-    settings: Settings, wanted: Sequence[Variant], workers: int, supervisor: "Supervisor"
+    settings: Settings, wanted: Sequence[ChosenSettings], workers: int, supervisor: "Supervisor"
 ) -> tuple["ReplayedTogether", Rows]:
     from dataflows.runtime.cluster.runs import replay_together
 
@@ -110,25 +112,21 @@ def _together(
     rows: Rows = {}
     if doubts is not None:
         ready_trading()
-        rows = _doubted(doubts, workers * supervisor.processes, lambda: None)
+        rows = _doubted(doubts, workers * supervisor.processes, left=_WITHOUT)
         doubts.write(rows)
     return run, rows
 
 
-def _doubted(doubts: Sensitivity, processes: int, clean_up: Callable[[], None]) -> Rows:
-    bar = progress_bar("queue and latency", "{task.completed:,} of {task.total:,} runs", TimeRemainingColumn())
-    task = bar.add_task("doubts", total=doubts.runs)
-
-    def progress(done: int) -> None:
-        if done == 1:  # its thread begins when the processes are there
-            bar.start()
-        bar.update(task, completed=done)
+def _doubted(
+    doubts: Sensitivity, processes: int, clean_up: Callable[[], None] = lambda: None, left: str = NOTHING
+) -> Rows:
+    bar = RunsBar("queue and latency", doubts.backtests.runs)
 
     def let_go() -> None:
         bar.stop()
         clean_up()
 
     try:
-        return doubts.run(processes, progress, let_go)
+        return doubts.backtests.run(processes, bar, let_go, left)
     finally:
         bar.stop()

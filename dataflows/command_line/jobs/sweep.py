@@ -4,10 +4,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from rich.progress import TimeRemainingColumn
-
 from dataflows.assembly.sweep import prepare_sweep
-from dataflows.reports.progress import progress_bar
+from dataflows.reports.progress import RunsBar
 from dataflows.reports.sweep import SHOWN, best_runs
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
@@ -29,16 +27,10 @@ def sweep(flags: dict[str, Any], path: Path, processes: int) -> None:
     ready_trading()
     prepared = prepare_sweep(flags, grid)
     began = perf_counter()
-    bar = progress_bar("sweep", "{task.completed:,} of {task.total:,} runs", TimeRemainingColumn())
-    task = bar.add_task("sweep", total=prepared.runs)
-
-    def progress(done: int) -> None:
-        if not done:  # its thread begins when the processes are there
-            bar.start()
-        bar.update(task, completed=done)
-
+    runs = prepared.backtests.runs
+    bar = RunsBar("sweep", runs)
     try:
-        files = prepared.run(processes, progress, bar.stop)
+        files = prepared.run(processes, bar, bar.stop)
     finally:
         bar.stop()
     seconds = perf_counter() - began
@@ -48,12 +40,12 @@ def sweep(flags: dict[str, Any], path: Path, processes: int) -> None:
     if not files:
         say("every run failed; nothing was written")
         raise SystemExit(1)
-    prose(f"{prepared.runs:,} runs in {seconds:.1f} s; a row each in {prepared.out}")
+    prose(f"{runs:,} runs in {seconds:.1f} s; a row each in {prepared.out}")
     varied = [key for key, values in grid.values.items() if len(values) > 1]
     table = best_runs(prepared.rows, varied)
     show(table)
-    if prepared.runs > SHOWN:
+    if runs > SHOWN:
         prose(f"The {len(table.rows)} with the highest profit, after fees. The best of many is good by luck, too.")
     if failures:
-        say(f"{len(failures):,} of {prepared.runs:,} runs failed; the column error says why")
+        say(f"{len(failures):,} of {runs:,} runs failed; the column error says why")
         raise SystemExit(1)
