@@ -88,7 +88,7 @@ def test_results_are_not_replaced_unless_told(tape, tmp_path):
 
 def test_a_range_trades_only_inside_it(tape, tmp_path):
     times = ("--start", "2026-01-05T00:00:10Z", "--end", "2026-01-05T00:00:15Z")
-    done = momentum(tape, tmp_path, *times, "--latency", "5ms")
+    done = momentum(tape, tmp_path, *times, "--latency", "10ms,5ms")
     assert done.returncode == 0, done.stderr
     equity = rows(tmp_path, "equity")
     first, last = equity["ts"].dt.timestamp("ns").min(), equity["ts"].dt.timestamp("ns").max()
