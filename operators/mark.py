@@ -1,5 +1,5 @@
-"""How far a feature step has come with an instrument: kept with its state, so that a resumption can hold it against how
-far the source and the sinks have come."""
+"""How far a step has come with an instrument: kept with its state, so that a resumption can hold it against how far the
+source and the sinks have come."""
 
 import struct
 from collections.abc import Sequence
@@ -10,11 +10,13 @@ from operators.schema import ROW_ORDINAL
 from sources.tape.batch import Int64s, TapeBatch
 
 _FORM = struct.Struct("<qqq40x")  # a cache line, so that what follows stays aligned
+_TRADED = struct.Struct("<qqqq32x")
 MARK_BYTES = _FORM.size
+assert _TRADED.size == MARK_BYTES
 
 
 class Mark(NamedTuple):
-    """After the rows that were processed."""
+    """Of features, after the rows that were processed."""
 
     next_ordinal: int = 0  # of the tape
     row_ts: int = 0  # newest feature row
@@ -36,3 +38,21 @@ class Mark(NamedTuple):
     def of(cls, data: bytes) -> Self:
         """As `pack` gave it."""
         return cls(*_FORM.unpack_from(data))
+
+
+class TradeMark(NamedTuple):
+    """Of trading, after the rows that were processed."""
+
+    next_ordinal: int = 0  # of the tape
+    orders: int = 0  # rows given so far, and so below
+    fills: int = 0
+    equity: int = 0
+
+    def pack(self) -> bytes:
+        """As the first `MARK_BYTES` of what is kept."""
+        return _TRADED.pack(*self)
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """As `pack` gave it."""
+        return cls(*_TRADED.unpack_from(data))

@@ -1,11 +1,14 @@
 """The keyed Bytewax operator that trades: one instrument's tape batches in, what they gave out."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from operators.execution.schemas import SCHEMAS
+from operators.feature_step import StateKeeper
+from operators.mark import MARK_BYTES, TradeMark
 from operators.row_batch import NO_MORE_ROWS
 from operators.trade_engine import Traded, TradeEngine
 from sources.instrument import Instrument
@@ -28,41 +31,39 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
         first_row: Callable[[Instrument, int], None] = lambda instrument, ordinal: None,
         past: Callable[[Instrument], list[Traded]] = lambda instrument: [],
         on_end: OnEnd = lambda instrument, engine, ordinal, rows: None,
+        keeper: StateKeeper | None = None,
+        resume: bytes | None = None,
     ) -> None:
         self._make_engine = make_engine
         self._first_ordinal = first_ordinal
         self._first_row = first_row
         self._past = past
         self._on_end = on_end
-        self._instrument: Instrument | None = None
-        self._last = -1
-        self._rows = [0] * len(SCHEMAS)  # given so far
         self._on_error = on_error
+        self._keeper = keeper
+        self._resume = resume
+        self._instrument: Instrument | None = None
         self._engine: TradeEngine | None = None
         self._first = 0
+        self._mark = TradeMark()
 
     def on_batch(self, values: list[InstrumentBatch]) -> tuple[Iterable[Traded], bool]:
-        """Process each batch in turn; after the last of a tape, `NO_MORE` and the end of the state."""
+        """Process each batch in turn; after the last of a tape, `NO_MORE` and the end of the state, unless it is kept
+        for recovery."""
         try:
-            traded: list[Traded] = []
-            if self._engine is None:
-                instrument, batch = values[0].instrument, values[0].batch
-                self._instrument = instrument
-                self._engine = self._make_engine(instrument)
-                self._first = self._first_ordinal(instrument)
-                if batch.rows:
-                    self._first_row(instrument, int(batch.ordinal[0]))
-                traded += self._past(instrument)
+            traded = self._begun(values[0]) if self._engine is None else []
+            assert self._engine is not None
+            ordinal = self._mark.next_ordinal
             for value in values:
                 batch, lead = value.batch, 0
                 if batch.rows:
                     lead = max(0, min(batch.rows, self._first - int(batch.ordinal[0])))
+                    ordinal = int(batch.ordinal[-1]) + 1
                 self._engine.lead(batch.slice(0, lead), value.cut_levels)
                 traded += self._engine.trade(batch.slice(lead, batch.rows), value.cut_levels)
-                self._last = int(batch.ordinal[-1]) if batch.rows else self._last
-            for at, schema in enumerate(SCHEMAS):
-                self._rows[at] += sum(getattr(part, schema.name).rows for part in traded)
-            if values[-1].ended:
+            rows = (sum(getattr(part, schema.name).rows for part in traded) for schema in SCHEMAS)
+            self._mark = TradeMark(ordinal, *(n + more for n, more in zip(self._mark[1:], rows, strict=True)))
+            if values[-1].ended and self._keeper is None:
                 self._engine.end()
                 return [*traded, NO_MORE], StatefulBatchLogic.DISCARD
             return traded, StatefulBatchLogic.RETAIN
@@ -70,15 +71,36 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
             self._on_error(e)
             raise
 
+    def _begun(self, value: InstrumentBatch) -> list[Traded]:
+        instrument, batch = value.instrument, value.batch
+        self._instrument = instrument
+        self._engine = self._make_engine(instrument)
+        self._first = self._first_ordinal(instrument)
+        if self._resume is not None and self._keeper is not None:
+            data, self._resume = self._keeper.load(str(instrument), self._resume), None
+            self._mark = TradeMark.of(data)
+            self._engine.resume(data[MARK_BYTES:])
+        if batch.rows:
+            self._first_row(instrument, int(batch.ordinal[0]))
+        return self._past(instrument)
+
     def on_eof(self) -> tuple[Iterable[Traded], bool]:
         """Nothing more: a live run has ended in order."""
-        if self._engine is not None and self._instrument is not None and self._last >= 0:
-            self._on_end(self._instrument, self._engine, self._last, self._rows)
+        if self._engine is not None and self._instrument is not None and self._mark.next_ordinal > 0:
+            self._on_end(self._instrument, self._engine, self._mark.next_ordinal - 1, self._mark[1:])
         return [], StatefulBatchLogic.RETAIN
 
-    def snapshot(self) -> bytes:
-        """Nothing: a backtest is not resumed."""
-        return b""
+    def snapshot(self) -> Any:
+        """State for recovery; Bytewax asks for it at the end of every epoch, whether it is of use or not."""
+        if self._keeper is None:
+            return b""
+        if self._engine is None:
+            return self._resume or b""
+        try:
+            return self._keeper.keep(str(self._instrument), [self._mark.pack(), self._engine.snapshot()])
+        except Exception as e:
+            self._on_error(e)
+            raise
 
 
 def trade(
@@ -90,6 +112,7 @@ def trade(
     first_row: Callable[[Instrument, int], None] = lambda instrument, ordinal: None,
     past: Callable[[Instrument], list[Traded]] = lambda instrument: [],
     on_end: OnEnd = lambda instrument, engine, ordinal, rows: None,
+    keeper: StateKeeper | None = None,
     on_error: Callable[[Exception], None] = lambda error: None,
 ) -> KeyedStream[Traded]:
     """Trade on tape batches keyed by instrument.
@@ -101,7 +124,8 @@ def trade(
         past: what comes before all that an instrument's rows give.
         on_end: told of each engine, of the ordinal of its last tape row, and of how many rows of orders, fills and
             equity it gave, when a live run has ended in order.
+        keeper: of the states; None: nothing is resumed.
         on_error: called with the exception that stops the step, before it propagates.
     """
-    asked = (make_engine, first_ordinal, on_error, first_row, past, on_end)
-    return op.stateful_batch(step_id, up, lambda resume: TradeLogic(*asked))
+    asked = (make_engine, first_ordinal, on_error, first_row, past, on_end, keeper)
+    return op.stateful_batch(step_id, up, lambda resume: TradeLogic(*asked, resume or None))

@@ -35,9 +35,21 @@ def counted(path: Path, state: CountedRows) -> Journal:
     if journal.damage or journal.end != state.position or found != state.rows:
         raise DamagedError(
             f"{path}: {found:,} rows can be read of the {state.rows:,} that the recovery directory counts: it is "
-            "damaged; start anew with an empty recovery directory and features.overwrite=true"
+            "damaged; start anew with an empty recovery directory, and replace the rows"
         )
     return journal
+
+
+def counted_rows(root: Path, part: str, data: bytes) -> dict[str, int] | None:
+    """Rows of each instrument that a partition's state counts; None: it is complete.
+
+    Raises:
+        DamagedError: the state or the journal is damaged.
+    """
+    if _complete(root, part):
+        return None
+    journal = _journal(root, part, data)
+    return {} if journal is None else {key: int(journal.rows[items].sum()) for key, items in journal.by_key()}
 
 
 def newest_rows(root: Path, part: str, data: bytes) -> dict[str, tuple[int, int]] | None:
@@ -47,20 +59,26 @@ def newest_rows(root: Path, part: str, data: bytes) -> dict[str, tuple[int, int]
         DamagedError: the state or the journal is damaged.
         ValueError: the data set has no ordinals.
     """
-    state = read_counted(data)
-    folder = beside(root, FOLDER)
-    if (folder / f"{part}.done").exists():
+    if _complete(root, part):
         return None
-    if not state.position:
-        return {}
-    journal = counted(folder / f"{part}.journal", state)
-    if journal.description is None:
+    journal = _journal(root, part, data)
+    if journal is None or journal.description is None:
         return {}
     ordinal = described_schema(journal.description).column("ordinal")
     if ordinal is None:
         raise ValueError(f"{root}: its rows have no ordinals to hold against those of the features")
     newest = ((key, journal.read(items[-1:], "integer")[:, -1]) for key, items in journal.by_key())
     return {key: (int(integer[TS]), int(integer[ordinal.row])) for key, integer in newest}
+
+
+def _complete(root: Path, part: str) -> bool:
+    return (beside(root, FOLDER) / f"{part}.done").exists()
+
+
+def _journal(root: Path, part: str, data: bytes) -> Journal | None:
+    """What a partition's state counts; None: nothing."""
+    state = read_counted(data)
+    return counted(beside(root, FOLDER) / f"{part}.journal", state) if state.position else None
 
 
 def read_counted(data: bytes) -> CountedRows:

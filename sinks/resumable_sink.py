@@ -48,14 +48,17 @@ class ResumableSink(FixedPartitionedSink[Item, bytes]):
         overwrite: bool = False,
         on_error: Callable[[Exception], None] = lambda error: None,
         identity: Identity | None = None,
+        replacing: str = "features.overwrite",
     ) -> None:
         """Args:
         name: begins every file's name, and is the same when the run is resumed.
         chosen: instruments that rows may come of; ``overwrite``: their older files go when the new appear.
         on_error: called with the exception that stops the sink, before it propagates.
         identity: is written into the files.
+        replacing: the setting of ``overwrite``, for what is said.
         """
         self.root = root
+        self.replacing = replacing
         self.form = row_form(schema, compression, identity)
         self.name = name
         self.chosen = chosen
@@ -157,7 +160,7 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
             if self._mark.read_text(errors="replace") != str(state.position):
                 raise TickwaxError(
                     f"{self._mark}: is damaged, or the data set was completed beyond what the recovery directory "
-                    "knows; start anew with an empty one and features.overwrite=true"
+                    f"knows; start anew with an empty one and {sink.replacing}=true"
                 )
             self._done = True
             self._path.unlink(missing_ok=True)
@@ -212,7 +215,8 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
                 if staged != self.rows:
                     raise TickwaxError(
                         f"{self._path}: {staged:,} rows can be read of the {self.rows:,} that the recovery directory "
-                        "counts: it is damaged; start anew with an empty recovery directory and features.overwrite=true"
+                        "counts: it is damaged; start anew with an empty recovery directory and "
+                        f"{self._sink.replacing}=true"
                     )
             self._files.finish()
 
@@ -253,7 +257,7 @@ class _Partition(StatefulSinkPartition[Item, bytes]):
         if not self._sink.overwrite:
             for instrument in self._mine:
                 if data_files(self._sink.root, instrument):
-                    raise already_there(self._sink.root, instrument)
+                    raise already_there(self._sink.root, instrument, self._sink.replacing)
         for path in (self._path, self._mark):
             path.unlink(missing_ok=True)
 

@@ -149,13 +149,14 @@ def _prepare(
     if not replay.sinks and replay.frame is None:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     if recovery and replay.states:
-        from dataflows.runtime.recovery_check import Resumed  # needs SQLite, which most runs do not
+        from dataflows.runtime.recovery_check import FeatureProgress, Resumed  # needs SQLite, which most runs do not
         from dataflows.runtime.recovery_store import take_up
 
         sets = {f"{name}_parquet": sink.root for name, sink in replay.sinks.items()}
         first = {str(r.instrument): r.first_ordinal for r in readers}
         run_of_tape = None if settings.tape.topic else identity(settings, chosen)
-        take_up(recovery.directory, replay.states, Resumed(flow.flow_id, run_of_tape, sets, first), not together)
+        resumed = Resumed(flow.flow_id, run_of_tape, sets, FeatureProgress(first))
+        take_up(recovery.directory, replay.states, resumed, not together)
     return replay
 
 

@@ -12,16 +12,16 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bytewax.recovery import init_db_dir
 
 from operators.feature_step import StateKeeper
-from operators.mark import Mark
-from sinks.counted import newest_rows
+from operators.mark import Mark, TradeMark
+from sinks.counted import counted_rows, newest_rows
 from sources.errors import DamagedError, TickwaxError
 from sources.placement import shard, shard_names
 from sources.tape.resumable_source import read_state
@@ -44,7 +44,69 @@ class Resumed:
     flow: str
     run: dict[str, str] | None  # of a recorded tape; None: the source is another
     sets: Mapping[str, Path]  # by step of the sink
-    first: Mapping[str, int] = field(default_factory=dict)  # by instrument: rows of lower ordinals reach no sink
+    progress: "Progress"
+
+
+class Progress(Protocol):
+    """What the state of an instrument says of the rows that it has given."""
+
+    @property
+    def step(self) -> str:
+        """Name of the step that keeps the states."""
+
+    def mark(self, data: bytes) -> Any:
+        """Of a state; its ``next_ordinal`` is that of the tape."""
+
+    def given(self, mark: Any, sink: str, key: str) -> Any:
+        """What a sink must have of an instrument; None: nothing. ``mark`` is None where there is no state."""
+
+    def written(self, root: Path, part: str, state: bytes) -> Mapping[str, Any] | None:
+        """The same by instrument, as the state of a sink's partition tells it; None: it is complete."""
+
+
+@dataclass(frozen=True)
+class FeatureProgress:
+    """Of features: time and ordinal of the newest row.
+
+    Attributes:
+        first: by instrument: rows of lower ordinals reach no sink.
+    """
+
+    first: Mapping[str, int]
+    step: str = "features"
+
+    def mark(self, data: bytes) -> Mark:
+        """Of a state."""
+        return Mark.of(data)
+
+    def given(self, mark: Mark | None, sink: str, key: str) -> tuple[int, int] | None:
+        """Of the newest row."""
+        if mark is None or mark.row_ordinal < self.first.get(key, 0):
+            return None
+        return (mark.row_ts, mark.row_ordinal) if mark.row_ordinal >= 0 else None
+
+    def written(self, root: Path, part: str, state: bytes) -> Mapping[str, Any] | None:
+        """Of the newest rows."""
+        return newest_rows(root, part, state)
+
+
+@dataclass(frozen=True)
+class TradeProgress:
+    """Of trading: how many rows."""
+
+    step: str = "trade"
+
+    def mark(self, data: bytes) -> TradeMark:
+        """Of a state."""
+        return TradeMark.of(data)
+
+    def given(self, mark: TradeMark | None, sink: str, key: str) -> int | None:
+        """Rows of the sink's data set."""
+        return None if mark is None else getattr(mark, sink.removesuffix("_parquet")) or None
+
+    def written(self, root: Path, part: str, state: bytes) -> Mapping[str, Any] | None:
+        """Rows in the journal."""
+        return counted_rows(root, part, state)
 
 
 def check_form(files: list[Path], alone: bool) -> None:
@@ -113,7 +175,7 @@ def newest_states(files: list[Path], flow: str) -> Snaps:
 
 
 def check_states(store: Path, found: Snaps, states: StateKeeper, resumed: Resumed) -> None:
-    """Hold against each other how far source, features and sinks have come with every instrument.
+    """Hold against each other how far source, states and sinks have come with every instrument.
 
     Raises:
         DamagedError: they have not come equally far, or one of them is damaged.
@@ -122,7 +184,8 @@ def check_states(store: Path, found: Snaps, states: StateKeeper, resumed: Resume
     for step in resumed.sets if resumed.run is None else ("tape", *resumed.sets):
         if strange := set(found.get(step, ())) - parts:
             raise _apart(store, f"{step} has a state of {min(strange)!r}")
-    marks = {key: _mark(store, key, kept, states) for key, kept in found.get("features", {}).items()}
+    progress = resumed.progress
+    marks = {key: progress.mark(_state(store, key, kept, states)) for key, kept in found.get(progress.step, {}).items()}
     if resumed.run is not None:
         read: dict[str, int] = {}
         for part, kept in found.get("tape", {}).items():
@@ -131,22 +194,18 @@ def check_states(store: Path, found: Snaps, states: StateKeeper, resumed: Resume
                     raise _apart(store, f"the source reads {key} elsewhere")
                 read[key] = ordinal
         for key in sorted({*read, *marks}):
-            mark = marks.get(key, Mark())
-            if read.get(key, 0) != mark.next_ordinal:
-                raise _apart(
-                    store, f"of {key} the source has read up to {read.get(key, 0)}, the features {mark.next_ordinal}"
-                )
+            reached = marks[key].next_ordinal if key in marks else 0
+            if read.get(key, 0) != reached:
+                raise _apart(store, f"of {key} the source has read up to {read.get(key, 0)}, its state is of {reached}")
     for step, root in resumed.sets.items():
         for part in parts:
             state = found.get(step, {}).get(part)
-            rows = _of(store, newest_rows, root, part, state) if state is not None else {}
+            rows = _of(store, progress.written, root, part, state) if state is not None else {}
             if rows is None:
                 continue
             mine = {key: mark for key, mark in marks.items() if shard(key) == int(part)}
             for key in sorted({*rows, *mine}):
-                mark = mine.get(key, Mark())
-                shown = mark.row_ordinal >= resumed.first.get(key, 0)
-                if rows.get(key) != ((mark.row_ts, mark.row_ordinal) if shown else None):
+                if rows.get(key) != progress.given(mine.get(key), step, key):
                     raise _apart(store, f"the rows of {key} in {root} are not those that its state has given")
 
 
@@ -158,11 +217,11 @@ def _of(store: Path, read: Callable[..., T], *arguments: Any) -> T:
         raise type(e)(f"{e} ({store})") from None
 
 
-def _mark(store: Path, key: str, kept: bytes, states: StateKeeper) -> Mark:
+def _state(store: Path, key: str, kept: bytes, states: StateKeeper) -> bytes:
     data = states.load(key, kept)
     if len(data) < _SHORTEST:
         raise _apart(store, f"the state of {key} is none")
-    return Mark.of(data)
+    return data
 
 
 class _OnlyBytes(pickle.Unpickler):

@@ -1,11 +1,13 @@
-"""What must be the same when a replay is resumed."""
+"""What must be the same when a replay or a backtest is resumed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dataflows.settings.model import Settings
+from operators.execution.exchange_codec import VERSION as EXCHANGE_VERSION
+from operators.execution.grid import Grid
 from operators.state_codec import VERSION
 from sources.instrument import Instrument
 
@@ -25,6 +27,24 @@ def identity(settings: Settings, chosen: Sequence[Instrument]) -> dict[str, str]
         "replay.start": _text(settings.replay.start),
         "replay.end": _text(settings.replay.end),
         "symbols": ", ".join(map(str, chosen)),
+    }
+
+
+def trade_identity(
+    settings: Settings, chosen: Sequence[Instrument], decided: Mapping[str, str], grids: Mapping[Instrument, Grid]
+) -> dict[str, str]:
+    """The same of a backtest.
+
+    Args:
+        decided: every setting that decides a value.
+    """
+    mine = {key: text for key, text in identity(settings, chosen).items() if key not in ("features.path", "books.path")}
+    return {
+        **mine,
+        **decided,
+        "version of the exchange's state": str(EXCHANGE_VERSION),
+        "backtest.path": _path(settings.backtest.path),
+        **{f"execution.grid of {instrument}": str(grid) for instrument, grid in grids.items()},
     }
 
 

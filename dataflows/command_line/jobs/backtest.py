@@ -1,9 +1,11 @@
 """What a strategy would have earned on a recorded tape."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
 from dataflows.assembly.backtest import Backtest, prepare_backtest
@@ -11,6 +13,7 @@ from dataflows.assembly.grids import grids_of
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.sensitivity import ChosenSettings, Sensitivity, variants
 from dataflows.assembly.tapes import open_tape
+from dataflows.command_line.jobs.recovering import recovery_store
 from dataflows.reports.backtest import funding_words, panels, read_results, table
 from dataflows.reports.charts import check_chart_path, draw
 from dataflows.reports.progress import RunsBar
@@ -18,6 +21,7 @@ from dataflows.reports.sensitivity import sensitivity_panels, sensitivity_table
 from dataflows.reports.summary import data_set_table, replay_lines
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
+from dataflows.runtime.engine_options import Recovery
 from dataflows.runtime.forked import NOTHING
 from dataflows.runtime.kernels import ready_trading
 from dataflows.settings.model import Settings, load_settings
@@ -39,6 +43,8 @@ def backtest(
     report: Path | None,
     latencies: Sequence[str] = (),
     supervisor: "Supervisor | None" = None,
+    recovery: Recovery | None = None,
+    snapshot_seconds: int = 10,
 ) -> None:
     """Run it to the end and tell of it.
 
@@ -47,6 +53,8 @@ def backtest(
         report: a picture to draw.
         latencies: durations with which it is run as well.
         supervisor: of the processes that run it; None: this one does.
+        recovery: from which it goes on; None: it does not.
+        snapshot_seconds: between states that it may go on from.
 
     Raises:
         TickwaxError: as of `prepare_backtest`.
@@ -58,7 +66,8 @@ def backtest(
     wanted = variants(flags, latencies) if report is not None or latencies else []
     run: Backtest | ReplayedTogether
     if supervisor is None:
-        run, rows = _here(settings, wanted, workers)
+        with recovery_store(recovery) as store:
+            run, rows = _here(settings, wanted, workers, recovery, store, timedelta(seconds=snapshot_seconds))
         funding = funding_words(run.engines.values())
     else:
         run, rows = _together(settings, wanted, workers, supervisor)
@@ -77,14 +86,21 @@ def backtest(
         prose(f"pictures in {report}")
 
 
-def _here(settings: Settings, wanted: Sequence[ChosenSettings], workers: int) -> tuple[Backtest, Rows]:
-    run = prepare_backtest(settings)
+def _here(
+    settings: Settings,
+    wanted: Sequence[ChosenSettings],
+    workers: int,
+    recovery: Recovery | None,
+    store: RecoveryConfig | None,
+    epoch: timedelta,
+) -> tuple[Backtest, Rows]:
+    run = prepare_backtest(settings, recovery=recovery)
     doubts = Sensitivity(wanted, run.readers, run.grids, run.schedules) if wanted else None
     try:
         run.stop_on_signals()
         ready_trading()
         with run.progress:
-            cli_main(run.flow, workers_per_process=workers)
+            cli_main(run.flow, workers_per_process=workers, epoch_interval=epoch, recovery_config=store)
         rows: Rows = {}
         if doubts is not None:
             run.release_signals()

@@ -1,25 +1,19 @@
 """Features from a recorded tape."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
 from dataflows.assembly.replay import prepare_replay
+from dataflows.command_line.jobs.recovering import recovery_in, recovery_store
 from dataflows.reports.summary import Replayed, data_set_table, replay_lines, try_line
 from dataflows.reports.terminal import line, prose
 from dataflows.reports.text_table import show
 from dataflows.runtime.engine_options import Recovery
 from dataflows.runtime.kernels import ready_features
 from dataflows.runtime.replay_run import Replay
-from dataflows.settings.local_paths import local_path
 from dataflows.settings.model import Settings, load_settings
-from sinks.disk import missing_folders, remove_empty
-from sources.errors import TickwaxError
 
 if TYPE_CHECKING:
     from dataflows.runtime.cluster.supervisor import Supervisor
@@ -45,8 +39,7 @@ def replay(
     """
     settings = load_settings(flags)
     if supervisor is None:
-        recovery = Recovery(_recovery_folder(folder), backup_seconds) if folder else None
-        report(settings, run_replay(settings, workers, recovery, snapshot_seconds))
+        report(settings, run_replay(settings, workers, recovery_in(folder, backup_seconds), snapshot_seconds))
     else:
         from dataflows.runtime.cluster.runs import replay_together
 
@@ -74,42 +67,6 @@ def run_replay(
             replay.abort()
             replay.release_signals()
     return replay
-
-
-def _recovery_folder(text: str) -> Path:
-    try:
-        return local_path(text)
-    except ValueError as e:
-        raise TickwaxError(f"--recovery: {e}") from None
-
-
-@contextmanager
-def recovery_store(recovery: Recovery | None) -> Iterator[RecoveryConfig | None]:
-    """For Bytewax; a folder without a store gets one, which is removed if the run is refused, or gives nothing.
-
-    Raises:
-        TickwaxError: the folder cannot be made, or written to.
-    """
-    if recovery is None:
-        yield None
-        return
-    store = recovery.directory
-    made, anew = missing_folders(store), False
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        anew = not any(store.glob("*.sqlite3"))
-        if anew:
-            init_db_dir(store, 1)
-    except OSError as e:
-        remove_empty(made)
-        raise TickwaxError(f"--recovery: {store}: {e.strerror}") from e
-    try:
-        yield RecoveryConfig(store, timedelta(seconds=recovery.backup_seconds))
-    except (TickwaxError, KeyboardInterrupt):
-        for file in (*store.glob("*.sqlite3*"), *store.glob("state-*.bin")) if anew else ():
-            file.unlink(missing_ok=True)
-        remove_empty(made)
-        raise
 
 
 def report(settings: Settings, replay: Replayed) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from dataflows.command_line.app import RECORDED, App, Config, app, path_flag
 from dataflows.command_line.verbs.processes import Processes, started
+from dataflows.command_line.verbs.recovering import BackupInterval, RecoveryFolder, SnapshotInterval, check_alone
 from dataflows.command_line.verbs.strategies import DecisionTimes, Parameters, Queue, StrategyName, parameters
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
@@ -22,6 +23,8 @@ Examples:
     tickwax backtest --orders schedule.parquet --out data/schedule
 
     tickwax backtest --strategy my_module:MyStrategy
+
+    tickwax backtest --strategy glft --recovery data/recovery
 
     tickwax backtest --sweep grid.toml --processes 2 --out data/sweep
 """
@@ -66,6 +69,9 @@ def backtest_verb(
         typer.Option(help="TOML with lists of values: a run for each combination.", parser=path_flag, metavar="FILE"),
     ] = None,
     processes: Processes = 1,
+    recovery: RecoveryFolder = None,
+    snapshot_interval: SnapshotInterval = 10,
+    backup_interval: BackupInterval = 0,
     config: Config = None,
 ) -> None:
     """What a **strategy**, or a schedule of orders, would have earned on a recorded tape: after fees, latency and the
@@ -93,14 +99,22 @@ def backtest_verb(
         flags["execution.latency_response"] = latencies[0]
     flags |= parameters(param)
     if sweep is not None:
-        single = (("--report", report is not None), ("--workers", workers > 1), ("several of --latency", latencies[1:]))
+        single = (
+            ("--report", report is not None),
+            ("--workers", workers > 1),
+            ("several of --latency", latencies[1:]),
+            ("--recovery", recovery),
+        )
         if other := next((name for name, given in single if given), None):
             raise TickwaxError(f"{other}: not with --sweep")
         with quick_imports():
             from dataflows.command_line.jobs.sweep import sweep as run_sweep
         run_sweep(flags, sweep, processes)
         return
+    check_alone(recovery, processes)
     with started(processes, flags) as supervisor:
         with quick_imports():
             from dataflows.command_line.jobs.backtest import backtest
-        backtest(flags, workers, report, latencies[1:], supervisor)
+            from dataflows.command_line.jobs.recovering import recovery_in
+        resumed = recovery_in(recovery, backup_interval)
+        backtest(flags, workers, report, latencies[1:], supervisor, resumed, snapshot_interval)

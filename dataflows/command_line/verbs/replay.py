@@ -6,9 +6,9 @@ import typer
 
 from dataflows.command_line.app import RECORDED, app
 from dataflows.command_line.verbs.processes import Processes, started
+from dataflows.command_line.verbs.recovering import BackupInterval, RecoveryFolder, SnapshotInterval, check_alone
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
-from sources.errors import TickwaxError
 
 _EXAMPLES = """
 Examples:
@@ -46,30 +46,9 @@ def replay_verb(
         int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads of each process.")
     ] = 1,
     processes: Processes = 1,
-    recovery: Annotated[
-        str | None,
-        typer.Option(
-            "--recovery",
-            "-r",
-            help="Folder, made if need be, from which the same command goes on where it was killed. Of one process.",
-        ),
-    ] = None,
-    snapshot_interval: Annotated[
-        int,
-        typer.Option(
-            "--snapshot-interval", "-s", min=0, max=31_536_000, help="Seconds of work that a kill costs at the most."
-        ),
-    ] = 10,
-    backup_interval: Annotated[
-        int,
-        typer.Option(
-            "--backup-interval",
-            "-b",
-            min=0,
-            max=31_536_000,
-            help="Seconds for which older states are kept, for copies of the folder.",
-        ),
-    ] = 0,
+    recovery: RecoveryFolder = None,
+    snapshot_interval: SnapshotInterval = 10,
+    backup_interval: BackupInterval = 0,
 ) -> None:
     """Run a **recorded tape** through the dataflow: books, every feature, Parquet. All settings of the configuration
     file and the environment hold; flags win."""
@@ -88,10 +67,7 @@ def replay_verb(
             "--end": ("replay.end", end),
         }
     )
-    if recovery and processes > 1:
-        raise TickwaxError(
-            f"--recovery: not with --processes {processes}; use --workers, or start each with bytewax.run, -i and -a"
-        )
+    check_alone(recovery, processes)
     with started(processes, flags) as supervisor:
         with quick_imports():
             from dataflows.command_line.jobs.replay import replay

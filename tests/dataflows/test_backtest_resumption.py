@@ -1,0 +1,134 @@
+"""A backtest with a recovery directory: broken off anywhere, it goes on, and gives what one left alone gives."""
+
+from collections.abc import Callable
+from copy import copy
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from bytewax.errors import BytewaxRuntimeError
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
+
+from dataflows.assembly.backtest import Backtest, prepare_backtest
+from dataflows.runtime.engine_options import Recovery
+from dataflows.settings.model import load_settings
+from sources.errors import TickwaxError
+from sources.tape.batch import InstrumentBatch
+from tests.dataflows.conftest import INSTRUMENTS
+
+pytestmark = pytest.mark.slow
+
+
+class BrokenOff(Exception):
+    """What stands for a failure that no line of ours tells of."""
+
+
+class Run:
+    """One backtest and its folders."""
+
+    def __init__(self, folder: Path, tape: Path, **settings: object) -> None:
+        self.store = folder / "store"
+        self.store.mkdir(parents=True)
+        init_db_dir(self.store, 1)
+        self.out = folder / "out"
+        self.settings: dict[str, object] = {"tape.path": str(tape), "backtest.path": str(self.out)}
+        self.settings |= {"strategy.name": "glft", "strategy.size": "0.01"} | settings
+
+    def start(self, workers: int = 1, after: int | None = None) -> Backtest:
+        """In this process; breaks off after so many batches."""
+        run = prepare_backtest(load_settings(self.settings), recovery=Recovery(self.store))
+        count: Callable[[InstrumentBatch], None] = run.progress.add
+        left = after
+
+        def breaking(item: InstrumentBatch) -> None:
+            nonlocal left
+            if left is not None:
+                left -= 1
+                if left < 0:
+                    raise BrokenOff
+            count(item)
+
+        for stream in run.flow.substeps:  # the source tells the progress of every batch
+            if stream.step_name == "tape":
+                stream.source._on_rows = breaking
+        try:
+            recovery = RecoveryConfig(self.store, backup_interval=timedelta(0))
+            cli_main(run.flow, workers_per_process=workers, epoch_interval=timedelta(0), recovery_config=recovery)
+            run.commit()
+        finally:
+            run.abort()
+        return run
+
+
+def read(out: Path) -> dict[str, pl.DataFrame]:
+    names = ("orders", "fills", "equity")
+    tables = {name: pl.scan_parquet(out / name / "**/*.parquet", hive_partitioning=True).collect() for name in names}
+    return {name: table.sort("exchange", "symbol", "ts", maintain_order=True) for name, table in tables.items()}
+
+
+@pytest.fixture(scope="module")
+def alone(synthetic_tape_root, tmp_path_factory) -> dict[str, pl.DataFrame]:
+    out = tmp_path_factory.mktemp("alone")
+    settings = {"tape.path": str(synthetic_tape_root), "backtest.path": str(out), "strategy.name": "glft"}
+    run = prepare_backtest(load_settings(settings | {"strategy.size": "0.01"}))
+    cli_main(run.flow)
+    run.commit()
+    tables = read(out)
+    assert all(table["symbol"].n_unique() == len({i.symbol for i in INSTRUMENTS}) for table in tables.values())
+    return tables
+
+
+def check(run: Run, alone: dict[str, pl.DataFrame]) -> None:
+    there = read(run.out)
+    for name, table in alone.items():
+        assert there[name].equals(table, null_equal=True)
+    assert list(run.out.rglob("*.journal")) == []
+
+
+@pytest.mark.parametrize("plan", [[(1, 0)], [(1, 2), (3, 1), (2, 0)], [(2, 4)]])
+def test_broken_off_and_gone_on_with_other_workers(synthetic_tape_root, tmp_path, alone, plan):
+    run = Run(tmp_path, synthetic_tape_root)
+    for workers, after in plan:
+        with pytest.raises(BytewaxRuntimeError):
+            run.start(workers, after)
+        assert list(run.out.rglob("*.parquet")) == []
+    finished = run.start(2)
+    check(run, alone)
+    if sum(after for _, after in plan) >= 3:
+        assert finished.progress.rows < sum(reader.rows for reader in finished.readers)
+    assert run.start(1).progress.rows == 0  # nothing is left to do
+    check(run, alone)
+
+
+def test_refusals(synthetic_tape_root, tmp_path):
+    run = Run(tmp_path, synthetic_tape_root)
+    with pytest.raises(BytewaxRuntimeError):
+        run.start(1, 3)
+    journals = [path for path in run.out.rglob("*.journal") if path.parent.name == ".equity.resume"]
+    content = journals[0].read_bytes()
+    journals[0].unlink()
+    with pytest.raises(TickwaxError, match="rows are missing that the recovery directory counts on"):
+        run.start()
+    journals[0].write_bytes(content)
+    with pytest.raises(TickwaxError, match=r"another run: strategy\.size was 0\.01, and is 0\.02"):
+        _again(run, {"strategy.size": "0.02"}).start()
+    own = _again(run, {"strategy.name": f"{__name__}:InPython"}, but="strategy.size")
+    with pytest.raises(TickwaxError, match="InPython is written in Python, and what it remembers is not known"):
+        own.start()
+
+
+class InPython:
+    columns = ()
+
+    def decide(self, view: Any, orders: Any) -> None:
+        raise AssertionError("is not asked")
+
+
+def _again(run: Run, changes: dict[str, object], but: str = "") -> Run:
+    """The same folders, other settings."""
+    other = copy(run)
+    other.settings = {key: value for key, value in (run.settings | changes).items() if key != but}
+    return other
