@@ -14,7 +14,7 @@ from sources.importers.archive import capture_blocks
 from sources.importers.files import text_blocks
 from sources.importers.lines import UNKNOWN, index_lines, stream_table
 from sources.importers.stats import ImportStats
-from sources.venues.binance.decoder import DIFF
+from sources.venues.binance.routing import DIFF
 
 PARTIAL = re.compile(r"depth(5|10|20)(@\d+ms)?")
 _LOOK_BOOKS = 100  # of a block

@@ -32,7 +32,8 @@ from sources.instrument import Instrument, shown
 from sources.messages import BookMessage, bad_frame
 from sources.sequencer import UNNUMBERED, DiffSequencer
 from sources.tape.batch import InstrumentBatch, Int64s
-from sources.venues.binance.decoder import DIFF, BinanceDecoder
+from sources.venues.binance.decoder import BinanceDecoder
+from sources.venues.binance.routing import DIFF
 from sources.venues.binance_futures.decoder import decoder as futures_decoder
 from sources.venues.binance_spot.decoder import decoder as spot_decoder
 from sources.venues.registry import venue

@@ -13,6 +13,7 @@ from sources.live.adapter import Limit, VenueAdapter
 from sources.live.connection_pool import ConnectionPool
 from sources.live.context import Context
 from sources.live.decoding import ConnectionDecoder, VenueFrames
+from sources.live.hand_over import HandOver
 from sources.live.instrument_state import InstrumentState
 from sources.live.instruments import Listing
 from sources.live.poller import Poller
@@ -22,7 +23,7 @@ from sources.live.rest import Rest
 from sources.live.stream import STREAM_KINDS, Stream
 from sources.live.websocket import Websocket
 from sources.live.words import Unknown
-from sources.messages import BadFrame, BookMessage, DerivativeMessage, Message, TradeMessage
+from sources.messages import BadFrame, BookMessage, DerivativeMessage, TradeMessage
 from sources.tape.builder import TapeBuilder, TapeTail
 
 _TICK = 0.1
@@ -42,6 +43,7 @@ class Connector:
         self._telemetry = context.telemetry
         self._time = asyncio.get_running_loop().time
         self._recorder = Recorder(context)
+        self._hand_over = HandOver(self._recorder, self._time)
         self._unknown = Unknown(self.venue, context.telemetry)
         c = context.config
 
@@ -178,7 +180,7 @@ class Connector:
                     if not stream.beside:
                         self._recorder.lose(state, receive_ts, f"disconnected: {reason}")
                     stream.staleness.stop()
-                    self._promote(state, stream)
+                    self._hand_over.promote(state, stream)
 
     def settle(self, old: Websocket, new: Websocket, force: bool) -> int:
         """Move streams from one connection to the other; returns how many stay."""
@@ -188,12 +190,12 @@ class Connector:
             for state, stream in self._streams.values():
                 if stream.source is not old or stream.successor is not new:
                     continue
-                if stream.name in new.subscribed and self._joined(state, stream):
-                    self._promote(state, stream)
+                if stream.name in new.subscribed and self._hand_over.joined(state, stream):
+                    self._hand_over.promote(state, stream)
                 elif force:
                     if not stream.beside:
                         self._recorder.lose(state, receive_ts, "hand-over")
-                    self._promote(state, stream)
+                    self._hand_over.promote(state, stream)
                 else:
                     left += 1
         return left
@@ -247,50 +249,6 @@ class Connector:
                 state.trades.excuse()
             if state.book.source is socket and bad.may_be_book:
                 self._recorder.lose(state, bad.receive_ts, f"bad frame: {bad.reason}")
-                state.resync.request()
-
-    # --- hand-over
-
-    def _joined(self, state: InstrumentState, stream: Stream) -> bool:
-        """Whether nothing is lost when the stream is read from its successor; what comes twice is told by itself."""
-        if stream.beside:
-            return True
-        return self._trades_joined(state, stream) if stream.kind == "trade" else self._book_joined(state, stream)
-
-    def _trades_joined(self, state: InstrumentState, stream: Stream) -> bool:
-        """Whether the old connection, which may lag, has come as far as the successor's first print."""
-        held = [m for m in stream.held if isinstance(m, TradeMessage)]
-        if any(map(state.trades.knows, held)) or (held and state.trades.follows(held[0])):
-            return True
-        # A book that shares the connection and has been joined shows it too. Apart from it, nothing shows for a stream
-        # that is quiet, and a print that is missing will show by its number.
-        return state.book.source is stream.successor or (not held and state.book.source is not stream.source)
-
-    def _book_joined(self, state: InstrumentState, stream: Stream) -> bool:
-        """Whether the successor's book goes on where the instrument's stands, or there is none to lose."""
-        if not state.book_known:
-            return True
-        if not state.resync.movable:
-            return False
-        chain = [m for m in stream.held if isinstance(m, BookMessage)]
-        if not state.handler.splice(chain):
-            return False
-        self._recorder.recorded(state, sum(len(m.levels.price) for m in chain))
-        stream.held.clear()
-        return True
-
-    def _promote(self, state: InstrumentState, stream: Stream) -> None:
-        held: list[Message] = stream.promote()
-        if stream.kind == "book" and not state.book_known:
-            state.handler.sequencer.lost()  # what is held of the old connection is of no chain any more
-        for message in held:
-            assert not isinstance(message, BadFrame)
-            # Both connections carry the same prints, so those that are known are nothing to tell of.
-            if not (isinstance(message, TradeMessage) and state.trades.knows(message)):
-                self._recorder.record(state, message)
-        if stream.ready:
-            stream.staleness.start(self._time())
-            if not stream.beside:
                 state.resync.request()
 
     # --- time

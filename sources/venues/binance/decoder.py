@@ -1,4 +1,4 @@
-"""Frames of Binance's streams: the envelope, routing by stream name, prints. Futures and spot differ in two structs.
+"""Frames of Binance's streams: the envelope, books, prints. Futures and spot differ in two structs.
 
 A combined-stream frame is ``{"stream":"btcusdt@depth@100ms","data":{…}}``. Frames are routed by the stream's name, not
 by their ``e``: the partial books ``@depth5/10/20`` carry the same ``e`` as the diffs. Times are milliseconds.
@@ -17,10 +17,9 @@ minutes ahead, and a new one should be opened. It comes as ``{"stream":"!serverS
 book or of the prints: it is counted by its name.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -42,7 +41,6 @@ from sources.tape.batch import DELTA, SNAPSHOT
 from sources.tape.collected import NO_LEVELS
 from sources.venues.binance.events import (
     BAD,
-    DATA_EVENTS,
     USD_M,
     AggTrade,
     Book,
@@ -51,24 +49,12 @@ from sources.venues.binance.events import (
     Trade,
     check_market,
     foreign_event,
-    probed,
 )
+from sources.venues.binance.routing import DERIVATIVE_KINDS, Route, Router
 
-_PREFIX = b'{"stream":"'
-DIFF = re.compile(r"depth(@\d+ms)?")  # stream of diffs, behind the symbol
-_DERIVATIVES = re.compile(r"(markPrice|forceOrder)(?:@1s)?")
 _BOOK_PRINTS = ("MARKET", "RPI", None)  # of `X`; spot and older frames have none
 _SHUTDOWN = "serverShutdown"
 _EMPTY = b"[]"
-_DERIVATIVE_KINDS = ("markPrice", "forceOrder")
-_GENERATED = "depthSnapshot"  # a REST book that whoever recorded has put among the streams
-
-
-class _Route(NamedTuple):
-    kind: str  # "depth", "partial", "snapshot", "trade", "aggTrade"; "" = ignored
-    symbol: str
-    label: str  # what an ignored frame is counted as
-    bare: bool = False  # the data stands alone, not below the name of its stream
 
 
 class Derivatives(Protocol):
@@ -113,11 +99,10 @@ class BinanceDecoder:
         self.ignored: Counter[str] = Counter()
         self.closing = False
         self.bare_books = 0  # REST replies met among the frames
-        self._capture_of = capture_of
-        self._partial = partial
         self._merge = merge
         self._derivatives = derivatives
         self._derivative_events = derivative_events or {}
+        self._router = Router(capture_of, partial, merge, derivatives is not None, self._derivative_events)
         self._depth: msgspec.json.Decoder[Envelope[Depth]] = msgspec.json.Decoder(Envelope[depth])  # type: ignore[valid-type]
         self._bare_depth: msgspec.json.Decoder[Depth] = msgspec.json.Decoder(depth)
         self._book: msgspec.json.Decoder[Book] = msgspec.json.Decoder(book)
@@ -132,31 +117,27 @@ class BinanceDecoder:
             "trade": msgspec.json.Decoder(Trade, strict=False),
             "aggTrade": msgspec.json.Decoder(AggTrade, strict=False),
         }
-        self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the stream's name
-        self._print_stream: dict[str, str] = {}  # by symbol
-        self._book_stream: dict[str, str] = {}
-        self._derivative_stream: dict[tuple[str, str], str] = {}  # by symbol and kind
 
     def ignores(self, stream: str) -> str | None:
         """What frames of ``stream`` are counted as if they are neither book diffs nor trades; otherwise None."""
-        route = self._route(stream)
+        route = self._router.of_stream(stream)
         return None if route.kind else route.label
 
     def beside(self, stream: str) -> str:
         """What diffs of ``stream`` are counted as if another stream has told the same."""
-        return self._route(stream).label
+        return self._router.of_stream(stream).label
 
     def decode(self, frames: Sequence[Frame]) -> list[Message]:
         """Messages of ``frames``, in order; bytes that cannot be understood become a `BadFrame`."""
         out: list[Message] = []
         places: list[tuple[int, int]] = []
         sides: list[msgspec.Raw] = []
-        routes = self._routes
+        routes = self._router.known
         for index, frame in enumerate(frames):
             receive_ts, raw = frame
-            route: _Route | None = None
+            route: Route | None = None
             try:
-                route = routes.get(raw[: raw.find(b'"', 11)]) or self._find_route(raw)
+                route = routes.get(raw[: raw.find(b'"', 11)]) or self._router.of_frame(raw)
                 if route.kind == "depth":
                     d = self._bare_depth.decode(raw) if route.bare else self._depth.decode(raw).data
                     d.check()
@@ -195,7 +176,7 @@ class BinanceDecoder:
                     places.append((len(out), index))
                     sides += both
                     out.append(message)
-                elif route.kind in _DERIVATIVE_KINDS:
+                elif route.kind in DERIVATIVE_KINDS:
                     assert self._derivatives is not None
                     out += self._derivatives.decode(route.kind, receive_ts, raw, route.bare, self._clock.check)
                 elif route.kind:
@@ -236,7 +217,7 @@ class BinanceDecoder:
         message = BookMessage(symbol, SNAPSHOT, exchange_ts, receive_ts, number, number, -1, NO_LEVELS)
         return message, (book.bids, book.asks)
 
-    def _trade(self, route: _Route, receive_ts: int, raw: bytes) -> TradeMessage:
+    def _trade(self, route: Route, receive_ts: int, raw: bytes) -> TradeMessage:
         d = self._bare_prints[route.kind].decode(raw) if route.bare else self._prints[route.kind].decode(raw).data
         if d.st != USD_M:
             check_market(d.st)
@@ -258,74 +239,6 @@ class BinanceDecoder:
         tally(self.ignored, label)
         if label == _SHUTDOWN:
             self.closing = True
-
-    def _find_route(self, raw: bytes) -> _Route:
-        """Route of a frame whose stream is new, or whose keys come in another order; raises ValueError."""
-        name, quote, _ = raw[len(_PREFIX) :].partition(b'"')
-        if raw.startswith(_PREFIX) and quote and b"\\" not in name:
-            # Known by its name even if the rest is damaged: only a damaged book costs the book.
-            route = self._routes[_PREFIX + name] = self._route(name.decode())
-            return route
-        probe = probed(raw)
-        if probe is None:
-            return _Route("", "", "control")
-        if isinstance(probe.stream, str):
-            return self._route(probe.stream)
-        if isinstance(probe.number, int):
-            if self._capture_of is None:
-                raise ValueError("a REST book among the frames, of an unknown symbol")
-            return _Route("snapshot", self._capture_of, "")
-        event = probe.name()
-        if event in DATA_EVENTS:
-            if self._capture_of is None or probe.data is not None or probe.event is not None:
-                raise ValueError("a frame without the name of its stream")
-            kind = "depth" if event == "depthUpdate" else event
-            symbol = probe.s if isinstance(probe.s, str) else self._capture_of
-            return self._chosen(symbol, kind, f"{event} without a stream's name", bare=True)
-        if (
-            event is not None
-            and event in self._derivative_events
-            and self._capture_of is not None
-            and probe.data is None
-        ):
-            symbol = probe.s if isinstance(probe.s, str) else self._capture_of
-            return self._derivative(symbol, self._derivative_events[event], f"{event} without a stream's name", True)
-        if isinstance(probe.topic, str):
-            return _Route("", "", "topics of another venue")
-        return _Route("", "", event or "control")
-
-    def _route(self, stream: str) -> _Route:
-        name, _, kind = stream.partition("@")
-        if not kind:  # of no symbol: "!serverShutdown", "!contractInfo"
-            return _Route("", "", name.removeprefix("!"))
-        symbol = name.upper()
-        if DIFF.fullmatch(kind):
-            return self._chosen(symbol, "depth", kind)
-        if kind == self._partial and self._capture_of in (None, symbol):
-            return self._chosen(symbol, "partial", kind)
-        if kind == _GENERATED and symbol == self._capture_of:
-            return _Route("generated", symbol, "")
-        if self._derivatives is not None and (named := _DERIVATIVES.fullmatch(kind)):
-            return self._derivative(symbol, named[1], kind)
-        return self._chosen(symbol, kind, kind) if kind in self._prints else _Route("", symbol, kind)
-
-    def _derivative(self, symbol: str, kind: str, stream: str, bare: bool = False) -> _Route:
-        """The route of a stream of mark prices or liquidations: of several of a symbol, the first one seen is taken."""
-        taken = self._derivative_stream.setdefault((symbol, kind), stream)
-        return _Route(kind, symbol, "", bare) if taken == stream else _Route("", symbol, f"{stream} beside {taken}")
-
-    def _chosen(self, symbol: str, kind: str, stream: str, bare: bool = False) -> _Route:
-        """The route of a stream of books or prints: of several of a symbol, the first one seen is recorded.
-
-        They tell the same, cut otherwise: two diff streams are two chains, both print streams carry the same trades.
-        Whoever merges them gets all, each with a label.
-        """
-        taken = self._print_stream if kind in self._prints else self._book_stream
-        if taken.setdefault(symbol, stream) != stream:
-            if self._merge and (kind in self._prints or self._partial is None):
-                return _Route(kind, symbol, f"{stream} beside {taken[symbol]}", bare)
-            return _Route("", symbol, f"{stream} beside {taken[symbol]}")
-        return _Route(kind, symbol, "", bare)
 
 
 def _numbers(print_: Trade | AggTrade) -> tuple[int, int]:

@@ -6,12 +6,14 @@ stream on the wrong path, or of an unknown symbol, is acknowledged and never sen
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from typing_extensions import override
 
 from simulator.book import Change, TextBook, parts
-from simulator.derivatives import DerivativeMarket
+from simulator.derivatives import DerivativeMarket, Liquidation
+from simulator.liquidations import LiquidationTopic
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
@@ -157,24 +159,13 @@ class MarkPrices(Topic):
         self.publish(payload, "ticker", 0, 0, now_ms)
 
 
-class ForceOrders(Topic):
+class ForceOrders(LiquidationTopic):
     """``@forceOrder``: at most one liquidation a second, the largest of it."""
 
-    _next_ms = 0
-    _told = -1  # number of the first liquidation that is still to come; -1: none was looked at
+    interval_ms = 1000
 
     @override
-    def begin(self, book: TextBook[Any]) -> None:
-        self._told = -1
-
-    @override
-    def on_derivatives(self, market: DerivativeMarket) -> None:
-        now_ms = self.outlet.now_ms
-        if self._told < 0:
-            self._told = market.made
-        if now_ms < self._next_ms or not (new := market.since(self._told)):
-            return
-        self._next_ms, self._told = now_ms + 1000, market.made
+    def message(self, new: Sequence[Liquidation], now_ms: int) -> tuple[bytes, Liquidation]:
         one = max(new, key=lambda liquidation: float(liquidation.size))
         side = b"SELL" if one.side < 0 else b"BUY"
         order = (
@@ -184,7 +175,7 @@ class ForceOrders(Topic):
         payload = b'{"e":"forceOrder","E":%d,"o":%b,"T":%d,"ps":"%b","st":1}}' % (
             *(now_ms, order, one.time_ms, self.symbol.encode()),
         )
-        self.publish(payload, "liquidation", one.number, 0, one.time_ms)
+        return payload, one
 
 
 class AggTrades(TradeTopic):

@@ -7,6 +7,7 @@ the service; depth 1 sends snapshots only, and the same one again after 3 s with
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from typing_extensions import override
@@ -14,7 +15,8 @@ from typing_extensions import override
 from simulator.book import TextBook
 from simulator.connection import Connection
 from simulator.depth_books import DepthBooks
-from simulator.derivatives import HOURS, DerivativeMarket
+from simulator.derivatives import HOURS, DerivativeMarket, Liquidation
+from simulator.liquidations import LiquidationTopic
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
@@ -23,7 +25,7 @@ BYBIT = "bybit_linear"
 
 _BOOK = re.compile(r"orderbook\.(1|50|200|1000)\.(.+)")
 _INTERVALS_MS = {1: 10, 50: 20, 200: 100, 1000: 200}
-_TICKER_MS, _LIQUIDATIONS_MS = 100, 500
+_TICKER_MS = 100
 _SAME_AGAIN_MS = 3000
 _SKIPPED = 1000  # numbers that pass while nobody listens
 _RESTARTED = 1
@@ -211,32 +213,20 @@ class Tickers(Topic):
         self.publish(payload, "ticker", self._sequence, 0, now_ms, only)
 
 
-class Liquidations(Topic):
+class Liquidations(LiquidationTopic):
     """``allLiquidation.SYM``: all of half a second in one message; ``S`` is the side of the position."""
 
-    _next_ms = 0
-    _told = -1
+    interval_ms = 500
 
     @override
-    def begin(self, book: TextBook[Any]) -> None:
-        self._told = -1
-
-    @override
-    def on_derivatives(self, market: DerivativeMarket) -> None:
-        now_ms = self.outlet.now_ms
-        if self._told < 0:
-            self._told = market.made
-        if now_ms < self._next_ms or not (new := market.since(self._told)):
-            return
-        self._next_ms, self._told = now_ms + _LIQUIDATIONS_MS, market.made
+    def message(self, new: Sequence[Liquidation], now_ms: int) -> tuple[bytes, Liquidation]:
         symbol = self.symbol.encode()
         rows = b",".join(
             b'{"T":%d,"s":"%b","S":"%b","v":"%b","p":"%b"}'
             % (one.time_ms, symbol, b"Buy" if one.side < 0 else b"Sell", one.size, one.price)
             for one in new
         )
-        payload = b'{"topic":"%b","type":"snapshot","ts":%d,"data":[%b]}' % (self.stream.encode(), now_ms, rows)
-        self.publish(payload, "liquidation", new[-1].number, 0, new[-1].time_ms)
+        return b'{"topic":"%b","type":"snapshot","ts":%d,"data":[%b]}' % (self.stream.encode(), now_ms, rows), new[-1]
 
 
 def _block_trade(p: Print) -> Print:
