@@ -18,7 +18,7 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.parquet import read_schema
 from sources.tape.layout import data_files, instruments
-from sources.tape.schema import SETTINGS, TAPE_SCHEMA
+from sources.tape.schema import EDGE, SETTINGS, TAPE_SCHEMA
 
 SCHEMA_VERSION = 1  # rises when a column changes its meaning
 SPAN = "tickwax.span"
@@ -145,4 +145,4 @@ def check_folder(root: Path, identity: Identity, replaced: set[Instrument], appe
 
 # In which instruments may differ.
 # In which instruments may differ.
-_OWN = frozenset({"features.d_file.price_d", "features.d_file.volume_d", "execution.grid"})
+_OWN = frozenset({"features.d_file.price_d", "features.d_file.volume_d", "execution.grid", EDGE})

@@ -65,8 +65,12 @@ class TapeWriter:
     def __exit__(self, *failure: Any) -> None:
         self._dataset.__exit__(*failure)
 
+    def tell(self, instrument: Instrument, settings: Mapping[str, str]) -> None:
+        """Have the files of an instrument say this of themselves; before its first rows."""
+        self._own.setdefault(str(instrument), {}).update(settings)
+
     def write(self, instrument: Instrument, batch: TapeBatch, cut_levels: int = 0) -> None:
         """Append rows, in order; ``cut_levels``: as of `InstrumentBatch`, and of an instrument always the same."""
         if cut_levels:
-            self._own[str(instrument)] = {CUT_LEVELS: str(cut_levels)}
+            self.tell(instrument, {CUT_LEVELS: str(cut_levels)})
         self._dataset.write(instrument, batch.receive_ts, partial(to_arrow, batch))

@@ -7,111 +7,36 @@ exponential of a C library enters, so the same seed gives the same market on eve
 from math import sqrt
 from typing import Any
 
-import numpy as np
-
 from sources.tape.batch import DELTA, SNAPSHOT, TRADE
 from synthetic.jit import kernel
+from synthetic.levels import set_level, slot_of, standing_at
 from synthetic.messages import MessageBatch
+from synthetic.planted import LIMIT_LOTS, MAX_LEAN, draw_signal, move_price
+from synthetic.randomness import FLOW, LATENCY, REFERENCE, exponential, uniform
 from synthetic.state import Book, UInt64s
-
-# Independent random streams, so that e.g. latency never changes the order flow.
-FLOW, REFERENCE, LATENCY = 0, 1, 2
 
 P_MARKET, P_LIMIT = 0.05, 0.53  # of the events; the rest cancel
 _NEARNESS = 4.0  # ticks; half of all limit orders and cancellations fall nearer to the opposite best price
-_LIMIT_LOTS, _MARKET_LOTS = 200.0, 120.0  # means
+_MARKET_LOTS = 120.0  # mean
 _P_WHOLE = 0.35  # of cancellations that take all of a level
-_PULL, _MAX_LEAN = 0.02, 0.35  # how the side of an order leans towards the reference, per tick and at most
+_PULL = 0.02  # how the side of an order leans towards the reference, per tick
 REFERENCE_STEP = 100  # ms
 _DRIFT, _NOISE, _REVERSION = 0.4, 3.0, 0.01  # of the reference per step: ticks, ticks, share
 _P_RANGE, _MEAN_DWELL = 0.5, 400.0  # regimes: a range or a trend, and the mean number of steps in one
 _LATENCY_NS, _JITTER_NS = 1_500_000.0, 500_000.0
 
-_GAMMA, _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S12, _S27, _S30, _S31 = np.uint64(12), np.uint64(27), np.uint64(30), np.uint64(31)
-
-
-@kernel
-def _uniform(rng: UInt64s, stream: int) -> float:
-    """Uniform on the open interval (0, 1): 52 bits of SplitMix64 (Steele, Lea & Flood 2014, fig. 14)."""
-    z = rng[stream] + _GAMMA
-    rng[stream] = z
-    z = (z ^ (z >> _S30)) * _MIX_1
-    z = (z ^ (z >> _S27)) * _MIX_2
-    z = z ^ (z >> _S31)
-    return (np.float64(z >> _S12) + 0.5) * 2.0**-52
-
-
-@kernel
-def _exponential(rng: UInt64s, stream: int) -> float:
-    """Exponential with mean 1, by comparisons alone (von Neumann 1951; Devroye 1986, IV.2)."""
-    whole = 0.0
-    while True:
-        first = _uniform(rng, stream)
-        before = first
-        odd = True  # whether the falling run that `first` begins has an odd length
-        while True:
-            value = _uniform(rng, stream)
-            if value > before:
-                break
-            before = value
-            odd = not odd
-        if odd:
-            return whole + first
-        whole += 1.0
-
 
 @kernel
 def _distance(rng: UInt64s) -> int:
     """Ticks from the best price possible; P(≥ k) = 4/(4 + k), the power law of Bouchaud, Mézard & Potters (2002)."""
-    return int(_NEARNESS * (1.0 / _uniform(rng, FLOW) - 1.0))
-
-
-@kernel
-def _slot(book: Book, tick: int) -> int:
-    return tick & (len(book.lots) - 1)
-
-
-@kernel
-def _standing(book: Book, tick: int) -> int:
-    lots: int = book.lots[_slot(book, tick)]
-    return lots
-
-
-@kernel
-def _set(s: Any, book: Book, tick: int, lots: int) -> None:
-    """Change a level; the best prices follow. Neither side may lose its last level."""
-    slot = _slot(book, tick)
-    before = book.lots[slot]
-    book.lots[slot] = lots
-    s.update_id += 1
-    if book.stamp[slot] != s.book_messages:
-        book.stamp[slot] = s.book_messages
-        book.changed[s.changed] = tick
-        s.changed += 1
-    if before == 0:
-        if lots > 0:
-            s.bids += 1
-            s.best_bid = max(s.best_bid, tick)
-        else:
-            s.asks += 1
-            s.best_ask = min(s.best_ask, tick)
-    elif lots == 0:
-        if before > 0:
-            s.bids -= 1
-            while _standing(book, s.best_bid) == 0:
-                s.best_bid -= 1
-        else:
-            s.asks -= 1
-            while _standing(book, s.best_ask) == 0:
-                s.best_ask += 1
+    return int(_NEARNESS * (1.0 / uniform(rng, FLOW) - 1.0))
 
 
 @kernel
 def _close_message(s: Any, log: MessageBatch, rng: UInt64s, kind: int, first_id: int, number: int) -> None:
     """Enter the rows logged since the last message as one message, and receive it a little later."""
     at = s.messages
-    latency = _LATENCY_NS + _JITTER_NS * _exponential(rng, LATENCY)
+    latency = _LATENCY_NS + _JITTER_NS * exponential(rng, LATENCY)
     exchange_ts = s.now * 1_000_000
     s.receive_ts = max(s.receive_ts, exchange_ts + int(latency))
     log.kind[at] = kind
@@ -139,23 +64,23 @@ def _tell_book(s: Any, p: Any, book: Book, log: MessageBatch, rng: UInt64s, kind
     low = max(1, centre - p.levels)
     high = centre + p.levels
     for tick in range(s.low, low):
-        if _standing(book, tick) != 0:
-            _set(s, book, tick, 0)
+        if standing_at(book, tick) != 0:
+            set_level(s, book, tick, 0)
     for tick in range(high + 1, s.high + 1):
-        if _standing(book, tick) != 0:
-            _set(s, book, tick, 0)
+        if standing_at(book, tick) != 0:
+            set_level(s, book, tick, 0)
     s.low = low
     s.high = high
     begin = s.rows
     for side in (1, -1):
         for i in range(s.changed):
             tick = book.changed[i]
-            slot = _slot(book, tick)
+            slot = slot_of(book, tick)
             lots = max(side * book.lots[slot], 0)
             if lots != max(side * book.shown[slot], 0):
                 _row(s, log, side, tick, lots)
     for i in range(s.changed):
-        slot = _slot(book, book.changed[i])
+        slot = slot_of(book, book.changed[i])
         book.shown[slot] = book.lots[slot]
     s.changed = 0
     s.book_messages += 1  # also makes the stamps of the levels old
@@ -166,62 +91,70 @@ def _tell_book(s: Any, p: Any, book: Book, log: MessageBatch, rng: UInt64s, kind
 
 
 @kernel
-def _market_order(s: Any, book: Book, log: MessageBatch, rng: UInt64s, side: int) -> None:
-    """Take the best levels one by one, one print each; sizes have a tail of exponent 2."""
-    left = 1 + int(_MARKET_LOTS * (1.0 / sqrt(_uniform(rng, FLOW)) - 1.0))
+def _market_order(s: Any, p: Any, book: Book, log: MessageBatch, rng: UInt64s, side: int) -> None:
+    """Take the best levels one by one, one print each; sizes have a tail of exponent 2.
+
+    Where the price is planted, the best level stays, and what it does not fill expires.
+    """
+    left = 1 + int(_MARKET_LOTS * (1.0 / sqrt(uniform(rng, FLOW)) - 1.0))
     while left > 0:
         tick = s.best_ask if side > 0 else s.best_bid
-        standing = _standing(book, tick)
+        standing = standing_at(book, tick)
         levels = s.asks if side > 0 else s.bids
         # What would empty a side is filled but for one lot of its last level.
-        take = min(left, abs(standing) - (1 if levels == 1 else 0))
+        take = min(left, abs(standing) - (1 if levels == 1 or p.planted else 0))
         if take == 0:
             return
-        _set(s, book, tick, standing + side * take)
+        set_level(s, book, tick, standing + side * take)
         s.trade_id += 1
         _row(s, log, side, tick, take)
         _close_message(s, log, rng, TRADE, s.update_id, s.trade_id)
-        left -= take
+        left = 0 if p.planted else left - take
 
 
 @kernel
 def _limit_order(s: Any, book: Book, rng: UInt64s, side: int) -> None:
     distance = _distance(rng)
-    lots = 1 + int(_LIMIT_LOTS * _exponential(rng, FLOW))
+    lots = 1 + int(LIMIT_LOTS * exponential(rng, FLOW))
     tick = s.best_ask - 1 - distance if side > 0 else s.best_bid + 1 + distance
     if s.low <= tick <= s.high:
-        _set(s, book, tick, _standing(book, tick) + side * lots)
+        set_level(s, book, tick, standing_at(book, tick) + side * lots)
 
 
 @kernel
-def _cancellation(s: Any, book: Book, rng: UInt64s, side: int) -> None:
+def _cancellation(s: Any, p: Any, book: Book, rng: UInt64s, side: int) -> None:
     """Take all or a part of the level that a limit order would have joined, if there is one."""
     distance = _distance(rng)
-    whole = _uniform(rng, FLOW) < _P_WHOLE
-    share = _uniform(rng, FLOW)
+    whole = uniform(rng, FLOW) < _P_WHOLE
+    share = uniform(rng, FLOW)
     tick = s.best_ask - 1 - distance if side > 0 else s.best_bid + 1 + distance
     if not s.low <= tick <= s.high:
         return
-    standing = side * _standing(book, tick)
+    standing = side * standing_at(book, tick)
     levels = s.bids if side > 0 else s.asks
     take = standing if whole else int(share * standing)
-    if take > 0 and (levels > 1 or take < standing):
-        _set(s, book, tick, side * (standing - take))
+    best = s.best_bid if side > 0 else s.best_ask
+    may_go = levels > 1 and not (p.planted and tick == best)
+    if take > 0 and (may_go or take < standing):
+        set_level(s, book, tick, side * (standing - take))
 
 
 @kernel
 def _event(s: Any, p: Any, book: Book, log: MessageBatch, rng: UInt64s) -> None:
-    gap = s.reference - 0.5 * (s.best_bid + s.best_ask)
-    lean = min(max(_PULL * gap, -_MAX_LEAN), _MAX_LEAN)
-    which = _uniform(rng, FLOW)
-    toss = _uniform(rng, FLOW) - 0.5
+    if p.planted:
+        lean = MAX_LEAN * s.signal
+    else:
+        gap = s.reference - 0.5 * (s.best_bid + s.best_ask)
+        lean = min(max(_PULL * gap, -MAX_LEAN), MAX_LEAN)
+    which = uniform(rng, FLOW)
+    toss = uniform(rng, FLOW) - 0.5
     if which < P_MARKET:
-        _market_order(s, book, log, rng, 1 if toss < lean else -1)
+        _market_order(s, p, book, log, rng, 1 if toss < lean else -1)
         s.excitation += p.jump
     elif which < P_MARKET + P_LIMIT:
         _limit_order(s, book, rng, 1 if toss < 0.5 * lean else -1)
     else:
-        _cancellation(s, book, rng, -1 if toss < 0.5 * lean else 1)
+        _cancellation(s, p, book, rng, -1 if toss < 0.5 * lean else 1)
 
 
 @kernel
@@ -229,15 +162,15 @@ def _move_reference(s: Any, p: Any, rng: UInt64s) -> None:
     """One step of a random walk that now trends, now is held around a price."""
     s.dwell -= 1.0
     if s.dwell <= 0.0:
-        u = _uniform(rng, REFERENCE)
+        u = uniform(rng, REFERENCE)
         s.trend = 0.0
         if u >= _P_RANGE:
             s.trend = 1.0 if u < 0.5 * (1.0 + _P_RANGE) else -1.0
-        s.dwell = _MEAN_DWELL * _exponential(rng, REFERENCE)
+        s.dwell = _MEAN_DWELL * exponential(rng, REFERENCE)
         s.anchor = s.reference
     noise = -2.0  # four uniforms: near enough to a Gaussian, and the same on every machine
     for _ in range(4):
-        noise += _uniform(rng, REFERENCE)
+        noise += uniform(rng, REFERENCE)
     s.reference += _DRIFT * s.trend + _NOISE * noise
     if s.trend == 0.0:
         s.reference += _REVERSION * (s.anchor - s.reference)
@@ -254,11 +187,13 @@ def open_market(s: Any, p: Any, book: Book, log: MessageBatch, rng: UInt64s) -> 
     for side in (1, -1):
         best = s.best_bid if side > 0 else s.best_ask
         for k in range(p.levels):
-            lots = 1 + int(_LIMIT_LOTS * (k + 1.0) / (k + 2.0) * _exponential(rng, FLOW))
-            if _uniform(rng, FLOW) < 0.95 or k == 0:
-                _set(s, book, best - side * k, side * lots)
-    s.threshold = _exponential(rng, FLOW)
-    s.next_diff = s.now + 1 + int(p.interval * _uniform(rng, FLOW))
+            lots = 1 + int(LIMIT_LOTS * (k + 1.0) / (k + 2.0) * exponential(rng, FLOW))
+            if uniform(rng, FLOW) < 0.95 or k == 0:
+                set_level(s, book, best - side * k, side * lots)
+    if p.planted:
+        s.signal = draw_signal(0.0, 0.0, rng)
+    s.threshold = exponential(rng, FLOW)
+    s.next_diff = s.now + 1 + int(p.interval * uniform(rng, FLOW))
     _tell_book(s, p, book, log, rng, SNAPSHOT)
 
 
@@ -274,16 +209,22 @@ def advance(s: Any, p: Any, book: Book, log: MessageBatch, rng: UInt64s, start: 
         if max(s.rows, s.messages) + room > len(log.kind):
             return
         if s.begun == 0:
+            step = (s.now - start) % REFERENCE_STEP == 0
             if p.interval > 0 and s.now == s.next_diff:
+                if p.planted:  # told at once: until then nobody can know
+                    move_price(s, p, book, rng)
                 _tell_book(s, p, book, log, rng, DELTA)
                 s.next_diff += p.interval
-            if (s.now - start) % REFERENCE_STEP == 0:
+            elif p.interval == 0 and p.planted and step:
+                move_price(s, p, book, rng)
+                _tell_book(s, p, book, log, rng, DELTA)
+            if step and not p.planted:
                 _move_reference(s, p, rng)
             s.budget = p.base_rate + s.excitation
             s.begun = 1
         if s.threshold <= s.budget:
             s.budget -= s.threshold
-            s.threshold = _exponential(rng, FLOW)
+            s.threshold = exponential(rng, FLOW)
             _event(s, p, book, log, rng)
             if p.interval == 0:
                 _tell_book(s, p, book, log, rng, DELTA)

@@ -4,11 +4,11 @@ The book is the zero-intelligence model of Daniels, Farmer, Gillemot, Iori & Smi
 Krishnamurthy (2003): limit orders, market orders and cancellations at random, cancellations in proportion to what
 stands. Distances from the best price follow a power law (Bouchaud, Mézard & Potters 2002), the flow comes in bursts (a
 Hawkes process, Hawkes 1971; Bacry, Mastromatteo & Muzy 2015), and it leans towards a reference price that trends and
-ranges. The reference depends on seed and symbol, not on the venue: one symbol moves together everywhere.
+ranges. The reference depends on seed and symbol, not on the venue: one symbol moves together everywhere. With
+`MarketParameters.edge` the price is a planted one instead (`planted`), of each instrument its own.
 """
 
 from collections.abc import Iterator
-from hashlib import blake2b
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from sources.tape.batch import TapeBatch
 from synthetic import kernel
 from synthetic.messages import ROW_COLUMNS, MessageBatch, tape_rows
 from synthetic.parameters import MarketParameters, parameters_of
+from synthetic.randomness import stream_seed
+from synthetic.skill import stay
 from synthetic.state import FLOW_PARAMETERS, STATE, new_book, new_log
 
 NS_PER_MS = 1_000_000
@@ -48,9 +50,10 @@ class SyntheticMarket:
         self._open = False
         self._rng = np.array(
             [
-                _seed(seed, instrument, "flow"),
-                _seed(seed, instrument.symbol, "reference"),
-                _seed(seed, instrument, "latency"),
+                stream_seed(seed, instrument, "flow"),
+                # A planted price is each venue's own: none leads another by the milliseconds between messages.
+                stream_seed(seed, instrument.symbol if p.edge is None else instrument, "reference"),
+                stream_seed(seed, instrument, "latency"),
             ],
             np.uint64,
         )
@@ -64,6 +67,9 @@ class SyntheticMarket:
             rate * (1.0 - p.branching),
             p.branching * decay / kernel.P_MARKET,
             decay,
+            p.edge is not None,
+            p.edge or 0.0,
+            stay(p),
         )
         state = np.recarray(1, STATE)
         state.fill(0)
@@ -104,8 +110,3 @@ def synthetic_tape(market: SyntheticMarket, until_ns: int, ordinal: int = 0) -> 
         batch = tape_rows(messages, market.instrument, market.parameters, ordinal)
         ordinal += batch.rows
         yield batch
-
-
-def _seed(seed: int, what: object, stream: str) -> int:
-    """64 bits that differ between seeds, instruments and streams."""
-    return int.from_bytes(blake2b(f"{seed}|{what}|{stream}".encode(), digest_size=8).digest(), "little")

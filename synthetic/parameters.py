@@ -23,6 +23,9 @@ class MarketParameters:
     events_per_second: float = 1000.0  # mean over a long time: limit orders, market orders and cancellations together
     branching: float = 0.7  # market orders that one market order brings about in the mean
     memory_ms: float = 500.0  # time constant of that excitation
+    edge: float | None = (
+        None  # predictability of a planted price, 0 to 1 (`planted`); None: the order flow makes the price
+    )
 
     def __post_init__(self) -> None:
         def need(holds: bool, text: str) -> None:
@@ -40,6 +43,7 @@ class MarketParameters:
         need(1 <= self.events_per_second <= 1e6, f"events_per_second: {self.events_per_second} is outside 1 to 10**6")
         need(0 <= self.branching <= 0.95, f"branching: {self.branching} is outside 0 to 0.95")
         need(1 <= self.memory_ms <= 1e6, f"memory_ms: {self.memory_ms} is outside 1 to 10**6")
+        need(self.edge is None or 0 <= self.edge <= 1, f"edge: {self.edge} is outside 0 to 1")
 
 
 # First price in ticks, digits of price and size, as the venues list them.

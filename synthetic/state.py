@@ -24,6 +24,7 @@ STATE = np.dtype(
         ("anchor", "f8"),  # ticks
         ("trend", "f8"),  # -1, 0 (range) or 1
         ("dwell", "f8"),  # steps of the reference left in this regime
+        ("signal", "f8"),  # of a planted price, in (-1, 1)
         ("best_bid", "i8"),
         ("best_ask", "i8"),
         ("bids", "i8"),  # number of levels
@@ -49,6 +50,9 @@ FLOW_PARAMETERS = np.dtype(
         ("base_rate", "f8"),  # events per ms
         ("jump", "f8"),  # excitation that a market order adds
         ("decay", "f8"),  # share of the excitation lost per ms
+        ("planted", "i8"),  # whether the price is that of `planted`
+        ("edge", "f8"),
+        ("stay", "f8"),  # probability that the signal stays for a step
     ]
 )
 

@@ -10,7 +10,12 @@ from tickwax._arguments import Path, Symbols, as_settings, naming_arguments
 
 
 def synthetic_tape(
-    tape: Path, *, symbols: Symbols = "binance_futures:BTCUSDT", span: str = "1m", seed: int = 7
+    tape: Path,
+    *,
+    symbols: Symbols = "binance_futures:BTCUSDT",
+    span: str = "1m",
+    seed: int = 7,
+    edge: float | None = None,
 ) -> pathlib.Path:
     """Write the tape of a synthetic market, order books and trades from a seed, as ``tickwax synth`` does.
 
@@ -24,6 +29,8 @@ def synthetic_tape(
         symbols: one or more of ``venue:SYMBOL``.
         span: market time, such as ``10m``, from 2026-01-05 on.
         seed: the same integer gives the same tape, to the bit.
+        edge: plant a price that can be foretold, from 0, not at all, to 1 (docs/learning.md, 5); None: the market whose
+            order flow makes its price.
 
     Returns:
         The folder.
@@ -46,5 +53,5 @@ def synthetic_tape(
     if not isinstance(seed, int):
         raise ValueError(f"seed: {seed!r} is not an integer")
     with naming_arguments():
-        write_synthetic_tape(settings.tape.path, instruments, length, seed)
+        write_synthetic_tape(settings.tape.path, instruments, length, seed, edge=edge)
     return settings.tape.path

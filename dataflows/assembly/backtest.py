@@ -11,6 +11,7 @@ from bytewax.operators import KeyedStream
 
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import grids_of
+from dataflows.assembly.identities import edges_of
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape, weighed
 from dataflows.assembly.trade_engines import TradeEngines
@@ -88,7 +89,9 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     alone = not (share or cluster())
     backtest = Backtest(flow, progress, {}, engines, alone=alone, readers=readers, schedules=schedules)
     grids = backtest.grids = grids_of(settings, readers)
-    marks = {schema.name: trading_identity(schema.name, settings, config, grids) for schema in SCHEMAS}
+    marks = {
+        schema.name: trading_identity(schema.name, settings, config, grids, edges_of(readers)) for schema in SCHEMAS
+    }
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns
     run = trade_identity(settings, chosen, marks[EQUITY.name].settings, grids)
     source: TapeSource | TapeShards

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dataflows.assembly.identities import identity_of, same_columns
+from dataflows.assembly.identities import Edges, identity_of, same_columns
 from dataflows.assembly.schemas import books_of, features_of
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
@@ -24,8 +24,12 @@ def wanted_data_sets(
     chosen: list[Instrument],
     resumable: bool,
     tell: Callable[[str], None],
+    edges: Edges,
 ) -> Iterator[tuple[Path, RowSchema, Identity]]:
     """The Parquet data sets that are switched on: folder, schema, what their files say of themselves.
+
+    Args:
+        edges: as of `edges_of`.
 
     Raises:
         TickwaxError: one is no folder, cannot be written to, or holds rows of an instrument already and may not be
@@ -52,6 +56,6 @@ def wanted_data_sets(
         if there and not settings.features.overwrite and not (resumable and begun(path)):
             raise TickwaxError(f"{name}.path: {already_there(path, there)}")
         same_columns(path, schema, chosen)
-        marks = identity_of(name, settings, config)
+        marks = identity_of(name, settings, config, edges)
         check_folder(path, marks, set(chosen), appended=False)
         yield path, schema, marks

@@ -34,6 +34,7 @@ from sources.parquet import read_schema as file_schema
 from sources.placement import Placement, plain
 from sources.tape.layout import data_files, instruments
 from sources.tape.reader import TapeReader
+from sources.tape.schema import EDGE
 
 _KINDS: dict[pa.DataType, Type] = {pa.float64(): "float64", pa.int64(): "int64", pa.uint8(): "uint8"}
 
@@ -149,7 +150,7 @@ def identity_of(settings: Settings, columns: list[str], features: list[FeatureFi
         "barrier.prices": settings.barrier.prices,
         "dataset.columns": ", ".join(columns),
     }
-    first = features[0].settings or {}
+    first = {key: value for key, value in (features[0].settings or {}).items() if key != EDGE}
     return Identity("dataset", {**first, **own}, {str(each.instrument): each.settings or {} for each in features})
 
 

@@ -1,5 +1,6 @@
 """What data sets say of themselves, and which folders may be written to."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dataflows.assembly.fractional_orders import read_fractional_orders
@@ -12,6 +13,8 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.parquet import read_schema
 from sources.tape.layout import data_files, instruments
+from sources.tape.reader import TapeReader
+from sources.tape.schema import EDGE
 
 
 def own_fractional_orders(settings: Settings, config: FeatureConfig) -> dict[Instrument, dict[str, float]]:
@@ -23,19 +26,32 @@ def own_fractional_orders(settings: Settings, config: FeatureConfig) -> dict[Ins
     return read_fractional_orders(settings.features.d_file, config) if settings.features.d_file else {}
 
 
-def identity_of(name: str, settings: Settings, config: FeatureConfig) -> Identity:
+Edges = Mapping[str, Mapping[str, str]]  # by instrument, as `Identity.own` has it
+
+
+def edges_of(readers: Sequence[TapeReader]) -> dict[str, dict[str, str]]:
+    """Of the tapes of synthetic markets, how predictable they were made: what is computed from them says so, too."""
+    return {str(reader.instrument): {EDGE: reader.edge} for reader in readers if reader.edge}
+
+
+def identity_of(name: str, settings: Settings, config: FeatureConfig, edges: Edges | None = None) -> Identity:
     """What the files of a data set say of themselves: ``features`` or ``books``.
+
+    Args:
+        edges: as of `edges_of`; None: of no tape.
 
     Raises:
         TickwaxError: as `own_fractional_orders`.
     """
+    edges = edges or {}
     unknown = {} if settings.features.unknown == "nan" else {"features.unknown": settings.features.unknown}
     if name == "books":
-        return Identity(name, book_settings(config) | unknown)
+        return Identity(name, book_settings(config) | unknown, edges)
     own = {
         str(instrument): {f"features.d_file.{series}_d": str(float(d)) for series, d in orders.items()}
         for instrument, orders in own_fractional_orders(settings, config).items()
     }
+    own = {name: {**own.get(name, {}), **edges.get(name, {})} for name in {**own, **edges}}
     return Identity(name, feature_settings(config) | unknown, own)
 
 

@@ -10,6 +10,7 @@ from bytewax.dataflow import Dataflow
 
 from dataflows.assembly.data_sets import wanted_data_sets
 from dataflows.assembly.engines import engine_factory
+from dataflows.assembly.identities import edges_of
 from dataflows.assembly.schemas import features_of
 from dataflows.assembly.tapes import check_range, open_tape, weighed
 from dataflows.reports.progress import ReplayProgress
@@ -127,7 +128,8 @@ def _prepare(
 
         publish_replayed(rows, settings, config, replay.stop_with_error)
     rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
-    for path, schema, marks in wanted_data_sets(settings, config, chosen, recovery is not None, tell):
+    edges = edges_of(readers)
+    for path, schema, marks in wanted_data_sets(settings, config, chosen, recovery is not None, tell, edges):
         name = schema.name
         codec, overwrite = settings.tape.compression, settings.features.overwrite
         if recovery:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataflows.assembly.engines import own_config
+from dataflows.assembly.identities import edges_of
 from dataflows.assembly.many_backtests import ManyBacktests, Variant
 from dataflows.assembly.trade_engines import TradeEngines
 from dataflows.assembly.trading import trading_identity
@@ -83,7 +84,7 @@ class Sensitivity:
         each = [Variant(one.values, TradeEngines(one.settings, own, schedules)) for one in wanted]
         self.backtests = ManyBacktests(first, each, readers, grids)
         self._root = first.backtest.path / FOLDER
-        one = trading_identity(DATA_SET, first, config, grids)
+        one = trading_identity(DATA_SET, first, config, grids, edges_of(readers))
         varied = {key: ", ".join(each.values[key] for each in wanted) for key in self._first.values}
         self._identity = Identity(DATA_SET, {**one.settings, **varied}, one.own)
         chosen = [reader.instrument for reader in readers]

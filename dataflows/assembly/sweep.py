@@ -8,6 +8,7 @@ from typing import Any
 
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import grids_of
+from dataflows.assembly.identities import Edges, edges_of
 from dataflows.assembly.many_backtests import ManyBacktests, Row, Variant
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape
@@ -118,7 +119,7 @@ def prepare_sweep(flags: Mapping[str, Any], grid: SweepGrid) -> Sweep:
             variants.append(Variant(values, TradeEngines(settings, own, schedules, venues)))
         except TickwaxError as e:
             raise grid.refused(str(e)) from None
-    identity = _identity(base, config, grid, grids)
+    identity = _identity(base, config, grid, grids, edges_of(readers))
     check_sweep_target(out, identity, chosen, base.backtest.overwrite, _KEY)
     _check_strategies(grid, variants, config, next(iter(grids.values())))
     readers.sort(key=lambda reader: -reader.weight(config.sampling_ns))
@@ -165,9 +166,11 @@ def _check_strategies(grid: SweepGrid, variants: list[Variant], config: FeatureC
             ready_trading(engine=TradeEngine(config, ExecutionConfig(), any_grid, strategy=strategy))
 
 
-def _identity(base: Settings, config: FeatureConfig, grid: SweepGrid, grids: Mapping[Instrument, Grid]) -> Identity:
+def _identity(
+    base: Settings, config: FeatureConfig, grid: SweepGrid, grids: Mapping[Instrument, Grid], edges: Edges
+) -> Identity:
     """The settings that all runs share, and the values of those that are varied."""
-    one = trading_identity(DATA_SET, base, config, grids)
+    one = trading_identity(DATA_SET, base, config, grids, edges)
     fixed = {key: text for key, text in one.settings.items() if key not in grid.values}
     varied = {key: ", ".join(map(str, values)) for key, values in grid.values.items()}
     return Identity(DATA_SET, fixed | varied, one.own)

@@ -1,8 +1,9 @@
 """Writing the tape of a synthetic market, whole or not at all."""
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,13 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.batch import TRADE
 from sources.tape.layout import data_files
+from sources.tape.schema import EDGE, UNMEASURED
 from synthetic.market import SyntheticMarket, synthetic_tape
+from synthetic.parameters import MarketParameters, parameters_of
+from synthetic.skill import Skill, attainable
 
 START_NS = 1_767_571_200_000_000_000  # 2026-01-05T00:00:00Z: fixed, so that the same command gives the same tape
+HORIZONS = {"1s": 1_000_000_000, "5s": 5_000_000_000, "30s": 30_000_000_000}  # whose attainable skill is told
 _SLICE_NS = 10_000_000_000  # market time between two reports of progress
 
 Progress = Callable[[Instrument, int], None]  # the instrument, and the market time done so far in nanoseconds
@@ -31,6 +36,7 @@ class SyntheticTape:
     rows: int = 0
     trades: int = 0
     last_price: float = float("nan")  # of a trade
+    attainable: Mapping[str, Skill] = field(default_factory=dict)  # by horizon; empty without an edge
 
 
 def write_synthetic_tape(
@@ -41,6 +47,7 @@ def write_synthetic_tape(
     compression: str = "snappy",
     progress: Progress = lambda instrument, done_ns: None,
     start_ns: int = START_NS,
+    edge: float | None = None,
 ) -> list[SyntheticTape]:
     """Write ``span_ns`` of synthetic market per instrument to the tape at ``root``; an interruption leaves nothing.
 
@@ -52,11 +59,14 @@ def write_synthetic_tape(
         compression: a codec of Parquet.
         progress: called now and then.
         start_ns: exchange time of the snapshots, whole milliseconds in nanoseconds since the epoch.
+        edge: how predictable the price is, 0 to 1 (docs/learning.md, 5); None: the market whose order flow makes it.
 
     Raises:
+        ValueError: ``edge`` is out of its range.
         TickwaxError: the tape holds one of the instruments already, an instrument stands twice, or the tape cannot be
             written to.
     """
+    markets = {i: replace(parameters_of(i), edge=edge) for i in instruments}
     for instrument in instruments:
         if instruments.count(instrument) > 1:
             raise TickwaxError(f"symbols: '{instrument}' stands twice; name each instrument once")
@@ -68,7 +78,7 @@ def write_synthetic_tape(
         with only_writer(root, say):
             writer = TapeWriter(root, f"synthetic-{seed}", compression)
             try:
-                written = [_write(writer, i, span_ns, seed, progress, start_ns) for i in instruments]
+                written = [_write(writer, i, span_ns, seed, progress, start_ns, p) for i, p in markets.items()]
                 writer.commit()
             except BaseException:
                 writer.abort()
@@ -82,10 +92,21 @@ def write_synthetic_tape(
 
 
 def _write(
-    writer: TapeWriter, instrument: Instrument, span_ns: int, seed: int, progress: Progress, start_ns: int
+    writer: TapeWriter,
+    instrument: Instrument,
+    span_ns: int,
+    seed: int,
+    progress: Progress,
+    start_ns: int,
+    parameters: MarketParameters,
 ) -> SyntheticTape:
-    market = SyntheticMarket(instrument, seed, start_ns)
-    written = SyntheticTape(instrument)
+    market = SyntheticMarket(instrument, seed, start_ns, parameters)
+    written, told = SyntheticTape(instrument), {EDGE: UNMEASURED}
+    if parameters.edge is not None:
+        written.attainable = attainable(instrument, seed, span_ns, HORIZONS, parameters)
+        skills = {name: skill._asdict() for name, skill in written.attainable.items()}
+        told = {EDGE: str(float(parameters.edge)), "synthetic.attainable": json.dumps(skills)}
+    writer.tell(instrument, told)
     done = 0
     while done < span_ns:
         done = min(done + _SLICE_NS, span_ns)

@@ -14,7 +14,7 @@ from typing import Any
 import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
-from dataflows.assembly.identities import identity_of
+from dataflows.assembly.identities import Edges, identity_of
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
@@ -49,9 +49,16 @@ def in_words(error: Exception, settings: Settings) -> Exception:
 
 
 def trading_identity(
-    data_set: str, settings: Settings, config: FeatureConfig, grids: Mapping[Instrument, Grid]
+    data_set: str,
+    settings: Settings,
+    config: FeatureConfig,
+    grids: Mapping[Instrument, Grid],
+    edges: Edges | None = None,
 ) -> Identity:
     """What the files of a data set of trading say of themselves: every setting that decides a value.
+
+    Args:
+        edges: as of `edges_of`; None: of no tape.
 
     Raises:
         TickwaxError: as `identity_of`.
@@ -59,7 +66,7 @@ def trading_identity(
     # Of files what is in them decides.
     execution = settings.execution.model_dump(exclude={"grids", "grid_file", "latency_file"})
     execution["latency_file"] = content_identity("execution.latency_file", settings.execution.latency_file)
-    features = identity_of("features", settings, config)
+    features = identity_of("features", settings, config, edges)
     decided = {f"execution.{key}": str(value) for key, value in execution.items()}
     decided |= {f"strategy.{key}": str(value) for key, value in settings.strategy.model_dump().items()}
     decided["backtest.orders"] = content_identity("backtest.orders", settings.backtest.orders)

@@ -14,7 +14,7 @@ from sources.errors import TickwaxError
 from sources.parquet import CheckedFile
 from sources.tape.arrow import from_arrow_array
 from sources.tape.batch import DTYPES, KINDS, Int8s, TapeBatch
-from sources.tape.schema import CUT_LEVELS, SETTINGS, TAPE_SCHEMA
+from sources.tape.schema import CUT_LEVELS, EDGE, SETTINGS, TAPE_SCHEMA
 
 NO_KIND = -1
 ALL = tuple(TAPE_SCHEMA.names)
@@ -31,6 +31,7 @@ class TapeFile(ABC):
     first_receive_ts: int  # smallest and largest, ns
     last_receive_ts: int
     cut_levels: int = field(default=0, kw_only=True)  # as of `InstrumentBatch`
+    edge: str = field(default="", kw_only=True)  # as of `schema.EDGE`; empty: of no synthetic market that says so
 
     @abstractmethod
     def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
@@ -78,6 +79,7 @@ class ParquetFile(TapeFile):
             same = column.name == "kind" and pa.types.is_dictionary(found) and found.value_type == pa.string()
             if not (same or found == column.type):
                 raise TickwaxError(f"{path}: column {column.name!r} is {found}, in a tape it is {column.type}")
+        cut_levels, edge = _told(path, schema)
         groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
         groups = [g for g in groups if g.num_rows]
         if not groups:
@@ -91,7 +93,8 @@ class ParquetFile(TapeFile):
             max(high for _, high in ordinals),
             min(low for low, _ in received),
             max(high for _, high in received),
-            cut_levels=_cut_levels(path, schema),
+            cut_levels=cut_levels,
+            edge=edge,
         )
 
     def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
@@ -125,11 +128,12 @@ class ParquetFile(TapeFile):
         return wanted, sum(sizes) - sum(sizes[i] for i in wanted)
 
 
-def _cut_levels(path: Path, schema: pa.Schema) -> int:
-    """How many levels a side the books were cut to, as the file says."""
+def _told(path: Path, schema: pa.Schema) -> tuple[int, str]:
+    """How many levels a side the books were cut to, and the edge of a synthetic market, as the file says."""
     told = (schema.metadata or {}).get(SETTINGS.encode())
     try:
-        return int(json.loads(told).get(CUT_LEVELS, 0)) if told else 0
+        settings = json.loads(told) if told else {}
+        return int(settings.get(CUT_LEVELS, 0)), str(settings.get(EDGE, ""))
     except (ValueError, TypeError, AttributeError):
         raise TickwaxError(f"{path}: its metadata {SETTINGS} cannot be read") from None
 

@@ -137,6 +137,11 @@ class TapeReader:
             for f in self._files
         )
 
+    @property
+    def edge(self) -> str:
+        """How predictable a synthetic market was made, as of `schema.EDGE`; empty if no file tells."""
+        return next((f.edge for f in self._files if f.edge), "")
+
     def weight(self, step_ns: int) -> int:
         """How much work the range is, in tape rows.
 

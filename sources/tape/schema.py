@@ -8,6 +8,8 @@ from sources.tape.batch import KINDS, TapeBatch
 # Keys of a data file's metadata: the settings that decide its values, a JSON object; and one of these, in a tape.
 SETTINGS = "tickwax.settings"
 CUT_LEVELS = "cut_levels"  # as of `InstrumentBatch`
+EDGE = "synthetic.edge"  # of a synthetic market: how predictable it was made, or `UNMEASURED`
+UNMEASURED = "unmeasured"  # the market that order flow makes can be predicted, nobody knows how well
 
 TIMESTAMP = pa.timestamp("ns", tz="UTC")
 

@@ -50,10 +50,11 @@ def written(synthetic_tape_root, tmp_path_factory) -> Path:
 
 
 def test_every_file_says_what_it_is(written, synthetic_tape_root):
+    edge = {"synthetic.edge": "unmeasured"}
     for root, name, settings in (
-        (written / "features", "features", feature_settings(FeatureConfig())),
-        (written / "books", "books", {"features.max_hold": "1m", "features.sampling": "100ms"}),
-        (synthetic_tape_root, "tape", {}),
+        (written / "features", "features", feature_settings(FeatureConfig()) | edge),
+        (written / "books", "books", {"features.max_hold": "1m", "features.sampling": "100ms"} | edge),
+        (synthetic_tape_root, "tape", edge),
     ):
         for file in data_files(root, BTC):
             metadata = {key.decode(): value.decode() for key, value in pq.ParquetFile(file).metadata.metadata.items()}

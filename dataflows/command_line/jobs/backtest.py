@@ -16,6 +16,7 @@ from dataflows.assembly.tapes import open_tape
 from dataflows.command_line.jobs.recovering import recovery_store
 from dataflows.reports.backtest import funding_words, panels, read_results, table
 from dataflows.reports.charts import check_chart_path, draw
+from dataflows.reports.planted import planted_lines
 from dataflows.reports.progress import RunsBar
 from dataflows.reports.sensitivity import sensitivity_panels, sensitivity_table
 from dataflows.reports.summary import data_set_table, replay_lines
@@ -78,6 +79,8 @@ def backtest(
     results = read_results(run.sinks)
     show(table(results))
     prose(f"Profit is after fees; markouts are in basis points, ± standard errors. {funding}")
+    for line in planted_lines(run.sinks["equity"].root):
+        prose(line)
     if rows:
         prose("With another place in the queue, or another latency:")
         show(sensitivity_table(rows))

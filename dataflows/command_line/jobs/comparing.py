@@ -6,12 +6,14 @@ from pathlib import Path
 from dataflows.assembly.comparing import compare_backtests
 from dataflows.reports.charts import check_chart_path, draw
 from dataflows.reports.comparison import comparison_lines, comparison_panels, comparison_table, settings_table
+from dataflows.reports.planted import edge_lines
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from dataflows.runtime.exit_codes import must_be_shown
 from sinks.comparison import write_comparison
 from sinks.target import check_outside
 from sources.errors import TickwaxError
+from sources.tape.schema import EDGE
 
 
 def compare(folders: Sequence[Path], html: Path | None, as_json: bool, parquet: Path | None, any_tape: bool) -> None:
@@ -46,5 +48,7 @@ def compare(folders: Sequence[Path], html: Path | None, as_json: bool, parquet: 
     else:
         prose("No setting differs.")
     prose("Profit is after fees; markouts are in basis points of maker fills, or of taker fills; ± standard errors.")
+    for line in edge_lines({str(i): comparison.runs[0].settings[i].get(EDGE, "") for i in comparison.instruments}):
+        prose(line)
     for path in filter(None, (html, parquet)):
         prose(f"written: {path}")

@@ -6,6 +6,7 @@ from bytewax.run import cli_main
 
 from dataflows.assembly.dataset import prepare_dataset
 from dataflows.reports.dataset import missing_lines, table
+from dataflows.reports.planted import planted_lines
 from dataflows.reports.summary import data_set_table
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
@@ -34,3 +35,5 @@ def dataset(flags: dict[str, Any], workers: int) -> None:
     for line in missing_lines(labelling.counts):
         prose(line)
     show(data_set_table(run.sinks))
+    for line in planted_lines(run.sinks["dataset"].root):
+        prose(line)

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from dataflows.assembly.sweep import prepare_sweep
+from dataflows.reports.planted import planted_lines
 from dataflows.reports.progress import RunsBar
 from dataflows.reports.sweep import SHOWN, best_runs
 from dataflows.reports.terminal import prose
@@ -46,6 +47,8 @@ def sweep(flags: dict[str, Any], path: Path, processes: int) -> None:
     show(table)
     if runs > SHOWN:
         prose(f"The {len(table.rows)} with the highest profit, after fees. The best of many is good by luck, too.")
+    for line in planted_lines(prepared.out):
+        prose(line)
     if failures:
         say(f"{len(failures):,} of {runs:,} runs failed; the column error says why")
         raise SystemExit(1)

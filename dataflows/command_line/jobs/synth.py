@@ -1,9 +1,11 @@
 """The tape of a synthetic market."""
 
+from math import isnan
 from time import perf_counter
 from typing import Any
 
 from dataflows.assembly.synthetic_tape import SyntheticTape, write_synthetic_tape
+from dataflows.reports.planted import planted_lines
 from dataflows.reports.progress import instrument_bars
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import TextTable, show
@@ -19,7 +21,7 @@ from synthetic.jit import CACHE as SYNTHETIC
 _NS_PER_MS = 1_000_000
 
 
-def synth(flags: dict[str, Any], span: str, seed: int, start: str) -> None:
+def synth(flags: dict[str, Any], span: str, seed: int, start: str, edge: float | None = None) -> None:
     """Write it; ``flags`` are settings.
 
     Raises:
@@ -35,6 +37,8 @@ def synth(flags: dict[str, Any], span: str, seed: int, start: str) -> None:
     instruments = [Instrument.parse(s) for s in settings.symbols]
     if odd := next((i for i in instruments if i.venue not in VENUES), None):
         raise TickwaxError(f"symbols: '{odd}' is at no venue that is known: {', '.join(VENUES)}")
+    if edge is not None and not 0 <= edge <= 1:
+        raise TickwaxError(f"--edge: {edge} is outside 0 to 1")
     span_ns, start_ns = _span(span), _start(start)
     before = perf_counter()
     announce(SYNTHETIC, "kernel.advance", 6)
@@ -47,8 +51,15 @@ def synth(flags: dict[str, Any], span: str, seed: int, start: str) -> None:
             settings.tape.compression,
             progress,
             start_ns,
+            edge,
         )
     show(_table(written))
+    if edge is not None:
+        prose("Of the returns over a horizon, whoever saw the signal that was planted would foretell at most:")
+        show(_skill_table(written))
+        prose("Features know the signal from the order flow alone, so a model attains less.")
+    for line in planted_lines(root):
+        prose(line)
     rows, seconds = sum(w.rows for w in written), perf_counter() - before
     prose(f"{rows:,} rows in {seconds:.1f} s, written to {root}")
 
@@ -70,6 +81,15 @@ def _start(text: str) -> int:
             f"--start: {text!r} is not a whole number of milliseconds after 1970-01-01 and before the year 2062"
         )
     return ns
+
+
+def _skill_table(written: list[SyntheticTape]) -> TextTable:
+    table = TextTable(("instrument", "horizon", "R²", "R² of this tape", "rank correlation", "horizons in it"), keys=2)
+    for w in written:
+        for name, skill in w.attainable.items():
+            here = ("-", "-") if isnan(skill.r2) else (f"{skill.r2:.4f}", f"{skill.rank:.3f}")
+            table.add(str(w.instrument), name, f"{skill.expected_r2:.4f}", *here, f"{skill.independent:,}")
+    return table
 
 
 def _table(written: list[SyntheticTape]) -> TextTable:

@@ -15,6 +15,8 @@ Examples:
 
     tickwax synth --span 1h --seed 42 --start 2026-02-02T00:00:00Z --tape data/another
 
+    tickwax synth --span 1h --edge 0 --tape data/null
+
 Then: tickwax replay --tape data/tape --features data/features
 """
 
@@ -26,6 +28,9 @@ def synth_verb(
     span: Annotated[str, typer.Option(help="Market time to make, such as 10m.")] = "10m",
     seed: Annotated[int, typer.Option(help="The same seed gives the same tape, to the bit.")] = 7,
     start: Annotated[str, typer.Option(help="Exchange time of the first row, UTC.")] = "2026-01-05T00:00:00Z",
+    edge: Annotated[
+        float | None, typer.Option(help="Plant a price that can be foretold: 0 not at all, 1 well.")
+    ] = None,
     compression: Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.")] = None,
 ) -> None:
     """Write the tape of a **synthetic market**: order books and trades from a seed, without any exchange."""
@@ -38,4 +43,4 @@ def synth_verb(
     )
     with quick_imports():
         from dataflows.command_line.jobs.synth import synth
-    synth(flags, span, seed, start)
+    synth(flags, span, seed, start, edge)
