@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,23 @@ def test_no_run_loads_learning() -> None:
     heavy = ("learning", "sklearn", "lightgbm", "jax")
     code = f"import sys, {runs}; print([m for m in sys.modules if m.split('.')[0] in {heavy}])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("package", ["operators", "operators.models"])
+def test_machine_code_is_kept_by_the_text_of_all_that_is_in_it(package: str) -> None:
+    """A kernel holds the machine code of those that it calls: a module that no pattern names would leave it stale."""
+    jit = f"{package}.jit"
+    keyed = {path.relative_to(ROOT).with_suffix("") for path in import_module(jit).CACHE.files}
+    keyed = {".".join(path.parts) for path in keyed}
+    mine = {name for file in modules("operators") if jit in imported(file) for name in [dotted(file)]}
+    assert mine - keyed == set()
+    called = {name for file in modules("operators") if dotted(file) in mine for name in imported(file)}
+    compiled = {dotted(file) for file in modules("operators") if any(n.endswith(".jit") for n in imported(file))}
+    assert (called & compiled) - keyed == set()
+
+
+def dotted(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
 
 
 def test_no_module_is_part_of_an_import_circle() -> None:

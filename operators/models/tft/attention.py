@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.jit import kernel, rare_kernel
+from operators.models.jit import kernel, rare_kernel
 from operators.models.tft.exponential import softmax
 from operators.models.tft.products import add_product, padded
 from operators.models.tft.weights import Attention

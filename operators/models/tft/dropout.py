@@ -9,7 +9,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from operators.jit import kernel
+from operators.models.jit import kernel
 from sources.tape.batch import Float64s
 
 UInt64s = npt.NDArray[np.uint64]

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from operators.jit import kernel
+from operators.models.jit import kernel
 from sources.tape.batch import Float64s
 
 _TURN = 6755399441055744.0  # 1.5 · 2^52: what is added to it is rounded to a whole number, in the lowest bits

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.jit import kernel, rare_kernel
+from operators.models.jit import kernel, rare_kernel
 from operators.models.tft.dropout import mask
 from operators.models.tft.products import affine, padded
 from operators.models.tft.residual import Room, add_gated, apply_gate, inner_layers, room

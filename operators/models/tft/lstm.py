@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from operators.jit import rare_kernel
+from operators.models.jit import rare_kernel
 from operators.models.tft.exponential import hyperbolic_tangent, sigmoid
 from operators.models.tft.products import add_product
 from sources.tape.batch import Float64s

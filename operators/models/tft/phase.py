@@ -3,7 +3,7 @@
 Own polynomials: a library's sine differs between versions and processors.
 """
 
-from operators.jit import kernel
+from operators.models.jit import kernel
 from sources.tape.batch import Float64s
 
 DAY = 86_400_000_000_000  # ns

@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from operators.jit import kernel
+from operators.models.jit import kernel
 from sources.tape.batch import Float64s
 
 LANES = 4  # what the number of outputs is a multiple of

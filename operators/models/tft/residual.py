@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.jit import kernel, rare_kernel
+from operators.models.jit import kernel, rare_kernel
 from operators.models.tft.exponential import elu, sigmoid
 from operators.models.tft.products import add_product, affine, padded
 from operators.models.tft.weights import Gate, GatedResidual

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from operators.jit import kernel, rare_kernel
+from operators.models.jit import kernel, rare_kernel
 from operators.models.tft.exponential import elu, sigmoid, softmax
 from operators.models.tft.products import affine, padded
 from operators.models.tft.residual import Room, gated_residual, normalise, room

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from operators.jit import entry_kernel, kernel, rare_kernel
+from operators.models.jit import entry_kernel, kernel, rare_kernel
 from operators.models.tft.attention import attend
 from operators.models.tft.exponential import softmax
 from operators.models.tft.head import LEVELS, doubt, judge
