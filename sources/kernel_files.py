@@ -6,15 +6,17 @@ absent, a damaged one is rebuilt, and a folder that cannot be written to costs t
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import pickle
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -24,6 +26,8 @@ from numba.core.caching import _Cache
 from numba.core.serialize import dumps
 
 _SUM_BYTES = 32
+_LONGEST_TURN = 300.0  # s
+_LOOK = 0.05  # s
 _VERSIONS = f"{numba.__version__} {llvmlite.__version__} {sys.implementation.cache_tag}"
 
 
@@ -43,6 +47,7 @@ class KernelFiles(_Cache):
         self._entry = entry
         self._name = f"{function.__module__}.{function.__qualname__}"
         self._bytecode = function.__code__.co_code
+        self._turn: IO[bytes] | None = None  # locked while this process compiles
         assert function.__closure__ is None  # its content would belong to the name
 
     @property
@@ -64,20 +69,51 @@ class KernelFiles(_Cache):
         if self._folder is None:
             return None
         target_context.refresh()
-        try:
-            content = self._path(self._folder, sig, target_context.codegen()).read_bytes()
-        except OSError:
-            return None
-        if not _whole(content):
-            return None
-        try:
-            reduced = pickle.loads(memoryview(content)[_SUM_BYTES:])
-            return compiler.CompileResult._rebuild(target_context, *reduced)
-        except Exception:  # whatever unpickling meets: the kernel is compiled again
-            return None
+        path = self._path(self._folder, sig, target_context.codegen())
+        found = _loaded(path, target_context)
+        if found is None and self._entry and self._wait(self._folder):
+            found = _loaded(path, target_context)  # another process may have compiled it meanwhile
+            if found is not None:
+                self._let_go()
+        return found
 
     def save_overload(self, sig: object, data: Any) -> None:
         """Keep a compiled signature; a file that cannot be written is said once a process."""
+        try:
+            self._save(sig, data)
+        finally:
+            self._let_go()
+
+    def _wait(self, folder: Path) -> bool:
+        """Wait while another process compiles the kernel: both would take twice as long on a small machine.
+
+        Not for ever: one that failed to compile has its turn until it ends. False: there is no turn to take.
+        """
+        self._let_go()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            turn = (folder / f".{self._name}.turn").open("wb")
+        except OSError:
+            return False
+        until = time.monotonic() + _LONGEST_TURN
+        while True:
+            try:
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    turn.close()
+                    return False
+                time.sleep(_LOOK)
+        self._turn = turn
+        return True
+
+    def _let_go(self) -> None:
+        if self._turn is not None:
+            self._turn.close()
+            self._turn = None
+
+    def _save(self, sig: object, data: Any) -> None:
         if self._folder is None:
             warn_once("compiled kernels cannot be kept: no home folder")
             return
@@ -97,6 +133,20 @@ class KernelFiles(_Cache):
         parts = (repr(sig), repr(codegen.magic_tuple()), self._bytecode.hex(), _VERSIONS)
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
         return folder / f"{self._name}-{digest}.kernel"
+
+
+def _loaded(path: Path, target_context: Any) -> Any:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if not _whole(content):
+        return None
+    try:
+        reduced = pickle.loads(memoryview(content)[_SUM_BYTES:])
+        return compiler.CompileResult._rebuild(target_context, *reduced)
+    except Exception:  # whatever unpickling meets: the kernel is compiled again
+        return None
 
 
 def held(folder: Path | None, kernel: str) -> bool:

@@ -1,11 +1,13 @@
 """The files of compiled kernels: never needed, never believed when damaged, never of other sources."""
 
+import fcntl
 import importlib
 import os
 import resource
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -65,8 +67,29 @@ def test_an_entry_kernel_is_loaded_without_its_bitcode(tmp_path):
     assert not is_loaded(declared(tmp_path / "whole"))
     assert not is_loaded(declared(tmp_path / "entry", entry=True))
     assert is_loaded(declared(tmp_path / "entry", entry=True))
-    (whole,), (entry,) = (tmp_path / "whole").iterdir(), (tmp_path / "entry").iterdir()
+    (whole,), (entry,) = (tmp_path / "whole").glob("*.kernel"), (tmp_path / "entry").glob("*.kernel")
     assert entry.stat().st_size < whole.stat().st_size
+
+
+def test_of_several_processes_one_compiles(tmp_path):
+    """The others wait for its file; one that dies meanwhile leaves its turn to the next."""
+    code = (
+        "import sys; from pathlib import Path; from tests.sources.test_kernel_files import declared, is_loaded;"
+        f"kernel = declared(Path({str(tmp_path)!r}), entry=True); print('ready', flush=True);"
+        "sys.stdin.readline(); print(is_loaded(kernel))"
+    )
+    (tmp_path / f".{__name__}.add_two.turn").touch()
+    with (tmp_path / f".{__name__}.add_two.turn").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, **pipes) for _ in range(3)]
+        for process in running:
+            assert process.stdout.readline() == "ready\n"
+            process.stdin.write("\n")
+            process.stdin.flush()
+        time.sleep(0.5)
+        assert list(tmp_path.glob("*.kernel")) == []
+    assert sorted(process.communicate()[0] for process in running) == ["False\n", "True\n", "True\n"]
 
 
 def test_a_kernel_that_calls_a_loaded_entry_kernel_runs_its_machine_code(tmp_path):
