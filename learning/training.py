@@ -16,6 +16,7 @@ from learning.ridge import fit_ridge
 from learning.rows import Rows, TrainingRows
 from learning.scores import conformal_scores, measured
 from learning.splits import CombinatorialPurgedCV
+from operators.models.conformal import COVERAGE, offset
 from operators.models.kinds import CALIBRATION, served
 from operators.models.served import QUANTILES, ModelRows, ServedModel, forecasts
 from sources.errors import TickwaxError
@@ -124,6 +125,23 @@ def _tested(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> dict[st
         model.head.calibration,
         (int(rows.ts[blocks.test[0]]), int(rows.ts[blocks.test[-1]])),
     )
+
+
+def forecast_from(rows: TrainingRows, training: Rows, test: Rows, fit: Fit, plan: Plan) -> Float64s:
+    """Quantiles of the test rows by a model of the training rows, shape ``(test, horizons, 5)``, rising.
+
+    The newest share of the training rows calibrates the outermost quantiles, as the intervals of a run begin.
+
+    Raises:
+        TickwaxError: there are too few rows.
+    """
+    _, model = _model(rows, Blocks(*_calibrated(rows, training, plan), test), fit, plan)
+    found = predicted(model, rows, test)
+    for h, scores in enumerate(model.head.calibration):
+        wider = offset(scores, 1 - COVERAGE)
+        found[:, h, 0] = np.minimum(found[:, h, 0] - wider, found[:, h, 1])
+        found[:, h, -1] = np.maximum(found[:, h, -1] + wider, found[:, h, -2])
+    return found
 
 
 def _model(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> tuple[ModelFolder, ServedModel]:

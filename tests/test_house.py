@@ -57,7 +57,7 @@ def modules(package: str) -> Iterator[Path]:
 SIMULATED = re.compile(r"sources/venues/(\w+/simulator/\w+|simulated)\.py")
 
 # What starts a training or judges one: it imports `learning` when it is called.
-TRAINS = re.compile(r"dataflows/assembly/training\.py")
+TRAINS = re.compile(r"dataflows/assembly/(training|evaluating)\.py")
 
 
 @pytest.mark.parametrize("package", BELOW)

@@ -6,7 +6,7 @@ from typing import Any
 from dataflows.settings.model import Settings
 from sources.errors import TickwaxError
 
-_EXTRA = {"lightgbm", "sklearn", "jax", "equinox", "optax", "threadpoolctl", "scipy", "gymnasium"}
+EXTRA = {"lightgbm", "sklearn", "jax", "equinox", "optax", "threadpoolctl", "scipy", "gymnasium"}
 
 
 def train_model(settings: Settings) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def train_model(settings: Settings) -> dict[str, Any]:
         from learning.rows import read_rows
         from learning.training import FITS, Plan, train
     except ModuleNotFoundError as e:
-        if (e.name or "").partition(".")[0] not in _EXTRA:
+        if (e.name or "").partition(".")[0] not in EXTRA:
             raise
         raise TickwaxError(
             f"train.model: {s.model!r} needs {e.name}, which is not installed: pip install 'tickwax[learn]'"

@@ -57,7 +57,30 @@ def draw(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
         raise TickwaxError(f"cannot write {path}: {e.strerror or e}") from None
 
 
+def page_part(rows: Sequence[Sequence[Panel]]) -> str:
+    """Rows of panels as a part of a page that needs nothing from anywhere else."""
+    part: str = _figure(rows).to_html(full_html=False, include_plotlyjs=True)
+    return part
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a page.
+
+    Raises:
+        TickwaxError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as e:
+        raise TickwaxError(f"cannot write {path}: {e.strerror or e}") from None
+
+
 def _plotly(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
+    _figure(rows).write_html(path, include_plotlyjs=True)
+
+
+def _figure(rows: Sequence[Sequence[Panel]]) -> Any:
     from plotly.subplots import make_subplots
 
     columns = max(map(len, rows))
@@ -77,7 +100,7 @@ def _plotly(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
             figure.update_xaxes(title_text=panel.x, **at)
             figure.update_yaxes(title_text=panel.y, **at)
     figure.update_layout(height=340 * len(rows) + 80, showlegend=True, template="plotly_white")
-    figure.write_html(path, include_plotlyjs=True)
+    return figure
 
 
 def _matplotlib(path: Path, rows: Sequence[Sequence[Panel]]) -> None:

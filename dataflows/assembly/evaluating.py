@@ -1,0 +1,108 @@
+"""Evaluation: a model's recipe beside simple ones on a data set. `learning` is imported here, when it is asked for."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataflows.assembly.training import EXTRA
+from dataflows.reports.evaluation import EvaluationReport
+from sources.errors import TickwaxError
+from sources.model_folder import read_model
+from sources.tape.schema import EDGE
+
+if TYPE_CHECKING:
+    from learning.evaluation.errors import Measured
+    from learning.evaluation.evaluate import Evaluation, Judged
+
+
+def evaluate_model(
+    model: Path,
+    dataset: Path,
+    blocks: int | None = None,
+    test_blocks: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> EvaluationReport:
+    """Judge the recipe of a model: what it was made with, trained anew on every split of the data set.
+
+    Args:
+        blocks, test_blocks: of the splits; None: those that the model was trained with.
+
+    Raises:
+        TickwaxError: the libraries for it are not installed; the model or the data set cannot be read, they have other
+            features or horizons, or there are too few rows.
+    """
+    try:
+        from learning.evaluation.evaluate import evaluate
+        from learning.rows import read_rows
+        from learning.training import FITS, Plan
+    except ModuleNotFoundError as e:
+        if (e.name or "").partition(".")[0] not in EXTRA:
+            raise
+        raise TickwaxError(f"MODEL: needs {e.name}, which is not installed: pip install 'tickwax[learn]'") from None
+    card = read_model(model, "MODEL").card
+    if card.kind not in FITS:
+        raise TickwaxError(f"MODEL: {model} is of kind {card.kind!r}; judged can be {', '.join(FITS)}")
+    rows = read_rows(dataset, card.columns)
+    if odd := sorted(set(rows.features.items()) ^ set(card.features.items())):
+        raise TickwaxError(f"MODEL: {model} and {dataset} are of other features: {odd[0][0]} differs")
+    if (rows.horizons, rows.latency) != (card.horizons, card.latency):
+        raise TickwaxError(
+            f"MODEL: {model} foretells {', '.join(card.horizons)} from {card.latency} on, {dataset} has labels of "
+            f"{', '.join(rows.horizons)} from {rows.latency} on"
+        )
+    told = {name: value for name, value in card.parameters.items() if name in Plan.__dataclass_fields__}
+    given = {"blocks": blocks, "test_blocks": test_blocks}
+    plan = Plan(**{**told, "kind": card.kind, **{name: n for name, n in given.items() if n is not None}})
+    edges = {name: own[EDGE] for name, own in rows.own.items() if EDGE in own}
+    found = evaluate(rows, plan, progress, edges)
+    return report_of(found, model, dataset)
+
+
+def report_of(found: "Evaluation", model: Path, dataset: Path) -> EvaluationReport:
+    """The same as plain records."""
+    return EvaluationReport(
+        str(model),
+        str(dataset),
+        found.kind,
+        found.splits,
+        found.paths,
+        [_record(one) for one in found.judged],
+        [
+            {
+                "horizon": one.horizon,
+                **_pair("shuffled", one.shuffled),
+                **_pair("purged", one.purged),
+                "shuffled_sign": one.shuffled_sign,
+                "purged_sign": one.purged_sign,
+            }
+            for one in found.leaks
+        ],
+        [one._asdict() for one in found.luck],
+        found.edges,
+    )
+
+
+def _record(one: "Judged") -> dict[str, Any]:
+    pairs: Mapping[str, Measured] = one.figures
+    out: dict[str, Any] = {
+        "horizon": one.horizon,
+        "instrument": one.instrument,
+        "model": one.name,
+        "rows": one.rows,
+        "effective_rows": one.effective,
+    }
+    for name, each in pairs.items():
+        out |= _pair(name, each)
+    out |= {"r2_lowest": one.r2_paths[0], "r2_highest": one.r2_paths[1]}
+    out |= {f"below_{level}": share for level, share in zip(("05", "25", "50", "75", "95"), one.below, strict=True)}
+    better = one.better
+    out |= {"better": None, "better_error": None} if better is None else _pair("better", better)
+    return out | {"baseline": one.baseline or None, "verdict": one.verdict or None}
+
+
+def _pair(name: str, each: "Measured") -> dict[str, float | None]:
+    return {name: _known(each.value), f"{name}_error": _known(each.error)}
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value

@@ -1,0 +1,198 @@
+"""Judges a model's recipe beside simple ones, over the paths of combinatorial purged cross-validation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isnan
+from typing import Any
+
+import numpy as np
+
+from learning.evaluation.errors import Measured, effective_rows, stretches
+from learning.evaluation.forecasters import NO_CHANGE, Forecaster, forecasters
+from learning.evaluation.leakage import Leak, leakage
+from learning.evaluation.luck import Luck, luck, side_returns
+from learning.evaluation.metrics import Worth, better_by, worth
+from learning.rows import TrainingRows
+from learning.splits import CombinatorialPurgedCV
+from learning.training import Plan
+from sources.durations import Duration
+from sources.errors import TickwaxError
+from sources.tape.batch import Float64s, Int64s
+
+ALL = "all"
+_FIGURES = ("pinball", "skill", "r2", "rank", "hits", "coverage", "sharpness")
+_LEAST = 20  # horizons that fit into the rows of an instrument
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One forecaster on the rows of an instrument, or of all, at one horizon; figures are means over the paths.
+
+    Attributes:
+        effective: how many labels there would be without overlap.
+        figures: of `Worth`, by name.
+        r2_paths: lowest and highest R² of a path.
+        below: share of returns below each quantile.
+        better: how much of the pinball loss of the best baseline it saves; of a baseline None.
+        baseline: that one's name.
+    """
+
+    horizon: str
+    instrument: str
+    name: str
+    rows: int
+    effective: float
+    figures: Mapping[str, Measured]
+    r2_paths: tuple[float, float]
+    below: tuple[float, ...]
+    better: Measured | None = None
+    baseline: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """In words, whether it beats the best baseline; empty of a baseline."""
+        return "" if self.better is None else verdict(self.better, self.baseline, self.effective)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that was found out."""
+
+    kind: str
+    judged: Sequence[Judged]
+    leaks: Sequence[Leak]
+    luck: Sequence[Luck]
+    splits: int
+    paths: int
+    edges: Mapping[str, str] = field(default_factory=dict)  # of synthetic markets, by instrument
+    tried: Mapping[str, Mapping[str, Float64s]] = field(default_factory=dict)  # returns by horizon and forecaster
+
+
+def verdict(better: Measured, baseline: str, effective: float) -> str:
+    """Whether a model beats the best baseline, in words.
+
+    >>> verdict(Measured(-0.01, 0.002), "ridge", 900.0)
+    'does not beat ridge'
+    >>> verdict(Measured(0.05, 0.01), "ridge", 900.0)
+    'beats ridge'
+    >>> verdict(Measured(0.01, 0.01), "ridge", 900.0)
+    'cannot be told from ridge with this amount of data'
+    >>> verdict(Measured(0.05, 0.01), "ridge", 12.0)
+    'is judged by 12 horizons, which tell nothing'
+    """
+    if effective < _LEAST or isnan(better.error):
+        return f"is judged by {effective:.0f} horizons, which tell nothing"
+    if better.value <= 0:
+        return f"does not beat {baseline}"
+    return f"beats {baseline}" if better.value > 2 * better.error else (
+        f"cannot be told from {baseline} with this amount of data"
+    )  # fmt: skip
+
+
+def evaluate(
+    rows: TrainingRows,
+    plan: Plan,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+    edges: Mapping[str, str] | None = None,
+) -> Evaluation:
+    """Train the plan's model and the baselines on every split, and judge what they foretell of the rest.
+
+    What is judged is the recipe: kind, columns and parameters. Weights that have seen these rows are not used.
+
+    Args:
+        plan: ``blocks``, ``test_blocks`` and ``embargo`` make the splits.
+        progress: told how many trainings are done, of how many.
+        edges: of synthetic markets, by instrument.
+
+    Raises:
+        TickwaxError: there are too few rows.
+    """
+    horizons = tuple(Duration.parse(text).ns for text in rows.horizons)
+    try:
+        cv = CombinatorialPurgedCV(plan.blocks, plan.test_blocks, rows.ts, rows.end, plan.embargo)
+    except ValueError as e:
+        raise TickwaxError(f"dataset.path: {e}") from None
+    found = _paths(rows, cv, forecasters(rows, plan), progress)
+    judged: list[Judged] = []
+    for h, (name, ns) in enumerate(zip(rows.horizons, horizons, strict=True)):
+        own = [(str(i), np.flatnonzero(rows.instrument == n)) for n, i in enumerate(rows.instruments)]
+        for instrument, chosen in [(ALL, np.arange(len(rows))), *own] if len(own) > 1 else own:
+            if len(chosen):
+                judged += _judged(rows, plan.kind, found, h, name, ns, instrument, chosen)
+    tried = {
+        name: side_returns(rows, {key: paths[0, :, h, 2] for key, paths in found.items() if key != NO_CHANGE}, h, ns)
+        for h, (name, ns) in enumerate(zip(rows.horizons, horizons, strict=True))
+    }
+    return Evaluation(
+        plan.kind,
+        judged,
+        leakage(rows, horizons, embargo=plan.embargo, seed=plan.seed),
+        [luck(name, plan.kind, returns) for name, returns in tried.items()],
+        cv.get_n_splits(),
+        cv.n_paths,
+        edges or {},
+        tried,
+    )
+
+
+def _paths(
+    rows: TrainingRows,
+    cv: CombinatorialPurgedCV,
+    wanted: Mapping[str, Forecaster],
+    progress: Callable[[int, int], None],
+) -> dict[str, Float64s]:
+    """Whole paths of each forecaster, shape ``(paths, n, horizons, 5)``."""
+    of, done = cv.get_n_splits() * len(wanted), 0
+    tested: dict[str, list[Float64s]] = {name: [] for name in wanted}
+    for train, test in cv.split(rows.ts):
+        for name, forecaster in wanted.items():
+            tested[name].append(forecaster(rows, train, test))
+            done += 1
+            progress(done, of)
+    return {name: cv.paths(each) for name, each in tested.items()}
+
+
+def _judged(
+    rows: TrainingRows,
+    kind: str,
+    found: Mapping[str, Float64s],
+    h: int,
+    horizon: str,
+    horizon_ns: int,
+    instrument: str,
+    chosen: Any,
+) -> list[Judged]:
+    y, stretch = rows.returns[chosen, h], stretches(rows.ts[chosen], horizon_ns)
+    effective = effective_rows(rows.instrument[chosen], rows.ts[chosen], horizon_ns)
+    nothing = found[NO_CHANGE][:, chosen, h]
+    each = {name: _of_paths(y, paths[:, chosen, h], nothing, stretch) for name, paths in found.items()}
+    baselines = {name: worths for name, worths in each.items() if name != kind}
+    best = min(baselines, key=lambda name: _mean(baselines[name], "pinball").value)
+    out = []
+    for name, worths in each.items():
+        better = None
+        if name == kind:
+            pairs = [better_by(y, found[name][p, chosen, h], found[best][p, chosen, h], stretch)
+                     for p in range(len(worths))]  # fmt: skip
+            better = _average(pairs)
+        r2 = [one.r2.value for one in worths]
+        below = tuple(np.mean([one.below for one in worths], axis=0).tolist())
+        figures = {figure: _mean(worths, figure) for figure in _FIGURES}
+        out.append(
+            Judged(horizon, instrument, name, len(y), effective, figures, (min(r2), max(r2)), below, better,
+                   best if name == kind else "")
+        )  # fmt: skip
+    return out
+
+
+def _of_paths(y: Float64s, q: Float64s, nothing: Float64s, stretch: Int64s) -> list[Worth]:
+    return [worth(y, q[p], nothing[p], stretch) for p in range(len(q))]
+
+
+def _mean(worths: Sequence[Worth], figure: str) -> Measured:
+    return _average([getattr(one, figure) for one in worths])
+
+
+def _average(each: Sequence[Measured]) -> Measured:
+    """Mean over paths. They share all rows, so the error of one path is that of the mean."""
+    return Measured(float(np.mean([one.value for one in each])), float(np.mean([one.error for one in each])))
