@@ -23,6 +23,7 @@ from sources.tape.schema import SETTINGS
 Rows = npt.NDArray[np.intp]  # row numbers
 
 _DATA_SET = b"tickwax.data_set"
+_UNKNOWN = "features.unknown"  # how a number that is not known is written: to a model both are one
 _HEAD = ("ts", "ordinal", "label_end", "weight", "group")
 _NO_INPUT = ("receive_ts", "warm", "barrier", "barrier_end", *_HEAD)
 
@@ -106,7 +107,9 @@ def read_rows(root: Path, columns: Sequence[str] = ()) -> TrainingRows:
         columns=tuple(inputs),
         horizons=horizons,
         latency=told["label.latency"],
-        features={name: value for name, value in told.items() if name.startswith("features.") and not _is_own(name)},
+        features={
+            n: value for n, value in told.items() if n.startswith("features.") and not _is_own(n) and n != _UNKNOWN
+        },
         own={name: values for name, values in own.items() if values},
         instruments=tuple(chosen),
         instrument=read["instrument"],

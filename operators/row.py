@@ -10,7 +10,7 @@ from operators.features.feature import WARM_BOOK, Moment, Rows
 from operators.jit import kernel
 from operators.rolling_sum import slide
 from operators.row_batch import TS
-from operators.schema import RECEIVE_TS, ROW_ORDINAL
+from operators.schema import RECEIVE_TS, ROW_ORDINAL, SINCE_RESTART
 from operators.state import COVERED, FIRST_UPDATE, ORDINAL, RECEIVE, ROWS, TOP, Params, State
 from sources.tape.batch import Float64s, Int64s
 
@@ -43,6 +43,7 @@ def emit_row(state: State, p: Params, t: int, out: Rows, r: int) -> None:
     out.integer[TS, r] = t
     out.integer[RECEIVE_TS, r] = clock[RECEIVE]
     out.integer[ROW_ORDINAL, r] = clock[ORDINAL]
+    out.integer[out.integer.shape[0] + SINCE_RESTART, r] = clock[ROWS]
     out.code[p.places.warm.code, r] = warm if warm < 128 else warm - 256  # uint8, kept as int8
     if out.book.shape[0] > 0:
         copy_book(price, size, count, out.book, r)

@@ -14,6 +14,7 @@ from operators.row_batch import TS, Column, Declared, Layout, RowBatch, RowSchem
 # The first columns of every row, and their rows in the array ``integer``.
 _HEAD = (Declared("ts", "timestamp"), Declared("receive_ts", "timestamp"), Declared("ordinal", "int64"))
 RECEIVE_TS, ROW_ORDINAL = 1, 2
+SINCE_RESTART = -1  # likewise, the last one: rows before this one since the restart. No column of the data set
 
 
 @lru_cache(maxsize=64)
@@ -25,6 +26,7 @@ def _layout(config: FeatureConfig) -> tuple[RowSchema, Any]:
         rows = layout.rows
         places.append(Place(rows["value"], rows["integer"], rows["code"]))
         layout.add(columns, section)
+    layout.rows["integer"] += 1  # `SINCE_RESTART`
     return layout.schema("features"), Places(*places)
 
 

@@ -4,12 +4,14 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
+from dataflows.assembly.forecasting import PREDICTIONS, Forecasting
 from dataflows.assembly.schemas import features_of
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kafka_metrics import ForeignMessages, LiveKafkaTelemetry, count_dropped
@@ -17,7 +19,7 @@ from dataflows.runtime.run_identity import identity
 from dataflows.settings.groups import KafkaSecuritySettings
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
-from operators.row_batch import RowBatch
+from operators.row_batch import RowBatch, RowSchema
 from sinks.kafka.publisher import Delivery, Publisher
 from sinks.kafka.rows import ROW_ENCODINGS
 from sinks.kafka.sink import KafkaSink, RecoverableKafkaSink
@@ -67,42 +69,63 @@ def replay_run(settings: Settings, config: FeatureConfig) -> str:
 
 
 def publish_replayed(
-    rows: KeyedStream[RowBatch], settings: Settings, config: FeatureConfig, on_error: Callable[[Exception], None]
+    streams: Mapping[str, KeyedStream[RowBatch]],
+    settings: Settings,
+    config: FeatureConfig,
+    forecasting: Forecasting | None,
+    on_error: Callable[[Exception], None],
 ) -> None:
-    """Add the step that publishes a replay's features, if a topic is named for them.
+    """Add the steps that publish a replay's features and predictions, if topics are named for them.
 
     Args:
-        rows: keyed by the routes of a `sources.placement.Placement`, by which the sink's shards live where rows are.
+        streams: rows of each data set,
+            keyed by the routes of a `sources.placement.Placement`, by which the sink's shards live where rows are.
 
     Raises:
         TickwaxError: no broker answers, or the topic does not exist.
     """
+    run = replay_run(settings, config)
+    for name, key, topic, schema, prefix in _published(settings, config, forecasting):
+        make = _row_publisher(settings, key, topic, schema, run)
+        some = op.filter(f"{prefix}kafka_rows", streams[name], lambda item: item[1].rows > 0)  # a tape's end is none
+        keyed = op.map(f"{prefix}kafka_key", some, lambda item: (item[0], (plain(item[0]), item[1])))
+        op.output(f"{name}_kafka", keyed, RecoverableKafkaSink(make, on_error))
+
+
+def _published(
+    settings: Settings, config: FeatureConfig, forecasting: Forecasting | None
+) -> Iterator[tuple[str, str, str, RowSchema, str]]:
+    """Of each data set that has a topic: its name, the topic's setting, the topic, the schema, and what its steps'
+    names begin with."""
     if settings.kafka.topic:
-        make = _feature_publisher(settings, config, replay_run(settings, config))
-        some = op.filter("kafka_rows", rows, lambda item: item[1].rows > 0)  # the end of a tape is none
-        keyed = op.map("kafka_key", some, lambda item: (item[0], (plain(item[0]), item[1])))
-        op.output("features_kafka", keyed, RecoverableKafkaSink(make, on_error))
+        yield "features", "kafka.topic", settings.kafka.topic, features_of(settings, config), ""
+    if forecasting is not None and settings.predict.topic:
+        yield PREDICTIONS, "predict.topic", settings.predict.topic, forecasting.schema, f"{PREDICTIONS}_"
 
 
 def publish_live(
-    rows: KeyedStream[RowBatch],
+    streams: Mapping[str, KeyedStream[RowBatch]],
     settings: Settings,
     config: FeatureConfig,
+    forecasting: Forecasting | None,
     run: str,
     on_error: Callable[[Exception], None],
 ) -> list[KafkaSink[RowBatch]]:
-    """Add the step that publishes a live run's features, if a topic is named for them.
+    """Add the steps that publish a live run's features and predictions, if topics are named for them.
 
     Raises:
         TickwaxError: as of `publish_replayed`.
     """
-    if not settings.kafka.topic:
-        return []
-    topic = settings.kafka.topic
-    make = _feature_publisher(settings, config, run)
-    sink = KafkaSink(make, time.monotonic, lambda batch: count_dropped(topic, batch.rows), on_error)
-    op.output("features_kafka", rows, sink)
-    return [sink]
+    sinks = []
+    for name, key, topic, schema, _ in _published(settings, config, forecasting):
+        make = _row_publisher(settings, key, topic, schema, run)
+        sinks.append(KafkaSink(make, time.monotonic, partial(_count_dropped_rows, topic), on_error))
+        op.output(f"{name}_kafka", streams[name], sinks[-1])
+    return sinks
+
+
+def _count_dropped_rows(topic: str, batch: RowBatch) -> None:
+    count_dropped(topic, batch.rows)
 
 
 def publish_tape(
@@ -181,7 +204,11 @@ def _check_topic_replay(settings: Settings) -> None:
             raise TickwaxError(
                 f"{key}: '{value}' cuts a tape of files, not that of tape.topic, '{settings.tape.topic}'"
             )
-    for key, path in (("features.path", settings.features.path), ("books.path", settings.books.path)):
+    for key, path in (
+        ("features.path", settings.features.path),
+        ("books.path", settings.books.path),
+        ("predict.path", settings.predict.path if settings.predict.model else None),
+    ):
         if settings.tape.follow and path is not None:
             raise TickwaxError(
                 f"{key}: '{path}' would appear only at the end, which there is none with tape.follow; "
@@ -201,8 +228,10 @@ def asked_for(settings: Settings) -> Callable[[str], bool]:
     return lambda key: key in named or f"{key.partition(':')[0]}:*" in named
 
 
-def _feature_publisher(settings: Settings, config: FeatureConfig, run: str) -> Callable[[], Publisher[RowBatch]]:
-    connection, topic = kafka_connection(settings), settings.kafka.topic
-    connection.require({topic: "kafka.topic"})
-    encoding = ROW_ENCODINGS[settings.kafka.format](features_of(settings, config), run)
+def _row_publisher(
+    settings: Settings, key: str, topic: str, schema: RowSchema, run: str
+) -> Callable[[], Publisher[RowBatch]]:
+    connection = kafka_connection(settings)
+    connection.require({topic: key})
+    encoding = ROW_ENCODINGS[settings.kafka.format](schema, run)
     return lambda: Publisher(connection, topic, encoding, delivery(settings), time.monotonic, LiveKafkaTelemetry())

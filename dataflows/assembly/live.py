@@ -13,11 +13,12 @@ import stamina
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink
 
+from dataflows.assembly.data_sets import marks_of, switched_on
 from dataflows.assembly.engines import engine_factory
-from dataflows.assembly.identities import identity_of, same_columns
+from dataflows.assembly.forecasting import PREDICTIONS, forecasting_of
+from dataflows.assembly.identities import same_columns
 from dataflows.assembly.live_config import live_config
 from dataflows.assembly.live_past import Past
-from dataflows.assembly.schemas import books_of, features_of
 from dataflows.runtime.damage_metrics import count_damage, tell_damage
 from dataflows.runtime.engine_options import cluster
 from dataflows.runtime.exit_codes import say
@@ -46,6 +47,8 @@ from sources.placement import BY_HASH, Placement, plain
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
 from sources.venues.names import EXPERIMENTAL
+
+_ROW_STEPS = {"features": "row_instrument", PREDICTIONS: "prediction_instrument"}
 
 
 def prepare_live(
@@ -153,21 +156,22 @@ def prepare_live(
             else:
                 traded = trading.step(routed, past.lead if past else lambda instrument: [], live)
                 rows = rows_in("features", traded)
+            forecasting = forecasting_of(settings, config)
+            streams = {"features": rows}
+            if forecasting is not None:
+                streams[PREDICTIONS] = forecasting.step(rows, on_error=partial(live.fail, code=1))
+                live.preparations.append(forecasting.ready)
             if placement.weights:
-                rows = op.map("row_instrument", rows, named)
-            wanted_sets = (
-                (settings.features.path, features_of(settings, config)),
-                (settings.books.path, books_of(settings, config)),
-            )
-            for path, schema in wanted_sets:
-                if path is not None:
-                    name = schema.name
-                    marks = identity_of(name, settings, config)
-                    check = partial(_check_folder, path, schema, marks)
-                    without_damaged(path, check, live.telemetry.set_aside)
-                    count = count_features if name == "features" else lambda item: None
-                    form = row_form(schema, settings.tape.compression, marks)
-                    op.output(f"{name}_parquet", rows, sink(name, path, form, count))
+                streams = {name: op.map(_ROW_STEPS[name], stream, named) for name, stream in streams.items()}
+                rows = streams["features"]
+            for path, schema, key in switched_on(settings, config, forecasting):
+                name = schema.name
+                marks = marks_of(name, settings, config, forecasting)
+                check = partial(_check_folder, path, schema, marks)
+                without_damaged(path, check, live.telemetry.set_aside)
+                count = count_features if name == "features" else lambda item: None
+                form = row_form(schema, settings.tape.compression, marks)
+                op.output(f"{name}_parquet", streams.get(name, rows), sink(name, path, form, count, key))
             if trading is not None:
                 counted = trading.counted(traded, live)
                 for path, schema, marks in trading.data_sets():
@@ -182,7 +186,9 @@ def prepare_live(
                     publish_live,  # takes a quarter of a second, which most runs need not spend
                 )
 
-                live.publishers += publish_live(rows, settings, config, run, lambda error: live.fail(error, 2))
+                live.publishers += publish_live(
+                    streams, settings, config, forecasting, run, lambda error: live.fail(error, 2)
+                )
             if watcher:
                 op.output("watcher", rows, watcher)
         if not (live.sinks or live.publishers or watcher):

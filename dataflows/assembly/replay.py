@@ -10,6 +10,7 @@ from bytewax.dataflow import Dataflow
 
 from dataflows.assembly.data_sets import wanted_data_sets
 from dataflows.assembly.engines import engine_factory
+from dataflows.assembly.forecasting import PREDICTIONS, forecasting_of, keyed_plainly
 from dataflows.assembly.identities import edges_of
 from dataflows.assembly.schemas import features_of
 from dataflows.assembly.tapes import check_range, open_tape, weighed
@@ -91,6 +92,7 @@ def _prepare(
         if not (share or recovery or together):
             placement = weighed(settings, readers)
     progress = ReplayProgress(sum(r.rows for r in readers), None if caller is None else caller.progress)
+    forecasting = forecasting_of(settings, config, tell)
     engines: dict[Instrument, FeatureEngine] = {}
     make_engine = engine_factory(settings, config, engines, tell, gil_rows=0)
     flow = Dataflow("tickwax_replay")
@@ -112,25 +114,32 @@ def _prepare(
         source = TapeSource(readers, progress.add, replay.stop_with_error, longest_ns, placement)
     tape = op.input("tape", flow, source)
     rows = features("features", tape, make_engine, keeper=replay.states, on_error=replay.stop_with_error)
+    streams = {"features": rows}
+    if forecasting is not None:
+        kept = recovery is not None
+        streams[PREDICTIONS] = forecasting.step(rows, keeps=kept, on_error=replay.stop_with_error)
     if settings.replay.start:
-        # Rows before the range only make the book known.
+        # Rows before the range only make the book known, and the model its state.
         first = {str(r.instrument): r.first_ordinal for r in readers}
 
         def in_range(item: tuple[str, RowBatch]) -> tuple[str, RowBatch] | None:
             kept = since(item[1], first[plain(item[0])])
             return (item[0], kept) if kept.rows or not item[1].rows else None
 
-        rows = op.filter_map("range", rows, in_range)
+        steps = {"features": "range", PREDICTIONS: "predictions_range"}
+        streams = {name: op.filter_map(steps[name], stream, in_range) for name, stream in streams.items()}
     if settings.kafka.bootstrap:
         from dataflows.assembly.kafka import (
             publish_replayed,  # takes a quarter of a second, which most runs need not spend
         )
 
-        publish_replayed(rows, settings, config, replay.stop_with_error)
-    rows = op.map("instrument", rows, lambda item: (plain(item[0]), item[1]))
-    edges = edges_of(readers)
-    for path, schema, marks in wanted_data_sets(settings, config, chosen, recovery is not None, tell, edges):
+        publish_replayed(streams, settings, config, forecasting, replay.stop_with_error)
+    rows = keyed_plainly("instrument", streams["features"])
+    predictions = keyed_plainly("predictions_instrument", streams[PREDICTIONS]) if forecasting is not None else rows
+    edges, resumes = edges_of(readers), recovery is not None
+    for path, schema, marks in wanted_data_sets(settings, config, chosen, resumes, tell, edges, forecasting):
         name = schema.name
+        given = predictions if name == PREDICTIONS else rows
         codec, overwrite = settings.tape.compression, settings.features.overwrite
         if recovery:
             replay.hold(path)
@@ -138,13 +147,13 @@ def _prepare(
             sink = ResumableSink(path, schema, "replay-r", codec, chosen, overwrite, on_error, marks)
             replay.sinks[name] = sink
             # Bytewax hands a partition values without their keys.
-            op.output(f"{name}_parquet", op.map(f"{name}_keyed", rows, lambda item: (item[0], item)), sink)
+            op.output(f"{name}_parquet", op.map(f"{name}_keyed", given, lambda item: (item[0], item)), sink)
         else:
             replaced = chosen if overwrite else []
             hold = partial(replay.hold, path)
             on_error = replay.stop_with_error
             replay.sinks[name] = ReplaySink(path, schema, "replay", codec, replaced, on_error, hold, placement, marks)
-            op.output(f"{name}_parquet", rows, replay.sinks[name])
+            op.output(f"{name}_parquet", given, replay.sinks[name])
     if caller is not None and caller.frame:
         replay.frame = FrameSink(features_of(settings, config), chosen, replay.stop_with_error)
         op.output("frame", rows, replay.frame)
@@ -154,7 +163,8 @@ def _prepare(
         from dataflows.runtime.recovery_check import FeatureProgress, Resumed  # needs SQLite, which most runs do not
         from dataflows.runtime.recovery_store import take_up
 
-        sets = {f"{name}_parquet": sink.root for name, sink in replay.sinks.items()}
+        # Of cold rows there are no predictions, so their newest row is not the features'.
+        sets = {f"{name}_parquet": sink.root for name, sink in replay.sinks.items() if name != PREDICTIONS}
         first = {str(r.instrument): r.first_ordinal for r in readers}
         run_of_tape = None if settings.tape.topic else identity(settings, chosen)
         resumed = Resumed(flow.flow_id, run_of_tape, sets, FeatureProgress(first))
@@ -167,5 +177,6 @@ def _already_there(settings: Settings) -> list[Instrument]:
     from dataflows.assembly.kafka import asked_for
 
     asked = asked_for(settings)
-    paths = [path for path in (settings.features.path, settings.books.path) if path is not None]
+    predicted = settings.predict.path if settings.predict.model else None
+    paths = [path for path in (settings.features.path, settings.books.path, predicted) if path is not None]
     return sorted({i for path in paths for i in instruments(path) if asked(str(i))})

@@ -10,6 +10,7 @@ from operators.execution.exchange_codec import VERSION as EXCHANGE_VERSION
 from operators.execution.grid import Grid
 from operators.state_codec import VERSION
 from sources.instrument import Instrument
+from sources.model_folder import CARD
 
 _ELSEWHERE = ("path", "overwrite", "d_file")  # of the features' settings
 
@@ -27,6 +28,7 @@ def identity(settings: Settings, chosen: Sequence[Instrument]) -> dict[str, str]
         "replay.start": _text(settings.replay.start),
         "replay.end": _text(settings.replay.end),
         "symbols": ", ".join(map(str, chosen)),
+        **_forecasts(settings),
     }
 
 
@@ -46,6 +48,16 @@ def trade_identity(
         "backtest.path": _path(settings.backtest.path),
         **{f"execution.grid of {instrument}": str(grid) for instrument, grid in grids.items()},
     }
+
+
+def _forecasts(settings: Settings) -> dict[str, str]:
+    """Of a run that has a model: which, by its hash."""
+    p = settings.predict
+    if p.model is None:
+        return {}
+    card = p.model / CARD
+    there = hashlib.sha256(card.read_bytes()).hexdigest()[:16] if card.is_file() else "none"
+    return {"predict.model": f"SHA-256 {there}", "predict.path": _path(p.path)}
 
 
 def _path(path: Path | None) -> str:

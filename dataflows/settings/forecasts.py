@@ -6,10 +6,31 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dataflows.settings.groups import Group
-from dataflows.settings.types import ColumnName, FilePath, Integer, Latency, Number, Words
+from dataflows.settings.types import (
+    ColumnName,
+    FilePath,
+    Integer,
+    Latency,
+    Number,
+    OptionalDataSet,
+    OptionalPath,
+    OptionalTopic,
+    Words,
+)
 from sources.durations import Duration
 
 _SHARE = Words("", "above 0, below 1")
+
+
+class PredictSettings(Group):
+    """What a replay or a live run foretells (docs/forecasts.md, 6)."""
+
+    model: OptionalPath = None
+    """Folder of a model. Empty: nothing is foretold."""
+    path: OptionalDataSet = Path("data/predictions")
+    """Folder of the data set `predictions`. Empty: none is written."""
+    topic: OptionalTopic = "tickwax.predictions"
+    """Kafka topic of the predictions, where `kafka.bootstrap` is set. Empty: none."""
 
 
 class TrainSettings(Group):

@@ -17,7 +17,7 @@ from pydantic import ValidationError, model_validator
 from dataflows.runtime.exit_codes import say
 from dataflows.settings.bounds import check_hole, check_multiple
 from dataflows.settings.errors import one_line, origin
-from dataflows.settings.forecasts import TrainSettings
+from dataflows.settings.forecasts import PredictSettings, TrainSettings
 from dataflows.settings.groups import (
     BacktestSettings,
     BarrierSettings,
@@ -72,10 +72,13 @@ class Settings(RunSettings):
     barrier: BarrierSettings = BarrierSettings()
     dataset: DatasetSettings = DatasetSettings()
     train: TrainSettings = TrainSettings()
+    predict: PredictSettings = PredictSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         paths = {"tape.path": self.tape.path, "features.path": self.features.path, "books.path": self.books.path}
+        if self.predict.model is not None:
+            paths["predict.path"] = self.predict.path
         taken: dict[Path, str] = {}
         for key, path in paths.items():
             if path is not None and (other := taken.setdefault(path.resolve(), key)) != key:
@@ -87,6 +90,10 @@ class Settings(RunSettings):
             raise ValueError(f"tape.topic: '{self.tape.topic}' needs kafka.bootstrap, the brokers that have it")
         if self.tape.topic and self.tape.topic == self.kafka.topic:
             raise ValueError(f"tape.topic: '{self.tape.topic}' is also kafka.topic; tape and features need one each")
+        if self.predict.topic and self.predict.model is not None and self.kafka.bootstrap:
+            for key, topic in (("tape.topic", self.tape.topic), ("kafka.topic", self.kafka.topic)):
+                if self.predict.topic == topic:
+                    raise ValueError(f"predict.topic: '{topic}' is also {key}; predictions need one of their own")
         if self.tape.follow and not self.tape.topic:
             raise ValueError("tape.follow: true needs tape.topic; files end where they end")
         security = self.kafka.security

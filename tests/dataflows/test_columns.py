@@ -27,7 +27,7 @@ def test_every_column_is_a_line(tickwax):
     told = [line.split()[:2] for line in lines[1:]]
     expected = [[e.name, e.data_set] for e in entries(FeatureConfig())]
     assert told[: len(expected)] == expected
-    assert {data_set for _, data_set in told[len(expected) :]} == {"bars", "orders", "fills", "equity"}
+    assert {data_set for _, data_set in told[len(expected) :]} == {"bars", "orders", "fills", "equity", "predictions"}
 
 
 def test_one_column(tickwax):
@@ -50,7 +50,7 @@ def test_one_column(tickwax):
 def test_a_column_of_two_data_sets(tickwax):
     _, lines, _ = tickwax("columns", "ordinal")
     sets = [line.split()[2] for line in lines if line.startswith("  data set")]
-    assert sets == ["tape,", "features,", "books,", "bars,"]
+    assert sets == ["tape,", "features,", "books,", "bars,", "predictions,"]
 
 
 def test_columns_are_those_of_the_settings(tickwax, monkeypatch):

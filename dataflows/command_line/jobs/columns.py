@@ -12,10 +12,18 @@ from dataflows.settings.model import load_settings
 from operators.bar_engine import BarConfig, bar_schema
 from operators.dictionary import Entry, declared_entries, entries
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
+from operators.models.predictions import EXAMPLE
 from sources.errors import TickwaxError
 
 _FAMILY = re.compile(r"\{\w+\}")
-_PAGES = {"tape": "tape", "bars": "bars", "orders": "execution", "fills": "execution", "equity": "execution"}
+_PAGES = {
+    "tape": "tape",
+    "bars": "bars",
+    "orders": "execution",
+    "fills": "execution",
+    "equity": "execution",
+    "predictions": "forecasts",
+}
 _MOST_NEAR = 4  # names that a message offers
 _WIDTH = 12  # of a label
 
@@ -85,6 +93,6 @@ def _setting_of(name: str) -> str | None:
 
 
 def _entries() -> list[Entry]:
-    others = (bar_schema(BarConfig("time", 60e9)), ORDERS, FILLS, EQUITY)
+    others = (bar_schema(BarConfig("time", 60e9)), ORDERS, FILLS, EQUITY, EXAMPLE)
     own = [entry for schema in others for entry in declared_entries(schema)]
     return entries(load_settings().feature_config()) + own

@@ -19,6 +19,8 @@ Depths = Annotated[str | None, typer.Option(help="Numbers of levels, such as `1,
 DFile = Annotated[
     str | None, typer.Option("--d-file", help="Orders found by `tickwax optimal-d`; as in `features.d_file`.")
 ]
+Model = Annotated[str | None, typer.Option(help="Folder of a model that foretells; as in `predict.model`.")]
+Predictions = Annotated[str | None, typer.Option(help="Folder for what it foretells; as in `predict.path`.")]
 Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads of each process.")]
 
 
@@ -36,11 +38,13 @@ def live_verb(
     windows: Windows = None,
     depths: Depths = None,
     d_file: DFile = None,
+    model: Model = None,
+    predictions: Predictions = None,
     workers: Workers = 1,
     processes: Processes = 1,
 ) -> None:
     """Connect to the exchanges, **record** the tape, **compute** the features, until Ctrl-C or for a duration."""
-    flags = _flags(symbols, duration, tape, features, sampling, windows, depths, d_file)
+    flags = _flags(symbols, duration, tape, features, sampling, windows, depths, d_file, model, predictions)
     with started(processes, flags) as supervisor:
         with quick_imports():
             from dataflows.command_line.jobs.live import live
@@ -90,6 +94,8 @@ def _flags(
     windows: str | None = None,
     depths: str | None = None,
     d_file: str | None = None,
+    model: str | None = None,
+    predictions: str | None = None,
 ) -> dict[str, Any]:
     return settings_of(
         {
@@ -101,5 +107,7 @@ def _flags(
             "--windows": ("features.windows", listed(windows)),
             "--depths": ("features.depths", listed(depths)),
             "--d-file": ("features.d_file", d_file),
+            "--model": ("predict.model", model),
+            "--predictions": ("predict.path", predictions),
         }
     )

@@ -1,0 +1,85 @@
+"""The keyed Bytewax operator that foretells: one instrument's feature rows in, its forecasts out."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import bytewax.operators as op
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+
+from operators.models.predictions import Predictor
+from operators.row_batch import NO_MORE_ROWS, RowBatch
+from sources.instrument import Instrument
+from sources.placement import plain
+
+
+class InstrumentRows(NamedTuple):
+    """Feature rows, and of which instrument: Bytewax does not tell a new logic its key."""
+
+    key: str
+    rows: RowBatch
+
+
+class PredictLogic(StatefulBatchLogic[InstrumentRows, RowBatch, bytes]):
+    """The keyed step."""
+
+    def __init__(
+        self,
+        make_predictor: Callable[[Instrument], Predictor],
+        resume: bytes | None,
+        keeps: bool,
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._make_predictor = make_predictor
+        self._resume = resume
+        self._keeps = keeps
+        self._on_error = on_error
+        self._predictor: Predictor | None = None
+
+    def on_batch(self, values: list[InstrumentRows]) -> tuple[Iterable[RowBatch], bool]:
+        """Foretell each batch in turn; no rows, such as `NO_MORE_ROWS`, are the last, and end the state."""
+        try:
+            if self._predictor is None:
+                self._predictor = self._make_predictor(Instrument.parse(values[0].key))
+                if self._resume is not None:
+                    self._predictor.resume(self._resume)
+                    self._resume = None
+            told = [self._predictor.process(value.rows) for value in values if value.rows.rows]
+            out = [rows for rows in told if rows is not None]
+            if not values[-1].rows.rows:
+                return [*out, NO_MORE_ROWS], StatefulBatchLogic.DISCARD
+            return out, StatefulBatchLogic.RETAIN
+        except Exception as e:
+            self._on_error(e)
+            raise
+
+    def on_eof(self) -> tuple[Iterable[RowBatch], bool]:
+        """Nothing more."""
+        return [], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        """State for recovery; Bytewax asks for it at the end of every epoch, whether it is of use or not."""
+        if not self._keeps:
+            return b""
+        return self._resume or b"" if self._predictor is None else self._predictor.snapshot()
+
+
+def predict(
+    step_id: str,
+    rows: KeyedStream[RowBatch],
+    make_predictor: Callable[[Instrument], Predictor],
+    *,
+    keeps: bool = False,
+    on_error: Callable[[Exception], None] = lambda error: None,
+) -> KeyedStream[RowBatch]:
+    """Foretell what follows feature rows.
+
+    Args:
+        rows: all of them, keyed by the routes of a `sources.placement.Placement`.
+        make_predictor: called once for each instrument.
+        keeps: a resumption may go on from the states.
+        on_error: called with the exception that stops the step, before it propagates.
+    """
+    named = op.map(f"{step_id}_key", rows, lambda item: (item[0], InstrumentRows(plain(item[0]), item[1])))
+    return op.stateful_batch(
+        step_id, named, lambda resume: PredictLogic(make_predictor, resume or None, keeps, on_error)
+    )
