@@ -1,0 +1,7 @@
+"""The kernels of placement: compiled as all kernels are (`sources.jit`), cached by the text of this package."""
+
+from sources.jit import KernelCache
+
+CACHE = KernelCache("placement", "operators/placement/*.py", "sources/jit.py", allocates=False, inlined=True)
+kernel = CACHE.kernel
+entry_kernel = CACHE.entry_kernel
