@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from sources.errors import TickwaxError
+from sources.importers.cut_zip import LocalStream, begins_like_a_zip, local_members
 from sources.importers.files import DamagedFile, Progress, cut_lines, damaged, line_blocks, opened
 from sources.importers.stats import ImportStats
 from sources.importers.unpacking import GZIP_MAGIC, Altered, InSteps
@@ -55,7 +56,14 @@ def archive_blocks(
         if not packed:
             yield from line_blocks(path, progress, salvage)
             return
-        with _archive(path, file) as archive:
+        try:
+            archive = _archive(path, file)
+        except TickwaxError:
+            if not begins_like_a_zip(file):
+                raise
+            yield from _cut_blocks(path, file, progress, stats, content, wanted, salvage, only)
+            return
+        with archive:
             yield from _Zip(path, file, archive, progress, salvage).blocks(stats, content, wanted, only)
 
 
@@ -76,7 +84,13 @@ def members(path: Path) -> list[str | None]:
         if file.read(len(_ZIP_MAGIC)) != _ZIP_MAGIC:
             return [None]
         file.seek(0)
-        with _archive(path, file) as archive:
+        try:
+            archive = _archive(path, file)
+        except TickwaxError:
+            if not begins_like_a_zip(file):
+                raise
+            return [each.name for each in local_members(file) if not _is_beside(each.name)] or [None]
+        with archive:
             return [each.filename for each in archive.infolist() if not _added_by_a_file_manager(each)] or [None]
 
 
@@ -177,6 +191,54 @@ def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, befor
         raise TickwaxError(f"{path}: zip member {member.filename!r} cannot be read: {e}") from e
 
 
+def _cut_blocks(
+    path: Path,
+    file: io.FileIO,
+    progress: Progress,
+    stats: ImportStats,
+    content: str,
+    wanted: Callable[[bytes], bool],
+    salvage: bool,
+    only: str | None,
+) -> Generator[bytes | DamagedFile, None, None]:
+    """The content of a zip that is cut off, as far as it goes; arguments and errors as of `archive_blocks`."""
+    before = 0
+    last = ""
+    for member in local_members(file):
+        last = member.name
+        if _is_beside(member.name) or only not in (None, member.name):
+            continue
+        if salvage:
+            check = LocalStream(file, member, before)
+            try:
+                while check.read(_STEP_BYTES):
+                    pass
+            except Altered as e:
+                raise damaged(path, e, before > 0) from e
+            except EOFError:  # nothing speaks against what is there
+                pass
+        try:
+            head = LocalStream(file, member, before).read(_HEAD_BYTES)
+        except (EOFError, Altered):  # not a byte of it
+            head = b""
+        if not wanted(head):
+            stats.ignored[f"zip members without {content}"] += 1
+            continue
+        try:
+            yield from cut_lines(path, LocalStream(file, member, before), file.tell, progress)
+        except DamagedFile as e:
+            if before:
+                e.before = e.salvageable = True
+            raise
+        before = file.tell()
+    if only in (None, last):
+        raise damaged(path, EOFError(), before > 0)
+
+
 def _added_by_a_file_manager(member: zipfile.ZipInfo) -> bool:
-    parts = member.filename.split("/")
-    return member.is_dir() or parts[0] == "__MACOSX" or parts[-1].startswith(".")
+    return member.is_dir() or _is_beside(member.filename)
+
+
+def _is_beside(name: str) -> bool:
+    parts = name.split("/")
+    return not parts[-1] or parts[0] == "__MACOSX" or parts[-1].startswith(".")

@@ -179,7 +179,10 @@ def _open(path: Path, first: Row, symbol: str, market: str) -> Layout:
     if named and named[1] != symbol:
         raise TickwaxError(f"{path}: is of {named[1]}, not of {symbol}")
     headed = tuple(first) == DEPTH_COLUMNS
-    depth = Layout(len(DEPTH_COLUMNS), tuple(range(9)), headed, book=True, read=partial(_depth, symbol=symbol))
+    depth = Layout(
+        len(DEPTH_COLUMNS), tuple(range(9)), headed, book=True, read=partial(_depth, symbol=symbol),
+        one=(0, _of_another(symbol)),
+    )  # fmt: skip
     if headed or _fits(depth, first):
         if market != "um":
             raise TickwaxError(f"{path}: T_DEPTH is of futures; say --market um")
@@ -238,7 +241,7 @@ def _depth(fields: Fields, symbol: str) -> tuple[DepthColumns, Int64s, list[Chec
     prices, priced = csv.decimals(fields, price, allow_zero=False)
     sizes, sized = csv.decimals(fields, size, allow_zero=True)
     checks = [
-        (csv.words(fields, name, {symbol: 1}, 0) == 1, f"symbol is not {symbol}"),
+        (csv.words(fields, name, {symbol: 1}, 0) == 1, _of_another(symbol)),
         (kinds >= 0, f"update_type is none of {', '.join(_KINDS)}"),
         (final >= 0, "last_update_id is no integer of at least 0"),
         (opening >= 0, "first_update_id is no integer of at least 0"),
@@ -250,6 +253,10 @@ def _depth(fields: Fields, symbol: str) -> tuple[DepthColumns, Int64s, list[Chec
     ]
     previous = np.where(delta, previous, -1)
     return DepthColumns(kinds, opening, final, previous, sides.astype(np.int8), prices, sizes), time, checks
+
+
+def _of_another(symbol: str) -> str:
+    return f"symbol is not {symbol}"
 
 
 def _times(fields: Fields, column: int) -> tuple[Int64s, Check]:

@@ -12,6 +12,7 @@ import numpy as np
 from sources.errors import TickwaxError
 from sources.importers.archive import archive_blocks
 from sources.importers.csv_fields import Fields, split_fields
+from sources.importers.disorder import check_order
 from sources.importers.files import DamagedFile, Progress, read_ahead
 from sources.importers.run import ImportRun
 from sources.messages import BadFrame
@@ -35,6 +36,8 @@ class Layout(NamedTuple):
     book: bool  # a bad row costs the book
     # Columns of rows, the exchange's time (ns) of each, and the checks that a good row passes.
     read: Callable[[Fields], tuple[Any, Int64s, list[Check]]]
+    # A column, as it was asked for, and what a row fails that has another value than all of the file are to have.
+    one: tuple[int, str] | None = None
 
 
 class Table(NamedTuple):
@@ -92,6 +95,7 @@ class _Reader:
         self._header = b""  # its text, if there is one
         self._number = 0  # lines read
         self._time = 0  # latest good time, ns
+        self._others: set[bytes] = set()  # values of the column `Layout.one` in rows that are good but for it
 
     def read(self, block: bytes) -> Iterator[Table]:
         """The rows of the next lines; none where there are none."""
@@ -139,7 +143,22 @@ class _Reader:
         line = fields.line + (self._number + 1)
         bad: dict[int, BadFrame] = {}
         for row in np.flatnonzero(~good).tolist():
-            reason = next(what for passed, what in checks if not passed[row])
+            reasons = [what for passed, what in checks if not passed[row]]
+            reason = reasons[0]
+            if layout.one is not None and reasons == [layout.one[1]]:
+                self._meet(fields.of(layout.one[0], row), reason, int(line[row]))
             excerpt = fields.of_line(row)[:_EXCERPT].decode("utf-8", "replace")
             bad[row] = BadFrame(0, None, int(key[row]), layout.book, reason, excerpt)
+        check_order(self._path, line[good], time[good], "time")
         return Table(self._path, line, np.where(good, time, key), key, bad, columns)
+
+    def _meet(self, value: bytes, reason: str, line: int) -> None:
+        """A row is of something else than the file: one such row is damaged, two are a file of several things.
+
+        Raises:
+            TickwaxError: it is the second.
+        """
+        if value in self._others:
+            text = value.decode("utf-8", "replace")[:_EXCERPT]
+            raise TickwaxError(f"{self._path}:{line}: {reason} but {text!r}, and not in this row alone; split the file")
+        self._others.add(value)

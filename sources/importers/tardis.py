@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from sources.errors import TickwaxError
+from sources.importers.disorder import check_order
 from sources.importers.files import DamagedFile, Progress
 from sources.importers.public_csv import ahead
 from sources.importers.run import FindTail
@@ -77,4 +78,6 @@ def _blocks(
 ) -> Generator[tuple[Path, Block], None, None]:
     for file in files:
         for block in intact_blocks(file.path, instruments, progress, stats, salvage):
+            good = block.fault == 0
+            check_order(file.path, block.number[good], block.receive_ts[good], "local_timestamp")
             yield file.path, block

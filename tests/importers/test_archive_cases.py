@@ -136,7 +136,7 @@ def test_folders_of_a_zip_are_not_counted(tmp_path: Path) -> None:
 def test_a_zip_without_its_end_is_truncated(tmp_path: Path) -> None:
     path, content = zipped(tmp_path / "x.data.zip", zipfile.ZIP_DEFLATED)
     path.write_bytes(content[:-500])
-    with pytest.raises(TickwaxError, match=r"x.data.zip: is no readable zip archive: truncated, or not a zip$"):
+    with pytest.raises(TickwaxError, match=r"x.data.zip: is truncated: the compressed data has no end; "):
         run(tmp_path / "tape", [path], bybit_archive.read)
 
 

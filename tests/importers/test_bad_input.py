@@ -5,12 +5,13 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sources.errors import TickwaxError
-from sources.importers import files
+from sources.importers import binance_vision, files
 from sources.importers.stats import ImportStats
 from sources.tape.batch import TapeBatch
 from tests.importers.captures import check_invariants, rows_of, run
@@ -66,7 +67,7 @@ def test_truncated(tmp_path: Path, kind: str) -> None:
     assert_says(refused(tmp_path, kind, path), says)
     path = zipped(tmp_path / "a", [lines(kind)])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert_says(refused(tmp_path, kind, path), "is no readable zip archive: truncated, or not a zip$")
+    assert_says(refused(tmp_path, kind, path), says)
 
 
 def assert_says(message: str, says: str) -> None:
@@ -129,6 +130,37 @@ def test_times_out_of_order(tmp_path: Path, kind: str) -> None:
     repeated = sum(count for name, count in stats.ignored.items() if name.startswith("repeated"))
     assert of.back + repeated >= 1
     assert batch.rows > 300
+
+
+SORTED = {"bybit-trades": "time", "binance-vision": "time", **dict.fromkeys(TARDIS, "local_timestamp")}
+
+
+@pytest.mark.parametrize("kind", SORTED)
+def test_a_file_that_is_not_sorted(tmp_path: Path, kind: str) -> None:
+    """The newest rows first, as some archives have them: none of it is taken."""
+    header, *rows = lines(kind)
+    if any(word in rows[0] for word in ("timestamp", "price")):
+        header, *rows = rows
+    of = SORTED[kind]
+    says = rf"a.csv:\d+: is of .*, the row before of .*, and [\d,]+ of [\d,]+ rows .* back; sort .* by {of}$"
+    path = plain(tmp_path / "a.csv", [[header, *reversed(rows)]])
+    with pytest.raises(TickwaxError, match=says):
+        taken(kind, path, ImportStats())
+
+
+def test_depth_of_two_symbols(tmp_path: Path) -> None:
+    """A row of another symbol is a damaged one; two are another file's."""
+    header = ",".join(binance_vision.DEPTH_COLUMNS)
+    row = "{},170000000000{},1,1,b,snap,100,1,-1"
+    path = tmp_path / "BTCUSDT_T_DEPTH_2024-01-01_depth_snap.csv"
+    read = partial(binance_vision.read, symbol="BTCUSDT")
+    path.write_text("\n".join([header, row.format("BTCUSDT", 0), row.format("BTCUSDU", 0), row.format("BTCUSDT", 1)]))
+    stats = ImportStats()
+    rows_of(read, [path], stats)
+    assert stats.bad == 1
+    path.write_text(path.read_text() + "\n" + row.format("BTCUSDU", 1))
+    with pytest.raises(TickwaxError, match=r"csv:5: symbol is not BTCUSDT but 'BTCUSDU', and not in this row alone; "):
+        rows_of(read, [path])
 
 
 @pytest.mark.parametrize("kind", ["hftbacktest", "hftbacktest, bybit", "tardis-raw"])
