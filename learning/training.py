@@ -1,11 +1,13 @@
 """Trains a model and finds out what it is worth, without leaks (docs/forecasts.md, 4)."""
 
 import platform
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from learning.ridge import fit_ridge
 from learning.rows import Rows, TrainingRows
 from learning.scores import conformal_scores, measured
 from learning.splits import CombinatorialPurgedCV
+from learning.work import QUIET, Work
 from operators.models.conformal import COVERAGE, offset
 from operators.models.kinds import CALIBRATION, served
 from operators.models.served import QUANTILES, ModelRows, ServedModel, forecasts
@@ -65,25 +68,37 @@ class Fitted(NamedTuple):
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     packages: tuple[str, ...] = ()  # whose versions decide the result, beside NumPy
+    report: Mapping[str, Any] = {}  # what there is to say of the training
 
 
-Fit = Callable[[TrainingRows, Rows, Plan], Fitted]
+class Fit(Protocol):
+    """How a kind of model learns from the rows of some numbers, and from no others."""
+
+    def __call__(self, rows: TrainingRows, train: Rows, plan: Plan, work: Work = QUIET) -> Fitted:
+        """What it learned."""
 
 
-def _ridge(rows: TrainingRows, train: Rows, plan: Plan) -> Fitted:
+def _ridge(rows: TrainingRows, train: Rows, plan: Plan, work: Work = QUIET) -> Fitted:
     found = fit_ridge(rows, train, float(plan.parameters["penalty"]))
     return Fitted(found.arrays, "", tuple(found.scaling.mean.tolist()), tuple(found.scaling.scale.tolist()))
 
 
-def _boosted(rows: TrainingRows, train: Rows, plan: Plan) -> Fitted:
+def _boosted(rows: TrainingRows, train: Rows, plan: Plan, work: Work = QUIET) -> Fitted:
     from operators.models.lightgbm_text import joined
 
     texts = fit_boosted(rows, train, dict(plan.parameters), plan.seed, plan.threads)
     return Fitted({}, joined(texts), packages=("lightgbm",))
 
 
-FITS: dict[str, Fit] = {"ridge": _ridge, "gbm": _boosted}
-"""By kind. A kind learns from the rows of the numbers that it is given, and from no other."""
+def _temporal_fusion(rows: TrainingRows, train: Rows, plan: Plan, work: Work = QUIET) -> Fitted:
+    from learning.tft.training import fit_network, hyper_of
+
+    found = fit_network(rows, train, hyper_of(plan.parameters), plan.seed, work)
+    return Fitted(found.arrays, "", found.mean, found.scale, ("jax", "equinox", "optax"), found.report)
+
+
+FITS: dict[str, Fit] = {"ridge": _ridge, "gbm": _boosted, "tft": _temporal_fusion}
+"""By kind."""
 
 
 class Blocks(NamedTuple):
@@ -94,29 +109,44 @@ class Blocks(NamedTuple):
     test: Rows
 
 
-def train(rows: TrainingRows, plan: Plan, out: Path, *, overwrite: bool = False) -> dict[str, Any]:
+def train(
+    rows: TrainingRows,
+    plan: Plan,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
     """Train a model, write its folder, and return the report of it.
+
+    A training that takes a while keeps checkpoints beside ``out``, and goes on from them after it was killed.
+
+    Args:
+        say: is called with lines that tell how far it is.
 
     Raises:
         TickwaxError: there are too few rows, or the folder cannot be written.
     """
-    fit = FITS[plan.kind]
+    checkpoints = out.with_name(f".{out.name}.checkpoints")
+    fit = partial(FITS[plan.kind], work=Work(checkpoints, say))
     folds = [_tested(rows, blocks, fit, plan) for blocks in _validation(rows, plan)]
     blocks = _last(rows, plan)
-    folder, _ = _model(rows, blocks, fit, plan)
+    folder, _, about = _model(rows, blocks, fit, plan)
     report: dict[str, Any] = {
         "validate": plan.validate,
         "rows": {name: len(numbers) for name, numbers in blocks._asdict().items()},
         "folds": folds,
+        **({"training": about} if about else {}),
     }
     card = folder.card
     report["identity"] = write_model(out, card, folder.arrays, folder.trees, report, overwrite=overwrite)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return report
 
 
 def _tested(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> dict[str, Any]:
     """What a model of the blocks is worth on their test rows."""
-    _, model = _model(rows, blocks, fit, plan)
+    _, model, _ = _model(rows, blocks, fit, plan)
     return measured(
         rows.horizons,
         rows.returns[blocks.test],
@@ -135,7 +165,7 @@ def forecast_from(rows: TrainingRows, training: Rows, test: Rows, fit: Fit, plan
     Raises:
         TickwaxError: there are too few rows.
     """
-    _, model = _model(rows, Blocks(*_calibrated(rows, training, plan), test), fit, plan)
+    _, model, _ = _model(rows, Blocks(*_calibrated(rows, training, plan), test), fit, plan)
     found = predicted(model, rows, test)
     for h, scores in enumerate(model.head.calibration):
         wider = offset(scores, 1 - COVERAGE)
@@ -144,7 +174,9 @@ def forecast_from(rows: TrainingRows, training: Rows, test: Rows, fit: Fit, plan
     return found
 
 
-def _model(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> tuple[ModelFolder, ServedModel]:
+def _model(
+    rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan
+) -> tuple[ModelFolder, ServedModel, Mapping[str, Any]]:
     _need(blocks)
     fitted = fit(rows, blocks.training, plan)
     known = np.concatenate([blocks.training, blocks.calibration])
@@ -173,7 +205,7 @@ def _model(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> tuple[Mo
     model = served(ModelFolder(Path(), card, arrays, fitted.trees))
     scores = conformal_scores(rows.returns[blocks.calibration], predicted(model, rows, blocks.calibration))
     folder = ModelFolder(Path(), card, {**arrays, CALIBRATION: scores}, fitted.trees)
-    return folder, served(folder)
+    return folder, served(folder), fitted.report
 
 
 def predicted(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Float64s:

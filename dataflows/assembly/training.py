@@ -1,5 +1,6 @@
 """Training: from a data set of labels to a model's folder. `learning` is imported here, and when it is asked for."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,18 @@ from sources.errors import TickwaxError
 EXTRA = {"lightgbm", "sklearn", "jax", "equinox", "optax", "threadpoolctl", "scipy", "gymnasium"}
 
 
-def train_model(settings: Settings) -> dict[str, Any]:
+def train_model(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     """Train the model that the settings name, write it, and return its report.
+
+    Args:
+        say: is called with lines that tell how far a long training is.
 
     Raises:
         TickwaxError: the libraries for it are not installed; the data set cannot be read, or has too few rows; the
             model is there already, or cannot be written.
     """
     s = settings.train
+    os.environ.setdefault("PJRT_NPROC", str(s.threads))  # JAX reads it once, as it is imported
     try:
         from learning.model_writer import check_model_path
         from learning.rows import read_rows
@@ -42,7 +47,7 @@ def train_model(settings: Settings) -> dict[str, Any]:
         threads=s.threads,
         parameters=_PARAMETERS[s.model](settings) if s.model in _PARAMETERS else {},
     )
-    return train(read_rows(settings.dataset.path, s.columns), plan, s.path, overwrite=s.overwrite)
+    return train(read_rows(settings.dataset.path, s.columns), plan, s.path, overwrite=s.overwrite, say=say)
 
 
 def _of_ridge(settings: Settings) -> dict[str, Any]:
@@ -59,4 +64,15 @@ def _of_trees(settings: Settings) -> dict[str, Any]:
     }
 
 
-_PARAMETERS: dict[str, Callable[[Settings], dict[str, Any]]] = {"ridge": _of_ridge, "gbm": _of_trees}
+def _of_network(settings: Settings) -> dict[str, Any]:
+    return {"rate": settings.train.step_size} | {name: getattr(settings.train, name) for name in _OF_NETWORK}
+
+
+_OF_NETWORK = (
+    "width", "heads", "window", "stretch", "batch", "epochs", "patience", "decay", "dropout", "mc_samples", "held",
+)  # fmt: skip
+_PARAMETERS: dict[str, Callable[[Settings], dict[str, Any]]] = {
+    "ridge": _of_ridge,
+    "gbm": _of_trees,
+    "tft": _of_network,
+}

@@ -37,7 +37,7 @@ class TrainSettings(Group):
     """How a model is trained from a data set of labels (docs/forecasts.md, 4)."""
 
     model: str = "ridge"
-    """Kind of model: `ridge`, `gbm`."""
+    """Kind of model: `ridge`, `gbm`, `tft`."""
     path: FilePath = Path("data/model")
     """Folder of the model."""
     overwrite: bool = False
@@ -59,7 +59,7 @@ class TrainSettings(Group):
     seed: Annotated[Integer, Field(ge=0, lt=1 << 31), Words("", "0 or more")] = 0
     """Of whatever is drawn."""
     threads: Annotated[Integer, Field(ge=1, le=1024), Words("", "1 or more")] = 1
-    """Of LightGBM. A model depends on it."""
+    """Of LightGBM and JAX. A model depends on it."""
     penalty: Annotated[Number, Field(gt=0), Words("", "above 0")] = 0.01
     """Of `ridge`, in units of the mean square of an input."""
     rounds: Annotated[Integer, Field(ge=1, le=10_000), Words("", "1 to 10000")] = 40
@@ -70,3 +70,27 @@ class TrainSettings(Group):
     """What a tree adds of its answer."""
     least_in_leaf: Annotated[Integer, Field(ge=1), Words("", "1 or more")] = 100
     """Rows that a leaf must have."""
+    width: Annotated[Integer, Field(ge=4, le=256, multiple_of=4), Words("", "4 to 256, a multiple of 4")] = 16
+    """Of every layer of `tft`; a multiple of `train.heads`."""
+    heads: Annotated[Integer, Field(ge=1, le=64), Words("", "1 to 64")] = 4
+    """Of its attention."""
+    window: Annotated[Integer, Field(ge=1, le=1000), Words("", "1 to 1000")] = 100
+    """Rows that its attention reaches."""
+    epochs: Annotated[Integer, Field(ge=1, le=10_000), Words("", "1 to 10000")] = 30
+    """How often it sees every row, at most."""
+    patience: Annotated[Integer, Field(ge=1, le=10_000), Words("", "1 to 10000")] = 5
+    """Epochs without a better loss on the rows held back, after which its training ends."""
+    stretch: Annotated[Integer, Field(ge=1, le=10_000), Words("", "1 to 10000")] = 200
+    """Rows that follow each other in a gradient."""
+    batch: Annotated[Integer, Field(ge=1, le=1024), Words("", "1 to 1024")] = 8
+    """Stretches in a gradient."""
+    step_size: Annotated[Number, Field(gt=0, le=1), Words("", "above 0, up to 1")] = 0.003
+    """Of its optimiser, Adam."""
+    decay: Annotated[Number, Field(ge=0, le=1), Words("", "0 to 1")] = 0.01
+    """Of its weights."""
+    dropout: Annotated[Number, Field(ge=0, lt=0.9), Words("", "0 or more, below 0.9")] = 0.1
+    """Share of units that a pass leaves out, after attention."""
+    mc_samples: Annotated[Integer, Field(ge=0, le=1024), Words("", "0 to 1024")] = 16
+    """Passes with dropout that tell its doubt when it is served."""
+    held: Annotated[Number, Field(gt=0, lt=1), _SHARE] = 0.15
+    """Share of the training rows, the newest, that decide when its training ends."""

@@ -1,6 +1,6 @@
 """The whole network over stretches of rows, with the state that serving carries."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -40,10 +40,10 @@ class Stretch(NamedTuple):
 class Told(NamedTuple):
     """What the network says of rows."""
 
-    quantiles: Array  # (B, T, horizons, 5), in units of each target's deviation; may cross
-    context: Array  # (B, T, d): ψ̃
-    shares: Array  # (B, T, columns + 4): how much each input counts
-    attention: Array  # (B, T, T): how much a row (last axis) counts for another
+    quantiles: Array  # (B, L, horizons, 5), in units of each target's deviation; may cross
+    context: Array  # (B, L, d): ψ̃
+    shares: Array  # (B, L, columns + 4): how much each input counts
+    attention: Array  # (B, L, T): how much a row (last axis) counts for another
 
 
 class TemporalFusion(eqx.Module):
@@ -85,16 +85,18 @@ class TemporalFusion(eqx.Module):
         recurrent = apply_gate(outputs, selected, self.weights.recurrent)
         return recurrent, outputs, cells, about, (observed_shares, known_shares)
 
-    def __call__(self, stretch: Stretch, key: Array | None = None, rate: float = 0.0) -> tuple[Told, Array, Array]:
-        """What it says of every row, and the LSTM's outputs and cells after each, ``(B, T, d)``.
+    def __call__(self, stretch: Stretch, last: int, key: Array | None = None, rate: Any = 0.0) -> Told:
+        """What it says of the last rows of each stretch; those before them are there to be remembered and attended to.
 
         Args:
+            last: how many rows, L.
             key, rate: of dropout, which acts on what follows attention alone: the part that serving repeats.
         """
         weights, size = self.weights, self.size
-        recurrent, outputs, cells, about, shares = self.recurrent(stretch)
+        recurrent, _, _, about, shares = self.recurrent(stretch)
         enriched = gated_residual(recurrent, weights.enrich, about.enrich[:, None])  # (18)
-        found, attention = attend(enriched, stretch.real, weights.attention, size)
+        found, attention = attend(enriched, stretch.real, last, weights.attention, size)
+        enriched, recurrent = enriched[:, -last:], recurrent[:, -last:]
         masks: list[Array | float] = [1.0] * PLACES
         if key is not None:
             kept = jax.random.bernoulli(key, 1.0 - rate, (PLACES, *found.shape)) / (1.0 - rate)
@@ -104,7 +106,7 @@ class TemporalFusion(eqx.Module):
         context = apply_gate(psi * masks[2], recurrent, weights.head.final)  # (21)
         quantiles = affine(context, weights.head.quantiles)  # (22)
         quantiles = quantiles.reshape(*quantiles.shape[:-1], size.horizons, len(QUANTILES))
-        return Told(quantiles, context, jnp.concatenate(shares, -1), attention), outputs, cells
+        return Told(quantiles, context, jnp.concatenate(shares, -1)[:, -last:], attention)
 
 
 def _drawn(name: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:
@@ -144,6 +146,18 @@ def contexts(weights: Statics, venue: Array, symbol: Array) -> Contexts:
     return Contexts(*(gated_residual(zeta, network) for network in kinds))
 
 
+def advance(x: Array, output: Array, cell: Array, w: Array) -> tuple[Array, Array]:
+    """One step of the LSTM: output and cell after it.
+
+    Args:
+        x: what the inputs and offsets make of the gates, ``(…, 4·d)``.
+        w: rows of the last output, ``(d, 4·d)``.
+    """
+    i, f, g, o = jnp.split(x + output @ w, 4, axis=-1)
+    after = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(after), after
+
+
 def remember(x: Array, real: Array, start: tuple[Array, Array], w: Array) -> tuple[Array, Array]:
     """LSTM over ``(B, T, d)``: outputs and cells after every row; where a row is not real they stay as they were."""
     d = x.shape[-1]
@@ -151,23 +165,23 @@ def remember(x: Array, real: Array, start: tuple[Array, Array], w: Array) -> tup
 
     def step(carry: tuple[Array, Array], now: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         output, cell = carry
-        i, f, g, o = jnp.split(now[0] + output @ w[d:-1], 4, axis=-1)
-        new = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+        new = advance(now[0], output, cell, w[d:-1])
         there = now[1][:, None]
-        after = (jnp.where(there, jax.nn.sigmoid(o) * jnp.tanh(new), output), jnp.where(there, new, cell))
+        after = (jnp.where(there, new[0], output), jnp.where(there, new[1], cell))
         return after, after
 
     _, (outputs, cells) = jax.lax.scan(step, start, (inputs.swapaxes(0, 1), real.T))
     return outputs.swapaxes(0, 1), cells.swapaxes(0, 1)
 
 
-def attend(x: Array, real: Array, weights: Attention, size: Size) -> tuple[Array, Array]:
-    """Equations (13)–(16) over the last ``window`` rows, ``(B, T, d)``: what each finds, and the heads' mean share."""
+def attend(x: Array, real: Array, last: int, weights: Attention, size: Size) -> tuple[Array, Array]:
+    """Equations (13)–(16): what each of the last L rows finds, ``(B, L, d)``, and the heads' mean share."""
     batch, rows, d = x.shape
     each = d // size.heads
-    query, key = ((x @ w).reshape(batch, rows, size.heads, each) for w in (weights.query, weights.key))
+    query = (x[:, -last:] @ weights.query).reshape(batch, last, size.heads, each)
+    key = (x @ weights.key).reshape(batch, rows, size.heads, each)
     scores = jnp.einsum("bqhe,bkhe->bhqk", query, key) / np.sqrt(each)
-    age = jnp.arange(rows)[:, None] - jnp.arange(rows)
+    age = jnp.arange(rows - last, rows)[:, None] - jnp.arange(rows)
     seen = (age >= 0) & (age < size.window) & (real[:, None, :] | (age == 0))
     shares = jax.nn.softmax(jnp.where(seen[:, None], scores, -1e30), axis=-1).mean(1)
     return shares @ (x @ weights.value) @ weights.merge, shares

@@ -1,5 +1,6 @@
 """A model from a data set of labels."""
 
+import sys
 from typing import Any
 
 from dataflows.assembly.training import train_model
@@ -16,7 +17,7 @@ def train(flags: dict[str, Any]) -> None:
         TickwaxError: as of `train_model`.
     """
     settings = load_settings(flags)
-    report = train_model(settings)
+    report = train_model(settings, lambda line: print(line, file=sys.stderr, flush=True))
     show(table(report))
     for line in lines(report, settings.train.path):
         prose(line)

@@ -21,7 +21,9 @@ Examples:
 
 @app.command("train", rich_help_panel=RECORDED, epilog=_EXAMPLES)
 def train_verb(
-    model: Annotated[str | None, typer.Argument(help="Kind of model: `ridge` or `gbm`; as in `train.model`.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="Kind of model: `ridge`, `gbm` or `tft`; as in `train.model`.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Folder of the data set; as in `dataset.path`.")] = None,
     out: Annotated[str | None, typer.Option(help="Folder for the model; as in `train.path`.")] = None,
     columns: Annotated[
