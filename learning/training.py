@@ -116,6 +116,7 @@ def train(
     *,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
+    on_fold: Callable[[Rows, Float64s], None] = lambda test, quantiles: None,
 ) -> dict[str, Any]:
     """Train a model, write its folder, and return the report of it.
 
@@ -123,13 +124,14 @@ def train(
 
     Args:
         say: is called with lines that tell how far it is.
+        on_fold: told of each fold of the validation: its test rows, and what was foretold of them.
 
     Raises:
         TickwaxError: there are too few rows, or the folder cannot be written.
     """
     checkpoints = out.with_name(f".{out.name}.checkpoints")
     fit = partial(FITS[plan.kind], work=Work(checkpoints, say))
-    folds = [_tested(rows, blocks, fit, plan) for blocks in _validation(rows, plan)]
+    folds = [_tested(rows, blocks, fit, plan, on_fold) for blocks in _validation(rows, plan)]
     blocks = _last(rows, plan)
     folder, _, about = _model(rows, blocks, fit, plan)
     report: dict[str, Any] = {
@@ -144,13 +146,17 @@ def train(
     return report
 
 
-def _tested(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> dict[str, Any]:
+def _tested(
+    rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan, on_fold: Callable[[Rows, Float64s], None]
+) -> dict[str, Any]:
     """What a model of the blocks is worth on their test rows."""
     _, model, _ = _model(rows, blocks, fit, plan)
+    quantiles = predicted(model, rows, blocks.test)
+    on_fold(blocks.test, quantiles)
     return measured(
         rows.horizons,
         rows.returns[blocks.test],
-        predicted(model, rows, blocks.test),
+        quantiles,
         np.quantile(rows.returns[blocks.training], QUANTILES, axis=0).T,
         model.head.calibration,
         (int(rows.ts[blocks.test[0]]), int(rows.ts[blocks.test[-1]])),
@@ -158,9 +164,8 @@ def _tested(rows: TrainingRows, blocks: Blocks, fit: Fit, plan: Plan) -> dict[st
 
 
 def forecast_from(rows: TrainingRows, training: Rows, test: Rows, fit: Fit, plan: Plan) -> Float64s:
-    """Quantiles of the test rows by a model of the training rows, shape ``(test, horizons, 5)``, rising.
-
-    The newest share of the training rows calibrates the outermost quantiles, as the intervals of a run begin.
+    """Quantiles of the test rows by a model of the training rows, shape ``(test, horizons, 5)``, rising; the outermost
+    are calibrated, as the intervals of a run begin.
 
     Raises:
         TickwaxError: there are too few rows.

@@ -56,8 +56,8 @@ def modules(package: str) -> Iterator[Path]:
 # A venue's side of the simulator stands in the venue's folder.
 SIMULATED = re.compile(r"sources/venues/(\w+/simulator/\w+|simulated)\.py")
 
-# What starts a training or judges one: it imports `learning` when it is called.
-TRAINS = re.compile(r"dataflows/assembly/(training|evaluating)\.py")
+# What starts a training, judges one, or tells of luck: it imports `learning` when it is called.
+TRAINS = re.compile(r"dataflows/(assembly/(training|evaluating)|reports/luck)\.py")
 
 
 @pytest.mark.parametrize("package", BELOW)

@@ -9,11 +9,13 @@ import numpy as np
 
 from dataflows.assembly.backtest_in_memory import TradedColumns
 from dataflows.assembly.tapes import time_text
+from dataflows.assembly.trials import period_returns
 from dataflows.reports.backtest import columns_by_time
 from operators.execution.paired import equity_difference, profit_difference
 from operators.execution.run_statistics import run_statistics
 from operators.execution.statistics import Estimate
 from sinks.identity import settings_in
+from sinks.trials import TrialSet
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.batch import Float64s, Int64s
@@ -51,6 +53,19 @@ class Comparison:
         """Equity less that of the first run."""
         mine, first = (r.traded[instrument].equity for r in (run, self.runs[0]))
         return equity_difference(mine["ts"], mine["equity"], first["ts"], first["equity"])
+
+    def trials(self) -> list[TrialSet]:
+        """The runs side by side, period by period, of each instrument."""
+        out = []
+        for instrument in self.instruments:
+            accounts = [run.traded[instrument].equity for run in self.runs]
+            first = max(int(one["ts"][0]) for one in accounts)
+            last = min(int(one["ts"][-1]) for one in accounts)
+            if last > first:
+                each = [period_returns(one["ts"], one["equity"], first, last).returns for one in accounts]
+                names = [str(run.folder) for run in self.runs]
+                out.append(TrialSet("backtest", str(instrument), first, names, np.stack(each, axis=1)))
+        return out
 
     def records(self) -> list[dict[str, Any]]:
         """A row an instrument and run: its statistics, and the profit less that of the first run."""

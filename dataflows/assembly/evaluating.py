@@ -1,11 +1,14 @@
 """Evaluation: a model's recipe beside simple ones on a data set. `learning` is imported here, when it is asked for."""
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataflows.assembly.training import EXTRA
+from dataflows.assembly.training import EXTRA, remember
 from dataflows.reports.evaluation import EvaluationReport
+from sinks.trials import FOLDER, read_trials
 from sources.errors import TickwaxError
 from sources.model_folder import read_model
 from sources.tape.schema import EDGE
@@ -33,6 +36,7 @@ def evaluate_model(
     """
     try:
         from learning.evaluation.evaluate import evaluate
+        from learning.evaluation.luck import luck
         from learning.rows import read_rows
         from learning.training import FITS, Plan
     except ModuleNotFoundError as e:
@@ -55,7 +59,18 @@ def evaluate_model(
     plan = Plan(**{**told, "kind": card.kind, **{name: n for name, n in given.items() if n is not None}})
     edges = {name: own[EDGE] for name, own in rows.own.items() if EDGE in own}
     found = evaluate(rows, plan, progress, edges)
-    return report_of(found, model, dataset)
+    recipe = {**asdict(plan), "columns": rows.columns, "features": rows.features}
+    tried = {name: ({**recipe, "kind": name} if name != plan.kind else recipe, medians)
+             for name, medians in found.medians.items()}  # fmt: skip
+    root = model.parent / FOLDER
+    subjects = remember("evaluate", rows, tried, root)
+    own = json.dumps(recipe, sort_keys=True, default=str)
+    sets = {one.subject: one for one in read_trials(root) if one.source == "evaluate" and own in one.configurations}
+    deflated = []
+    for name, subject in zip(rows.horizons, subjects, strict=True):
+        every = dict(zip(sets[subject].configurations, sets[subject].returns.T, strict=True))
+        deflated.append(luck(name, own, every))
+    return report_of(replace(found, luck=deflated), model, dataset)
 
 
 def report_of(found: "Evaluation", model: Path, dataset: Path) -> EvaluationReport:

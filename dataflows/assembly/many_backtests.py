@@ -7,6 +7,7 @@ from typing import Any
 
 from dataflows.assembly.backtest_in_memory import backtest_in_memory
 from dataflows.assembly.trade_engines import TradeEngines
+from dataflows.assembly.trials import period_returns
 from dataflows.runtime.exit_codes import in_a_line
 from dataflows.runtime.forked import NOTHING, forked
 from dataflows.settings.model import Settings
@@ -61,7 +62,7 @@ class ManyBacktests:
         left: str = NOTHING,
     ) -> dict[Instrument, list[Row]]:
         """A row a variant, by instrument: ``ts`` and ``end_ts`` of the range, ``run`` (number of the variant), its
-        values, `STATISTICS`, ``error`` (why there are none) and ``seconds``.
+        values, `STATISTICS`, ``returns`` (`PeriodReturns`), ``error`` (why there are none) and ``seconds``.
 
         Args:
             progress: told how many runs have ended, at first 0.
@@ -102,6 +103,7 @@ class ManyBacktests:
         else:
             if len(equity["ts"]):
                 row |= run_statistics(orders, fills, equity)
+                row["returns"] = period_returns(equity["ts"], equity["equity"], first, last)
             else:
                 row["error"] = "no feature row is complete in the range"
         row["seconds"] = perf_counter() - began

@@ -1,5 +1,6 @@
 """A sweep: a backtest for every combination of settings and every instrument, over processes."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape
 from dataflows.assembly.trade_engines import TradeEngines
 from dataflows.assembly.trading import trading_identity
+from dataflows.assembly.trials import tried
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_trading
 from dataflows.settings.model import Settings, load_settings
@@ -26,8 +28,10 @@ from operators.trade_engine import TradeEngine
 from sinks.identity import Identity
 from sinks.lock import DataSetLock
 from sinks.sweep import DATA_SET, check_sweep_target, sweep_schema, write_sweep
+from sinks.trials import FOLDER, Trial, write_trials
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.store.path import StorePath
 
 DEFAULT_PATH = Path("data/sweep")
 _KEY = "backtest.path"
@@ -42,6 +46,20 @@ class Sweep:
     out: Path
     identity: Identity
     rows: dict[Instrument, list[Row]] = field(default_factory=dict)  # by run, once it has ended
+
+    @property
+    def trials(self) -> Path | None:
+        """Folder of the trials, beside that of the sweep; None: an object store, to which nothing can be added."""
+        return None if isinstance(self.out, StorePath) else self.out.parent / FOLDER
+
+    def _tried(self) -> list[Trial]:
+        return [
+            tried("sweep", instrument, {**self.identity.of(instrument), **self.backtests.variants[row["run"]].values},
+                  row["returns"])
+            for instrument, rows in self.rows.items()
+            for row in rows
+            if row["error"] is None
+        ]  # fmt: skip
 
     @cached_property
     def failures(self) -> list[str]:
@@ -80,7 +98,10 @@ class Sweep:
                 return []
             settings, schema = self.backtests.settings, sweep_schema(self.grid.values)
             overwrite = settings.backtest.overwrite
-            return write_sweep(self.out, self.rows, schema, self.identity, settings.tape.compression, overwrite)
+            files = write_sweep(self.out, self.rows, schema, self.identity, settings.tape.compression, overwrite)
+            if self.trials is not None:
+                write_trials(self.trials, self._tried(), time.time_ns())
+            return files
         finally:
             lock.release()
 

@@ -1,11 +1,21 @@
 """Training: from a data set of labels to a model's folder. `learning` is imported here, and when it is asked for."""
 
 import os
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dataflows.settings.model import Settings
+from sinks.trials import FOLDER, Trial, write_trials
 from sources.errors import TickwaxError
+from sources.tape.batch import Float64s
+
+if TYPE_CHECKING:
+    from learning.rows import TrainingRows
 
 EXTRA = {"lightgbm", "sklearn", "jax", "equinox", "optax", "threadpoolctl", "scipy", "gymnasium"}
 
@@ -47,7 +57,44 @@ def train_model(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
         threads=s.threads,
         parameters=_PARAMETERS[s.model](settings) if s.model in _PARAMETERS else {},
     )
-    return train(read_rows(settings.dataset.path, s.columns), plan, s.path, overwrite=s.overwrite, say=say)
+    rows = read_rows(settings.dataset.path, s.columns)
+    centres = np.full(rows.returns.shape, np.nan)
+
+    def on_fold(test: Any, quantiles: Any) -> None:
+        first = np.isnan(centres[test, 0])  # of CPCV, the first path
+        centres[test[first]] = quantiles[first, :, 2]
+
+    report = train(rows, plan, s.path, overwrite=s.overwrite, on_fold=on_fold, say=say)
+    recipe = {**asdict(plan), "columns": rows.columns, "features": rows.features}
+    remember("train", rows, {s.model: (recipe, centres)}, s.path.parent / FOLDER)
+    return report
+
+
+def remember(
+    source: str, rows: "TrainingRows", tried: "Mapping[str, tuple[Mapping[str, Any], Float64s]]", root: Path
+) -> list[str]:
+    """Keep what was tried, horizon by horizon: the return of the side of each forecast. Returns the subjects.
+
+    Args:
+        tried: by name a recipe, and medians of shape ``(n, horizons)``, NaN where nothing was foretold.
+        root: folder of the trials.
+
+    Raises:
+        DiskFailure: it cannot be written.
+    """
+    from learning.evaluation.luck import side_returns
+    from sources.durations import Duration
+
+    trials, subjects = [], []
+    for h, name in enumerate(rows.horizons):
+        subjects.append(f"{', '.join(map(str, rows.instruments))}: {name}")
+        returns = side_returns(rows, {key: each[:, h] for key, (_, each) in tried.items()}, h, Duration.parse(name).ns)
+        trials += [
+            Trial(source, subjects[-1], tried[key][0], int(rows.ts[0]), int(rows.end[-1]), values[~np.isnan(values)])
+            for key, values in returns.items()
+        ]
+    write_trials(root, trials, time.time_ns())
+    return subjects
 
 
 def _of_ridge(settings: Settings) -> dict[str, Any]:

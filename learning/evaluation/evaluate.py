@@ -65,7 +65,7 @@ class Evaluation:
     splits: int
     paths: int
     edges: Mapping[str, str] = field(default_factory=dict)  # of synthetic markets, by instrument
-    tried: Mapping[str, Mapping[str, Float64s]] = field(default_factory=dict)  # returns by horizon and forecaster
+    medians: Mapping[str, Float64s] = field(default_factory=dict)  # (n, horizons) of the first path, by forecaster
 
 
 def verdict(better: Measured, baseline: str, effective: float) -> str:
@@ -131,7 +131,7 @@ def evaluate(
         cv.get_n_splits(),
         cv.n_paths,
         edges or {},
-        tried,
+        {name: paths[0, :, :, 2] for name, paths in found.items() if name != NO_CHANGE},
     )
 
 

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 FOLDER = ROOT / "examples"
 PRINTS = {
     "features_from_a_tape.py": r"240 rows of 68 columns\n(.*\n)*volatility is known in 40 rows",
+    "honest_learning.py": r"planted +1s .*: beats(.*\n){2}null +1s .*: (does not beat|cannot be)(.*\n){2}",
     "operators_online.py": r"301 updates, the same bits as the replay\n",
     "optimal_d.py": r"(.*\n)*d = 0\.\d+ is stationary\n\d+ values on a stream",
     "order_flow_regression.py": r"ofi_l0 +slope +0\.\d+ a BTC  R² +[2-9]\d\.\d% of the same second, +[01]\.\d+% of the",
@@ -31,7 +32,9 @@ def test_all_are_listed_and_short():
     assert {path.name: n for path in FOLDER.glob("*.py") if (n := len(path.read_text().splitlines())) > 40} == {}
 
 
-@pytest.mark.parametrize("name", PRINTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "honest_learning.py")) for name in PRINTS]
+)
 def test_it_runs(name, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name])
     runpy.run_path(str(FOLDER / name), run_name="__main__")

@@ -6,6 +6,7 @@ from pathlib import Path
 from dataflows.assembly.comparing import compare_backtests
 from dataflows.reports.charts import check_chart_path, draw
 from dataflows.reports.comparison import comparison_lines, comparison_panels, comparison_table, settings_table
+from dataflows.reports.luck import WORDS, luck_of
 from dataflows.reports.planted import edge_lines
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
@@ -42,6 +43,9 @@ def compare(folders: Sequence[Path], html: Path | None, as_json: bool, parquet: 
         must_be_shown()
         return
     show(comparison_table(comparison))
+    print()
+    show(luck_of(comparison.trials()))
+    prose(WORDS)
     print()
     if comparison.differing:
         show(settings_table(comparison))

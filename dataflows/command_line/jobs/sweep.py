@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from dataflows.assembly.sweep import prepare_sweep
+from dataflows.reports.luck import WORDS, luck_of
 from dataflows.reports.planted import planted_lines
 from dataflows.reports.progress import RunsBar
 from dataflows.reports.sweep import SHOWN, best_runs
@@ -13,6 +14,7 @@ from dataflows.reports.text_table import show
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_trading
 from dataflows.settings.sweep_grid import read_grid
+from sinks.trials import read_trials
 
 _FAILURES_SHOWN = 5
 
@@ -47,6 +49,12 @@ def sweep(flags: dict[str, Any], path: Path, processes: int) -> None:
     show(table)
     if runs > SHOWN:
         prose(f"The {len(table.rows)} with the highest profit, after fees. The best of many is good by luck, too.")
+    if prepared.trials is not None:
+        now = {str(instrument): rows[0] for instrument, rows in prepared.rows.items()}
+        sets = [one for one in read_trials(prepared.trials) if one.source == "sweep" and one.subject in now]
+        if sets := [one for one in sets if one.first_ts == now[one.subject]["ts"]]:
+            show(luck_of(sets))
+            prose(f"{WORDS} Trials of former sweeps count, too: all are kept in {prepared.trials}.")
     for line in planted_lines(prepared.out):
         prose(line)
     if failures:
