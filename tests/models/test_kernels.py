@@ -12,7 +12,7 @@ from operators.models.kinds import CALIBRATION, served
 from operators.models.lightgbm_text import joined, read_forest, separated
 from operators.models.linear import LIMIT
 from operators.models.served import ModelRows, ServedModel, forecasts
-from operators.models.trees import boosted
+from operators.models.trees import boosted, is_plain
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
@@ -45,10 +45,13 @@ def texts() -> list[str]:
     return [booster.model_to_string() for booster in data]
 
 
-def test_lightgbms_bits(texts: list[str]) -> None:
+@pytest.mark.parametrize("chosen", [[0, 1, 2, 3, 4], [0, 2, 3]])  # with a model to which 0 is missing, and without
+def test_lightgbms_bits(texts: list[str], chosen: list[int]) -> None:
+    texts = [texts[number] for number in chosen]
     forest, x = read_forest(separated(joined(texts)), COLUMNS), inputs(5000, 3)
+    assert is_plain(forest) == (1 not in chosen)
     out = np.empty((len(x), len(texts)))
-    boosted(x, forest, np.empty(COLUMNS), out)
+    boosted(x, forest, is_plain(forest), np.empty(COLUMNS), out)
     for number, text in enumerate(texts):
         expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
         np.testing.assert_array_equal(out[:, number].copy().view(np.int64), expected.view(np.int64))

@@ -21,7 +21,8 @@ def create(names: list[str], bootstrap: str | None, partitions: int, replication
     settings = load_settings(settings_of({"--bootstrap": ("kafka.bootstrap", bootstrap)}))
     if not settings.kafka.bootstrap:
         raise TickwaxError("kafka.bootstrap: empty; name the brokers with it or with --bootstrap, as host:port")
-    wanted = names or [name for name in (settings.kafka.topic, settings.tape.topic) if name]
+    predicted = settings.predict.topic if settings.predict.model else ""
+    wanted = names or [name for name in (settings.kafka.topic, settings.tape.topic, predicted) if name]
     config: dict[str, str] = {}
     try:
         for name in wanted:
