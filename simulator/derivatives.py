@@ -1,30 +1,14 @@
-"""What a perpetual has beside its book, made from its trades: mark price, funding, open interest, liquidations.
+"""What a perpetual has beside its book, as the simulated exchanges tell it."""
 
-The index follows the trades slowly, the mark price is the index and a basis that follows what traders pay beyond it.
-Funding comes of the basis as Binance computes it (exchange documentation, "Introduction to Binance Futures Funding
-Rates": premium plus the interest rate less the premium, clamped to ±0.05 %). Liquidations come in bursts: each brings
-about others for a second (a Hawkes process, Hawkes 1971), and they sell when the price falls.
-"""
-
-import math
-import random
-import zlib
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from simulator.market import Print
 from sources.instrument import Instrument
+from synthetic.derivatives import DerivativeModel
 from synthetic.parameters import MarketParameters
 
-HOURS = 8
-_HOURS_MS = HOURS * 3_600_000
-_INDEX_MS, _BASIS_MS = 10_000.0, 3_000.0  # time constants
-_INTEREST, _CLAMP, _MOST = 1e-4, 5e-4, 7.5e-3
-_FIRST_LOTS = 50_000_000  # open interest at the start
-_OPENING = 0.3  # share of a print's size by which open interest changes, either way
-_ALONE = 0.005  # chance that a print brings about a liquidation
-_FOLLOWING, _MOST_HEAT, _HEAT_MS = 0.02, 0.3, 1_000.0  # what each liquidation adds to it, and for how long
 _REMEMBERED = 256
 
 
@@ -42,54 +26,26 @@ class DerivativeMarket:
     """One instrument's, as far as its trades have been told.
 
     Attributes:
-        mark, index: prices.
-        funding_rate: of the interval of 8 hours.
-        open_interest: base units.
+        model: mark and index price, funding, open interest.
         liquidations: the newest ones, in order.
+        made: how many there have been.
     """
 
     def __init__(self, instrument: Instrument, parameters: MarketParameters) -> None:
-        self.mark = self.index = parameters.first_price_ticks / 10**parameters.price_digits
-        self.funding_rate = _INTEREST
-        self.open_interest = _FIRST_LOTS / 10**parameters.size_digits
+        self.model = DerivativeModel(instrument, parameters)
         self.liquidations: deque[Liquidation] = deque(maxlen=_REMEMBERED)
-        self.made = 0  # liquidations so far
+        self.made = 0
         self._size_digits = parameters.size_digits
-        self._basis = 0.0
-        self._heat = 0.0
-        self._time_ms = 0
-        self._random = random.Random(zlib.crc32(str(instrument).encode()))
-
-    def next_funding_ms(self, now_ms: int) -> int:
-        """The next funding time after ``now_ms``."""
-        return (now_ms // _HOURS_MS + 1) * _HOURS_MS
 
     def take(self, prints: Sequence[Print]) -> None:
         """Go on with trades."""
         for p in prints:
-            price, passed = float(p.price), float(max(0, p.time_ms - self._time_ms)) if self._time_ms else 0.0
-            self._time_ms = max(self._time_ms, p.time_ms)
-            self.index += (price - self.index) * -math.expm1(-passed / _INDEX_MS)
-            self._basis += (price / self.index - 1.0 - self._basis) * -math.expm1(-passed / _BASIS_MS)
-            self.mark = self.index * (1.0 + self._basis)
-            interest = min(max(_INTEREST - self._basis, -_CLAMP), _CLAMP)
-            self.funding_rate = min(max(self._basis + interest, -_MOST), _MOST)
-            size = float(p.size)
-            self.open_interest += _OPENING * size * self._random.uniform(-1.0, 1.0)
-            self._heat *= math.exp(-passed / _HEAT_MS)
-            if self._random.random() < _ALONE + self._heat:
-                self._liquidate(p, size)
-            self.open_interest = max(self.open_interest, 0.0)
+            forced = self.model.trade(p.time_ms, float(p.price), float(p.size))
+            if forced is not None:
+                size = b"%.*f" % (self._size_digits, forced.size)
+                self.liquidations.append(Liquidation(self.made, p.time_ms, forced.side, p.price, size))
+                self.made += 1
 
     def since(self, number: int) -> list[Liquidation]:
         """The liquidations from ``number`` on that are remembered."""
         return [one for one in self.liquidations if one.number >= number]
-
-    def _liquidate(self, p: Print, size: float) -> None:
-        amount = max(size * self._random.lognormvariate(0.0, 1.0), 10.0**-self._size_digits)
-        text = b"%.*f" % (self._size_digits, amount)
-        side = -1 if float(p.price) < self.index else 1
-        self.liquidations.append(Liquidation(self.made, p.time_ms, side, p.price, text))
-        self.made += 1
-        self.open_interest -= amount
-        self._heat = min(self._heat + _FOLLOWING, _MOST_HEAT)

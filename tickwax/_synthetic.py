@@ -16,6 +16,7 @@ def synthetic_tape(
     span: str = "1m",
     seed: int = 7,
     edge: float | None = None,
+    derivatives: bool = False,
 ) -> pathlib.Path:
     """Write the tape of a synthetic market, order books and trades from a seed, as ``tickwax synth`` does.
 
@@ -31,6 +32,7 @@ def synthetic_tape(
         seed: the same integer gives the same tape, to the bit.
         edge: plant a price that can be foretold, from 0, not at all, to 1 (docs/learning.md, 5); None: the market whose
             order flow makes its price.
+        derivatives: mark prices, funding, open interest and liquidations too (of Binance and Bybit).
 
     Returns:
         The folder.
@@ -53,5 +55,5 @@ def synthetic_tape(
     if not isinstance(seed, int):
         raise ValueError(f"seed: {seed!r} is not an integer")
     with naming_arguments():
-        write_synthetic_tape(settings.tape.path, instruments, length, seed, edge=edge)
+        write_synthetic_tape(settings.tape.path, instruments, length, seed, edge=edge, derivatives=derivatives)
     return settings.tape.path

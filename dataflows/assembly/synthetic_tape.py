@@ -17,6 +17,7 @@ from sources.instrument import Instrument
 from sources.tape.batch import TRADE
 from sources.tape.layout import data_files
 from sources.tape.schema import EDGE, UNMEASURED
+from synthetic.derivative_rows import DERIVATIVE_VENUES, DerivativeRows
 from synthetic.market import SyntheticMarket, synthetic_tape
 from synthetic.parameters import MarketParameters, parameters_of
 from synthetic.skill import Skill, attainable
@@ -48,6 +49,7 @@ def write_synthetic_tape(
     progress: Progress = lambda instrument, done_ns: None,
     start_ns: int = START_NS,
     edge: float | None = None,
+    derivatives: bool = False,
 ) -> list[SyntheticTape]:
     """Write ``span_ns`` of synthetic market per instrument to the tape at ``root``; an interruption leaves nothing.
 
@@ -60,6 +62,7 @@ def write_synthetic_tape(
         progress: called now and then.
         start_ns: exchange time of the snapshots, whole milliseconds in nanoseconds since the epoch.
         edge: how predictable the price is, 0 to 1 (docs/learning.md, 5); None: the market whose order flow makes it.
+        derivatives: mark prices, funding, open interest and liquidations too, at venues that are recorded with them.
 
     Raises:
         ValueError: ``edge`` is out of its range.
@@ -78,7 +81,9 @@ def write_synthetic_tape(
         with only_writer(root, say):
             writer = TapeWriter(root, f"synthetic-{seed}", compression)
             try:
-                written = [_write(writer, i, span_ns, seed, progress, start_ns, p) for i, p in markets.items()]
+                written = [
+                    _write(writer, i, span_ns, seed, progress, start_ns, p, derivatives) for i, p in markets.items()
+                ]
                 writer.commit()
             except BaseException:
                 writer.abort()
@@ -99,6 +104,7 @@ def _write(
     progress: Progress,
     start_ns: int,
     parameters: MarketParameters,
+    derivatives: bool,
 ) -> SyntheticTape:
     market = SyntheticMarket(instrument, seed, start_ns, parameters)
     written, told = SyntheticTape(instrument), {EDGE: UNMEASURED}
@@ -107,10 +113,13 @@ def _write(
         skills = {name: skill._asdict() for name, skill in written.attainable.items()}
         told = {EDGE: str(float(parameters.edge)), "synthetic.attainable": json.dumps(skills)}
     writer.tell(instrument, told)
+    beside = DerivativeRows(instrument, parameters) if derivatives and instrument.venue in DERIVATIVE_VENUES else None
     done = 0
     while done < span_ns:
         done = min(done + _SLICE_NS, span_ns)
         for batch in synthetic_tape(market, start_ns + done, written.rows):
+            if beside is not None:
+                batch = beside.among(batch, written.rows)
             writer.write(instrument, batch)
             trades = np.flatnonzero(batch.kind == TRADE)
             written.rows += batch.rows

@@ -21,7 +21,9 @@ from synthetic.jit import CACHE as SYNTHETIC
 _NS_PER_MS = 1_000_000
 
 
-def synth(flags: dict[str, Any], span: str, seed: int, start: str, edge: float | None = None) -> None:
+def synth(
+    flags: dict[str, Any], span: str, seed: int, start: str, edge: float | None = None, derivatives: bool = False
+) -> None:
     """Write it; ``flags`` are settings.
 
     Raises:
@@ -52,6 +54,7 @@ def synth(flags: dict[str, Any], span: str, seed: int, start: str, edge: float |
             progress,
             start_ns,
             edge,
+            derivatives,
         )
     show(_table(written))
     if edge is not None:

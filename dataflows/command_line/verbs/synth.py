@@ -31,6 +31,9 @@ def synth_verb(
     edge: Annotated[
         float | None, typer.Option(help="Plant a price that can be foretold: 0 not at all, 1 well.")
     ] = None,
+    derivatives: Annotated[
+        bool, typer.Option("--derivatives", help="Mark prices, funding, open interest and liquidations, too.")
+    ] = False,
     compression: Annotated[str | None, typer.Option(help="Codec of Parquet; as in `tape.compression`.")] = None,
 ) -> None:
     """Write the tape of a **synthetic market**: order books and trades from a seed, without any exchange."""
@@ -43,4 +46,4 @@ def synth_verb(
     )
     with quick_imports():
         from dataflows.command_line.jobs.synth import synth
-    synth(flags, span, seed, start, edge)
+    synth(flags, span, seed, start, edge, derivatives)

@@ -145,7 +145,7 @@ class BinanceRest:
         feed = self._feeds.get(symbol or "")
         if feed is None or not feed.trading or isinstance(feed, PlaybackFeed):
             return self._error(-1121, "Invalid symbol.")
-        text = f"{feed.derivatives.open_interest:.{feed.parameters.size_digits}f}"
+        text = f"{feed.derivatives.model.open_interest:.{feed.parameters.size_digits}f}"
         return self._reply(msgspec.json.encode({"symbol": symbol, "openInterest": text, "time": self._outlet.now_ms}))
 
     async def _funding(self, request: web.Request) -> web.Response:

@@ -17,6 +17,7 @@ from simulator.liquidations import LiquidationTopic
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
+from synthetic.derivatives import next_funding_ms
 
 BINANCE = "binance_futures"
 
@@ -149,12 +150,20 @@ class MarkPrices(Topic):
         if now_ms < self._next:
             return
         self._next = now_ms - now_ms % self._interval + self._interval
+        model = market.model
         payload = (
             b'{"e":"markPriceUpdate","E":%d,"s":"%b","p":"%.8f","ap":"%.8f","P":"%.8f","i":"%.8f","r":"%.8f","T":%d,'
             b'"st":1}'
         ) % (
-            *(now_ms, self.symbol.encode(), market.mark, market.mark, market.index, market.index),
-            *(market.funding_rate, market.next_funding_ms(now_ms)),
+            *(
+                now_ms,
+                self.symbol.encode(),
+                model.mark,
+                model.mark,
+                model.index,
+                model.index,
+            ),
+            *(model.funding_rate, next_funding_ms(now_ms)),
         )
         self.publish(payload, "ticker", 0, 0, now_ms)
 

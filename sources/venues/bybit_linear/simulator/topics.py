@@ -15,11 +15,12 @@ from typing_extensions import override
 from simulator.book import TextBook
 from simulator.connection import Connection
 from simulator.depth_books import DepthBooks
-from simulator.derivatives import HOURS, DerivativeMarket, Liquidation
+from simulator.derivatives import DerivativeMarket, Liquidation
 from simulator.liquidations import LiquidationTopic
 from simulator.market import Print
 from simulator.topic import Outlet, Topic
 from simulator.trades import TradeTopic
+from synthetic.derivatives import HOURS, next_funding_ms
 
 BYBIT = "bybit_linear"
 
@@ -185,12 +186,12 @@ class Tickers(Topic):
         now_ms = self.outlet.now_ms
         if self._new or now_ms >= self._next_ms:
             fields = {
-                b"markPrice": b"%.2f" % market.mark,
-                b"indexPrice": b"%.2f" % market.index,
-                b"fundingRate": b"%.8f" % market.funding_rate,
-                b"nextFundingTime": b"%d" % market.next_funding_ms(now_ms),
+                b"markPrice": b"%.2f" % market.model.mark,
+                b"indexPrice": b"%.2f" % market.model.index,
+                b"fundingRate": b"%.8f" % market.model.funding_rate,
+                b"nextFundingTime": b"%d" % next_funding_ms(now_ms),
                 b"fundingIntervalHour": b"%d" % HOURS,
-                b"openInterest": b"%.3f" % market.open_interest,
+                b"openInterest": b"%.3f" % market.model.open_interest,
             }
             changed = {name: text for name, text in fields.items() if self._told.get(name) != text}
             new, self._new = [c for c in self._new if c in self.subscribers], []
