@@ -35,11 +35,13 @@ from operators.feature_engine import FeatureEngine
 from operators.features.feature import Rows
 from operators.packed_arguments import Packed
 from operators.row_batch import RowBatch
+from operators.rules.table import RuleTable
 from operators.tape_loop import DECIDE, EXCHANGE_FULL
 from sources.tape.batch import TapeBatch
 
 _NO_BOOK = np.empty((0, 0))
 _NO_CODE = np.empty((0, 0), np.int8)
+NOTHING = RowBatch(np.empty((4, 0), np.int64), np.empty((1, 0), np.int8), np.empty((4, 0)), _NO_BOOK)
 
 
 class Traded(NamedTuple):
@@ -49,6 +51,7 @@ class Traded(NamedTuple):
     orders: RowBatch
     fills: RowBatch
     equity: RowBatch  # a row a feature row
+    applied: RowBatch = NOTHING  # what rules did (`operators.rules.schemas`)
 
 
 class TooManyOrdersError(ValueError):
@@ -72,12 +75,14 @@ class TradeEngine(FeatureEngine):
         latency: Latency | None = None,
         full_depth: bool = False,
         with_books: bool = False,
+        rules: RuleTable | None = None,
     ) -> None:
         """Args:
         strategy: decides at every feature row; None: nobody does.
         schedule: orders that are given beforehand.
         latency: as it was measured; None: the one of ``execution``.
         full_depth, with_books: as of `FeatureEngine`.
+        rules: that the strategy's new orders must pass.
 
         Raises:
             ValueError: the strategy asks for a column that there is not.
@@ -92,7 +97,7 @@ class TradeEngine(FeatureEngine):
         if schedule is not None:
             exchange = schedule.sent(exchange, latency)
         self._exchange: Packed[Exchange] = Packed(exchange)
-        self._runner: StrategyRunner | None = None if strategy is None else runner(strategy, config, grid)
+        self._runner: StrategyRunner | None = None if strategy is None else runner(strategy, config, grid, rules)
 
     def lead(self, batch: TapeBatch, cut_levels: int = 0) -> None:
         """Rows before the first to trade on: they make the book and the features known; nobody decides."""
@@ -179,6 +184,7 @@ class TradeEngine(FeatureEngine):
             _rows(rows.order_integer, rows.order_code, rows.order_value, orders),
             _rows(rows.fill_integer, rows.fill_code, rows.fill_value, fills),
             _rows(rows.equity_integer, _NO_CODE, rows.equity_value, n),
+            NOTHING if self._runner is None else self._runner.applied(),
         )
 
     def _run(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:

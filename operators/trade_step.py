@@ -14,7 +14,7 @@ from operators.trade_engine import Traded, TradeEngine
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch
 
-NO_MORE = Traded(NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS)
+NO_MORE = Traded(NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS)
 
 
 OnEnd = Callable[[Instrument, TradeEngine, int, Sequence[int]], None]

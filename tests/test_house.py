@@ -56,8 +56,10 @@ def modules(package: str) -> Iterator[Path]:
 # A venue's side of the simulator stands in the venue's folder.
 SIMULATED = re.compile(r"sources/venues/(\w+/simulator/\w+|simulated)\.py")
 
-# What starts a training, judges one, or tells of luck: it imports `learning` when it is called.
-TRAINS = re.compile(r"dataflows/(assembly/(training|evaluating)|reports/luck)\.py")
+# What starts a training, judges one, tells of luck, or reflects: it imports `learning` when it is called.
+TRAINS = re.compile(
+    r"dataflows/(assembly/(training|evaluating|reflecting)|command_line/jobs/reflecting|reports/(luck|reflection))\.py"
+)
 
 
 @pytest.mark.parametrize("package", BELOW)
@@ -96,7 +98,7 @@ def test_no_run_loads_learning() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("package", ["operators", "operators.models"])
+@pytest.mark.parametrize("package", ["operators", "operators.models", "operators.rules"])
 def test_machine_code_is_kept_by_the_text_of_all_that_is_in_it(package: str) -> None:
     """A kernel holds the machine code of those that it calls: a module that no pattern names would leave it stale."""
     jit = f"{package}.jit"

@@ -26,7 +26,10 @@ from operators.execution.grid import Grid
 from operators.execution.schedule import Schedule
 from operators.execution.schemas import EQUITY, SCHEMAS
 from operators.feature_engine import FeatureEngine
-from operators.row_batch import RowBatch, RowSchema
+from operators.row_batch import NO_MORE_ROWS, RowBatch, RowSchema
+from operators.rules.episode_step import find_episodes
+from operators.rules.episodes import EpisodeBuilder
+from operators.rules.schemas import APPLIED, entry_columns, episodes_schema
 from operators.trade_engine import TradeEngine
 from operators.trade_step import trade
 from sinks.identity import Identity, check_folder
@@ -89,11 +92,16 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     alone = not (share or cluster())
     backtest = Backtest(flow, progress, {}, engines, alone=alone, readers=readers, schedules=schedules)
     grids = backtest.grids = grids_of(settings, readers)
-    marks = {
-        schema.name: trading_identity(schema.name, settings, config, grids, edges_of(readers)) for schema in SCHEMAS
-    }
+    trading = TradeEngines(settings, own_config(settings, config), schedules)
+    if recovery and trading.rules.on:
+        raise TickwaxError("-r: a backtest that consults rules is not resumed; take -r or rules.store")
+    edges = edges_of(readers)
+
+    def identity(data_set: str) -> Identity:
+        return trading_identity(data_set, settings, config, grids, edges, trading.rules.identity)
+
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns
-    run = trade_identity(settings, chosen, marks[EQUITY.name].settings, grids)
+    run = trade_identity(settings, chosen, identity(EQUITY.name).settings, grids)
     source: TapeSource | TapeShards
     if recovery:
         states = StateFiles(recovery.directory, recovery.backup_seconds, time.monotonic, backtest.stop_with_error)
@@ -102,7 +110,6 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
         source = TapeShards(readers, run, progress.add, backtest.stop_with_error, refuse, longest_ns)
     else:
         source = TapeSource(readers, progress.add, backtest.stop_with_error, longest_ns, placement)
-    trading = TradeEngines(settings, own_config(settings, config), schedules)
     first = {reader.instrument: reader.first_ordinal for reader in readers}
 
     def make(instrument: Instrument) -> TradeEngine:
@@ -115,9 +122,17 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     tape = op.input("tape", flow, source)
     traded = trade("trade", tape, make, first_ordinal=first.__getitem__, keeper=backtest.states, on_error=failed)
     named = op.map("instrument", traded, lambda item: (plain(item[0]), item[1]))
+    written = [(schema, rows_in(schema.name, named)) for schema in SCHEMAS]
+    if trading.rules.on:
+        written.append((APPLIED, rows_in(APPLIED.name, named)))
+    if not recovery:  # what an open position was at its entry is not kept
+        builder = partial(EpisodeBuilder.of, config, settings.execution.latency_entry.ns)
+        episodes = find_episodes("episodes", traded, builder, on_error=backtest.stop_with_error)
+        plainly = op.filter_map("episodes_of", episodes, _episode_rows)
+        written.append((episodes_schema(entry_columns(config)), plainly))
     try:
-        for schema in SCHEMAS:
-            _write(rows_in(schema.name, named), schema, settings, chosen, marks[schema.name], backtest, placement)
+        for schema, rows in written:
+            _write(rows, schema, settings, chosen, identity(schema.name), backtest, placement)
         if recovery and backtest.states:
             from dataflows.runtime.recovery_check import Resumed, TradeProgress  # needs SQLite, which most runs do not
             from dataflows.runtime.recovery_store import take_up
@@ -128,6 +143,10 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
         backtest.abort()
         raise
     return backtest
+
+
+def _episode_rows(item: tuple[str, RowBatch]) -> tuple[str, RowBatch] | None:
+    return (plain(item[0]), item[1]) if item[1].rows or item[1] is NO_MORE_ROWS else None
 
 
 def _write(

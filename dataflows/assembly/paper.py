@@ -22,6 +22,7 @@ from dataflows.settings.model import Settings
 from operators.execution.grid import Grid
 from operators.execution.schemas import SCHEMAS
 from operators.row_batch import RowSchema
+from operators.rules.schemas import APPLIED
 from operators.trade_engine import Traded, TradeEngine
 from operators.trade_step import trade
 from sinks.identity import Identity
@@ -57,7 +58,8 @@ class PaperTrading:
         self._root = settings.paper.path
         self._telemetry = telemetry
         self._grids = self._known_grids()
-        self._past = PaperPast(self._root, self._make, mine)
+        self._schemas = (*SCHEMAS, APPLIED) if self._engines.rules.on else SCHEMAS
+        self._past = PaperPast(self._root, self._make, mine, self._schemas)
 
     def ready(self) -> None:
         """Compile the kernels and the strategy before frames come."""
@@ -65,10 +67,8 @@ class PaperTrading:
 
     def data_sets(self) -> list[tuple[Path, RowSchema, Identity]]:
         """Folders of what is traded, with what their files say of themselves."""
-        return [
-            (self._root / schema.name, schema, trading_identity(schema.name, self._settings, self._config, self._grids))
-            for schema in SCHEMAS
-        ]
+        asked = self._settings, self._config, self._grids, None, self._engines.rules.identity
+        return [(self._root / s.name, s, trading_identity(s.name, *asked)) for s in self._schemas]
 
     def take_up(self, tape: Path | None) -> None:
         """Bring every account of former runs to the end of the tape; for when all data sets are locked and recovered.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dataflows.runtime.exit_codes import say
 from operators.execution.schemas import SCHEMAS
+from operators.row_batch import RowSchema
 from operators.trade_engine import Traded, TradeEngine
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -28,12 +29,18 @@ class PaperPast:
     """What former runs with the same folder did."""
 
     def __init__(
-        self, root: Path, make: Callable[[Instrument], TradeEngine], mine: Callable[[Instrument], bool]
+        self,
+        root: Path,
+        make: Callable[[Instrument], TradeEngine],
+        mine: Callable[[Instrument], bool],
+        schemas: Sequence[RowSchema] = SCHEMAS,
     ) -> None:
         """Args:
         make: of an engine that knows nothing yet.
         mine: whether this process trades an instrument.
+        schemas: data sets of an account. With others than the usual ones no state is kept, and all of a tape replayed.
         """
+        self._schemas = schemas
         self._root = root
         self._make = make
         self._mine = mine
@@ -49,7 +56,7 @@ class PaperPast:
             TickwaxError: the tape cannot be read, or does not belong to what was written.
         """
         self._beginnings = self._read()
-        there = {i for schema in SCHEMAS for i in instruments(self._root / schema.name)}
+        there = {i for schema in self._schemas for i in instruments(self._root / schema.name)}
         for instrument in sorted(there.difference(self._beginnings)):
             raise self._error(f"{_BEGINNINGS} does not tell where {instrument} begins")
         if self._beginnings and tape is None:
@@ -91,6 +98,8 @@ class PaperPast:
             ordinal: of the last tape row.
             rows: that the run has given of orders, fills and equity.
         """
+        if len(self._schemas) > len(SCHEMAS):  # a state counts the rows of the usual ones
+            return
         try:
             state = engine.snapshot()
         except ValueError:  # of a strategy in Python: the next run replays all of it
@@ -116,12 +125,12 @@ class PaperPast:
         return found
 
     def _replay(self, instrument: Instrument, first: int, tape: Path, journals: TapeJournals) -> None:
-        written = [self._rows(schema.name, instrument) for schema in SCHEMAS]
-        engine, given, unwritten = self._make(instrument), [0] * len(SCHEMAS), []
+        written = [self._rows(schema.name, instrument) for schema in self._schemas]
+        engine, given, unwritten = self._make(instrument), [0] * len(self._schemas), []
         if data_files(tape, instrument) or instrument in journals.instruments:
             reader = TapeReader(tape, instrument, journals=journals, first_ordinal=first)
             resume = None
-            if (kept := self._kept(instrument)) is not None:
+            if len(self._schemas) == len(SCHEMAS) and (kept := self._kept(instrument)) is not None:
                 last, *before = kept
                 # Of a run that was killed while it ended, not all that the state knows of is there.
                 if last <= reader.last_ordinal and all(map(le, before, written)) and self._resumed(engine, instrument):
@@ -132,10 +141,10 @@ class PaperPast:
                 lead = max(0, min(batch.rows, first - int(batch.ordinal[0])))
                 engine.lead(batch.slice(0, lead))
                 for traded in engine.trade(batch.slice(lead, batch.rows)):
-                    new = _behind(traded, written, given)
+                    new = _behind(traded, self._schemas, written, given)
                     if new is not None:
                         unwritten.append(new)
-        for schema, ours, theirs in zip(SCHEMAS, written, given, strict=True):
+        for schema, ours, theirs in zip(self._schemas, written, given, strict=True):
             if ours > theirs:
                 raise self._error(
                     f"{schema.name} has {ours:,} rows of {instrument}, and the tape in {tape} gives {theirs:,}: it is "
@@ -171,10 +180,10 @@ class PaperPast:
         return TickwaxError(f"paper.path: {self._root}: {text}; name a new folder")
 
 
-def _behind(traded: Traded, written: list[int], given: list[int]) -> Traded | None:
+def _behind(traded: Traded, schemas: Sequence[RowSchema], written: list[int], given: list[int]) -> Traded | None:
     """The rows that are not written yet, without the features; None if all are. Counts them in ``given``."""
     rows = {}
-    for at, schema in enumerate(SCHEMAS):
+    for at, schema in enumerate(schemas):
         mine = getattr(traded, schema.name)
         done = min(max(written[at] - given[at], 0), mine.rows)
         given[at] += mine.rows

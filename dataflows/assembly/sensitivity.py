@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dataflows.assembly.consulted_rules import ConsultedRules
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.identities import edges_of
 from dataflows.assembly.many_backtests import ManyBacktests, Variant
@@ -84,7 +85,8 @@ class Sensitivity:
         each = [Variant(one.values, TradeEngines(one.settings, own, schedules)) for one in wanted]
         self.backtests = ManyBacktests(first, each, readers, grids)
         self._root = first.backtest.path / FOLDER
-        one = trading_identity(DATA_SET, first, config, grids, edges_of(readers))
+        consulted = ConsultedRules(first, config).identity
+        one = trading_identity(DATA_SET, first, config, grids, edges_of(readers), consulted)
         varied = {key: ", ".join(each.values[key] for each in wanted) for key in self._first.values}
         self._identity = Identity(DATA_SET, {**one.settings, **varied}, one.own)
         chosen = [reader.instrument for reader in readers]

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dataflows.assembly.consulted_rules import ConsultedRules
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import grids_of
 from dataflows.assembly.identities import Edges, edges_of
@@ -191,7 +192,7 @@ def _identity(
     base: Settings, config: FeatureConfig, grid: SweepGrid, grids: Mapping[Instrument, Grid], edges: Edges
 ) -> Identity:
     """The settings that all runs share, and the values of those that are varied."""
-    one = trading_identity(DATA_SET, base, config, grids, edges)
+    one = trading_identity(DATA_SET, base, config, grids, edges, ConsultedRules(base, config).identity)
     fixed = {key: text for key, text in one.settings.items() if key not in grid.values}
     varied = {key: ", ".join(map(str, values)) for key, values in grid.values.items()}
     return Identity(DATA_SET, fixed | varied, one.own)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from dataflows.assembly.consulted_rules import ConsultedRules
 from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.trading import execution_config, strategy_factory
 from dataflows.settings.model import Settings
@@ -14,7 +15,12 @@ from sources.venues.names import FIXED_DEPTH
 
 
 class TradeEngines:
-    """Makes trade engines, as the settings ask for them."""
+    """Makes trade engines, as the settings ask for them.
+
+    Attributes:
+        make_strategy: gives a new one.
+        rules: that strategies are held by.
+    """
 
     def __init__(
         self,
@@ -29,10 +35,11 @@ class TradeEngines:
         venues: whose execution is checked here, and not at the first engine.
 
         Raises:
-            TickwaxError: there is no such strategy, a parameter is wrong, or latencies cannot be read.
+            TickwaxError: there is no such strategy, a parameter is wrong, or latencies or rules cannot be read.
         """
         self._settings, self._own, self._schedules = settings, own, schedules
         self.make_strategy = strategy_factory(settings)
+        self.rules = ConsultedRules(settings, settings.feature_config())
         self._latency = measured_latencies(settings)
         for venue in venues:
             execution_config(settings, venue)
@@ -57,4 +64,5 @@ class TradeEngines:
             latency=self._latency(instrument),
             full_depth=instrument.venue in FIXED_DEPTH,
             with_books=with_books,
+            rules=self.rules.table(instrument),
         )

@@ -54,11 +54,13 @@ def trading_identity(
     config: FeatureConfig,
     grids: Mapping[Instrument, Grid],
     edges: Edges | None = None,
+    rules: Mapping[str, str] | None = None,
 ) -> Identity:
     """What the files of a data set of trading say of themselves: every setting that decides a value.
 
     Args:
         edges: as of `edges_of`; None: of no tape.
+        rules: that are consulted, as settings (`ConsultedRules.identity`).
 
     Raises:
         TickwaxError: as `identity_of`.
@@ -71,7 +73,7 @@ def trading_identity(
     decided |= {f"strategy.{key}": str(value) for key, value in settings.strategy.model_dump().items()}
     decided["backtest.orders"] = content_identity("backtest.orders", settings.backtest.orders)
     own = {str(i): {**features.own.get(str(i), {}), "execution.grid": str(grid)} for i, grid in grids.items()}
-    return Identity(data_set, {**features.settings, **decided}, own)
+    return Identity(data_set, {**features.settings, **decided, **(rules or {})}, own)
 
 
 def content_identity(key: str, path: Path | None) -> str:

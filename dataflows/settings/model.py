@@ -46,6 +46,7 @@ from dataflows.settings.layers import (
     merged,
     variables,
 )
+from dataflows.settings.rule_groups import RulesSettings
 from operators.config import FeatureConfig
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -73,6 +74,7 @@ class Settings(RunSettings):
     dataset: DatasetSettings = DatasetSettings()
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
+    rules: RulesSettings = RulesSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -11,7 +11,9 @@ from operators.execution import loop
 from operators.execution.grid import Grid
 from operators.execution.state import LOCAL, MOST_SENT, SEEN_POSITION, WORKING, Exchange
 from operators.execution.words import AMEND, CANCEL, GTC, LIMIT, MARKET, TIMES_IN_FORCE
-from operators.row_batch import TS
+from operators.row_batch import TS, RowBatch
+from operators.rules.applying import apply_once, make_log, ruled
+from operators.rules.table import RuleTable
 from operators.schema import feature_columns
 from operators.tape_loop import DECIDE
 from sources.tape.batch import Float64s, TapeBatch
@@ -170,13 +172,17 @@ class StrategyRunner(Protocol):
     def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
         """As `loop.trade_packed`; `DECIDE`: call it again."""
 
+    def applied(self) -> RowBatch:
+        """What rules did since the last call, as rows of `operators.rules.schemas.APPLIED`."""
+
 
 class _InPython:
     memory: Float64s | None = None
 
-    def __init__(self, strategy: Strategy, rows: list[int], grid: Grid) -> None:
+    def __init__(self, strategy: Strategy, rows: list[int], grid: Grid, rules: RuleTable | None) -> None:
         self._strategy = strategy
         self._rows = rows
+        self._rules, self._log = rules, make_log()
         self._view, self._orders = MarketView(grid), OrderSender()
 
     def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
@@ -190,21 +196,36 @@ class _InPython:
             except Exception as e:
                 when = np.datetime64(self._view.ts, "ns")
                 raise StrategyError(f"{type(self._strategy).__name__} failed at the feature row of {when}Z") from e
+            if self._rules is not None and exchange.commands.noted[0] > 0:
+                context, view = np.ascontiguousarray(out.value[:, n - 1]), self._view
+                known = (view.ts, view.local_ts, view.position, view.lot)
+                apply_once(self._rules, context, *known, exchange.commands, self._log)
         return start, n, why
+
+    def applied(self) -> RowBatch:
+        """As of `StrategyRunner`."""
+        return self._log.take()
 
 
 class _Compiled:
-    def __init__(self, strategy: CompiledStrategy, rows: list[int]) -> None:
-        self._drive = _drive(strategy.decide_kernel)
-        self._rows = np.array(rows, np.int64)
-        self._columns = np.zeros(len(rows))
+    def __init__(self, strategy: CompiledStrategy, rows: list[int], values: int, rules: RuleTable | None) -> None:
+        decide, own, self._log = strategy.decide_kernel, len(rows), make_log()
         self.memory: Float64s | None = np.zeros(max(1, strategy.memory))
-        self._parameters = np.array(strategy.parameters, np.float64)
+        memory, parameters = self.memory, np.array(strategy.parameters, np.float64)
+        given: tuple[Any, Any] = (memory, parameters)
+        if rules is not None:
+            decide, rows = ruled(decide), [*rows, *range(values)]
+            given = ((memory, self._log), (parameters, rules, own))
+        self._drive = _drive(decide)
+        self._own = (np.array(rows, np.int64), np.zeros(len(rows)), *given)
 
     def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
-        own = (self._rows, self._columns, self.memory, self._parameters)
-        done: tuple[int, int, int] = self._drive(batch, start, *handles, *own)
+        done: tuple[int, int, int] = self._drive(batch, start, *handles, *self._own)
         return done
+
+    def applied(self) -> RowBatch:
+        """As of `StrategyRunner`."""
+        return self._log.take()
 
 
 _driven: dict[Any, Callable[..., tuple[int, int, int]]] = {}
@@ -225,8 +246,13 @@ def _drive(decide: Any) -> Callable[..., tuple[int, int, int]]:
     return _driven[decide]
 
 
-def runner(strategy: Strategy | CompiledStrategy, config: FeatureConfig, grid: Grid) -> StrategyRunner:
+def runner(
+    strategy: Strategy | CompiledStrategy, config: FeatureConfig, grid: Grid, rules: RuleTable | None = None
+) -> StrategyRunner:
     """What runs a strategy, in the form that it has.
+
+    Args:
+        rules: that its new orders must pass; its context is every feature column of float64.
 
     Raises:
         ValueError: it asks for a column that there is not, or one that is no number.
@@ -237,5 +263,5 @@ def runner(strategy: Strategy | CompiledStrategy, config: FeatureConfig, grid: G
             raise ValueError(f"the strategy asks for {name!r}, which is no column of numbers of these features")
     chosen = [rows[name] for name in strategy.columns]
     if isinstance(strategy, CompiledStrategy):
-        return _Compiled(strategy, chosen)
-    return _InPython(strategy, chosen, grid)
+        return _Compiled(strategy, chosen, len(rows), rules)
+    return _InPython(strategy, chosen, grid, rules)

@@ -41,6 +41,7 @@ from operators.execution.words import (
     LIMIT,
     MARKET,
     REJECTED,
+    WITHHELD,
 )
 from operators.jit import kernel
 from sources.tape.batch import Float64s, Int64s
@@ -128,6 +129,9 @@ def take_commands(exchange: Exchange, rules: Rules) -> int:
         order_id, side = commands.integer[0, i], commands.integer[1, i]
         action, tif = commands.integer[2, i], commands.integer[3, i]
         price, size = commands.value[0, i], commands.value[1, i]
+        if action == WITHHELD:
+            clock[NEXT_ID] += 1
+            continue
         if action in (MARKET, CANCEL):  # whatever a kernel has put there
             price = np.nan
         if action == CANCEL:

@@ -4,6 +4,7 @@ BID, ASK = 0, 1  # sides as rows of arrays; in data sets +1 and −1
 
 ACTIONS = ("limit", "market", "cancel", "amend")
 LIMIT, MARKET, CANCEL, AMEND = range(4)
+WITHHELD = 4  # of a command that a rule took back: it has a number, and is never sent
 
 TIMES_IN_FORCE = ("gtc", "gtx", "ioc")
 GTC, GTX, IOC = range(3)

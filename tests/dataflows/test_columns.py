@@ -27,7 +27,8 @@ def test_every_column_is_a_line(tickwax):
     told = [line.split()[:2] for line in lines[1:]]
     expected = [[e.name, e.data_set] for e in entries(FeatureConfig())]
     assert told[: len(expected)] == expected
-    assert {data_set for _, data_set in told[len(expected) :]} == {"bars", "orders", "fills", "equity", "predictions"}
+    trading = {"orders", "fills", "equity", "episodes", "applied"}
+    assert {data_set for _, data_set in told[len(expected) :]} == {"bars", "predictions", *trading}
 
 
 def test_one_column(tickwax):

@@ -148,6 +148,49 @@ def test_every_key_and_its_default():
         "label": {"latency": "0ms"},
         "barrier": {"horizon": "30s", "width": 1.0, "prices": "mid"},
         "dataset": {"path": "data/dataset", "columns": [], "overwrite": False},
+        "train": {
+            "model": "ridge",
+            "path": "data/model",
+            "overwrite": False,
+            "columns": [],
+            "validate_by": "holdout",
+            "holdout": 0.2,
+            "calibration": 0.2,
+            "embargo": "0s",
+            "blocks": 6,
+            "test_blocks": 2,
+            "seed": 0,
+            "threads": 1,
+            "penalty": 0.01,
+            "rounds": 40,
+            "leaves": 15,
+            "learning_rate": 0.1,
+            "least_in_leaf": 100,
+        },
+        "rules": {
+            "store": "",
+            "version": "",
+            "nearest": 8,
+            "server": "",
+            "reflector": "statistics",
+            "proposals": 10,
+            "holdout": 0.5,
+            "embargo": "60s",
+            "level": 0.05,
+            "min_episodes": 30,
+            "llm": {
+                "base_url": "",
+                "model": "",
+                "key": "",
+                "timeout": "60s",
+                "attempts": 3,
+                "most_tokens": 4096,
+                "budget_tokens": 200000,
+                "budget_money": 0.0,
+                "price_in": 0.0,
+                "price_out": 0.0,
+            },
+        },
     }
 
 
@@ -662,7 +705,7 @@ class TestCommandLine:
 
         found = list(verbs(typer.main.get_command(app), []))
         assert len(found) > 15
-        without = (["simulate"], ["import"], ["export"], ["topics"], ["backtest", "compare"])
+        without = (["simulate"], ["import"], ["export"], ["topics"], ["rules"], ["backtest", "compare"])
         for words in ([], *found):
             done = runner.invoke(app, [*words, "-h"], env={"COLUMNS": "200"})
             assert done.exit_code == 0, words

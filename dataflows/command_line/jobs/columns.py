@@ -13,6 +13,7 @@ from operators.bar_engine import BarConfig, bar_schema
 from operators.dictionary import Entry, declared_entries, entries
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.models.predictions import EXAMPLE
+from operators.rules.schemas import APPLIED, episodes_schema
 from sources.errors import TickwaxError
 
 _FAMILY = re.compile(r"\{\w+\}")
@@ -23,6 +24,8 @@ _PAGES = {
     "fills": "execution",
     "equity": "execution",
     "predictions": "forecasts",
+    "episodes": "reflecting",
+    "applied": "reflecting",
 }
 _MOST_NEAR = 4  # names that a message offers
 _WIDTH = 12  # of a label
@@ -93,6 +96,6 @@ def _setting_of(name: str) -> str | None:
 
 
 def _entries() -> list[Entry]:
-    others = (bar_schema(BarConfig("time", 60e9)), ORDERS, FILLS, EQUITY, EXAMPLE)
+    others = (bar_schema(BarConfig("time", 60e9)), ORDERS, FILLS, EQUITY, EXAMPLE, episodes_schema([]), APPLIED)
     own = [entry for schema in others for entry in declared_entries(schema)]
     return entries(load_settings().feature_config()) + own

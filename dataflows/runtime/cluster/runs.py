@@ -17,6 +17,7 @@ from dataflows.settings.model import Settings
 from operators.execution.schemas import SCHEMAS
 from operators.feature_engine import Quality
 from operators.jit import CACHE as OPERATORS
+from operators.rules.schemas import APPLIED
 from sinks.disk import sweep
 from sources.errors import TickwaxError
 from sources.latency import Latencies
@@ -91,7 +92,8 @@ def replay_together(
         supervisor.close()
         folders = [settings.features.path, settings.books.path]
         if backtest:
-            folders = [settings.backtest.path / schema.name for schema in SCHEMAS]
+            names = (*(schema.name for schema in SCHEMAS), "episodes", APPLIED.name)
+            folders = [settings.backtest.path / name for name in names]
         for path in filter(None, folders):
             sweep(path)  # a process that was killed could not
 
