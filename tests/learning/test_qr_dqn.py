@@ -142,6 +142,28 @@ def test_the_seed_decides() -> None:
     assert bits(agents[0]) == bits(agents[1]) != bits(agents[2])
 
 
+@pytest.mark.slow
+def test_a_pole_is_balanced_after_few_steps() -> None:
+    """A short form: 60 000 steps with 200 quantiles balance it to the end (docs/acting.md, 3)."""
+    env = gym.make("CartPole-v1")
+    hyper = {"hidden": (64, 64), "n_quantiles": 25, "n_step": 3, "target_every": 100, "epsilon_steps": 4000}
+    agent = QRDQN(env, seed=1, **hyper, learning_rate_steps=4000)
+
+    def mean_return() -> float:
+        total = 0.0
+        for episode in range(10):
+            observation, over = env.reset(seed=10_000 + episode)[0], False
+            while not over:
+                observation, reward, terminated, truncated, _ = env.step(agent.act(observation))
+                total += float(reward)
+                over = terminated or truncated
+        return total / 10
+
+    assert mean_return() < 100
+    agent.learn(8000)
+    assert mean_return() > 150
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "agent"

@@ -1,0 +1,121 @@
+"""An agent's speed on one core: ``taskset -c 0 python benchmarks/bench_agent.py``.
+
+Gradient rows a second at a batch of 256 and 200 quantiles; steps a second of learning CartPole-v1, the environment
+included; a served decision; steps a second of the trading environment, one agent and many. Each is the fastest of some
+rounds, by processor time and by the clock on the wall.
+"""
+
+from collections.abc import Callable
+from time import perf_counter, process_time
+from typing import Any
+
+import gymnasium as gym
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from learning.environment.recording import record
+from learning.environment.trading import Task, Trading
+from learning.environment.vector import TradingVector
+from learning.qr_dqn import QRDQN, training
+from learning.qr_dqn.hyper import Hyper
+from learning.qr_dqn.network import initial
+from learning.qr_dqn.replay import Transitions
+from operators.config import FeatureConfig
+from operators.execution.grid import GridSearch
+from operators.execution.state import ExecutionConfig
+from operators.models.qr_dqn import QuantilePolicy
+from sources.instrument import Instrument
+from synthetic.market import SyntheticMarket, synthetic_tape
+
+_START = 1_767_571_200 * 10**9
+_SECONDS = 600
+
+
+def fastest(run: Callable[[], Any], rounds: int = 5) -> tuple[float, float]:
+    """Seconds of processor time and of wall clock."""
+    run()
+    taken = []
+    for _ in range(rounds):
+        wall, cpu = perf_counter(), process_time()
+        run()
+        taken.append((process_time() - cpu, perf_counter() - wall))
+    return min(t[0] for t in taken), min(t[1] for t in taken)
+
+
+def show(what: str, count: int, unit: str, seconds: tuple[float, float]) -> None:
+    cpu, wall = seconds
+    print(f"{what:<58}{count / cpu:>14,.0f} {unit}/s of processor time{count / wall:>14,.0f} by the clock", flush=True)
+
+
+def gradient_rows() -> None:
+    inputs, actions, steps = 20, 3, 20
+    for hidden in ((64, 64), (128, 128)):
+        hyper = Hyper(batch=256, hidden=hidden)
+        rng = np.random.default_rng(0)
+        learner = training.start(initial(rng, inputs, hidden, actions * hyper.n_quantiles), hyper)
+        seen = rng.normal(size=(steps, 256, inputs)).astype(np.float32)
+        drawn = Transitions(
+            seen, rng.integers(0, actions, (steps, 256)).astype(np.int32), seen[..., 0].copy(),
+            np.full((steps, 256), 0.99, np.float32), seen + 1,
+        )  # fmt: skip
+        weight = jnp.ones((steps, 256))
+        run = training.gradient_steps(hyper, actions)
+        taken = fastest(lambda: jax.block_until_ready(run(learner, drawn, weight)))  # noqa: B023  # called at once
+        show(f"gradient, batch 256, N = 200, hidden {hidden}", steps * 256, "rows", taken)
+
+
+def learning() -> None:
+    """As stable-baselines3's defaults have it: a gradient step of 32 rows every 4 steps, two layers of 64."""
+    hyper = {"hidden": (64, 64), "batch": 32, "train_every": 64, "gradient_steps": 16, "learning_starts": 100}
+    agent = QRDQN(gym.make("CartPole-v1"), seed=0, **hyper)
+    show("learning CartPole-v1, N = 200", 3000, "steps", fastest(lambda: agent.learn(3000), 3))
+
+
+def deciding() -> None:
+    for hidden in ((64, 64), (128, 128), (256, 256)):
+        params = initial(np.random.default_rng(0), 20, hidden, 3 * 200)
+        arrays = {"scale.mean": np.float32(0), "scale.deviation": np.float32(1)}
+        for i, (weights, bias) in enumerate(params):
+            arrays |= {f"layer.{i}.weights": np.asarray(weights), f"layer.{i}.bias": np.asarray(bias)}
+        policy, rows = QuantilePolicy(arrays, 3), np.random.default_rng(1).normal(size=(1000, 20))
+        cpu, wall = fastest(lambda: policy.act(rows, 0.25))  # noqa: B023  # called at once
+        print(
+            f"a decision, 3 × 200 quantiles, hidden {hidden!s:<18}{cpu * 1e3:>14.1f} µs of processor time"
+            f"{wall * 1e3:>14.1f} µs by the clock"
+        )
+
+
+def trading() -> None:
+    market = SyntheticMarket(Instrument("binance_futures", "BTCUSDT"), 7, _START)
+    tape = list(synthetic_tape(market, _START + _SECONDS * 10**9))
+    search = GridSearch()
+    for batch in tape:
+        search.add(batch)
+    columns = ("ofi_z_l0_1s", "ofi_l0_1s", "bid_price", "ask_price")
+    wall = perf_counter()
+    recording = record(tape, FeatureConfig(), ExecutionConfig(), search.grid(), columns)
+    rows = sum(batch.rows for batch in tape)
+    print(f"recording: {rows:,} tape rows, {len(recording)} decisions, {rows / (perf_counter() - wall):,.0f} rows/s")
+    task = Task(size=0.01, episode=500, mean=np.zeros(4), scale=np.ones(4))
+    for agents in (64, 1024):
+        many = TradingVector([recording], [task], agents)
+        many.reset(seed=0)
+        actions = np.random.default_rng(0).integers(0, 3, (200, agents))
+        taken = fastest(lambda: [many.step(a) for a in actions])  # noqa: B023  # called at once
+        show(f"trading, {agents} agents, random targets", 200 * agents, "steps", taken)
+    one, random = Trading(recording, task), np.random.default_rng(0).integers(0, 3, 400)
+
+    def episode() -> None:
+        one.reset(options={"start": 0})
+        for action in random:
+            one.step(action)
+
+    show("trading, one agent in Python", 400, "steps", fastest(episode))
+
+
+if __name__ == "__main__":
+    gradient_rows()
+    learning()
+    deciding()
+    trading()

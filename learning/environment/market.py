@@ -1,0 +1,302 @@
+"""A step of trading by market orders on a `Recording`, as the simulated exchange executes them (docs/execution.md).
+
+What an order takes, what it costs and what is left of a level follow the kernels of `operators.execution`; that the
+fills are those of a backtest is held by a test.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from learning.environment.recording import Recording
+from learning.jit import entry_kernel, kernel
+from learning.rewards import differential_step
+from operators.execution.account import settle
+from operators.execution.grid import value
+from operators.execution.latency import latency_at
+from operators.execution.matching import refusal
+from operators.execution.state import (
+    CASH,
+    MID,
+    POSITION,
+    SEEN_POSITION,
+    Resting,
+    Rules,
+    make_rules,
+)
+from operators.execution.words import MARKET, NO_REASON, TAKER
+from sources.tape.batch import Float64s, Int64s
+
+Float32s = npt.NDArray[np.float32]
+
+# Indices into `Account.clock` behind those of `operators.execution.state`.
+_FIRST = 32
+ROW, START, STEPS, SENT, LOTS, ACTED, SEEN_AT, OPENED, FILLED, SHORT = range(_FIRST, _FIRST + 10)
+# Indices into `Account.money` behind those of `operators.execution.state`.
+EQUITY, CAPITAL, MEAN, SQUARE, ENTRY, ENTRY_SEEN = range(8, 14)
+NO_ORDER = -1
+OWN = 4  # numbers of an observation behind the features: position, unrealised return, time in position, spread
+BPS = 1e4
+_MOST_TAKEN = 256
+
+
+class Account(NamedTuple):
+    """What one agent has; a part of an `Exchange` where the kernels of the exchange look at it."""
+
+    clock: Int64s  # (42,)
+    money: Float64s  # (14,)
+    resting: Resting  # nothing ever rests
+    taken: Float64s  # (4, 256): side, price, lots taken, decision whose order took them; `TAKEN` entries
+    taken_count: Int64s  # (1,)
+    fills: Float64s  # (4, 2 · depth): price, lots with their sign, fee, act time of the newest order's fills
+
+
+class Market(NamedTuple):
+    """A `Recording` for kernels, its features as they are seen."""
+
+    features: Float32s
+    local_ts: Int64s
+    mid: Float64s
+    spread: Float64s
+    act: Int64s
+    next_decision: Int64s
+    known: npt.NDArray[np.bool_]
+    price: Float64s
+    size: Float64s
+    since: Int64s
+    last: Int64s
+
+
+class Terms(NamedTuple):
+    """What an environment is asked for."""
+
+    lots: int  # of a whole position
+    episode: int  # steps, at most
+    eta: float  # of the differential Sharpe ratio; 0: the reward is the profit
+
+
+def make_account(depth: int) -> Account:
+    """One that has nothing."""
+    resting = Resting(np.zeros(2, np.int64), np.zeros((5, 2, 1), np.int64), np.zeros((3, 2, 1)))
+    return Account(
+        np.zeros(_FIRST + 10, np.int64), np.zeros(14), resting, np.zeros((4, _MOST_TAKEN)), np.zeros(1, np.int64),
+        np.zeros((4, 2 * depth)),
+    )  # fmt: skip
+
+
+def make_market(recording: Recording, mean: Float64s, scale: Float64s) -> tuple[Market, Rules]:
+    """Args:
+    mean, scale: of the features, shape ``(columns,)``: what is seen is ``(x − mean)/scale`` within ±10, 0 where it is
+        not known.
+    """
+    scaled = np.nan_to_num((recording.features - mean) / scale, nan=0.0, posinf=10.0, neginf=-10.0)
+    market = Market(
+        np.clip(scaled, -10, 10).astype(np.float32), recording.local_ts, recording.mid, recording.spread, recording.act,
+        recording.next_decision, recording.known, recording.price, recording.size, recording.since, recording.last,
+    )  # fmt: skip
+    return market, make_rules(recording.execution, recording.grid, reports=True)
+
+
+@kernel
+def begin(market: Market, rules: Rules, terms: Terms, account: Account, row: int) -> None:
+    """Begin an episode at a decision, with nothing."""
+    account.clock[:] = 0
+    account.money[:] = 0.0
+    account.taken_count[0] = 0
+    account.clock[ROW] = account.clock[START] = row
+    account.clock[SENT] = NO_ORDER
+    account.money[MID] = market.mid[row]
+    account.money[CAPITAL] = value(terms.lots, rules.lot_numerator, rules.lot_denominator) * market.mid[row]
+
+
+@kernel
+def _taken(market: Market, account: Account, k: int, s: int, m: int) -> int:
+    """Where it is noted what own orders took of the m-th level of the k-th book; −1: nothing is."""
+    for i in range(account.taken_count[0]):
+        if account.taken[0, i] == s and account.taken[1, i] == market.price[k, s, m]:
+            return i
+    return -1
+
+
+@kernel
+def _forget(market: Market, account: Account, k: int) -> None:
+    """What was taken of a level is back where the level has changed since (docs/execution.md, 4)."""
+    taken, n = account.taken, 0
+    for i in range(account.taken_count[0]):
+        s = int(taken[0, i])
+        stays = True
+        for m in range(market.price.shape[2]):
+            price = market.price[k, s, m]
+            if price == taken[1, i]:
+                stays = market.since[k, s, m] <= taken[3, i]
+                break
+            sign = 1.0 if s == 0 else -1.0
+            if np.isnan(price) or sign * price < sign * taken[1, i]:  # it is not there any more
+                stays = False
+                break
+        if stays:
+            taken[:, n] = taken[:, i]
+            n += 1
+    account.taken_count[0] = n
+
+
+@kernel
+def _execute(market: Market, rules: Rules, account: Any, k: int) -> None:
+    """The market order of the k-th decision acts (`operators.execution.matching.arrive`)."""
+    clock, money = account.clock, account.money
+    lots, side = abs(clock[LOTS]), 1 if clock[LOTS] > 0 else -1
+    clock[ACTED] = 1
+    clock[FILLED] = 0
+    clock[SEEN_AT] = max(clock[SEEN_AT], market.act[k] + latency_at(rules.response_from, rules.response, market.act[k]))
+    _forget(market, account, k)
+    if refusal(account, rules, market.known[k], True, side, MARKET, -1, 0, lots, 0) != NO_REASON:
+        return
+    s = 1 if side > 0 else 0
+    lot = value(1, rules.lot_numerator, rules.lot_denominator)
+    before, worth, leaves = clock[POSITION], 0.0, lots
+    for m in range(market.price.shape[2]):
+        if leaves == 0 or np.isnan(market.price[k, s, m]):
+            break
+        i = _taken(market, account, k, s, m)
+        used = int(account.taken[2, i]) if i >= 0 else 0
+        size = market.size[k, s, m]
+        free = int(np.floor((size - value(used, rules.lot_numerator, rules.lot_denominator)) / lot + 1e-6))
+        some = min(leaves, free)
+        if some <= 0:
+            continue
+        if i < 0:
+            i = account.taken_count[0]
+            if i == account.taken.shape[1]:
+                clock[SHORT] = 1
+                break
+            account.taken_count[0] = i + 1
+            account.taken[0, i] = s
+            account.taken[1, i] = market.price[k, s, m]
+        account.taken[2, i] = used + some
+        account.taken[3, i] = k
+        fee = settle(account, rules, side, market.price[k, s, m], some, TAKER)
+        n = clock[FILLED]
+        account.fills[0, n] = market.price[k, s, m]
+        account.fills[1, n] = side * some
+        account.fills[2, n] = fee
+        account.fills[3, n] = market.act[k]
+        clock[FILLED] = n + 1
+        worth += market.price[k, s, m] * some
+        leaves -= some
+    if leaves > 0 and not np.isnan(market.price[k, s, market.price.shape[2] - 1]):
+        clock[SHORT] = 1  # the book may hold more than was kept of it
+    done = lots - leaves
+    after = clock[POSITION]
+    if done > 0 and after != 0:
+        if (before * side < 0 and after * side > 0) or before == 0:
+            money[ENTRY] = worth / done
+        elif before * side > 0:
+            money[ENTRY] = (money[ENTRY] * abs(before) + worth) / abs(after)
+
+
+@kernel
+def advance(market: Market, rules: Rules, terms: Terms, account: Account, target: int) -> tuple[float, bool]:
+    """Decide, and go on to the next decision; there must be one in the segment.
+
+    An order that is on its way, or whose report has not been seen, is waited for: then ``target`` counts for nothing.
+
+    Args:
+        target: position, −1, 0 or 1.
+
+    Returns:
+        Reward, and whether the episode is over.
+    """
+    clock, money = account.clock, account.money
+    row = clock[ROW]
+    if clock[SENT] == NO_ORDER:
+        lots = target * terms.lots - clock[SEEN_POSITION]
+        if lots != 0:
+            clock[SENT] = row
+            clock[LOTS] = lots
+            clock[ACTED] = 0
+    row += 1
+    clock[ROW] = row
+    clock[STEPS] += 1
+    sent = clock[SENT]
+    if sent != NO_ORDER and not clock[ACTED] and market.next_decision[sent] <= row:
+        _execute(market, rules, account, sent)
+    money[MID] = market.mid[row]
+    if sent != NO_ORDER and clock[ACTED] and clock[SEEN_AT] <= market.local_ts[row]:
+        clock[SENT] = NO_ORDER
+        if (clock[SEEN_POSITION] > 0) != (clock[POSITION] > 0) or (clock[SEEN_POSITION] < 0) != (clock[POSITION] < 0):
+            clock[OPENED] = row
+        clock[SEEN_POSITION] = clock[POSITION]
+        money[ENTRY_SEEN] = money[ENTRY]
+    position = value(clock[POSITION], rules.lot_numerator, rules.lot_denominator)
+    equity = money[CASH] + position * money[MID]
+    reward = (equity - money[EQUITY]) / money[CAPITAL] * BPS
+    money[EQUITY] = equity
+    if terms.eta > 0.0:
+        reward, money[MEAN], money[SQUARE] = differential_step(money[MEAN], money[SQUARE], reward, terms.eta)
+    return reward, row == market.last[row] or clock[STEPS] >= terms.episode
+
+
+@kernel
+def observe(market: Market, terms: Terms, account: Account, out: Float32s) -> None:
+    """Fill ``out``, shape ``(columns + OWN,)``: all of it was known at the decision."""
+    clock, money = account.clock, account.money
+    row, n = clock[ROW], market.features.shape[1]
+    for c in range(n):
+        out[c] = market.features[row, c]
+    seen = clock[SEEN_POSITION]
+    out[n] = seen / terms.lots
+    out[n + 1] = out[n + 2] = 0.0
+    if seen != 0:
+        sign = 1.0 if seen > 0 else -1.0
+        out[n + 1] = sign * (market.mid[row] / money[ENTRY_SEEN] - 1.0) * BPS
+        out[n + 2] = (row - clock[OPENED]) / 100.0
+    out[n + 3] = market.spread[row] / market.mid[row] * BPS if market.mid[row] > 0.0 else 0.0
+
+
+@entry_kernel
+def begin_one(market: Market, rules: Rules, terms: Terms, account: Account, row: int, out: Float32s) -> None:
+    """`begin`, and the first observation."""
+    begin(market, rules, terms, account, row)
+    observe(market, terms, account, out)
+
+
+@entry_kernel
+def advance_one(
+    market: Market, rules: Rules, terms: Terms, account: Account, target: int, out: Float32s
+) -> tuple[float, bool]:
+    """`advance`, and the observation after it."""
+    reward, over = advance(market, rules, terms, account, target)
+    observe(market, terms, account, out)
+    return reward, over
+
+
+@kernel
+def _one(accounts: Account, e: int) -> Account:
+    """The account of the e-th agent."""
+    return Account(
+        accounts.clock[e], accounts.money[e], accounts.resting, accounts.taken[e], accounts.taken_count[e],
+        accounts.fills[e],
+    )  # fmt: skip
+
+
+@entry_kernel
+def advance_many(
+    market: Market, rules: Rules, terms: Terms, accounts: Account, agents: Int64s, targets: Int64s, begins: Int64s,
+    out: Float32s, rewards: Float64s, over: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """`advance` for many agents, or `begin` where ``begins`` names a decision (else it is negative).
+
+    Args:
+        accounts: `Account`, each array but ``resting`` with an axis of agents before the others.
+        agents: which, shape ``(n,)``; the other arrays have all agents.
+        out: observations, ``rewards`` and ``over``: filled.
+    """
+    for e in agents:
+        account = _one(accounts, e)
+        if begins[e] >= 0:
+            begin(market, rules, terms, account, begins[e])
+            rewards[e], over[e] = 0.0, False
+        else:
+            rewards[e], over[e] = advance(market, rules, terms, account, targets[e])
+        observe(market, terms, account, out[e])

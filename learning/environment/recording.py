@@ -1,0 +1,154 @@
+"""What an agent could see at each decision, and the book that its order would meet: a tape, computed once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from learning.environment import recorder as at
+from learning.environment.recorder import RecordingEngine
+from operators.arguments import as_count
+from operators.config import FeatureConfig
+from operators.execution.grid import Grid
+from operators.execution.state import ExecutionConfig, make_rules
+from operators.schema import feature_columns
+from sources.tape.batch import Float64s, Int64s, TapeBatch
+
+_QUOTES = ("bid_price", "ask_price")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Decisions of one instrument in the order of time, and the rules of its exchange.
+
+    Attributes:
+        columns: names of the feature columns.
+        features: shape ``(decisions, columns)``, NaN where one is not known.
+        ts: ns, exchange time of the feature row; ``local_ts``: ns, local time of the decision.
+        row: number of the feature row.
+        segment: number of the segment; no step leads from one to another.
+        mid, spread: quote currency, when the row was emitted.
+        act: ns, exchange time at which an order of the decision acts.
+        next_decision: the first decision that is taken after it has acted; as many as there are if it never does.
+        known: whether the book is known then, has two sides and is not crossed.
+        price, size: of that book, shape ``(decisions, 2, depth)``: bids and asks from the best outwards, NaN and 0
+            beyond the last.
+        since: same shape: the decision since whose order the level has had its size after every message.
+        execution, grid: of the exchange.
+    """
+
+    columns: tuple[str, ...]
+    features: Float64s
+    ts: Int64s
+    local_ts: Int64s
+    row: Int64s
+    segment: Int64s
+    mid: Float64s
+    spread: Float64s
+    act: Int64s
+    next_decision: Int64s
+    known: npt.NDArray[np.bool_]
+    price: Float64s
+    size: Float64s
+    since: Int64s
+    execution: ExecutionConfig
+    grid: Grid
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Recording":
+        return self  # nothing of it changes; Gymnasium copies the arguments of an environment
+
+    @property
+    def depth(self) -> int:
+        """Levels a side that were kept."""
+        return int(self.price.shape[2])
+
+    @property
+    def last(self) -> Int64s:
+        """The last decision of each one's segment."""
+        ends = np.append(np.flatnonzero(np.diff(self.segment)), len(self) - 1)
+        return ends[np.searchsorted(ends, np.arange(len(self)))]
+
+
+def record(
+    tape: Iterable[TapeBatch],
+    config: FeatureConfig,
+    execution: ExecutionConfig,
+    grid: Grid,
+    columns: Sequence[str],
+    *,
+    step_ns: int = 1_000_000_000,
+    depth: int = 20,
+    full_depth: bool = False,
+) -> Recording:
+    """Compute the decisions of a tape.
+
+    The first feature row of each ``step_ns`` and of each segment is one. A segment ends at a ``reset`` and at a hole
+    longer than the features' ``max_hold``.
+
+    Args:
+        tape: of one instrument, in order.
+        execution: latencies and fees.
+        columns: of the features, to be seen.
+        depth: levels a side that are kept of a book; an order that needs more is refused when it acts.
+        full_depth: as of `operators.feature_engine.FeatureEngine`.
+
+    Raises:
+        ValueError: a column is unknown or no number, or the tape has too few rows for a step.
+    """
+    rows = {column.name: column.row for column in feature_columns(config) if column.array == "value"}
+    for name in columns:
+        if name not in rows:
+            raise ValueError(f"columns: {name!r} is no column of numbers of these features")
+    wanted = [rows[name] for name in (*columns, *_QUOTES)]
+    step, levels = as_count("step_ns", step_ns, 1), as_count("depth", depth, 1, 1000)
+    engine = RecordingEngine(config, make_rules(execution, grid, reports=False), step, levels, full_depth=full_depth)
+    seen, first, decided = [], 0, 0
+    for batch in tape:
+        for part in engine.parts(batch):
+            found = engine.recorder
+            now = int(found.clock[at.DECIDED])
+            taken = found.integer[at.FEATURE_ROW, decided:now] - first
+            seen.append(part.value[wanted][:, taken])
+            decided, first = now, first + part.rows
+    if engine.recorder.clock[at.UNWATCHED]:
+        raise ValueError(f"depth: of {levels} levels a side too many keep their size for long; set a lower one")
+    return _made(engine, decided, np.concatenate(seen, axis=1) if seen else np.empty((len(wanted), 0)), columns, config,
+                 execution, grid)  # fmt: skip
+
+
+def _made(
+    engine: RecordingEngine, n: int, seen: Float64s, columns: Sequence[str], config: FeatureConfig,
+    execution: ExecutionConfig, grid: Grid,
+) -> Recording:  # fmt: skip
+    found, books = engine.recorder, int(engine.recorder.clock[at.BOOKS])
+    if n < 2:
+        raise ValueError(f"tape: has {n} decisions; a step needs two")
+    integer = found.integer[:, :n].copy()
+    integer[at.NEXT, books:] = n  # the tape ends before these act
+    integer[at.KNOWN, books:] = 0
+    holes = np.diff(integer[at.TS], prepend=integer[at.TS, 0]) > config.max_hold_ns
+    arrays = {
+        "features": seen[: len(columns)].T,
+        "ts": integer[at.TS],
+        "local_ts": integer[at.LOCAL_TS],
+        "row": integer[at.FEATURE_ROW],
+        "segment": integer[at.SEGMENT_OF] + np.cumsum(holes),
+        "mid": found.value[at.MID_PRICE, :n],
+        "spread": seen[-1] - seen[-2],
+        "act": integer[at.ACTS],
+        "next_decision": integer[at.NEXT],
+        "known": integer[at.KNOWN] != 0,
+        "price": found.level[:n, :, 0],
+        "size": found.level[:n, :, 1],
+        "since": found.since[:n],
+    }
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    for array in arrays.values():
+        array.flags.writeable = False
+    assert set(arrays) <= {field.name for field in fields(Recording)}
+    return Recording(tuple(columns), execution=execution, grid=grid, **arrays)
