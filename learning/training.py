@@ -164,8 +164,7 @@ def _tested(
 
 
 def forecast_from(rows: TrainingRows, training: Rows, test: Rows, fit: Fit, plan: Plan) -> Float64s:
-    """Quantiles of the test rows by a model of the training rows, shape ``(test, horizons, 5)``, rising; the outermost
-    are calibrated, as the intervals of a run begin.
+    """Calibrated quantiles of the test rows by a model of the training rows, shape ``(test, horizons, 5)``, rising.
 
     Raises:
         TickwaxError: there are too few rows.
