@@ -23,6 +23,8 @@ from sources.importers.tardis_series import Series, SourceFile
 from sources.importers.tardis_tapes import EXCHANGES, Tapes
 from sources.tape.batch import InstrumentBatch
 
+_LOOK_BYTES = 1 << 16  # a bad row's times may be those of a row behind it, so that then the whole block is read
+
 
 def read(
     paths: Sequence[Path], find_tail: FindTail, stats: ImportStats, progress: Progress, salvage: bool = False
@@ -66,11 +68,17 @@ def read(
 
 
 def _peek(path: Path, instruments: Instruments, salvage: bool) -> SourceFile:
-    for block in read_blocks(path, instruments, lambda _: None, ImportStats(), salvage):
-        if not isinstance(block, DamagedFile) and block.rows:
+    for begin in (_LOOK_BYTES, None):
+        block = next(_rows(path, instruments, salvage, begin), None)
+        if block is not None and (begin is None or block.fault[0] == 0):
             series = (bool(block.trade[0]), *instruments.names[int(block.instrument[0])])
             return SourceFile(path, series, int(block.receive_ts[0]))
     raise TickwaxError(f"{path}: is empty")
+
+
+def _rows(path: Path, instruments: Instruments, salvage: bool, begin: int | None) -> Iterator[Block]:
+    blocks = read_blocks(path, instruments, lambda _: None, ImportStats(), salvage, begin)
+    return (block for block in blocks if not isinstance(block, DamagedFile) and block.rows)
 
 
 def _blocks(

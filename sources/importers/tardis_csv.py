@@ -68,7 +68,12 @@ def _end(last: Block) -> Block:
 
 
 def read_blocks(
-    path: Path, instruments: Instruments, progress: Progress, stats: ImportStats, salvage: bool = False
+    path: Path,
+    instruments: Instruments,
+    progress: Progress,
+    stats: ImportStats,
+    salvage: bool = False,
+    begin: int | None = None,
 ) -> Iterator[Block | DamagedFile]:
     """Rows of a file, plain, gzip or zip; a row with another number of columns comes as a bad one.
 
@@ -78,6 +83,7 @@ def read_blocks(
         progress: told about every part of the file that was read, in bytes.
         stats: counts members of a zip that are left out.
         salvage: as of `files.line_blocks`.
+        begin: of the first block read so many bytes at the most, if whole lines stand there: for a look at the file.
 
     Raises:
         DamagedFile: its compressed data is truncated or damaged; every whole row before has been given.
@@ -93,6 +99,8 @@ def read_blocks(
         if reader is None:
             header, _, rest = block.partition(b"\n")
             reader = _Reader(path, header.rstrip(b"\r").decode("ascii", "replace").split(","), instruments, stats)
+            if begin is not None:
+                rest = rest[: rest.rfind(b"\n", 0, begin) + 1] or rest
         else:
             rest = block
         yield from reader.read(rest)
