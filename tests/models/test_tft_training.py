@@ -1,6 +1,6 @@
 """Training of the network: what it can learn, what it may know, and that a kill costs nothing but time."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from learning.tft.epochs import Memory, batch_of, batches, optimiser, remembered
 from learning.tft.network import Stretch, TemporalFusion
 from learning.tft.sequences import sequences_of, stretches_of
 from learning.tft.training import Hyper, fit_network
+from learning.training import Plan, train
 from learning.work import Work
 from operators.models.kinds import CALIBRATION, served
 from operators.models.served import ModelRows, forecasts
@@ -25,7 +26,7 @@ from operators.models.tft.serve import Codes
 from operators.models.tft.weights import Size, named
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.model_folder import ModelFolder
+from sources.model_folder import ModelFolder, read_model
 from tests.models.folders import card
 from tests.models.tft_models import model, network
 from tests.models.tft_models import rows as shown_rows
@@ -148,6 +149,28 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) 
     for damaged in (data[: len(data) // 2], b"", b"\x80\x04pickle" + data, data[:8] + b"{" + data[9:]):
         file.write_bytes(damaged)
         assert load(file, like, "whatever") is None
+
+
+@pytest.mark.slow
+def test_a_trained_network_is_a_folder_that_is_served(tmp_path: Path) -> None:
+    all_rows, out = rows(900, seed=3), tmp_path / "model"
+    lines: list[str] = []
+    plan = Plan(kind="tft", holdout=0.1, calibration=0.15, seed=5, parameters=asdict(HYPER))
+    report = train(all_rows, plan, out, say=lines.append)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]  # no checkpoint is left
+    assert len(report["training"]["epochs"]) == HYPER.epochs
+    assert len(report["training"]["attention"]) == HYPER.window
+    assert abs(sum(report["training"]["attention"]) - 1) < 1e-4
+    assert lines[-1].startswith("goes on after epoch 3 of 3")  # what was judged is what is written, trained once
+    folder = read_model(out)
+    assert folder.card.packages.keys() >= {"jax", "equinox", "optax"}
+    there, found = served(folder), forecasts(100, 2)
+    shown = ModelRows(all_rows.ts[:100], all_rows.ordinal[:100], all_rows.inputs[:100])
+    there.step(there.start(all_rows.instruments[0]), shown, found)
+    assert (np.diff(found.quantiles, axis=2) >= 0).all()
+    assert (found.epistemic > 0).all()
+    again = train(all_rows, plan, tmp_path / "again", say=lines.append)
+    assert again["identity"] == report["identity"]
 
 
 def test_nothing_is_known_of_rows_that_are_not_to_be_learned_from() -> None:
