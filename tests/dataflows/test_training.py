@@ -1,5 +1,6 @@
 """`tickwax train` and `tickwax models` as their users run them."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from operators.models.kinds import served
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.model_folder import CARD, read_model
-from tests.dataflows.conftest import MIDNIGHT, SECOND
+from tests.conftest import ROOT
+from tests.dataflows.conftest import MIDNIGHT, SECOND, environment
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +103,20 @@ def test_the_verbs(market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "columns: ofi_l5_1s, volatility\n" in run("models", "show", "models/a")[1]
     code, said = run("models", "compare", "models/a", "models/b")
     assert (code, "validate" in said, "seed" in said, "cpcv" in said) == (0, True, True, True)
+
+
+def test_the_module_trains_the_same(market: Path, tmp_path: Path) -> None:
+    identity = train_model(settings_from(settings(market, tmp_path / "m")), print)["identity"]
+    command = [sys.executable, "-m", "bytewax.run", "dataflows.train", "-w", "2"]
+    around = environment(settings(market, tmp_path / "again"))
+    done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=200, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert f"model {identity[:12]}, trained on" in done.stderr
+    assert read_model(tmp_path / "again").card.identity == identity
+    done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=200, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tickwax: train.path: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
