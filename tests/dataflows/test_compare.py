@@ -82,7 +82,8 @@ def test_figures_of_each_run_and_instrument(folder, compare):
 def test_the_table_and_the_settings_that_differ(compare):
     done = compare("a", "b")
     assert done.returncode == 0, done.stderr
-    runs, settings = done.stdout.split("\n\n")
+    runs, luck, settings = done.stdout.split("\n\n")
+    assert [line.split()[:2] for line in luck.splitlines()[1:3]] == [[BTC, "2"], [ETH, "2"]]
     assert [line.split()[:2] for line in runs.splitlines()[1:]] == [[BTC, "a"], [BTC, "b"], [ETH, "a"], [ETH, "b"]]
     assert [line.split() for line in settings.splitlines()[:3]] == [
         ["setting", "a", "b"], ["execution.queue", "power", "risk_averse"], ["strategy.gamma", "0.01", "0.05"],

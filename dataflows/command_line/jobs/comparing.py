@@ -44,9 +44,10 @@ def compare(folders: Sequence[Path], html: Path | None, as_json: bool, parquet: 
         return
     show(comparison_table(comparison))
     print()
-    show(luck_of(comparison.trials()))
-    prose(WORDS)
-    print()
+    if trials := comparison.trials():
+        show(luck_of(trials))
+        prose(WORDS)
+        print()
     if comparison.differing:
         show(settings_table(comparison))
     else:
