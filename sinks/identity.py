@@ -123,7 +123,7 @@ def check_folder(root: Path, identity: Identity, replaced: set[Instrument], appe
     Raises:
         TickwaxError: that is so; names the first difference.
     """
-    own = frozenset() if appended else _OWN
+    own = _OF_THE_MARKET if appended else _OWN
     for instrument in instruments(root):
         if instrument in replaced:
             continue
@@ -145,4 +145,5 @@ def check_folder(root: Path, identity: Identity, replaced: set[Instrument], appe
 
 # In which instruments may differ.
 # In which instruments may differ.
-_OWN = frozenset({"features.d_file.price_d", "features.d_file.volume_d", "execution.grid", EDGE})
+_OF_THE_MARKET = frozenset({EDGE})  # each file tells it of its own rows
+_OWN = _OF_THE_MARKET | {"features.d_file.price_d", "features.d_file.volume_d", "execution.grid"}
