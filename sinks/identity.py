@@ -144,6 +144,5 @@ def check_folder(root: Path, identity: Identity, replaced: set[Instrument], appe
 
 
 # In which instruments may differ.
-# In which instruments may differ.
 _OF_THE_MARKET = frozenset({EDGE})  # each file tells it of its own rows
 _OWN = _OF_THE_MARKET | {"features.d_file.price_d", "features.d_file.volume_d", "execution.grid"}
