@@ -93,6 +93,7 @@ def trading() -> None:
     for batch in tape:
         search.add(batch)
     columns = ("ofi_z_l0_1s", "ofi_l0_1s", "bid_price", "ask_price")
+    record(tape, FeatureConfig(), ExecutionConfig(), search.grid(), columns)  # compiles, where that has to be
     wall = perf_counter()
     recording = record(tape, FeatureConfig(), ExecutionConfig(), search.grid(), columns)
     rows = sum(batch.rows for batch in tape)

@@ -21,7 +21,7 @@ from operators.execution.grid import Grid
 from operators.execution.state import ExecutionConfig
 from operators.execution.strategy import CompiledStrategy, Strategy, StrategyError
 from operators.row_batch import NO_MORE_ROWS, RowBatch
-from operators.strategies import STRATEGIES
+from operators.strategies import LEARNED, STRATEGIES
 from operators.trade_engine import TooManyOrdersError, Traded
 from sinks.identity import Identity
 from sources.errors import TickwaxError
@@ -124,7 +124,7 @@ def strategy_factory(settings: Settings) -> Callable[[], Strategy | CompiledStra
     name = settings.strategy.name
     if not name:
         return lambda: None
-    kind = STRATEGIES.get(name) or _own(name)
+    kind = STRATEGIES.get(name) or LEARNED.get(name) or _own(name)
     given = dict((settings.strategy.model_extra or {}).items())
     known = [field.name for field in fields(kind)] if hasattr(kind, "__dataclass_fields__") else None
     if known is not None and (odd := next((key for key in given if key not in known), None)):
@@ -156,7 +156,8 @@ def _own(name: str) -> type[Any]:
     """The class that ``module:Class`` names."""
     module, separator, attribute = name.partition(":")
     if not separator:
-        raise TickwaxError(f"strategy.name: '{name}' is not one of {', '.join(STRATEGIES)}, nor module:Class")
+        there = ", ".join([*STRATEGIES, *LEARNED])
+        raise TickwaxError(f"strategy.name: '{name}' is not one of {there}, nor module:Class")
     if (here := str(Path.cwd())) not in sys.path:  # a console script does not look there
         sys.path.append(here)
     try:

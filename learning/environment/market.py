@@ -34,7 +34,7 @@ Float32s = npt.NDArray[np.float32]
 _FIRST = 32
 ROW, START, STEPS, SENT, LOTS, ACTED, SEEN_AT, OPENED, FILLED, SHORT = range(_FIRST, _FIRST + 10)
 # Indices into `Account.money` behind those of `operators.execution.state`.
-EQUITY, CAPITAL, MEAN, SQUARE, ENTRY, ENTRY_SEEN = range(8, 14)
+EQUITY, CAPITAL, MEAN, SQUARE, OPENED_AT = range(8, 13)
 NO_ORDER = -1
 OWN = 4  # numbers of an observation behind the features: position, unrealised return, time in position, spread
 BPS = 1e4
@@ -45,7 +45,7 @@ class Account(NamedTuple):
     """What one agent has; a part of an `Exchange` where the kernels of the exchange look at it."""
 
     clock: Int64s  # (42,)
-    money: Float64s  # (14,)
+    money: Float64s  # (13,)
     resting: Resting  # nothing ever rests
     taken: Float64s  # (4, 256): side, price, lots taken, decision whose order took them; `TAKEN` entries
     taken_count: Int64s  # (1,)
@@ -58,6 +58,7 @@ class Market(NamedTuple):
     features: Float32s
     local_ts: Int64s
     mid: Float64s
+    quote: Float64s
     spread: Float64s
     act: Int64s
     next_decision: Int64s
@@ -80,7 +81,7 @@ def make_account(depth: int) -> Account:
     """One that has nothing."""
     resting = Resting(np.zeros(2, np.int64), np.zeros((5, 2, 1), np.int64), np.zeros((3, 2, 1)))
     return Account(
-        np.zeros(_FIRST + 10, np.int64), np.zeros(14), resting, np.zeros((4, _MOST_TAKEN)), np.zeros(1, np.int64),
+        np.zeros(_FIRST + 10, np.int64), np.zeros(13), resting, np.zeros((4, _MOST_TAKEN)), np.zeros(1, np.int64),
         np.zeros((4, 2 * depth)),
     )  # fmt: skip
 
@@ -92,8 +93,9 @@ def make_market(recording: Recording, mean: Float64s, scale: Float64s) -> tuple[
     """
     scaled = np.nan_to_num((recording.features - mean) / scale, nan=0.0, posinf=10.0, neginf=-10.0)
     market = Market(
-        np.clip(scaled, -10, 10).astype(np.float32), recording.local_ts, recording.mid, recording.spread, recording.act,
-        recording.next_decision, recording.known, recording.price, recording.size, recording.since, recording.last,
+        np.clip(scaled, -10, 10).astype(np.float32), recording.local_ts, recording.mid, recording.quote,
+        recording.spread, recording.act, recording.next_decision, recording.known, recording.price, recording.size,
+        recording.since, recording.last,
     )  # fmt: skip
     return market, make_rules(recording.execution, recording.grid, reports=True)
 
@@ -144,7 +146,7 @@ def _forget(market: Market, account: Account, k: int) -> None:
 @kernel
 def _execute(market: Market, rules: Rules, account: Any, k: int) -> None:
     """The market order of the k-th decision acts (`operators.execution.matching.arrive`)."""
-    clock, money = account.clock, account.money
+    clock = account.clock
     lots, side = abs(clock[LOTS]), 1 if clock[LOTS] > 0 else -1
     clock[ACTED] = 1
     clock[FILLED] = 0
@@ -154,7 +156,7 @@ def _execute(market: Market, rules: Rules, account: Any, k: int) -> None:
         return
     s = 1 if side > 0 else 0
     lot = value(1, rules.lot_numerator, rules.lot_denominator)
-    before, worth, leaves = clock[POSITION], 0.0, lots
+    leaves = lots
     for m in range(market.price.shape[2]):
         if leaves == 0 or np.isnan(market.price[k, s, m]):
             break
@@ -182,17 +184,9 @@ def _execute(market: Market, rules: Rules, account: Any, k: int) -> None:
         account.fills[2, n] = fee
         account.fills[3, n] = market.act[k]
         clock[FILLED] = n + 1
-        worth += market.price[k, s, m] * some
         leaves -= some
     if leaves > 0 and not np.isnan(market.price[k, s, market.price.shape[2] - 1]):
         clock[SHORT] = 1  # the book may hold more than was kept of it
-    done = lots - leaves
-    after = clock[POSITION]
-    if done > 0 and after != 0:
-        if (before * side < 0 and after * side > 0) or before == 0:
-            money[ENTRY] = worth / done
-        elif before * side > 0:
-            money[ENTRY] = (money[ENTRY] * abs(before) + worth) / abs(after)
 
 
 @kernel
@@ -226,8 +220,8 @@ def advance(market: Market, rules: Rules, terms: Terms, account: Account, target
         clock[SENT] = NO_ORDER
         if (clock[SEEN_POSITION] > 0) != (clock[POSITION] > 0) or (clock[SEEN_POSITION] < 0) != (clock[POSITION] < 0):
             clock[OPENED] = row
+            money[OPENED_AT] = market.quote[row]
         clock[SEEN_POSITION] = clock[POSITION]
-        money[ENTRY_SEEN] = money[ENTRY]
     position = value(clock[POSITION], rules.lot_numerator, rules.lot_denominator)
     equity = money[CASH] + position * money[MID]
     reward = (equity - money[EQUITY]) / money[CAPITAL] * BPS
@@ -249,9 +243,9 @@ def observe(market: Market, terms: Terms, account: Account, out: Float32s) -> No
     out[n + 1] = out[n + 2] = 0.0
     if seen != 0:
         sign = 1.0 if seen > 0 else -1.0
-        out[n + 1] = sign * (market.mid[row] / money[ENTRY_SEEN] - 1.0) * BPS
+        out[n + 1] = sign * (market.quote[row] / money[OPENED_AT] - 1.0) * BPS
         out[n + 2] = (row - clock[OPENED]) / 100.0
-    out[n + 3] = market.spread[row] / market.mid[row] * BPS if market.mid[row] > 0.0 else 0.0
+    out[n + 3] = market.spread[row] / market.quote[row] * BPS
 
 
 @entry_kernel

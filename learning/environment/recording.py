@@ -29,13 +29,15 @@ class Recording:
         ts: ns, exchange time of the feature row; ``local_ts``: ns, local time of the decision.
         row: number of the feature row.
         segment: number of the segment; no step leads from one to another.
-        mid, spread: quote currency, when the row was emitted.
+        mid: quote currency, by which the account is valued then.
+        quote, spread: quote currency, middle and distance of the feature row's best prices.
         act: ns, exchange time at which an order of the decision acts.
         next_decision: the first decision that is taken after it has acted; as many as there are if it never does.
         known: whether the book is known then, has two sides and is not crossed.
         price, size: of that book, shape ``(decisions, 2, depth)``: bids and asks from the best outwards, NaN and 0
             beyond the last.
         since: same shape: the decision since whose order the level has had its size after every message.
+        step_ns: from one decision to the next.
         execution, grid: of the exchange.
     """
 
@@ -46,6 +48,7 @@ class Recording:
     row: Int64s
     segment: Int64s
     mid: Float64s
+    quote: Float64s
     spread: Float64s
     act: Int64s
     next_decision: Int64s
@@ -53,6 +56,7 @@ class Recording:
     price: Float64s
     size: Float64s
     since: Int64s
+    step_ns: int
     execution: ExecutionConfig
     grid: Grid
 
@@ -139,6 +143,7 @@ def _made(
         "row": integer[at.FEATURE_ROW],
         "segment": integer[at.SEGMENT_OF] + np.cumsum(holes),
         "mid": found.value[at.MID_PRICE, :n],
+        "quote": (seen[-2] + seen[-1]) / 2.0,
         "spread": seen[-1] - seen[-2],
         "act": integer[at.ACTS],
         "next_decision": integer[at.NEXT],
@@ -151,4 +156,4 @@ def _made(
     for array in arrays.values():
         array.flags.writeable = False
     assert set(arrays) <= {field.name for field in fields(Recording)}
-    return Recording(tuple(columns), execution=execution, grid=grid, **arrays)
+    return Recording(tuple(columns), step_ns=int(found.step[0]), execution=execution, grid=grid, **arrays)

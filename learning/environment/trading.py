@@ -100,8 +100,8 @@ class Trading(gym.Env[Float32s, np.int64]):
 
     Actions 0, 1, 2 are the target positions −1, 0, +1 times ``size``, reached by a market order. It acts on the book of
     ``latency_entry`` later, and is waited for until its report has come. An observation is the features, then position,
-    unrealised return (basis points), time in position (hundreds of steps) and spread (basis points). An episode is
-    *truncated* at the end of its segment, and after ``episode`` steps; it never terminates.
+    return since it was first seen (basis points), time since (hundreds of steps) and spread (basis points). An episode
+    is *truncated* at the end of its segment, and after ``episode`` steps; it never terminates.
 
         >>> import learning.environment
         >>> gym.spec("tickwax/Trading-v0").entry_point
@@ -124,7 +124,7 @@ class Trading(gym.Env[Float32s, np.int64]):
         self._account = make_account(recording.price.shape[2])
         self._starts = starts(recording)
         self._over = True
-        self.recording = recording
+        self.recording, self.task = recording, chosen
         self.action_space = gym.spaces.Discrete(len(TARGETS))
         width = len(recording.columns) + OWN
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (width,), np.float32)
@@ -166,6 +166,17 @@ class Trading(gym.Env[Float32s, np.int64]):
         if self._account.clock[SHORT]:
             raise ValueError(f"depth: an order took all {self.recording.depth} levels that were kept; keep more")
         return out, float(reward), False, bool(self._over), self._told()
+
+    def about(self) -> dict[str, Any]:
+        """What a strategy has to know to see as this environment does; `learning.qr_dqn.QRDQN.save` keeps it."""
+        task, columns = self.task, self.recording.columns
+        return {
+            "columns": list(columns),
+            "mean": np.zeros(len(columns)).tolist() if task.mean is None else np.asarray(task.mean, float).tolist(),
+            "scale": np.ones(len(columns)).tolist() if task.scale is None else np.asarray(task.scale, float).tolist(),
+            "size": task.size,
+            "step_ns": self.recording.step_ns,
+        }
 
     @property
     def fills(self) -> Float64s:

@@ -239,6 +239,7 @@ class QRDQN:
             "returns": self._returns,
             "losses": self._losses,
             "generator": self._rng.bit_generator.state,
+            "environment": about() if (about := getattr(self._env.unwrapped, "about", None)) else None,
             "packages": {name: importlib.metadata.version(name) for name in ("jax", "optax", "numpy")},
         }
         learned = {**training.leaves(self._learner), **self._replay.arrays()}

@@ -5,6 +5,7 @@ A strategy is a dataclass whose fields are its parameters, and what `execution.s
 
 from typing import Any
 
+from operators.strategies.agent import Agent
 from operators.strategies.glft import Glft
 from operators.strategies.hold import Hold
 from operators.strategies.momentum import Momentum
@@ -18,3 +19,6 @@ STRATEGIES: dict[str, type[Any]] = {
     "twap": Twap,
     "peg": Peg,
 }
+
+LEARNED: dict[str, type[Any]] = {"agent": Agent}
+"""Those that a folder decides; they are written in Python."""

@@ -122,10 +122,14 @@ def assert_as_in_a_backtest(
     return len(set(got[2])) - 1
 
 
-@pytest.fixture(scope="module")
-def tape() -> list[TapeBatch]:
+def sixty_seconds() -> list[TapeBatch]:
     market = SyntheticMarket(Instrument("binance_futures", "BTCUSDT"), 7, START)
     return list(synthetic_tape(market, START + 60 * SECOND))
+
+
+@pytest.fixture(scope="module")
+def tape() -> list[TapeBatch]:
+    return sixty_seconds()
 
 
 def recorded(tape: list[TapeBatch], **more: Any) -> Recording:
@@ -206,11 +210,12 @@ def test_observations_tell_position_and_what_it_is_worth(recording: Recording) -
     seen = env.step(np.int64(0))[0]
     price, n = env.fills[0, 0], len(COLUMNS)
     assert seen[n] == -1.0
-    assert seen[n + 1] == pytest.approx(-(recording.mid[6] / price - 1) * 1e4, rel=1e-5)
+    assert seen[n + 1] == 0.0
     assert seen[n + 2] == 0.0
     later = env.step(np.int64(0))[0]
+    assert later[n + 1] == pytest.approx(-(recording.quote[7] / recording.quote[6] - 1) * 1e4, rel=1e-5, abs=1e-6)
     assert later[n + 2] == np.float32(0.01)
-    assert later[n + 3] == pytest.approx(recording.spread[7] / recording.mid[7] * 1e4, rel=1e-6)
+    assert later[n + 3] == pytest.approx(recording.spread[7] / recording.quote[7] * 1e4, rel=1e-6)
     assert env.fills[0, 0] == price  # nothing more was sent
 
 
@@ -260,7 +265,10 @@ def test_no_step_leads_over_a_reset(tape: list[TapeBatch]) -> None:
 
 def test_any_split_gives_the_same_recording(tape: list[TapeBatch], recording: Recording) -> None:
     again = recorded([TapeBatch(*(column[i : i + 777] for column in b)) for b in tape for i in range(0, b.rows, 777)])
-    for name in ("features", "ts", "local_ts", "row", "mid", "act", "next_decision", "known", "price", "size", "since"):
+    for name in (
+        "features", "ts", "local_ts", "row", "mid", "quote", "spread", "act", "next_decision", "known", "price", "size",
+        "since",
+    ):  # fmt: skip
         assert getattr(again, name).tobytes() == getattr(recording, name).tobytes(), name
 
 
