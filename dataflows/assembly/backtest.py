@@ -15,7 +15,7 @@ from dataflows.assembly.identities import edges_of
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape, weighed
 from dataflows.assembly.trade_engines import TradeEngines
-from dataflows.assembly.trading import in_words, rows_in, strategy_factory, trading_identity
+from dataflows.assembly.trading import in_words, rows_in, strategy_factory, tell_of_forecasts, trading_identity
 from dataflows.reports.progress import ReplayProgress
 from dataflows.runtime.engine_options import Recovery, cluster
 from dataflows.runtime.process_tuning import keep_freed_memory
@@ -71,6 +71,7 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
             wrong; the results are there already.
     """
     keep_freed_memory()
+    tell_of_forecasts(settings)
     config = settings.feature_config()
     chosen, readers = open_tape(settings, share.has if share else lambda instrument: True)
     if not share:

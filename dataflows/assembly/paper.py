@@ -13,7 +13,7 @@ from dataflows.assembly.listings import list_venues
 from dataflows.assembly.live_config import live_config
 from dataflows.assembly.paper_past import PaperPast
 from dataflows.assembly.trade_engines import TradeEngines
-from dataflows.assembly.trading import in_words, trading_identity
+from dataflows.assembly.trading import in_words, tell_of_forecasts, trading_identity
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_trading
 from dataflows.runtime.live_run import Live
@@ -52,6 +52,7 @@ class PaperTrading:
         """
         if not settings.strategy.name:
             raise TickwaxError("strategy.name: empty; paper trading needs a strategy")
+        tell_of_forecasts(settings)
         self._settings = settings
         self._config = settings.feature_config()
         self._engines = TradeEngines(settings, own_config(settings, self._config))

@@ -15,6 +15,7 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
 from dataflows.assembly.identities import Edges, identity_of
+from dataflows.runtime.exit_codes import say
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
@@ -36,6 +37,12 @@ def rows_in(name: str, traded: KeyedStream[Traded]) -> KeyedStream[RowBatch]:
 def _rows_of(name: str, item: tuple[str, Traded]) -> tuple[str, RowBatch] | None:
     rows: RowBatch = getattr(item[1], name)
     return (item[0], rows) if rows.rows or rows is NO_MORE_ROWS else None
+
+
+def tell_of_forecasts(settings: Settings) -> None:
+    """A model that is named is not consulted: say so, instead of nothing."""
+    if settings.predict.model:
+        say("predict.model: strategies do not see forecasts yet; a replay or a live run writes them")
 
 
 def in_words(error: Exception, settings: Settings) -> Exception:
