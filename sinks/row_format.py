@@ -87,7 +87,7 @@ def rows_from_arrow(batch: pa.RecordBatch, schema: RowSchema) -> RowBatch:
         ValueError: a column is of another type, or has a word that the schema does not know; begins with its name.
     """
     arrays: dict[Any, Array] = {
-        name: np.empty((schema.arrays.get(name, 0), batch.num_rows if schema.arrays.get(name) else 0), dtype)
+        name: np.zeros((schema.arrays.get(name, 0), batch.num_rows if schema.arrays.get(name) else 0), dtype)
         for name, dtype in DTYPES.items()
     }
     for column in schema.columns:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGES = ("features", "tape", "execution", "learning", "forecasts", "acting")
+PAGES = ("features", "tape", "execution", "learning", "forecasts", "acting", "reflecting")
 _CITED = re.compile(r"docs/(\w+)\.md, (\d[\d.]*\d|\d)((?:(?:, | and )\d[\d.]*\d)*)")
 _HEADING = re.compile(r"^#{2,3} (\d[\d.]*)\.? ", re.MULTILINE)
 

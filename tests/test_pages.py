@@ -22,6 +22,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXEMPT = {
     "setup": 1,  # `.ci/run` runs it, word for word, on a clean checkout
     "bench": 1,  # takes an hour, and brings another NumPy
+    "long": 3,  # most of a minute, of which tests run every step on less
 }
 
 

@@ -1,6 +1,7 @@
 """Paper trading with rules, killed once and gone on with: a backtest of its tape gives it, bit for bit."""
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def store_of(folder: Path) -> str:
 def test_a_replay_with_rules_is_paper_with_rules(exchange, settings, start, tmp_path):  # noqa: F811
     settings |= {"rules.store": tmp_path / "rules", "rules.version": store_of(tmp_path / "rules")}
     for how in ("kill", "end"):
+        while exchange.call(lambda simulator: len(simulator.connections)):  # those of the run before
+            time.sleep(0.05)
         process = start(settings, *MODULE)
         wait_until_served(exchange, 3)
         process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)

@@ -78,9 +78,9 @@ def test_it_learns_64_rows_by_heart() -> None:
     state = optimiser(0.0, 0.0).init(net)
     nothing = Memory(np.zeros((75, 8), np.float32), np.zeros((75, 8), np.float32))
     losses = []
-    for step in range(400):
+    for step in range(160):
         batch = batch_of(data, where, next(batches(1, HYPER.batch)), nothing, weight, HYPER.stretch)
-        rate = jnp.float32(0.02 if step < 300 else 0.003)
+        rate = jnp.float32(0.02 if step < 130 else 0.003)
         net, state, loss = trained(net, state, batch, jax.random.key(step), jnp.float32(0), rate, jnp.float32(0))
         losses.append(float(loss))
     assert np.mean(losses[-20:]) < 0.2 * losses[0]

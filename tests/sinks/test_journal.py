@@ -226,7 +226,7 @@ class TestReadingBack:
         config = FeatureConfig()
         schema = feature_schema(config)
         room = RowBatch(
-            random.integers(0, 9, (4, 50)), random.integers(-1, 3, (2, 50)).astype(np.int8),
+            random.integers(0, 9, (schema.arrays["integer"], 50)), random.integers(-1, 3, (2, 50)).astype(np.int8),
             random.normal(size=(schema.arrays["value"], 50)), random.normal(size=(80, 50)),
         )  # fmt: skip
         parts = [RowBatch(*(a[:, start:stop] for a in room)) for start, stop in ((0, 1), (1, 1), (1, 7), (7, 50))]

@@ -35,7 +35,7 @@ def _flags(rules: str | None, version: str | None = None) -> dict[str, object]:
     return settings_of({"--rules": ("rules.store", rules), "--version": ("rules.version", version)})
 
 
-@rules_app.command("list")
+@rules_app.command("list", epilog="Example:\n\n    tickwax rules list --rules data/rules")
 def list_verb(
     rules: Store = None,
     version: Version = None,
@@ -47,7 +47,7 @@ def list_verb(
     list_rules(_flags(rules, version), everything)
 
 
-@rules_app.command("show")
+@rules_app.command("show", epilog="Example:\n\n    tickwax rules show 3 --rules data/rules")
 def show_verb(number: Number, rules: Store = None, version: Version = None) -> None:
     """A rule as JSON, with what became of it."""
     with quick_imports():
@@ -55,7 +55,7 @@ def show_verb(number: Number, rules: Store = None, version: Version = None) -> N
     show_rule(_flags(rules, version), number)
 
 
-@rules_app.command("why")
+@rules_app.command("why", epilog="Example:\n\n    tickwax rules why 3 --rules data/rules")
 def why_verb(number: Number, rules: Store = None, version: Version = None) -> None:
     """Who proposed a rule, from which episodes, every test of it, and the rules nearest to it."""
     with quick_imports():
@@ -63,7 +63,7 @@ def why_verb(number: Number, rules: Store = None, version: Version = None) -> No
     tell_why(_flags(rules, version), number)
 
 
-@rules_app.command("export")
+@rules_app.command("export", epilog="Example:\n\n    tickwax rules export 3 --rules data/rules --out rule.json")
 def export_verb(
     numbers: Annotated[
         list[int] | None, typer.Argument(help="Numbers; all adopted ones without.", metavar="RULE")
@@ -80,7 +80,7 @@ def export_verb(
     export_rules(_flags(rules, version), numbers or [], out)
 
 
-@rules_app.command("import")
+@rules_app.command("import", epilog="Example:\n\n    tickwax rules import rule.json --rules data/other-rules")
 def import_verb(
     file: Annotated[Path, typer.Argument(help="JSON, as `export` writes it.", parser=path_flag)], rules: Store = None
 ) -> None:
@@ -90,7 +90,7 @@ def import_verb(
     import_rules(_flags(rules), file)
 
 
-@rules_app.command("disable")
+@rules_app.command("disable", epilog="Example:\n\n    tickwax rules disable 3 --rules data/rules")
 def disable_verb(number: Number, rules: Store = None) -> None:
     """Have a rule consulted, tested and adopted no more."""
     with quick_imports():
