@@ -33,7 +33,14 @@ def reader(folder: Path, stand_ins: Mapping[str, str] | None = None, **around: s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [p for p in PAGES if any(b.runs for b in blocks(p))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(p, id=p.name, marks=[pytest.mark.soak] if p.name == "kafka.md" else [])
+        for p in PAGES
+        if any(b.runs for b in blocks(p))
+    ],
+)
 def test_every_block_runs(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     code = "".join(b.code for b in blocks(page) if b.runs)
     around, stand_ins = {}, {"--duration 1h": "--duration 3s"}

@@ -66,6 +66,7 @@ def test_best_quotes_equal_the_published_ones_at_every_comparable_update(
     assert sum(theirs != ours for theirs, ours in compared) == 0
 
 
+@pytest.mark.soak
 def test_the_live_path_rebuilds_the_published_quotes(market_data: Path, tmp_path: Path) -> None:
     """Both captures played by the simulated exchange, forty times as fast, through sockets, sequencer and tape."""
     symbols = ("BTCUSDT", "ETHUSDT")

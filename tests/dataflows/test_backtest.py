@@ -164,7 +164,10 @@ def test_a_wrong_schedule_is_refused_in_a_line(tape, tmp_path, changes, says):
     ("arguments", "says"),
     [
         ((), "name a strategy, or a schedule"),
-        (("--strategy", "nope"), "--strategy: 'nope' is not one of hold, momentum, glft, twap, peg, nor module:Class"),
+        (
+            ("--strategy", "nope"),
+            "--strategy: 'nope' is not one of hold, momentum, glft, twap, peg, agent, nor module:Class",
+        ),
         (("--strategy", "nowhere:It"), "--strategy: 'nowhere:It' cannot be imported"),
         (("--strategy", "hold", "--param", "sise=1"), "strategy.sise: hold has no such parameter; it has: size"),
         (("--strategy", "hold", "--param", "size"), "--param: 'size' is not name=value"),

@@ -17,6 +17,7 @@ from tests.markets import market
 LIVE_MODULE = ("-m", "bytewax.run", "dataflows.live")
 
 
+@pytest.mark.soak
 def test_live_runs_that_are_killed(tmp_path):
     with simulator_thread(market(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:
         kills = LiveKills(tmp_path, exchange.addresses, seed=4)
@@ -28,6 +29,7 @@ def test_live_runs_that_are_killed(tmp_path):
     kills.found.assert_good()
 
 
+@pytest.mark.soak
 def test_replays_that_are_killed(tmp_path):
     tape = tmp_path / "tape"
     write_synthetic_tape(tape, INSTRUMENTS, 240 * SECOND, 7, start_ns=MIDNIGHT - 4 * SECOND)

@@ -66,6 +66,7 @@ def test_a_signal_while_the_start_waits_is_a_stop_in_order(exchange, settings, s
     assert "Traceback" not in stderr
 
 
+@pytest.mark.soak
 def test_the_environment_names_a_proxy_and_the_setting_wins(exchange, settings, start, tmp_path):
     secret = "hunter2"
     with running("me", secret) as proxy:

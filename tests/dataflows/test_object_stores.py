@@ -85,6 +85,7 @@ def test_a_resumable_replay_is_refused(start, synthetic_tape_root, bucket, tmp_p
     assert "a replay with --recovery writes to folders of this machine only" in stderr
 
 
+@pytest.mark.soak
 def test_a_recording_that_is_killed_while_the_store_is_away(start, bucket, store):  # noqa: F811
     tape = bucket / "tape"
     with simulator_thread(market(instruments=tuple(INSTRUMENTS)), time.time_ns) as exchange:

@@ -107,6 +107,7 @@ def test_an_account_goes_on_where_it_was_left(exchange, settings, start, tmp_pat
     assert_replay_is_paper(settings, start, tmp_path, set(INSTRUMENTS))
 
 
+@pytest.mark.soak
 def test_two_processes_share_the_accounts(exchange, settings, start, tmp_path):
     both = cluster(start, {**settings, "duration": "6s"}, MODULE)
     ended = [process.communicate(timeout=120) for process in both]

@@ -84,6 +84,7 @@ def random_schedule(seen: Sequence[tuple[int, float, float]], orders: int) -> li
     return result
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("queue", ["power", "risk_averse"])
 def test_a_schedule_on_a_recorded_market(queue, btc, tmp_path):
     root, rows = btc

@@ -69,6 +69,7 @@ def test_a_gradient_reaches_every_row_of_the_window() -> None:
     assert (np.abs(gradient[0]).max(axis=1) > 1e-7).all()
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_it_learns_64_rows_by_heart() -> None:
     data = sequences_of(rows(75), np.arange(75), Codes.of(("venue:X",)), 0.1)
