@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataflows.assembly.comparing import compare_backtests
-from dataflows.reports.charts import check_chart_path, draw
+from dataflows.command_line.jobs.output_files import check_report_files
+from dataflows.reports.charts import draw
 from dataflows.reports.comparison import comparison_lines, comparison_panels, comparison_table, settings_table
 from dataflows.reports.luck import WORDS, luck_of
 from dataflows.reports.planted import edge_lines
@@ -12,8 +13,6 @@ from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from dataflows.runtime.exit_codes import must_be_shown
 from sinks.comparison import write_comparison
-from sinks.target import check_outside
-from sources.errors import TickwaxError
 from sources.tape.schema import EDGE
 
 
@@ -23,15 +22,7 @@ def compare(folders: Sequence[Path], html: Path | None, as_json: bool, parquet: 
     Raises:
         TickwaxError: as of `compare_backtests`, or a file could not be written.
     """
-    if html is not None:
-        if html.suffix != ".html":
-            raise TickwaxError(f"--html: '{html}' does not end with .html")
-        check_chart_path("--html", html)
-    if parquet is not None and (parquet.suffix != ".parquet" or parquet.is_dir()):
-        raise TickwaxError(f"--parquet: '{parquet}' is not a file that ends with .parquet")
-    for key, path in (("--html", html), ("--parquet", parquet)):
-        if path is not None:
-            check_outside(path, key)
+    check_report_files(html, parquet)
     comparison = compare_backtests(folders, any_tape)
     if parquet is not None:
         write_comparison(parquet, comparison.records(), list(comparison.differing))

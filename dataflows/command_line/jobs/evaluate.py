@@ -6,15 +6,14 @@ from pathlib import Path
 from rich.progress import TimeRemainingColumn
 
 from dataflows.assembly.evaluating import evaluate_model
-from dataflows.reports.charts import check_chart_path, write_page
+from dataflows.command_line.jobs.output_files import check_report_files
+from dataflows.reports.charts import write_page
 from dataflows.reports.evaluation import leakage_table, luck_table, words, worth_table
 from dataflows.reports.evaluation_page import LEAKAGE, LUCK, evaluation_page
 from dataflows.reports.progress import progress_bar
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from sinks.evaluation import write_evaluation
-from sinks.target import check_outside
-from sources.errors import TickwaxError
 from sources.tape.schema import EDGE
 
 
@@ -31,15 +30,7 @@ def evaluate(
     Raises:
         TickwaxError: as of `evaluate_model`, or a file could not be written.
     """
-    if html is not None:
-        if html.suffix != ".html":
-            raise TickwaxError(f"--html: '{html}' does not end with .html")
-        check_chart_path("--html", html)
-    if parquet is not None and (parquet.suffix != ".parquet" or parquet.is_dir()):
-        raise TickwaxError(f"--parquet: '{parquet}' is not a file that ends with .parquet")
-    for key, path in (("--html", html), ("--parquet", parquet)):
-        if path is not None:
-            check_outside(path, key)
+    check_report_files(html, parquet)
     bar = progress_bar("evaluate", "{task.completed:,} of {task.total:,} trainings", TimeRemainingColumn())
     task = bar.add_task("evaluate", total=None)
     with bar:
