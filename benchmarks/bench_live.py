@@ -202,7 +202,8 @@ def fire(options: argparse.Namespace, rates: Sequence[float], exact: bool = Fals
 
 def measure_throughput(options: argparse.Namespace) -> Table:
     """At rising rates, until the live run falls behind."""
-    salvo = fire(options, options.rates)
+    salvo = fire(options, options.rates, **{"tape.derivatives": not options.no_derivatives})
+    without = "without streams of derivatives, " if options.no_derivatives else ""
     run, loaded, fired = salvo.run, salvo.loaded, salvo.fired
     lost = Counter(text for _, kind, _, text in run.events if kind == "lost")
     mix = f"{loaded['trades'] / loaded['frames']:.0%} prints, {loaded['bytes'] / loaded['frames']:.0f} bytes a frame"
@@ -210,7 +211,7 @@ def measure_throughput(options: argparse.Namespace) -> Table:
     table = Table(
         *("offered/s", "fired/s", "received/s", "tape and feature rows/s", "live busy", "exchange busy"),
         *("frames behind at the end", "most buffered rows", "worst receive to sink", "overflows", "resets"),
-        title=f"{options.instruments} instruments a venue, {mix}; the simulator alone makes {made:.0f} frames/s",
+        title=f"{options.instruments} instruments a venue, {without}{mix}; the simulator makes {made:.0f} frames/s",
         caption=f"resets: {dict(lost)}" if lost else None,
     )
     for rate, begin, end in salvo.spans:
@@ -369,6 +370,7 @@ def main() -> None:
     verb.add_argument("--rates", type=float, nargs="+", default=[10e3, 12.5e3, 15e3, 17.5e3, 20e3], help="frames/s")
     verb.add_argument("--hold", type=float, default=5.0, help="seconds at each rate")
     verb.add_argument("--market-rate", type=float, default=200.0, help="events/s of each instrument")
+    verb.add_argument("--no-derivatives", action="store_true", help="follow books and trades alone")
     verb.set_defaults(run=measure_throughput)
     verbs_of_simulator = [verb]
     for name, run, market_rate in (
