@@ -8,7 +8,8 @@ from typing import Any
 from PIL import Image  # comes with Matplotlib
 
 import tickwax as tw
-from dataflows.reports.charts import Panel, draw
+from dataflows.reports.chart_panels import Panel
+from dataflows.reports.charts import draw
 
 SPAN = "3m"
 

@@ -21,7 +21,8 @@ import statsmodels.api as sm
 from fill import fill, table
 from statsmodels.tsa.stattools import acf
 
-from dataflows.reports.charts import Panel, draw
+from dataflows.reports.chart_panels import Panel
+from dataflows.reports.charts import draw
 from operators.fractal import fractal_dimension_index
 from sources.instrument import Instrument
 from sources.tape.batch import TRADE

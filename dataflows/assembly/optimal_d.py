@@ -181,8 +181,13 @@ class _OptimalDSink(DynamicSink[tuple[str, list[FractionalOrder]]]):
             write_fractional_orders(
                 wanted.path, orders, sampling, fractional_order_identity(self._settings, self._config)
             )
-            if wanted.plot is not None and (panels := fractional_order_panels(orders)):
-                draw(wanted.plot, panels)
+            panels = fractional_order_panels(orders, wanted.step, wanted.pvalue)
+            if wanted.plot is not None and panels:
+                draw(
+                    wanted.plot,
+                    panels,
+                    "The smallest order whose series an augmented Dickey–Fuller test calls stationary",
+                )
         except Exception as e:
             self._run.stop_with_error(e)
         self._run.progress.stop()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataflows.reports.charts import Panel
+from dataflows.reports.chart_panels import Panel
 from dataflows.reports.summary import Written
 from dataflows.reports.text_table import TextTable
 from operators.execution.run_statistics import annual_sharpe
@@ -145,7 +145,7 @@ def _panels(r: Results) -> list[list[Panel]]:
     name = str(r.instrument)
     return [
         [
-            Panel(f"{name}: markouts", "seconds after the fill", "basis points", curves, [("0", 0.0)]),
+            Panel(f"{name}: markouts", "seconds after the fill", "basis points", curves, [("0", 0.0)], dotted=True),
             Panel("Equity and drawdown", "", "quote", [("equity", ts, equity), ("drawdown", ts, drawdown(equity))]),
         ],
         [

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dataflows.assembly.comparing import Comparison
-from dataflows.reports.charts import Panel
+from dataflows.reports.chart_panels import Panel
 from dataflows.reports.sweep import with_error
 from dataflows.reports.text_table import TextTable
 

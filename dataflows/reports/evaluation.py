@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataflows.reports.charts import Panel
+from dataflows.reports.chart_panels import Panel
 from dataflows.reports.planted import edge_lines
 from dataflows.reports.sweep import with_error
 from dataflows.reports.text_table import TextTable

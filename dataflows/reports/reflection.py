@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataflows.reports.charts import Panel
+from dataflows.reports.chart_panels import Panel
 from dataflows.reports.text_table import TextTable
 from learning.reflection.analysis import Bucket, worst
 from sinks.disk import cannot_write

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dataflows.reports.charts import Panel
+from dataflows.reports.chart_panels import Panel
 from dataflows.reports.sweep import with_error
 from dataflows.reports.text_table import TextTable
 from operators.execution.words import QUEUES
@@ -45,6 +45,18 @@ def _panels(instrument: Instrument, own: Sequence[Row]) -> list[Panel]:
     names = [name for name in _FROM_WORST if name in queues]
     latencies = {row[_LATENCY]: row["net_pnl"] for row in good if row[_QUEUE] == chosen[_QUEUE]}
     return [
-        Panel(f"{instrument}: queue bracket", "", "profit, quote", [("profit", names, [queues[n] for n in names])]),
-        Panel("Latency, each way", "", "profit, quote", [("profit", list(latencies), list(latencies.values()))]),
+        Panel(
+            f"{instrument}: queue bracket",
+            "",
+            "profit, quote",
+            [("profit", names, [queues[n] for n in names])],
+            dotted=True,
+        ),
+        Panel(
+            "Latency, each way",
+            "",
+            "profit, quote",
+            [("profit", list(latencies), list(latencies.values()))],
+            dotted=True,
+        ),
     ]

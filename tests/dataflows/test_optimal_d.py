@@ -19,8 +19,11 @@ from dataflows.assembly.fractional_orders import read_fractional_orders
 from dataflows.assembly.optimal_d import prepare_optimal_d
 from dataflows.assembly.replay import prepare_replay
 from dataflows.command_line.verbs import app
+from dataflows.reports.optimal_d import fractional_order_panels
 from dataflows.settings.model import load_settings
 from operators.fracdiff import find_optimal_d
+from operators.fractional_order import FractionalOrder
+from operators.optimal_d import Trial
 from sinks.tape import TapeWriter
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -180,8 +183,9 @@ def test_pictures(synthetic_tape_root, tmp_path):
         flags = {"optimal_d__plot": str(tmp_path / "pictures" / name), "optimal_d__step": 0.25}
         search(synthetic_tape_root, tmp_path / "o.parquet", symbols=[str(BTC)], optimal_d__sampling="10ms", **flags)
     page = (tmp_path / "pictures" / "o.html").read_text()
-    for title in ("binance_futures:BTCUSDT price", "ADF statistic", "p-value", "correlation with the original"):
+    for title in ("binance_futures:BTCUSDT price: ", "price: ADF statistic", "volume: p-value", "correlation with the"):
         assert json.dumps(title)[1:-1] in page
+    assert '"type":"log"' in page
     assert page.count('"type":"scatter"') >= 2 * 5
     assert all(f'"text":"{level}"' in page for level in ("1%", "5%", "10%"))
     image = (tmp_path / "pictures" / "o.png").read_bytes()
@@ -189,7 +193,23 @@ def test_pictures(synthetic_tape_root, tmp_path):
     width, height = (int.from_bytes(image[at : at + 4]) for at in (16, 20))
     assert width > 1000 < 3 * height
     drawing = (tmp_path / "pictures" / "o.svg").read_text()
-    assert drawing.count("<!-- ADF statistic -->") == 2
+    assert drawing.count(": ADF statistic -->") == 2
+
+
+def test_a_picture_leads_no_line_across_orders_that_were_not_tested():
+    trials = (Trial(0.0, 3.0, 1.0, 1.0), Trial(0.8, -4.0, 1e-22, 0.5), Trial(0.85, -5.0, 0.0, 0.4))
+    found = FractionalOrder("v", "S", "price", 400, 0, 1, 0.8, "", is_stationary=True, trials=trials)
+    (row,) = fractional_order_panels([found], step=0.05, pvalue=0.01)
+    for panel in row[1:]:
+        ((_, d, y),) = panel.curves
+        assert np.isnan(d).tolist() == np.isnan(y).tolist() == [False, True, False, False]
+        assert panel.dotted
+        assert panel.marks == [("d = 0.8", 0.8)]
+    assert row[2].log
+    assert row[2].levels == [("p = 0.01", 0.01)]
+    assert row[2].curves[0][2][2:].tolist() == [1e-6, 1e-6]  # a logarithm of 0 would be nowhere
+    (every,) = fractional_order_panels([found], step=0.8, pvalue=0.01)
+    assert not np.isnan(every[1].curves[0][1]).any()
 
 
 @pytest.mark.parametrize(
