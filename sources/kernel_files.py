@@ -38,17 +38,22 @@ class KernelFiles(_Cache):
     versions. The text of the sources is the folder's part (`sources.jit.KernelCache`).
     """
 
-    def __init__(self, function: Callable[..., Any], folder: Path | None, entry: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], folder: Path | None, entry: bool = False, name: str = "", callee: str = ""
+    ) -> None:
         """Args:
         folder: None keeps nothing.
         entry: Python alone calls the kernel, so the bitcode that others would inline is left out.
+        name: of the kernel, where it closes over something: what that is belongs to it. By default the function's.
+        callee: the symbol of an entry kernel that this one calls, which must be loaded before it.
         """
         self._folder = folder
         self._entry = entry
-        self._name = f"{function.__module__}.{function.__qualname__}"
+        self._name = name or f"{function.__module__}.{function.__qualname__}"
         self._bytecode = function.__code__.co_code
+        self._callee = callee
         self._turn: IO[bytes] | None = None  # locked while this process compiles
-        assert function.__closure__ is None  # its content would belong to the name
+        assert function.__closure__ is None or name
 
     @property
     def cache_path(self) -> str | None:
@@ -130,7 +135,7 @@ class KernelFiles(_Cache):
             warn_once(f"compiled kernels cannot be kept: {self._folder}: {e.strerror}")
 
     def _path(self, folder: Path, sig: object, codegen: Any) -> Path:
-        parts = (repr(sig), repr(codegen.magic_tuple()), self._bytecode.hex(), _VERSIONS)
+        parts = (repr(sig), repr(codegen.magic_tuple()), self._bytecode.hex(), _VERSIONS, self._callee)
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
         return folder / f"{self._name}-{digest}.kernel"
 

@@ -17,6 +17,7 @@ from operators.feature_engine import FeatureEngine
 from operators.trade_engine import TradeEngine
 from sources.instrument import Instrument
 from sources.parquet import read_columns
+from sources.tape.arrow import from_arrow_array
 from sources.tape.batch import Float64s, Int64s
 from sources.tape.layout import data_files, instruments
 
@@ -64,15 +65,17 @@ def columns_by_time(files: Sequence[Path], names: Sequence[str]) -> dict[str, An
     if not files:
         return {name: np.empty(0, _dtype(name)) for name in names}
     table = pa.concat_tables([read_columns(file, list(names)) for file in files]).combine_chunks()
-    order = np.argsort(table["ts"].to_numpy().astype(np.int64), kind="stable")
+    order = np.argsort(_array(table["ts"]), kind="stable")
     return {name: _array(table[name])[order] for name in names}
 
 
 def _array(column: pa.ChunkedArray) -> Any:
     if pa.types.is_dictionary(column.type):
         return np.array(column.to_pylist(), object)
-    values = column.to_numpy()
-    return values.astype(np.int64) if pa.types.is_timestamp(column.type) else values
+    if column.null_count:
+        return column.to_numpy()
+    dtype = np.int64 if pa.types.is_timestamp(column.type) else column.type.to_pandas_dtype()
+    return from_arrow_array(column.combine_chunks(), dtype)
 
 
 def _dtype(name: str) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import numba
 import numpy as np
 
 from operators.config import FeatureConfig
 from operators.execution import loop
+from operators.execution.driving import driven
 from operators.execution.grid import Grid
 from operators.execution.state import LOCAL, MOST_SENT, SEEN_POSITION, WORKING, Exchange
 from operators.execution.words import AMEND, CANCEL, GTC, LIMIT, MARKET, TIMES_IN_FORCE
@@ -216,34 +216,15 @@ class _Compiled:
         if rules is not None:
             decide, rows = ruled(decide), [*rows, *range(values)]
             given = ((memory, self._log), (parameters, rules, own))
-        self._drive = _drive(decide)
+        self._drive = driven(decide, strategy.decide_kernel, ruled=rules is not None)
         self._own = (np.array(rows, np.int64), np.zeros(len(rows)), *given)
 
     def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
-        done: tuple[int, int, int] = self._drive(batch, start, *handles, *self._own)
-        return done
+        return self._drive(batch, start, *handles, *self._own)
 
     def applied(self) -> RowBatch:
         """As of `StrategyRunner`."""
         return self._log.take()
-
-
-_driven: dict[Any, Callable[..., tuple[int, int, int]]] = {}
-
-
-def _drive(decide: Any) -> Callable[..., tuple[int, int, int]]:
-    """The loop with ``decide`` compiled into it, once a process."""
-    if decide not in _driven:
-        driving = loop.drive
-
-        def drive(
-            batch: Any, start: Any, state: Any, p: Any, out: Any, exchange: Any, rules: Any,
-            rows: Any, columns: Any, memory: Any, parameters: Any,
-        ) -> tuple[int, int, int]:  # fmt: skip
-            return driving(decide, batch, start, state, p, out, exchange, rules, rows, columns, memory, parameters)
-
-        _driven[decide] = numba.njit(drive, nogil=True, error_model="numpy")
-    return _driven[decide]
 
 
 def runner(

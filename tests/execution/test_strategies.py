@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from operators.config import MS, FeatureConfig
+from operators.execution import driving
 from operators.execution.grid import Grid, GridSearch
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.execution.state import MOST_SENT, ExecutionConfig
@@ -239,3 +240,14 @@ def test_what_fees_cost_is_what_they_say(tape, grid):
     assert fees > 0.0
     assert fees == pytest.approx(5e-4 * volume, rel=1e-12)
     assert number(free[-1][3]) - number(equity[-1][3]) == pytest.approx(fees, rel=1e-9)
+
+
+def test_the_compiled_loop_of_a_shipped_strategy_is_kept_in_a_file(tape, grid, monkeypatch):
+    traded(tape[:1], grid, Hold())  # compiles it, where it is not kept already
+    made = {}
+    monkeypatch.setattr(driving, "_driven", made)
+    first = traded(tape, grid, Hold())
+    (kept,) = made.values()
+    assert sum(kept._compiled.stats.cache_hits.values()) == 1
+    assert sum(kept._compiled.stats.cache_misses.values()) == 0
+    assert first == traded(tape, grid, Hold())
