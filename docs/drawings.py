@@ -115,7 +115,7 @@ def folders() -> str:
     boxes = [
         Box("tickwax/", "import tickwax as tw: the front door for Python", "", 205, 20),
         Box("dataflows/", "command line, settings, assembly, run-time, reports", "dataflows", 205, 112),
-        Box("sinks/", "journals, Parquet, Kafka", "sinks", 20, 224),
+        Box("sinks/, window/", "journals, Parquet, Kafka; the page in a browser", "sinks", 20, 224),
         Box("operators/", "the mathematics: kernels, state, the keyed operator", "operators", 20, 316),
         Box("simulator/", "the exchanges on this machine, faults on demand", "", 390, 224),
         Box("synthetic/", "a seeded market", "", 390, 316),

@@ -26,7 +26,8 @@ BELOW = {
     "operators": {"sources"},
     "learning": {"operators", "sources"},  # offline: nothing that runs imports it, but what trains (`TRAINS`)
     "sinks": {"operators", "sources"},
-    "dataflows": {"operators", "simulator", "sinks", "sources", "synthetic"},
+    "window": {"operators", "sinks", "sources"},
+    "dataflows": {"operators", "simulator", "sinks", "sources", "synthetic", "window"},
     "tickwax": {"dataflows", "operators", "sinks", "sources", "synthetic"},  # the front door: nothing imports it
 }
 

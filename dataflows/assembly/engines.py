@@ -41,6 +41,7 @@ def engine_factory(
     tell: Callable[[str], None] = say,
     *,
     gil_rows: int = FEW_ROWS,
+    with_books: bool = False,
 ) -> Callable[[Instrument], FeatureEngine]:
     """What makes the engine of an instrument, configured by `own_config`; kept in ``made``.
 
@@ -48,9 +49,10 @@ def engine_factory(
 
     Args:
         gil_rows: of the engines (`FeatureEngine`).
+        with_books: likewise, even if no data set of books is written.
     """
     own = own_config(settings, config, tell)
-    with_books = settings.books.path is not None
+    with_books = with_books or settings.books.path is not None
     memory: dict[FeatureConfig, Memory] = defaultdict(list)
 
     def make(instrument: Instrument) -> FeatureEngine:

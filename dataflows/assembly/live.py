@@ -86,7 +86,7 @@ def prepare_live(
     telemetry = LiveTelemetry(stalled_after=settings.stalled_after.ns / 1e9, log=log)
     live = Live(flow, threading.Event(), {} if engines is None else engines, {}, telemetry)
     past = Past(root, live.telemetry.set_aside) if root else None
-    new_engine = engine_factory(settings, config, live.engines)
+    new_engine = engine_factory(settings, config, live.engines, with_books=settings.ui.on)
 
     def make_engine(instrument: Instrument) -> FeatureEngine:
         engine = new_engine(instrument)
@@ -140,6 +140,12 @@ def prepare_live(
 
             trading = PaperTrading(settings, live.telemetry, mine)
             live.preparations.append(trading.ready)
+        window = None
+        if settings.ui.on and with_features:
+            from dataflows.assembly.window import open_window  # with a web server, which most runs need not import
+
+            window = open_window(settings, config, "paper" if paper else "live", wanted)
+            live.closing.append(window.server.close)
         routed = op.input("live", flow, source)
         tape = op.map("instrument", routed, named) if placement.weights else routed
         if settings.kafka.bootstrap and settings.tape.topic:
@@ -180,6 +186,8 @@ def prepare_live(
                     form = row_form(schema, settings.tape.compression, marks)
                     into = sink(schema.name, path, form, lambda item: None, "paper.path")
                     op.output(f"{schema.name}_parquet", rows_in(schema.name, counted), into)
+                    if window is not None:
+                        window.rows(schema, rows_in(schema.name, counted, f"window_{schema.name}_rows"))
                 trading.take_up(root)
             if settings.kafka.bootstrap:
                 from dataflows.assembly.kafka import (
@@ -191,7 +199,12 @@ def prepare_live(
                 )
             if watcher:
                 op.output("watcher", rows, watcher)
-        if not (live.sinks or live.publishers or watcher):
+            if window is not None:
+                window.tape(tape)
+                window.features(rows)
+                if forecasting is not None:
+                    window.rows(forecasting.schema, streams[PREDICTIONS])
+        if not (live.sinks or live.publishers or watcher or window):
             raise TickwaxError("tape.path, features.path, books.path: all are empty, so nothing would be written")
     except BaseException:
         live.release()

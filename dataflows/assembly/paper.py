@@ -117,7 +117,7 @@ class PaperTrading:
 
     def _engine(self, grid: Grid | None, instrument: Instrument) -> TradeEngine:
         any_grid = Grid(Fraction(1), Fraction(1))
-        with_books = self._settings.books.path is not None
+        with_books = self._settings.books.path is not None or self._settings.ui.on
         return self._engines.make(instrument, grid or any_grid, trades=grid is not None, with_books=with_books)
 
     def _known_grids(self) -> dict[Instrument, Grid]:

@@ -40,6 +40,7 @@ from sources.tape.source import TapeSource
 
 if TYPE_CHECKING:
     from sources.kafka.source import KafkaTapeSource
+    from sources.tape.paced import PacedTape
 
 _ROWS_AT_ONCE = 20_000  # feature rows that a batch may complete: a thin tape has few tape rows for many of them
 
@@ -94,15 +95,23 @@ def _prepare(
     progress = ReplayProgress(sum(r.rows for r in readers), None if caller is None else caller.progress)
     forecasting = forecasting_of(settings, config, tell)
     engines: dict[Instrument, FeatureEngine] = {}
-    make_engine = engine_factory(settings, config, engines, tell, gil_rows=0)
+    shown = settings.ui.on and caller is None
+    make_engine = engine_factory(settings, config, engines, tell, gil_rows=0, with_books=shown)
     flow = Dataflow("tickwax_replay")
     replay = Replay(flow, progress, {}, engines, alone=not (share or together), locks=locks, caller=caller)
     if recovery:
         replay.states = StateFiles(recovery.directory, recovery.backup_seconds, time.monotonic, replay.stop_with_error)
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns
     refuse = partial(replay.stop_with_error, code=2)
-    source: TapeSource | TapeShards | KafkaTapeSource
-    if settings.tape.topic:
+    source: TapeSource | TapeShards | KafkaTapeSource | PacedTape
+    window = None
+    if shown:
+        from dataflows.assembly.window import open_window, paced  # with a web server, which most runs need not import
+
+        source = paced(settings, readers, recovery, progress.add, replay.stop_with_error, placement)
+        window = open_window(settings, config, "replay", chosen)
+        replay.closing.append(window.server.close)
+    elif settings.tape.topic:
         from dataflows.assembly.kafka import topic_source  # takes a quarter of a second, which most runs need not spend
 
         replay.stop = threading.Event() if settings.tape.follow else None
@@ -115,9 +124,14 @@ def _prepare(
     tape = op.input("tape", flow, source)
     rows = features("features", tape, make_engine, keeper=replay.states, on_error=replay.stop_with_error)
     streams = {"features": rows}
+    if window is not None:
+        window.tape(tape)
+        window.features(rows)
     if forecasting is not None:
         kept = recovery is not None
         streams[PREDICTIONS] = forecasting.step(rows, keeps=kept, on_error=replay.stop_with_error)
+        if window is not None:
+            window.rows(forecasting.schema, streams[PREDICTIONS])
     if settings.replay.start:
         # Rows before the range only make the book known, and the model its state.
         first = {str(r.instrument): r.first_ordinal for r in readers}
@@ -157,7 +171,7 @@ def _prepare(
     if caller is not None and caller.frame:
         replay.frame = FrameSink(features_of(settings, config), chosen, replay.stop_with_error)
         op.output("frame", rows, replay.frame)
-    if not replay.sinks and replay.frame is None:
+    if not replay.sinks and replay.frame is None and window is None:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     if recovery and replay.states:
         from dataflows.runtime.recovery_check import FeatureProgress, Resumed  # needs SQLite, which most runs do not

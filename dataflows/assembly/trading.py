@@ -29,9 +29,9 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 
 
-def rows_in(name: str, traded: KeyedStream[Traded]) -> KeyedStream[RowBatch]:
-    """The rows of a data set, or of the features, where there are any."""
-    return op.filter_map(name, traded, partial(_rows_of, name))
+def rows_in(name: str, traded: KeyedStream[Traded], step: str = "") -> KeyedStream[RowBatch]:
+    """The rows of a data set, or of the features, where there are any; ``step`` names the step if ``name`` does not."""
+    return op.filter_map(step or name, traded, partial(_rows_of, name))
 
 
 def _rows_of(name: str, item: tuple[str, Traded]) -> tuple[str, RowBatch] | None:

@@ -48,6 +48,7 @@ class Live:
     locks: list[DataSetLock] = field(default_factory=list)
     publishers: list[Publishing] = field(default_factory=list)
     preparations: list[Callable[[], None]] = field(default_factory=list)  # for `ready`
+    closing: list[Callable[[], None]] = field(default_factory=list)  # for `release`
     _signals: int = field(default=0)
     _stopped: float = field(default=math.inf)  # when the signal came
 
@@ -67,6 +68,8 @@ class Live:
     def release(self) -> None:
         """Let others write to the data sets; for after the flow."""
         self.telemetry.liveness.end()
+        for close in self.closing:
+            close()
         for lock in reversed(self.locks):  # the first may have made the folder that holds them all
             lock.release()
 

@@ -44,6 +44,7 @@ class Replay:
     committed: bool = False
     aborted: bool = False
     locks: list[DataSetLock] = field(default_factory=list)
+    closing: list[Callable[[], None]] = field(default_factory=list)  # what else ends with the run
     states: StateFiles | None = None  # None: cannot be resumed
     frame: FrameSink | None = None  # rows in memory, if the caller wants them
     caller: Caller | None = None  # the program that this is a part of; None: the process is the replay's own
@@ -117,6 +118,8 @@ class Replay:
             raise
 
     def _unlock(self) -> None:
+        for close in self.closing:
+            close()
         for lock in reversed(self.locks):  # the first may have made the folder that holds them all
             lock.release()
         self.locks.clear()

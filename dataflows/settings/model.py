@@ -47,6 +47,7 @@ from dataflows.settings.layers import (
     variables,
 )
 from dataflows.settings.rule_groups import RulesSettings
+from dataflows.settings.window import UiSettings
 from operators.config import FeatureConfig
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -75,6 +76,7 @@ class Settings(RunSettings):
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
     rules: RulesSettings = RulesSettings()
+    ui: UiSettings = UiSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

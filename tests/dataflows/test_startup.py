@@ -86,7 +86,7 @@ def test_a_replay_keeps_the_memory_that_it_frees() -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("replay --nope", "No such option: --nope (Possible options: --model, --tape); see tickwax replay --help"),
+        ("replay --nope", "No such option: --nope (Possible options: --model, --speed, --tape); see tickwax"),
         ("nope", "No such command 'nope'; see tickwax --help"),
         ("demo s3://b/t", "Got unexpected extra argument(s) (s3://b/t); see tickwax demo --help"),
         ("import cryptofeed", "Missing argument 'FILES...'; see tickwax import cryptofeed --help"),

@@ -21,6 +21,8 @@ DFile = Annotated[
 ]
 Model = Annotated[str | None, typer.Option(help="Folder of a model that foretells; as in `predict.model`.")]
 Predictions = Annotated[str | None, typer.Option(help="Folder for what it foretells; as in `predict.path`.")]
+Ui = Annotated[bool, typer.Option("--ui", help="Serve a page that shows the run in a browser; as in `ui.on`.")]
+UiPort = Annotated[int | None, typer.Option(help="Its port, 0 for any free one; as in `ui.port`.")]
 Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads of each process.")]
 
 
@@ -40,11 +42,15 @@ def live_verb(
     d_file: DFile = None,
     model: Model = None,
     predictions: Predictions = None,
+    ui: Ui = False,
+    ui_port: UiPort = None,
     workers: Workers = 1,
     processes: Processes = 1,
 ) -> None:
     """Connect to the exchanges, **record** the tape, **compute** the features, until Ctrl-C or for a duration."""
-    flags = _flags(symbols, duration, tape, features, sampling, windows, depths, d_file, model, predictions)
+    flags = _flags(
+        symbols, duration, tape, features, sampling, windows, depths, d_file, model, predictions, ui or None, ui_port
+    )
     with started(processes, flags) as supervisor:
         with quick_imports():
             from dataflows.command_line.jobs.live import live
@@ -96,6 +102,8 @@ def _flags(
     d_file: str | None = None,
     model: str | None = None,
     predictions: str | None = None,
+    ui: bool | None = None,
+    ui_port: int | None = None,
 ) -> dict[str, Any]:
     return settings_of(
         {
@@ -109,5 +117,7 @@ def _flags(
             "--d-file": ("features.d_file", d_file),
             "--model": ("predict.model", model),
             "--predictions": ("predict.path", predictions),
+            "--ui": ("ui.on", ui),
+            "--ui-port": ("ui.port", ui_port),
         }
     )

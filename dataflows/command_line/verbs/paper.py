@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from dataflows.command_line.app import LIVE, app
-from dataflows.command_line.verbs.live import Duration, Features, Symbols, Tape, Workers
+from dataflows.command_line.verbs.live import Duration, Features, Symbols, Tape, Ui, UiPort, Workers
 from dataflows.command_line.verbs.processes import Processes, started
 from dataflows.command_line.verbs.strategies import DecisionTimes, Parameters, Queue, StrategyName, parameters
 from dataflows.runtime.process_tuning import quick_imports
@@ -34,6 +34,8 @@ def paper_verb(
         str | None, typer.Option(help="From decision to exchange, and from there to the report; `10ms`.")
     ] = None,
     queue: Queue = None,
+    ui: Ui = False,
+    ui_port: UiPort = None,
     workers: Workers = 1,
     processes: Processes = 1,
 ) -> None:
@@ -51,6 +53,8 @@ def paper_verb(
             "--sampling": ("features.sampling", sampling),
             "--latency": ("execution.latency_entry", latency),
             "--queue": ("execution.queue", queue),
+            "--ui": ("ui.on", ui or None),
+            "--ui-port": ("ui.port", ui_port),
         }
     )
     if latency is not None:

@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from dataflows.command_line.app import RECORDED, app
+from dataflows.command_line.verbs.live import Ui, UiPort
 from dataflows.command_line.verbs.processes import Processes, started
 from dataflows.command_line.verbs.recovering import BackupInterval, RecoveryFolder, SnapshotInterval, check_alone
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
+from sources.errors import TickwaxError
 
 _EXAMPLES = """
 Examples:
@@ -20,6 +22,8 @@ Examples:
     tickwax replay --processes 4 --overwrite
 
     tickwax replay --recovery data/recovery
+
+    tickwax replay --tape data/tape --features '' --ui --speed 10
 """
 
 
@@ -44,6 +48,11 @@ def replay_verb(
     start: Annotated[str | None, typer.Option(help="First `receive_ts`, UTC, such as 2024-08-08T23:55:00Z.")] = None,
     end: Annotated[str | None, typer.Option(help="The `receive_ts` to stop before.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace what these instruments have there.")] = False,
+    ui: Ui = False,
+    ui_port: UiPort = None,
+    speed: Annotated[
+        float | None, typer.Option(help="With `--ui`: times as fast as the market was; as in `ui.speed`.")
+    ] = None,
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads of each process.")
     ] = 1,
@@ -69,8 +78,13 @@ def replay_verb(
             "--symbols": ("symbols", listed(symbols)),
             "--start": ("replay.start", start),
             "--end": ("replay.end", end),
+            "--ui": ("ui.on", ui or None),
+            "--ui-port": ("ui.port", ui_port),
+            "--speed": ("ui.speed", speed),
         }
     )
+    if speed is not None and not ui:
+        raise TickwaxError(f"--speed: {speed:g} without --ui; a replay that nobody watches goes as fast as it can")
     check_alone(recovery, processes)
     with started(processes, flags) as supervisor:
         with quick_imports():
