@@ -33,6 +33,8 @@ from operators.execution.strategy import CompiledStrategy, Strategy, StrategyRun
 from operators.execution.view import MANY_SENT
 from operators.feature_engine import FeatureEngine
 from operators.features.feature import Rows
+from operators.models.forecasts_ahead import ForecastsAhead
+from operators.models.predictions import Predictor
 from operators.packed_arguments import Packed
 from operators.row_batch import RowBatch
 from operators.rules.table import RuleTable
@@ -47,7 +49,7 @@ NOTHING = RowBatch(np.empty((4, 0), np.int64), np.empty((1, 0), np.int8), np.emp
 class Traded(NamedTuple):
     """What tape rows gave: features, and rows of the data sets of trading (`execution.schemas`)."""
 
-    features: RowBatch
+    features: RowBatch  # with the rows of the forecasts, where there are any, as the last ones of ``value``
     orders: RowBatch
     fills: RowBatch
     equity: RowBatch  # a row a feature row
@@ -76,6 +78,7 @@ class TradeEngine(FeatureEngine):
         full_depth: bool = False,
         with_books: bool = False,
         rules: RuleTable | None = None,
+        forecasts: Predictor | None = None,
     ) -> None:
         """Args:
         strategy: decides at every feature row; None: nobody does.
@@ -83,6 +86,7 @@ class TradeEngine(FeatureEngine):
         latency: as it was measured; None: the one of ``execution``.
         full_depth, with_books: as of `FeatureEngine`.
         rules: that the strategy's new orders must pass.
+        forecasts: of the same instrument; the strategy may ask for their columns.
 
         Raises:
             ValueError: the strategy asks for a column that there is not.
@@ -97,11 +101,18 @@ class TradeEngine(FeatureEngine):
         if schedule is not None:
             exchange = schedule.sent(exchange, latency)
         self._exchange: Packed[Exchange] = Packed(exchange)
-        self._runner: StrategyRunner | None = None if strategy is None else runner(strategy, config, grid, rules)
+        self._ahead = None if forecasts is None else ForecastsAhead(forecasts, config, full_depth=full_depth)
+        names = () if forecasts is None else forecasts.columns
+        self._forecasts = len(names)
+        self._values += len(names)  # the rows that forecasts are put into, behind those of the features
+        self._runner: StrategyRunner | None = None
+        if strategy is not None:
+            self._runner = runner(strategy, config, grid, rules, names)
 
     def lead(self, batch: TapeBatch, cut_levels: int = 0) -> None:
         """Rows before the first to trade on: they make the book and the features known; nobody decides."""
         if batch.rows:
+            self._foretell(batch, cut_levels)
             deciding, self._runner, self._rules = self._runner, None, self._leading
             for rows in self.parts(batch, cut_levels):
                 self._taken(rows)
@@ -117,6 +128,7 @@ class TradeEngine(FeatureEngine):
         Raises:
             TooManyOrdersError: the strategy sends more than 256 orders at once, or has 1024 of them open.
         """
+        self._foretell(batch, cut_levels)
         for rows in self.parts(batch, cut_levels):
             yield self._taken(rows)
         clock = self._exchange.value.clock
@@ -135,7 +147,7 @@ class TradeEngine(FeatureEngine):
         return int(self._exchange.value.resting.orders.sum())
 
     def snapshot(self) -> bytes:
-        """The whole state as bytes: features, exchange, and the memory of a compiled strategy.
+        """The whole state as bytes: features, forecasts, exchange, and the memory of a compiled strategy.
 
         Raises:
             ValueError: the strategy is written in Python, so that nobody knows what it remembers.
@@ -144,6 +156,8 @@ class TradeEngine(FeatureEngine):
         if memory is None:
             raise ValueError("what a strategy in Python remembers is not known")
         arrays = kept(self._exchange.value)
+        if self._ahead is not None:
+            arrays["forecasts"] = np.frombuffer(self._ahead.snapshot(), np.uint8)
         features = np.frombuffer(super().snapshot(), np.uint8)
         out = io.BytesIO()
         np.savez(out, version=np.array(VERSION), features=features, memory=memory, **arrays)
@@ -162,6 +176,7 @@ class TradeEngine(FeatureEngine):
                 if int(arrays["version"]) != VERSION:
                     raise ValueError(f"state of version {int(arrays['version'])}; this build reads version {VERSION}")
                 exchange, memory, features = rebuilt(arrays), arrays["memory"], arrays["features"].tobytes()
+                forecasts = b"" if self._ahead is None else arrays["forecasts"].tobytes()
         except (KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
             raise ValueError(f"not a state of the simulated exchange: {e}") from None
         there = None if self._runner is None else self._runner.memory
@@ -170,7 +185,13 @@ class TradeEngine(FeatureEngine):
                 raise ValueError("state of another strategy")
             there[:] = memory
         super().resume(features)
+        if self._ahead is not None:
+            self._ahead.resume(forecasts, features)
         self._exchange = Packed(exchange)
+
+    def _foretell(self, batch: TapeBatch, cut_levels: int) -> None:
+        if self._ahead is not None:
+            self._ahead.read(batch, cut_levels)
 
     def _taken(self, features: RowBatch | None) -> Traded:
         """Copies of the rows written, whose room is free again."""
@@ -179,6 +200,8 @@ class TradeEngine(FeatureEngine):
         orders, fills = int(clock[ORDER_ROWS]), int(clock[FILL_ROWS])
         n = 0 if features is None else features.rows
         clock[ORDER_ROWS] = clock[FILL_ROWS] = clock[ROW] = 0
+        if self._ahead is not None:
+            self._ahead.take(n)
         return Traded(
             RowBatch(np.empty((3, 0), np.int64), _NO_CODE, _NO_BOOK, _NO_BOOK) if features is None else features,
             _rows(rows.order_integer, rows.order_code, rows.order_value, orders),
@@ -189,6 +212,8 @@ class TradeEngine(FeatureEngine):
 
     def _run(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:
         exchange = self._exchange.value
+        if self._ahead is not None:
+            self._ahead.fill(rows.value[-self._forecasts :])
         if exchange.rows.equity_value.shape[1] < rows.value.shape[1]:
             self._grow(0, rows.value.shape[1])
         while True:

@@ -10,12 +10,13 @@ from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
 from dataflows.assembly.engines import own_config
+from dataflows.assembly.forecasting import refuse_in_sample
 from dataflows.assembly.grids import grids_of
 from dataflows.assembly.identities import edges_of
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape, weighed
 from dataflows.assembly.trade_engines import TradeEngines
-from dataflows.assembly.trading import in_words, rows_in, strategy_factory, tell_of_forecasts, trading_identity
+from dataflows.assembly.trading import in_words, rows_in, strategy_factory, trading_identity
 from dataflows.reports.progress import ReplayProgress
 from dataflows.runtime.engine_options import Recovery, cluster
 from dataflows.runtime.process_tuning import keep_freed_memory
@@ -71,7 +72,6 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
             wrong; the results are there already.
     """
     keep_freed_memory()
-    tell_of_forecasts(settings)
     config = settings.feature_config()
     chosen, readers = open_tape(settings, share.has if share else lambda instrument: True)
     if not share:
@@ -94,12 +94,13 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     backtest = Backtest(flow, progress, {}, engines, alone=alone, readers=readers, schedules=schedules)
     grids = backtest.grids = grids_of(settings, readers)
     trading = TradeEngines(settings, own_config(settings, config), schedules)
+    refuse_in_sample(settings, trading.forecasting, readers)
     if recovery and trading.rules.on:
         raise TickwaxError("-r: a backtest that consults rules is not resumed; take -r or rules.store")
     edges = edges_of(readers)
 
     def identity(data_set: str) -> Identity:
-        return trading_identity(data_set, settings, config, grids, edges, trading.rules.identity)
+        return trading_identity(data_set, settings, config, grids, edges, trading.identity)
 
     longest_ns = _ROWS_AT_ONCE * config.sampling_ns
     run = trade_identity(settings, chosen, identity(EQUITY.name).settings, grids)
@@ -127,10 +128,11 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     if trading.rules.on:
         written.append((APPLIED, rows_in(APPLIED.name, named)))
     if not recovery:  # what an open position was at its entry is not kept
-        builder = partial(EpisodeBuilder.of, config, settings.execution.latency_entry.ns)
+        forecasts = () if trading.forecasting is None else trading.forecasting.columns
+        builder = partial(EpisodeBuilder.of, config, settings.execution.latency_entry.ns, forecasts)
         episodes = find_episodes("episodes", traded, builder, on_error=backtest.stop_with_error)
         plainly = op.filter_map("episodes_of", episodes, _episode_rows)
-        written.append((episodes_schema(entry_columns(config)), plainly))
+        written.append((episodes_schema(entry_columns(config, forecasts)), plainly))
     try:
         for schema, rows in written:
             _write(rows, schema, settings, chosen, identity(schema.name), backtest, placement)

@@ -1,9 +1,9 @@
 """The rules that a run consults: one version of a store, read once at its start."""
 
+from collections.abc import Mapping
+
 from dataflows.settings.model import Settings
-from operators.config import FeatureConfig
 from operators.rules.table import RuleTable
-from operators.schema import feature_columns
 from sinks.rule_store import RuleStore
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -12,15 +12,18 @@ from sources.instrument import Instrument
 class ConsultedRules:
     """What `rules.store` names; nothing, if it is empty."""
 
-    def __init__(self, settings: Settings, config: FeatureConfig) -> None:
+    def __init__(self, settings: Settings, columns: Mapping[str, int]) -> None:
         """Read the version.
+
+        Args:
+            columns: that rules may compare, as of `decision_columns`.
 
         Raises:
             TickwaxError: there is no such version, or a rule is of a column that these features do not have.
         """
         r = settings.rules
         self._nearest = r.nearest
-        self._columns = {c.name: c.row for c in feature_columns(config) if c.array == "value"}
+        self._columns = columns
         self._version = None if r.store is None else RuleStore(r.store).read(r.version)
         if r.store is not None and not RuleStore(r.store).versions():
             raise TickwaxError(

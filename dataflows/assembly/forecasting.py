@@ -1,6 +1,6 @@
 """A model that a run foretells with: read, held against the run's features, and its step in the dataflow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import bytewax.operators as op
@@ -8,12 +8,14 @@ import numpy as np
 from bytewax.operators import KeyedStream
 
 from dataflows.assembly.identities import identity_of
+from dataflows.assembly.tapes import time_text
 from dataflows.runtime.exit_codes import say
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
+from operators.execution.strategy import CompiledStrategy, Strategy
 from operators.identity import feature_settings
 from operators.models.kinds import served
-from operators.models.predictions import Predictor, prediction_schema
+from operators.models.predictions import FORECAST, Predictor, forecast_columns, prediction_schema
 from operators.models.served import ServedModel
 from operators.predict_step import predict
 from operators.row_batch import RowBatch, RowSchema, nan_as_null
@@ -23,6 +25,7 @@ from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.model_folder import Card, read_model
 from sources.placement import plain
+from sources.tape.reader import TapeReader
 
 PREDICTIONS = "predictions"
 _OWN = "features.d_file."
@@ -40,6 +43,11 @@ class Forecasting:
     card: Card
     config: FeatureConfig
     schema: RowSchema
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What strategies call the forecasts."""
+        return forecast_columns(self.model.head)
 
     def make(self, instrument: Instrument) -> Predictor:
         """What foretells of one instrument."""
@@ -85,6 +93,61 @@ def forecasting_of(settings: Settings, config: FeatureConfig, tell: Callable[[st
     if settings.features.unknown == "null":
         schema = nan_as_null(schema)
     return Forecasting(model, folder.card, config, schema)
+
+
+def asked_for(
+    settings: Settings,
+    strategy: Strategy | CompiledStrategy | None,
+    config: FeatureConfig,
+    tell: Callable[[str], None] = say,
+) -> Forecasting | None:
+    """The model that a strategy, or rules, may ask; None if there is none, or nobody asks, which is told.
+
+    Args:
+        strategy: None: a schedule decides.
+
+    Raises:
+        TickwaxError: as `forecasting_of`.
+    """
+    if settings.predict.model is None:
+        return None
+    asks = any(name.startswith(FORECAST) for name in getattr(strategy, "columns", ()))
+    if not asks and settings.rules.store is None:
+        who = "a schedule of orders" if strategy is None else settings.strategy.name
+        tell(f"predict.model: is not consulted, since {who} looks at no column that begins with {FORECAST}")
+        return None
+    return forecasting_of(settings, config, tell)
+
+
+def refuse_in_sample(settings: Settings, forecasting: Forecasting | None, readers: Sequence[TapeReader]) -> None:
+    """Refuse to trade on rows that a model was trained on, unless `predict.in_sample` says so.
+
+    Raises:
+        TickwaxError: that is so; tells from when on the model knows nothing.
+    """
+    if forecasting is None or settings.predict.in_sample:
+        return
+    until = forecasting.card.trained_until
+    for reader in readers:
+        first = next(reader.times(), None)
+        if first is None or first.exchange_ts[0] >= until:
+            continue
+        begin = _first_after(reader, until)
+        remedy = "no row of the tape is later" if begin is None else f"set replay.start = '{time_text(begin)}'"
+        raise TickwaxError(
+            f"predict.model: {settings.predict.model} was trained on what happened before {time_text(until)}, and "
+            f"{reader.instrument} would be traded on from {time_text(int(first.exchange_ts[0]))} on: {remedy}, or "
+            "predict.in_sample = true for a result that shows nothing"
+        )
+
+
+def _first_after(reader: TapeReader, until: int) -> int | None:
+    """``receive_ts`` of the first row of the range whose exchange time is ``until`` or later."""
+    for batch in reader.times():
+        late = batch.exchange_ts >= until
+        if late.any():
+            return int(batch.receive_ts[late.argmax()])
+    return None
 
 
 def _check_settings(card: Card, config: FeatureConfig, features: Identity, tell: Callable[[str], None]) -> None:

@@ -161,7 +161,7 @@ def prepare_live(
                 rows = features("features", routed, make_engine, on_error=partial(live.fail, code=1))
             else:
                 traded = trading.step(routed, past.lead if past else lambda instrument: [], live)
-                rows = rows_in("features", traded)
+                rows = trading.features(traded)
             forecasting = forecasting_of(settings, config)
             streams = {"features": rows}
             if forecasting is not None:

@@ -13,7 +13,7 @@ from dataflows.assembly.listings import list_venues
 from dataflows.assembly.live_config import live_config
 from dataflows.assembly.paper_past import PaperPast
 from dataflows.assembly.trade_engines import TradeEngines
-from dataflows.assembly.trading import in_words, tell_of_forecasts, trading_identity
+from dataflows.assembly.trading import in_words, rows_in, trading_identity
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_trading
 from dataflows.runtime.live_run import Live
@@ -21,8 +21,9 @@ from dataflows.runtime.trade_metrics import count_traded
 from dataflows.settings.model import Settings
 from operators.execution.grid import Grid
 from operators.execution.schemas import SCHEMAS
-from operators.row_batch import RowSchema
+from operators.row_batch import RowBatch, RowSchema
 from operators.rules.schemas import APPLIED
+from operators.schema import value_count
 from operators.trade_engine import Traded, TradeEngine
 from operators.trade_step import trade
 from sinks.identity import Identity
@@ -52,7 +53,6 @@ class PaperTrading:
         """
         if not settings.strategy.name:
             raise TickwaxError("strategy.name: empty; paper trading needs a strategy")
-        tell_of_forecasts(settings)
         self._settings = settings
         self._config = settings.feature_config()
         self._engines = TradeEngines(settings, own_config(settings, self._config))
@@ -65,10 +65,12 @@ class PaperTrading:
     def ready(self) -> None:
         """Compile the kernels and the strategy before frames come."""
         ready_trading(engine=self._engine(Grid(Fraction(1), Fraction(1)), Instrument("", "")))
+        if self._engines.forecasting is not None:
+            self._engines.forecasting.ready()
 
     def data_sets(self) -> list[tuple[Path, RowSchema, Identity]]:
         """Folders of what is traded, with what their files say of themselves."""
-        asked = self._settings, self._config, self._grids, None, self._engines.rules.identity
+        asked = self._settings, self._config, self._grids, None, self._engines.identity
         return [(self._root / s.name, s, trading_identity(s.name, *asked)) for s in self._schemas]
 
     def take_up(self, tape: Path | None) -> None:
@@ -100,6 +102,12 @@ class PaperTrading:
 
         past = self._past
         return trade("trade", up, make, first_row=past.begin, past=past.unwritten, on_end=past.end, on_error=failed)
+
+    def features(self, traded: KeyedStream[Traded]) -> KeyedStream[RowBatch]:
+        """The rows of the features, without forecasts."""
+        values = value_count(self._config)
+        rows = rows_in("features", traded)
+        return op.map("without_forecasts", rows, lambda item: (item[0], _first_values(item[1], values)))
 
     def counted(self, traded: KeyedStream[Traded], live: Live) -> KeyedStream[Traded]:
         """The same, keyed by instrument alone, and told to the metrics."""
@@ -149,3 +157,7 @@ class PaperTrading:
         self._grids[instrument] = grid
         write_grids(self._root / GRIDS, self._grids)
         return grid
+
+
+def _first_values(rows: RowBatch, values: int) -> RowBatch:
+    return rows if len(rows.value) <= values else rows._replace(value=rows.value[:values])

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataflows.assembly.consulted_rules import ConsultedRules
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.identities import edges_of
 from dataflows.assembly.many_backtests import ManyBacktests, Variant
@@ -82,11 +81,12 @@ class Sensitivity:
         first = self._first.settings
         config = first.feature_config()
         own = own_config(first, config, lambda line: None)
-        each = [Variant(one.values, TradeEngines(one.settings, own, schedules)) for one in wanted]
+        each = [
+            Variant(one.values, TradeEngines(one.settings, own, schedules, tell=lambda line: None)) for one in wanted
+        ]
         self.backtests = ManyBacktests(first, each, readers, grids)
         self._root = first.backtest.path / FOLDER
-        consulted = ConsultedRules(first, config).identity
-        one = trading_identity(DATA_SET, first, config, grids, edges_of(readers), consulted)
+        one = trading_identity(DATA_SET, first, config, grids, edges_of(readers), each[0].engines.identity)
         varied = {key: ", ".join(each.values[key] for each in wanted) for key in self._first.values}
         self._identity = Identity(DATA_SET, {**one.settings, **varied}, one.own)
         chosen = [reader.instrument for reader in readers]

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dataflows.assembly.consulted_rules import ConsultedRules
 from dataflows.assembly.engines import own_config
+from dataflows.assembly.forecasting import refuse_in_sample
 from dataflows.assembly.grids import grids_of
-from dataflows.assembly.identities import Edges, edges_of
+from dataflows.assembly.identities import edges_of
 from dataflows.assembly.many_backtests import ManyBacktests, Row, Variant
 from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape
@@ -136,12 +136,16 @@ def prepare_sweep(flags: Mapping[str, Any], grid: SweepGrid) -> Sweep:
     schedules = None if orders is None else read_schedules(orders, readers)
     venues = {reader.instrument.venue for reader in readers}
     variants: list[Variant] = []
+    tell = _Once()
     for values, settings in zip(grid.combinations(), each, strict=True):
         try:
-            variants.append(Variant(values, TradeEngines(settings, own, schedules, venues)))
+            variants.append(Variant(values, TradeEngines(settings, own, schedules, venues, tell)))
         except TickwaxError as e:
             raise grid.refused(str(e)) from None
-    identity = _identity(base, config, grid, grids, edges_of(readers))
+    for variant in variants:
+        refuse_in_sample(base, variant.engines.forecasting, readers)
+    consulted = {key: text for variant in variants for key, text in variant.engines.identity.items()}
+    identity = _identity(trading_identity(DATA_SET, base, config, grids, edges_of(readers), consulted), grid)
     check_sweep_target(out, identity, chosen, base.backtest.overwrite, _KEY)
     _check_strategies(grid, variants, config, next(iter(grids.values())))
     readers.sort(key=lambda reader: -reader.weight(config.sampling_ns))
@@ -178,21 +182,24 @@ def _check_strategies(grid: SweepGrid, variants: list[Variant], config: FeatureC
         strategy = variant.engines.make_strategy()
         if strategy is None:
             continue
+        forecasting = variant.engines.forecasting
+        forecasts = () if forecasting is None else forecasting.columns
         try:
-            runner(strategy, config, any_grid)
+            runner(strategy, config, any_grid, forecasts=forecasts)
         except (TypeError, ValueError) as e:
             raise grid.refused(f"strategy: {_text(variant)}: {e}") from None
         kernel = getattr(strategy, "decide_kernel", None)
         if kernel is not None and kernel not in compiled:
             compiled.add(kernel)
-            ready_trading(engine=TradeEngine(config, ExecutionConfig(), any_grid, strategy=strategy))
+            if forecasting is not None:
+                forecasting.ready()
+            predictor = None if forecasting is None else forecasting.make(Instrument("any", "ANY"))
+            engine = TradeEngine(config, ExecutionConfig(), any_grid, strategy=strategy, forecasts=predictor)
+            ready_trading(engine=engine)
 
 
-def _identity(
-    base: Settings, config: FeatureConfig, grid: SweepGrid, grids: Mapping[Instrument, Grid], edges: Edges
-) -> Identity:
+def _identity(one: Identity, grid: SweepGrid) -> Identity:
     """The settings that all runs share, and the values of those that are varied."""
-    one = trading_identity(DATA_SET, base, config, grids, edges, ConsultedRules(base, config).identity)
     fixed = {key: text for key, text in one.settings.items() if key not in grid.values}
     varied = {key: ", ".join(map(str, values)) for key, values in grid.values.items()}
     return Identity(DATA_SET, fixed | varied, one.own)

@@ -15,7 +15,6 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
 from dataflows.assembly.identities import Edges, identity_of
-from dataflows.runtime.exit_codes import say
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
@@ -39,12 +38,6 @@ def _rows_of(name: str, item: tuple[str, Traded]) -> tuple[str, RowBatch] | None
     return (item[0], rows) if rows.rows or rows is NO_MORE_ROWS else None
 
 
-def tell_of_forecasts(settings: Settings) -> None:
-    """A model that is named is not consulted: say so, instead of nothing."""
-    if settings.predict.model:
-        say("predict.model: strategies do not see forecasts yet; a replay or a live run writes them")
-
-
 def in_words(error: Exception, settings: Settings) -> Exception:
     """What a strategy did wrong, as a line; the traceback of one that raised is printed."""
     if isinstance(error, StrategyError):
@@ -61,13 +54,13 @@ def trading_identity(
     config: FeatureConfig,
     grids: Mapping[Instrument, Grid],
     edges: Edges | None = None,
-    rules: Mapping[str, str] | None = None,
+    consulted: Mapping[str, str] | None = None,
 ) -> Identity:
     """What the files of a data set of trading say of themselves: every setting that decides a value.
 
     Args:
         edges: as of `edges_of`; None: of no tape.
-        rules: that are consulted, as settings (`ConsultedRules.identity`).
+        consulted: rules and a model, as settings (`TradeEngines.identity`).
 
     Raises:
         TickwaxError: as `identity_of`.
@@ -80,7 +73,7 @@ def trading_identity(
     decided |= {f"strategy.{key}": str(value) for key, value in settings.strategy.model_dump().items()}
     decided["backtest.orders"] = content_identity("backtest.orders", settings.backtest.orders)
     own = {str(i): {**features.own.get(str(i), {}), "execution.grid": str(grid)} for i, grid in grids.items()}
-    return Identity(data_set, {**features.settings, **decided, **(rules or {})}, own)
+    return Identity(data_set, {**features.settings, **decided, **(consulted or {})}, own)
 
 
 def content_identity(key: str, path: Path | None) -> str:

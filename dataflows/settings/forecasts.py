@@ -23,7 +23,7 @@ _SHARE = Words("", "above 0, below 1")
 
 
 class PredictSettings(Group):
-    """What a replay or a live run foretells (docs/forecasts.md, 6)."""
+    """What a run foretells (docs/forecasts.md, 6)."""
 
     model: OptionalPath = None
     """Folder of a model. Empty: nothing is foretold."""
@@ -31,6 +31,8 @@ class PredictSettings(Group):
     """Folder of the data set `predictions`. Empty: none is written."""
     topic: OptionalTopic = "tickwax.predictions"
     """Kafka topic of the predictions, where `kafka.bootstrap` is set. Empty: none."""
+    in_sample: bool = False
+    """Let a backtest trade on rows that the model was trained on. It shows nothing of what the model is worth."""
 
 
 class TrainSettings(Group):

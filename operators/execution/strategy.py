@@ -1,12 +1,13 @@
 """Strategies: the protocol that both forms share, and how each is run (docs/strategies.md)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from operators.config import FeatureConfig
 from operators.execution import loop
+from operators.execution.columns import chosen_rows, decision_columns
 from operators.execution.driving import driven
 from operators.execution.grid import Grid
 from operators.execution.state import LOCAL, MOST_SENT, SEEN_POSITION, WORKING, Exchange
@@ -14,7 +15,6 @@ from operators.execution.words import AMEND, CANCEL, GTC, LIMIT, MARKET, TIMES_I
 from operators.row_batch import TS, RowBatch
 from operators.rules.applying import apply_once, make_log, ruled
 from operators.rules.table import RuleTable
-from operators.schema import feature_columns
 from operators.tape_loop import DECIDE
 from sources.tape.batch import Float64s, TapeBatch
 
@@ -23,7 +23,7 @@ class Strategy(Protocol):
     """What decides: in Python by `decide`, or compiled by Numba.
 
     Attributes:
-        columns: names of the feature columns that it looks at.
+        columns: names of the columns that it looks at, of features and of forecasts.
     """
 
     columns: tuple[str, ...]
@@ -37,7 +37,7 @@ class CompiledStrategy(Protocol):
     """The form for Numba.
 
     Attributes:
-        columns: names of the feature columns that it looks at.
+        columns: names of the columns that it looks at, of features and of forecasts.
         parameters: its numbers.
         memory: how many numbers it keeps between decisions; they begin as 0.
         decide_kernel: ``(view, memory, parameters, commands)``, of `operators.execution.view`.
@@ -67,7 +67,7 @@ class MarketView:
     """What a strategy knows when it decides; nothing of it is later than its decision.
 
     Attributes:
-        columns: the feature columns that it asked for, of the newest row.
+        columns: those that it asked for, of the newest feature row.
         ts: ns, time of the feature row.
         local_ts: ns, local time.
         position: in base currency, by the fills whose reports have been seen.
@@ -228,21 +228,22 @@ class _Compiled:
 
 
 def runner(
-    strategy: Strategy | CompiledStrategy, config: FeatureConfig, grid: Grid, rules: RuleTable | None = None
+    strategy: Strategy | CompiledStrategy,
+    config: FeatureConfig,
+    grid: Grid,
+    rules: RuleTable | None = None,
+    forecasts: Sequence[str] = (),
 ) -> StrategyRunner:
     """What runs a strategy, in the form that it has.
 
     Args:
-        rules: that its new orders must pass; its context is every feature column of float64.
+        rules: that its new orders must pass; its context is every number that a decision may look at.
+        forecasts: as of `decision_columns`.
 
     Raises:
-        ValueError: it asks for a column that there is not, or one that is no number.
+        ValueError: as `chosen_rows`.
     """
-    rows = {column.name: column.row for column in feature_columns(config) if column.array == "value"}
-    for name in strategy.columns:
-        if name not in rows:
-            raise ValueError(f"the strategy asks for {name!r}, which is no column of numbers of these features")
-    chosen = [rows[name] for name in strategy.columns]
+    chosen = chosen_rows(strategy.columns, config, forecasts)
     if isinstance(strategy, CompiledStrategy):
-        return _Compiled(strategy, chosen, len(rows), rules)
+        return _Compiled(strategy, chosen, len(decision_columns(config, forecasts)), rules)
     return _InPython(strategy, chosen, grid, rules)

@@ -1,6 +1,7 @@
 """The forecasts of one instrument's feature rows: the thin owner of a model's state (docs/forecasts.md, 6)."""
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,13 @@ from operators.schema import ROW_ORDINAL, SINCE_RESTART, column_row, feature_sch
 from sources.instrument import Instrument
 from sources.tape.batch import Float64s
 
+FORECAST = "forecast_"  # begins the name of a number of the predictions where it stands beside the features
+
 _TIME = "ns since 1970, UTC"
 _SHOWN = 16  # digits of a model's identity
 _ROWS = struct.Struct("<q")
 _EMPTY = np.empty((0, 0))
+_NUMBERS = len(QUANTILES) + 3  # of a horizon
 
 
 def prediction_schema(head: ModelHead) -> RowSchema:
@@ -76,11 +80,23 @@ _ONE_SECOND = ModelHead("0" * 64, "", (), (("1s", 1_000_000_000),), 0, 0, _EMPTY
 EXAMPLE = prediction_schema(_ONE_SECOND)  # the data set of a model with one horizon
 
 
+def forecast_columns(head: ModelHead) -> tuple[str, ...]:
+    """What a strategy calls the numbers of the predictions, in their order.
+
+    >>> forecast_columns(_ONE_SECOND)[::6]
+    ('forecast_q05_1s', 'forecast_hi_1s')
+    """
+    return tuple(f"{FORECAST}{c.name}" for c in prediction_schema(head).columns if c.array == "value")
+
+
 class Predictor:
     """Turns one instrument's feature rows into its forecasts, of rows that are warm enough for the model.
 
     The split of the rows into batches changes no bit. At each restart of the features everything begins anew, what was
     learned of the intervals included: so a live run that is started again agrees with a replay.
+
+    Attributes:
+        columns: names of the numbers that `beside` gives.
     """
 
     def __init__(self, model: ServedModel, config: FeatureConfig, instrument: Instrument) -> None:
@@ -91,6 +107,7 @@ class Predictor:
             ValueError: the model reads a column that these features do not have.
         """
         head = model.head
+        self.columns = forecast_columns(head)
         self._model, self._instrument = model, instrument
         self._inputs = _Inputs(head.columns, config)
         self._mid, self._warm = column_row(config, "mid"), column_row(config, "warm")
@@ -100,14 +117,28 @@ class Predictor:
 
     def process(self, rows: RowBatch) -> RowBatch | None:
         """The forecasts of feature rows that follow those of the call before; None when there are none."""
-        starts = np.flatnonzero(rows.integer[SINCE_RESTART] == 0).tolist()
         parts = []
-        for start, stop in zip([0, *starts], [*starts, rows.rows], strict=True):
-            if start in starts:
-                self._restart()
-            if stop > start:
-                parts.append(self._predicted(rows.slice(start, stop)))
-        return concat_rows([part for part in parts if part is not None])
+        for part in self._parts(rows):
+            is_warm, told = self._told(part)
+            if told.shape[1]:
+                integer = np.ascontiguousarray(part.integer[: ROW_ORDINAL + 1, is_warm])
+                code = np.zeros((2, integer.shape[1]), np.int8)  # the model is the first of its words
+                code[0] = integer[TS] < self._model.head.trained_until
+                parts.append(RowBatch(integer, code, told, _EMPTY, NO_VALIDITY))
+        return concat_rows(parts)
+
+    def beside(self, rows: RowBatch) -> Float64s:
+        """The numbers of `process`, a column a feature row: NaN where the row is not warm enough for the model.
+
+        Shape ``(columns, rows)``.
+        """
+        out = np.full((len(self.columns), rows.rows), np.nan)
+        at = 0
+        for part in self._parts(rows):
+            is_warm, told = self._told(part)
+            out[:, at + np.flatnonzero(is_warm)] = told
+            at += part.rows
+        return out
 
     def snapshot(self) -> bytes:
         """The whole state as bytes, the same for any split of the rows."""
@@ -130,8 +161,17 @@ class Predictor:
         self._state = self._model.start(self._instrument)
         self._pending = pending(len(self._horizons))
 
-    def _predicted(self, rows: RowBatch) -> RowBatch | None:
-        """Of rows without a restart but before the first."""
+    def _parts(self, rows: RowBatch) -> Iterator[RowBatch]:
+        """The rows between restarts; at each of them the state begins anew."""
+        starts = np.flatnonzero(rows.integer[SINCE_RESTART] == 0).tolist()
+        for start, stop in zip([0, *starts], [*starts, rows.rows], strict=True):
+            if start in starts:
+                self._restart()
+            if stop > start:
+                yield rows.slice(start, stop)
+
+    def _told(self, rows: RowBatch) -> tuple[Any, Float64s]:
+        """Of rows without a restart but before the first: which are warm, and the numbers of those, (columns, rows)."""
         head = self._model.head
         is_warm = rows.code[self._warm].view(np.uint8) & self._needs == self._needs
         integer = np.ascontiguousarray(rows.integer[: ROW_ORDINAL + 1, is_warm])
@@ -142,16 +182,12 @@ class Predictor:
                 self._state, ModelRows(integer[TS], integer[ROW_ORDINAL], self._inputs.of(rows, is_warm)), found
             )
         self._pending = with_room(self._pending, rows.rows)
-        told = np.empty((n, len(self._horizons), len(QUANTILES) + 3))
+        told = np.empty((n, len(self._horizons), _NUMBERS))
         tell(
             self._pending, np.ascontiguousarray(rows.integer[TS]), np.ascontiguousarray(rows.value[self._mid]), is_warm,
             head.calibration, self._horizons, head.latency_ns, found.quantiles, found.epistemic, told,
         )  # fmt: skip
-        if not n:
-            return None
-        code = np.zeros((2, n), np.int8)  # the model is the first of its words
-        code[0] = integer[TS] < head.trained_until
-        return RowBatch(integer, code, np.ascontiguousarray(told.reshape(n, -1).T), _EMPTY, NO_VALIDITY)
+        return is_warm, np.ascontiguousarray(told.reshape(n, len(self.columns)).T)
 
 
 def needed_bits(columns: tuple[str, ...]) -> int:

@@ -77,9 +77,9 @@ class EpisodeBuilder:
         self._closed: deque[_Episode] = deque()
 
     @classmethod
-    def of(cls, config: FeatureConfig, latency_ns: int) -> Self:
-        """One that keeps every column of float64 of these features."""
-        return cls(entry_columns(config), column_row(config, "regime"), latency_ns)
+    def of(cls, config: FeatureConfig, latency_ns: int, forecasts: Sequence[str] = ()) -> Self:
+        """One that keeps every column of float64 of these features, and of the forecasts behind them."""
+        return cls(entry_columns(config, forecasts), column_row(config, "regime"), latency_ns)
 
     def process(self, features: RowBatch, orders: RowBatch, fills: RowBatch, equity: RowBatch) -> RowBatch:
         """Episodes that these rows complete.

@@ -32,16 +32,16 @@ APPLIED: RowSchema = row_schema(
 )
 
 
-def entry_columns(config: FeatureConfig) -> list[str]:
-    """Feature columns of float64, of which an episode keeps the value at its entry."""
-    return [column.name for column in feature_columns(config) if column.array == "value"]
+def entry_columns(config: FeatureConfig, forecasts: Sequence[str] = ()) -> list[str]:
+    """Columns of which an episode keeps the value at its entry: features of float64, then ``forecasts``."""
+    return [*(column.name for column in feature_columns(config) if column.array == "value"), *forecasts]
 
 
 def episodes_schema(columns: Sequence[str]) -> RowSchema:
     """The data set of episodes.
 
     Args:
-        columns: of the features, that are kept.
+        columns: of the features and forecasts, that are kept.
     """
     return row_schema(
         "episodes",

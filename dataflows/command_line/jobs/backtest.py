@@ -24,7 +24,7 @@ from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from dataflows.runtime.engine_options import Recovery
 from dataflows.runtime.forked import NOTHING
-from dataflows.runtime.kernels import ready_trading
+from dataflows.runtime.kernels import ready_features, ready_trading
 from dataflows.settings.model import Settings, load_settings
 from sinks.target import check_outside
 from sources.instrument import Instrument
@@ -102,6 +102,8 @@ def _here(
     try:
         run.stop_on_signals()
         ready_trading()
+        if settings.predict.model is not None:  # features are computed ahead of trading, by a loop of their own
+            ready_features()
         with run.progress:
             cli_main(run.flow, workers_per_process=workers, epoch_interval=epoch, recovery_config=store)
         rows: Rows = {}

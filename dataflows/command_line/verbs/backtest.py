@@ -8,7 +8,7 @@ import typer
 from dataflows.command_line.app import RECORDED, App, Config, app, path_flag
 from dataflows.command_line.verbs.processes import Processes, started
 from dataflows.command_line.verbs.recovering import BackupInterval, RecoveryFolder, SnapshotInterval, check_alone
-from dataflows.command_line.verbs.strategies import DecisionTimes, Parameters, Queue, StrategyName, parameters
+from dataflows.command_line.verbs.strategies import DecisionTimes, Model, Parameters, Queue, StrategyName, parameters
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
 from sources.errors import TickwaxError
@@ -21,6 +21,8 @@ Examples:
     tickwax backtest --strategy glft --param size=0.001 --symbols binance_futures:BTCUSDT --latency 5ms
 
     tickwax backtest --orders schedule.parquet --out data/schedule
+
+    tickwax backtest --strategy momentum --param column=forecast_q50_5s --param enter=2e-4 --model data/ridge
 
     tickwax backtest --strategy my_module:MyStrategy
 
@@ -58,6 +60,10 @@ def backtest_verb(
     grids: Annotated[
         str | None, typer.Option(help="TOML file with ticks and lots; as in `execution.grid_file`.")
     ] = None,
+    model: Model = None,
+    in_sample: Annotated[
+        bool, typer.Option("--in-sample", help="Trade on rows that the model was trained on, too.")
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(help="Pictures of the run: .html, .png or .svg.", parser=path_flag, metavar="FILE"),
@@ -92,6 +98,8 @@ def backtest_verb(
             "--latency": ("execution.latency_entry", latencies[0] if latencies else None),
             "--queue": ("execution.queue", queue),
             "--grids": ("execution.grid_file", grids),
+            "--model": ("predict.model", model),
+            "--in-sample": ("predict.in_sample", in_sample or None),
             "--overwrite": ("backtest.overwrite", overwrite or None),
         }
     )

@@ -7,7 +7,7 @@ import typer
 from dataflows.command_line.app import LIVE, app
 from dataflows.command_line.verbs.live import Duration, Features, Symbols, Tape, Ui, UiPort, Workers
 from dataflows.command_line.verbs.processes import Processes, started
-from dataflows.command_line.verbs.strategies import DecisionTimes, Parameters, Queue, StrategyName, parameters
+from dataflows.command_line.verbs.strategies import DecisionTimes, Model, Parameters, Queue, StrategyName, parameters
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
 
@@ -36,6 +36,7 @@ def paper_verb(
     queue: Queue = None,
     ui: Ui = False,
     ui_port: UiPort = None,
+    model: Model = None,
     workers: Workers = 1,
     processes: Processes = 1,
 ) -> None:
@@ -55,6 +56,7 @@ def paper_verb(
             "--queue": ("execution.queue", queue),
             "--ui": ("ui.on", ui or None),
             "--ui-port": ("ui.port", ui_port),
+            "--model": ("predict.model", model),
         }
     )
     if latency is not None:

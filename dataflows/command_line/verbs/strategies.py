@@ -14,6 +14,9 @@ Parameters = Annotated[
     list[str] | None,
     typer.Option("--param", help="A parameter of the strategy, `name=value`; as often as need be."),
 ]
+Model = Annotated[
+    str | None, typer.Option(help="Folder of a model whose forecasts the strategy may ask for; as in `predict.model`.")
+]
 Queue = Annotated[str | None, typer.Option(help="`power`, `risk_averse` or `optimistic`.")]
 DecisionTimes = Annotated[str | None, typer.Option(help="When the strategy decides: `100ms`, or `update`.")]
 
