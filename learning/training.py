@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from learning.boosted import fit_boosted
+from learning.foretelling import predicted
+from learning.holes import hole_words
 from learning.model_writer import write_model
 from learning.ridge import fit_ridge
 from learning.rows import Rows, TrainingRows
@@ -21,13 +23,12 @@ from learning.splits import CombinatorialPurgedCV
 from learning.work import QUIET, Work
 from operators.models.conformal import COVERAGE, offset
 from operators.models.kinds import CALIBRATION, served
-from operators.models.served import QUANTILES, ModelRows, ServedModel, forecasts
+from operators.models.served import QUANTILES, ServedModel
 from sources.errors import TickwaxError
 from sources.model_folder import VERSION, Card, ModelFolder, settings_hash
 from sources.tape.batch import Float64s
 
 LEAST = {"training": 100, "calibration": 50, "test": 20}  # rows of a block
-_AT_ONCE = 1 << 15  # rows that are forecast together
 _EDGE, _NULL = "synthetic.edge", "0.0"  # setting of a synthetic market, and its value without an edge
 
 
@@ -129,6 +130,8 @@ def train(
     Raises:
         TickwaxError: there are too few rows, or the folder cannot be written.
     """
+    for line in hole_words(rows, round(1 / plan.holdout) if plan.validate == "holdout" else plan.blocks):
+        say(line)
     checkpoints = out.with_name(f".{out.name}.checkpoints")
     fit = partial(FITS[plan.kind], work=Work(checkpoints, say))
     folds = [_tested(rows, blocks, fit, plan, on_fold) for blocks in _validation(rows, plan)]
@@ -210,41 +213,6 @@ def _model(
     scores = conformal_scores(rows.returns[blocks.calibration], predicted(model, rows, blocks.calibration))
     folder = ModelFolder(Path(), card, {**arrays, CALIBRATION: scores}, fitted.trees)
     return folder, served(folder), fitted.report
-
-
-def predicted(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Float64s:
-    """Quantiles of some rows, shape ``(wanted, horizons, 5)``, rising, as a run would serve them.
-
-    A model with a state is shown every row of a segment up to the last one wanted.
-    """
-    out = np.empty((len(wanted), len(rows.horizons), len(QUANTILES)))
-    place = np.full(len(rows), -1)
-    place[wanted] = np.arange(len(wanted))
-    for stretch in _stretches(model, rows, wanted):
-        state = model.start(rows.instruments[rows.instrument[stretch[0]]])
-        for start in range(0, len(stretch), _AT_ONCE):
-            part = stretch[start : start + _AT_ONCE]
-            found = forecasts(len(part), len(rows.horizons))
-            shown = ModelRows(rows.ts[part], rows.ordinal[part], np.ascontiguousarray(rows.inputs[part]))
-            model.step(state, shown, found)
-            kept = place[part] >= 0
-            out[place[part][kept]] = np.sort(found.quantiles[kept], axis=2)
-    return out
-
-
-def _stretches(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Iterator[Rows]:
-    """Rows that a model is shown one after the other, from a start to the last one wanted."""
-    stateless = model.start(rows.instruments[0]) == ()
-    for number in range(len(rows.instruments)):
-        mine = wanted[rows.instrument[wanted] == number]
-        if stateless:
-            if len(mine):
-                yield mine
-            continue
-        for group in np.unique(rows.group[mine]):
-            last = mine[rows.group[mine] == group][-1]
-            every = np.flatnonzero((rows.instrument == number) & (rows.group == group))
-            yield every[every <= last]
 
 
 def _last(rows: TrainingRows, plan: Plan) -> Blocks:

@@ -36,6 +36,7 @@ def evaluate_model(
     """
     try:
         from learning.evaluation.evaluate import evaluate
+        from learning.evaluation.forecasters import parameters_of
         from learning.evaluation.luck import luck
         from learning.rows import read_rows
         from learning.training import FITS, Plan
@@ -60,12 +61,18 @@ def evaluate_model(
     edges = {name: own[EDGE] for name, own in rows.own.items() if EDGE in own}
     found = evaluate(rows, plan, progress, edges)
     recipe = {**asdict(plan), "columns": rows.columns, "features": rows.features}
-    tried = {name: ({**recipe, "kind": name} if name != plan.kind else recipe, medians)
-             for name, medians in found.medians.items()}  # fmt: skip
+    tried = {
+        name: ({**recipe, "kind": name, "parameters": dict(parameters_of(name, rows, plan))}, medians)
+        for name, medians in found.medians.items()
+    }
     root = model.parent / FOLDER
     subjects = remember("evaluate", rows, tried, root)
     own = json.dumps(recipe, sort_keys=True, default=str)
-    sets = {one.subject: one for one in read_trials(root) if one.source == "evaluate" and own in one.configurations}
+    sets = {
+        one.subject: one
+        for one in read_trials(root)
+        if one.source == "evaluate" and own in one.configurations and one.first_ts == rows.ts[0]
+    }
     deflated = []
     for name, subject in zip(rows.horizons, subjects, strict=True):
         every = dict(zip(sets[subject].configurations, sets[subject].returns.T, strict=True))
@@ -94,6 +101,7 @@ def report_of(found: "Evaluation", model: Path, dataset: Path) -> EvaluationRepo
         ],
         [one._asdict() for one in found.luck],
         found.edges,
+        found.holes,
     )
 
 

@@ -89,10 +89,11 @@ def remember(
     for h, name in enumerate(rows.horizons):
         subjects.append(f"{', '.join(map(str, rows.instruments))}: {name}")
         returns = side_returns(rows, {key: each[:, h] for key, (_, each) in tried.items()}, h, Duration.parse(name).ns)
-        trials += [
-            Trial(source, subjects[-1], tried[key][0], int(rows.ts[0]), int(rows.end[-1]), values[~np.isnan(values)])
-            for key, values in returns.items()
-        ]
+        for key, values in returns.items():
+            recipe, medians = tried[key]
+            known = np.flatnonzero(~np.isnan(medians[:, h]))
+            first, last = int(rows.ts[known[0]]), int(rows.end[known[-1]])
+            trials.append(Trial(source, subjects[-1], recipe, first, last, values[~np.isnan(values)]))
     write_trials(root, trials, time.time_ns())
     return subjects
 

@@ -23,6 +23,7 @@ class EvaluationReport:
         leaks: a record a horizon: shuffled folds beside purged ones.
         luck: a record a horizon: deflated Sharpe ratio and probability of overfitting.
         edges: of synthetic markets, by instrument.
+        holes: lines on holes in the rows that are as long as a block.
     """
 
     model: str
@@ -34,6 +35,7 @@ class EvaluationReport:
     leaks: Sequence[Mapping[str, Any]]
     luck: Sequence[Mapping[str, Any]]
     edges: Mapping[str, str]
+    holes: Sequence[str] = ()
 
 
 def worth_table(report: EvaluationReport) -> TextTable:
@@ -78,7 +80,7 @@ def luck_table(report: EvaluationReport) -> TextTable:
 
 def words(report: EvaluationReport) -> list[str]:
     """What the figures say, and what they cannot say."""
-    said = edge_lines(report.edges)
+    said = [*edge_lines(report.edges), *report.holes]
     for one in report.judged:
         if one["verdict"] is None:
             continue
@@ -86,9 +88,7 @@ def words(report: EvaluationReport) -> list[str]:
             f"; it saves {with_error(100 * one['better'], _times(one['better_error'], 100), 2)} % of its pinball loss"
         )  # fmt: skip
         said.append(f"{one['horizon']}, {one['instrument']}: {one['model']} {one['verdict']}{saved}.")
-    for one in report.judged:
-        if one["verdict"] is not None:
-            said.append(_cannot(one))
+    said.extend(_cannot(one) for one in report.judged if one["verdict"] is not None)
     return said
 
 

@@ -12,6 +12,7 @@ from learning.evaluation.forecasters import NO_CHANGE, Forecaster, forecasters
 from learning.evaluation.leakage import Leak, leakage
 from learning.evaluation.luck import Luck, luck, side_returns
 from learning.evaluation.metrics import Worth, better_by, worth
+from learning.holes import hole_words
 from learning.rows import TrainingRows
 from learning.splits import CombinatorialPurgedCV
 from learning.training import Plan
@@ -66,6 +67,7 @@ class Evaluation:
     paths: int
     edges: Mapping[str, str] = field(default_factory=dict)  # of synthetic markets, by instrument
     medians: Mapping[str, Float64s] = field(default_factory=dict)  # (n, horizons) of the first path, by forecaster
+    holes: Sequence[str] = ()  # as of `hole_words`
 
 
 def verdict(better: Measured, baseline: str, effective: float) -> str:
@@ -132,6 +134,7 @@ def evaluate(
         cv.n_paths,
         edges or {},
         {name: paths[0, :, :, 2] for name, paths in found.items() if name != NO_CHANGE},
+        hole_words(rows, plan.blocks),
     )
 
 

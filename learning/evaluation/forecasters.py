@@ -37,6 +37,16 @@ def forecasters(rows: TrainingRows, plan: Plan) -> dict[str, Forecaster]:
     return out
 
 
+def parameters_of(name: str, rows: TrainingRows, plan: Plan) -> Mapping[str, Any]:
+    """What one of `forecasters`, but ``no change``, is made with beside what all have in common."""
+    if name == plan.kind:
+        return plan.parameters
+    if name == IMBALANCE:
+        column = imbalance_column(rows.columns)
+        return {} if column is None else {"column": rows.columns[column]}
+    return _DEFAULTS[name]
+
+
 def _recipe(plan: Plan) -> Forecaster:
     def forecast(rows: TrainingRows, train: Rows, test: Rows) -> Float64s:
         return forecast_from(rows, train, test, FITS[plan.kind], plan)

@@ -16,8 +16,8 @@ from dataflows.command_line.jobs.dataset import dataset
 from dataflows.command_line.jobs.replay import run_replay
 from dataflows.command_line.verbs import app
 from dataflows.settings.model import settings_from
+from learning.foretelling import predicted
 from learning.rows import read_rows
-from learning.training import predicted
 from operators.models.kinds import served
 from sources.errors import TickwaxError
 from sources.instrument import Instrument

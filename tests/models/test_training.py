@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge as SklearnRidge
 
+from learning.foretelling import predicted
 from learning.ridge import fit_ridge, scaled, scaling_of
 from learning.scores import conformal_scores, measured, pinball
-from learning.training import LEAST, Blocks, Plan, _calibrated, _last, _validation, predicted, train
+from learning.training import LEAST, Blocks, Plan, _calibrated, _last, _validation, train
 from operators.models.conformal import offset
 from operators.models.kinds import served
 from operators.models.lightgbm_text import separated
@@ -126,6 +127,17 @@ def test_too_few_rows_are_said(tmp_path: Path, n: int, block: str) -> None:
     ):
         train(replace(rows, end=rows.ts + 1), plan(), tmp_path / "m")
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(("hole", "said"), [(40, True), (20, False)])
+def test_a_hole_as_long_as_a_block_is_said(tmp_path: Path, hole: int, said: bool) -> None:
+    rows, lines = training_rows(3000), []  # 150 s, so that a block of five is 30 s
+    after = np.arange(3000) >= 1000
+    moved = {name: getattr(rows, name) + after * hole * SECOND for name in ("ts", "end")}
+    train(replace(rows, **moved), plan(), tmp_path / "m", say=lines.append)
+    assert [line[:80] for line in lines] == said * [
+        "dataset.path: after 1970-01-01T00:00:49Z no row follows for 40 s, as long as one"
+    ]
 
 
 def test_more_test_blocks_than_blocks(tmp_path: Path) -> None:
