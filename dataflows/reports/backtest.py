@@ -142,8 +142,8 @@ def _panels(r: Results) -> list[list[Panel]]:
     equity, position, mid = (r.equity[name][::step] for name in ("equity", "position", "mid"))
     bought, sold = r.fills["side"] > 0, r.fills["side"] < 0
     prices = [("mid", ts, mid)] + [
-        (f"· {name}", _times(r.fills["ts"][chosen]), r.fills["price"][chosen])
-        for name, chosen in (("bought", bought), ("sold", sold))
+        (name, _times(r.fills["ts"][chosen]), r.fills["price"][chosen])
+        for name, chosen in (("▲ bought", bought), ("▼ sold", sold))
     ]
     name = str(r.instrument)
     return [

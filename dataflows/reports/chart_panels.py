@@ -4,8 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b")
 GREY = "#7f7f7f"
+# Signs that begin the name of a curve of marks: matplotlib's marker, plotly's symbol, the colour if it has its own.
+MARKS: dict[str, tuple[str, str, str | None]] = {
+    "·": (".", "circle", None),
+    "▲": ("^", "triangle-up", "#2ca02c"),
+    "▼": ("v", "triangle-down", "#d62728"),
+}
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: curves, or marks where the name of a curve begins with ``·``; dashed lines across it.
+    """One pair of axes: curves, marks where a curve's name begins with a sign of `MARKS`, dashed lines across it.
 
     A curve is broken where its y is NaN.
 
@@ -61,9 +69,20 @@ class Sheet:
 
 def is_marks(name: str) -> bool:
     """Whether a curve is only marks."""
-    return name.startswith("·")
+    return name[:1] in MARKS
 
 
 def shown_name(name: str) -> str:
     """Of a curve, without the sign of marks."""
-    return name.lstrip("· ")
+    return name[1:].strip() if is_marks(name) else name
+
+
+def alone(y: Any) -> Any:
+    """Places of values without a neighbour, which no line shows.
+
+    >>> alone([1.0, float("nan"), 2.0, 3.0]).tolist()
+    [0]
+    """
+    known = np.isfinite(np.asarray(y, np.float64))
+    beside = np.append(known[1:], False) | np.append(False, known[:-1])
+    return np.flatnonzero(known & ~beside)

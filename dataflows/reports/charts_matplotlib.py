@@ -9,10 +9,11 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from dataflows.reports.chart_panels import COLOURS, Panel, Sheet, is_marks, shown_name
+from dataflows.reports.chart_panels import COLOURS, MARKS, Panel, Sheet, alone, is_marks, shown_name
 
 _PANEL = (4.6, 2.7)  # inches
 _WIDE = (12.0, 1.9)
+_DATES, _WIDE_DATES = 3, 6  # fewest on an axis
 _PIXELS = 90  # an inch
 _STEP = 0.1  # of a panel's width, between the labels of two levels: side by side, they do not overlap
 _GROUND = {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.7, "linewidth": 0}
@@ -38,16 +39,17 @@ def write_image(path: Path, sheet: Sheet) -> None:
             place = (len(sheet.rows), sheet.columns, r * sheet.columns + c + 1)
             axes = figure.add_subplot(*place, sharex=first if sheet.wide else None)
             first = first or axes
-            _draw(axes, panel)
+            _draw(axes, panel, _WIDE_DATES if sheet.wide else _DATES)
             if sheet.wide and r + 1 < len(sheet.rows):
                 axes.tick_params(labelbottom=False)
                 axes.xaxis.get_offset_text().set_visible(False)
+                axes.set_xlabel("")
     # No date inside: the same data draw the same file.
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": ""}
     figure.savefig(path, dpi=_PIXELS, metadata=metadata)
 
 
-def _draw(axes: Any, panel: Panel) -> None:
+def _draw(axes: Any, panel: Panel, fewest_dates: int) -> None:
     axes.margins(y=0.08)  # for labels of levels at the edge
     if panel.log:
         axes.set_yscale("log")
@@ -55,10 +57,14 @@ def _draw(axes: Any, panel: Panel) -> None:
     for i, (name, x, y) in enumerate(panel.curves):
         form: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "label": shown_name(name)}
         if is_marks(name):
-            handles += axes.plot(x, y, linestyle="none", marker=".", markersize=3, **form)
+            marker, _, own = MARKS[name[0]]
+            form["color"] = own or form["color"]
+            handles += axes.plot(x, y, linestyle="none", marker=marker, markersize=3, **form)
         else:
             dots = {"marker": "o", "markersize": 2.5} if panel.dotted else {}
             handles += axes.plot(x, y, linewidth=1, **dots, **form)
+            if len(lone := alone(y)) and not dots:
+                axes.plot(np.asarray(x)[lone], np.asarray(y)[lone], ".", markersize=2, color=form["color"])
     _ground(axes, panel, handles)
     for i, (name, y) in enumerate(panel.levels):
         axes.axhline(y, color="grey", linestyle="--", linewidth=0.8)
@@ -76,7 +82,7 @@ def _draw(axes: Any, panel: Panel) -> None:
             ha=side, va="top", bbox=_GROUND,
         )  # fmt: skip
     if panel.curves and np.asarray(panel.curves[0][1]).dtype.kind == "M":
-        dates = AutoDateLocator(minticks=3, maxticks=6)
+        dates = AutoDateLocator(minticks=fewest_dates, maxticks=2 * fewest_dates)
         axes.xaxis.set_major_locator(dates)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))
         axes.xaxis.get_offset_text().set_fontsize(7)

@@ -3,9 +3,10 @@
 from math import log10
 from typing import Any
 
+import numpy as np
 from plotly.subplots import make_subplots
 
-from dataflows.reports.chart_panels import COLOURS, Panel, Sheet, is_marks, shown_name
+from dataflows.reports.chart_panels import COLOURS, MARKS, Panel, Sheet, alone, is_marks, shown_name
 
 _ROW, _WIDE_ROW, _HEAD = 320, 190, 90  # pixels
 _STEP = 42  # pixels between the labels of two levels: side by side, they do not overlap
@@ -23,7 +24,7 @@ def figure_of(sheet: Sheet) -> Any:
     figure.update_annotations(font_size=13)  # the titles of the panels, which are all there are yet
     for r, row in enumerate(sheet.rows, 1):
         for c, panel in enumerate(row, 1):
-            _draw(figure, panel, r, c, (r - 1) * columns + c)
+            _draw(figure, panel, r, c, (r - 1) * columns + c, not sheet.wide or r == len(sheet.rows))
     if sheet.wide:
         figure.update_xaxes(matches="x")
     layout: dict[str, Any] = {"height": height + _HEAD, "showlegend": True, "template": "plotly_white"}
@@ -34,26 +35,24 @@ def figure_of(sheet: Sheet) -> Any:
     return figure
 
 
-def _draw(figure: Any, panel: Panel, r: int, c: int, number: int) -> None:
+def _draw(figure: Any, panel: Panel, r: int, c: int, number: int, lowest: bool) -> None:
     at = {"row": r, "col": c}
     legend = _legend(figure, r, c, number)
     several = len(panel.curves) + len({band.name for band in panel.bands}) > 1
     for i, (name, x, y) in enumerate(panel.curves):
         mode = "markers" if is_marks(name) else "lines+markers" if panel.dotted else "lines"
-        colour = COLOURS[i % len(COLOURS)]
+        _, symbol, own = MARKS.get(name[:1], MARKS["·"])
+        colour = own or COLOURS[i % len(COLOURS)]
         figure.add_scatter(
             x=x, y=y, mode=mode, name=shown_name(name), line={"color": colour, "width": 1.5},
-            marker={"color": colour, "size": 5}, legend=legend, showlegend=several, **at,
+            marker={"color": colour, "size": 5, "symbol": symbol}, legend=legend, showlegend=several, **at,
         )  # fmt: skip
-    shown = set()
-    for band in panel.bands:
-        figure.add_vrect(
-            x0=band.begin, x1=band.end, fillcolor=band.colour, opacity=0.15, line_width=0, layer="below", **at
-        )
-        if band.name not in shown:
-            shown.add(band.name)
-            mark = {"color": band.colour, "size": 10, "symbol": "square", "opacity": 0.3}
-            figure.add_scatter(x=[None], y=[None], mode="markers", name=band.name, marker=mark, legend=legend, **at)
+        if mode == "lines" and len(lone := alone(y)):
+            figure.add_scatter(
+                x=np.asarray(x)[lone], y=np.asarray(y)[lone], mode="markers", name=name, showlegend=False,
+                marker={"color": colour, "size": 3}, **at,
+            )  # fmt: skip
+    _ground(figure, panel, r, c, legend)
     for i, (name, y) in enumerate(panel.levels):
         figure.add_hline(y=y, line_dash="dash", line_width=1, **at)
         figure.add_annotation(
@@ -67,9 +66,25 @@ def _draw(figure: Any, panel: Panel, r: int, c: int, number: int) -> None:
             x=x, line_dash="dot", line_width=1, annotation_text=name, annotation_position=side,
             annotation_bgcolor=_GROUND, annotation_font=_SMALL, **at,
         )  # fmt: skip
-    figure.update_xaxes(title_text=panel.x, title_font=_SMALL, tickfont=_SMALL, **at)
-    log = {"type": "log", "exponentformat": "power"} if panel.log else {}
-    figure.update_yaxes(title_text=panel.y, title_font=_SMALL, tickfont=_SMALL, **log, **at)
+    figure.update_xaxes(title_text=panel.x if lowest else "", title_font=_SMALL, tickfont=_SMALL, **at)
+    scale = {"type": "log", "exponentformat": "power"} if panel.log else {"minexponent": 6}
+    figure.update_yaxes(title_text=panel.y, title_font=_SMALL, tickfont=_SMALL, **scale, **at)
+
+
+def _ground(figure: Any, panel: Panel, r: int, c: int, legend: str) -> None:
+    """The bands, all at once: hundreds of calls would take seconds. One of each name joins the legend."""
+    axes = figure.get_subplot(r, c)
+    x, y = (axis.plotly_name.replace("axis", "") for axis in (axes.xaxis, axes.yaxis))
+    figure.layout.shapes += tuple(
+        {
+            "type": "rect", "xref": x, "yref": f"{y} domain", "x0": band.begin, "x1": band.end, "y0": 0, "y1": 1,
+            "fillcolor": band.colour, "opacity": 0.15, "line": {"width": 0}, "layer": "below",
+        }
+        for band in panel.bands
+    )  # fmt: skip
+    for name, colour in {band.name: band.colour for band in panel.bands}.items():
+        mark = {"color": colour, "size": 10, "symbol": "square", "opacity": 0.3}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=mark, legend=legend, row=r, col=c)
 
 
 def _legend(figure: Any, r: int, c: int, number: int) -> str:
