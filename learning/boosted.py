@@ -6,19 +6,21 @@ import lightgbm
 import numpy as np
 
 from learning.rows import Rows, TrainingRows
-from operators.models.served import QUANTILES
+from operators.models.served import CLASSES, QUANTILES
 
 
 def fit_boosted(rows: TrainingRows, train: Rows, parameters: dict[str, Any], seed: int, threads: int) -> list[str]:
-    """LightGBM's text of each model: horizons, and within each the quantiles.
+    """LightGBM's text of each model: horizons, and within each the quantiles; at the end that of the barrier's classes.
 
     The same rows, parameters and threads give the same text.
 
     Args:
         train: numbers of the rows to learn from, rising.
-        parameters: ``rounds``, and what LightGBM takes: ``num_leaves``, ``learning_rate``, ``min_data_in_leaf``.
+        parameters: ``rounds``, and what LightGBM takes: ``num_leaves``, ``learning_rate``, ``min_data_in_leaf``;
+            ``classes``: whether there is a model of the barrier.
     """
     given = dict(parameters)
+    classes = bool(given.pop("classes", False))
     rounds = int(given.pop("rounds"))
     fixed = {
         "objective": "quantile", "seed": seed, "num_threads": threads, "deterministic": True, "force_row_wise": True,
@@ -34,6 +36,10 @@ def fit_boosted(rows: TrainingRows, train: Rows, parameters: dict[str, Any], see
         for alpha in QUANTILES:
             booster = lightgbm.train({**given, **fixed, "alpha": alpha}, data, rounds)
             texts.append(_without_parameters(booster.model_to_string()))
+    if classes:
+        data.set_label(rows.barrier[train] + 1.0)
+        several = {**given, **fixed, "objective": "multiclass", "num_class": len(CLASSES)}
+        texts.append(_without_parameters(lightgbm.train(several, data, rounds).model_to_string()))
     return texts
 
 

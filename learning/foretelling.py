@@ -5,18 +5,23 @@ from collections.abc import Iterator
 import numpy as np
 
 from learning.rows import Rows, TrainingRows
-from operators.models.served import QUANTILES, ModelRows, ServedModel, forecasts
+from operators.models.served import Forecasts, ModelRows, ServedModel, forecasts
 from sources.tape.batch import Float64s
 
 _AT_ONCE = 1 << 15  # rows that are forecast together
 
 
 def predicted(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Float64s:
-    """Quantiles of some rows, shape ``(wanted, horizons, 5)``, rising, as a run would serve them.
+    """Quantiles of some rows, shape ``(wanted, horizons, 5)``, rising, as a run would serve them."""
+    return foretold(model, rows, wanted).quantiles
+
+
+def foretold(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Forecasts:
+    """All that a model says of some rows, its quantiles rising.
 
     A model with a state is shown every row of a segment up to the last one wanted.
     """
-    out = np.empty((len(wanted), len(rows.horizons), len(QUANTILES)))
+    out = forecasts(len(wanted), len(rows.horizons))
     place = np.full(len(rows), -1)
     place[wanted] = np.arange(len(wanted))
     for stretch in _stretches(model, rows, wanted):
@@ -27,7 +32,9 @@ def predicted(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Float64s:
             shown = ModelRows(rows.ts[part], rows.ordinal[part], np.ascontiguousarray(rows.inputs[part]))
             model.step(state, shown, found)
             kept = place[part] >= 0
-            out[place[part][kept]] = np.sort(found.quantiles[kept], axis=2)
+            at = place[part][kept]
+            out.quantiles[at] = np.sort(found.quantiles[kept], axis=2)
+            out.epistemic[at], out.classes[at] = found.epistemic[kept], found.classes[kept]
     return out
 
 

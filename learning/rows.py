@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ Rows = npt.NDArray[np.intp]  # row numbers
 
 _DATA_SET = b"tickwax.data_set"
 _UNKNOWN = "features.unknown"  # how a number that is not known is written: to a model both are one
-_HEAD = ("ts", "ordinal", "label_end", "weight", "group")
-_NO_INPUT = ("receive_ts", "warm", "barrier", "barrier_end", *_HEAD)
+_HEAD = ("ts", "ordinal", "label_end", "weight", "group", "barrier")
+_NO_INPUT = ("receive_ts", "warm", "barrier_end", *_HEAD)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class TrainingRows:
         inputs: (n, columns): NaN where unknown.
         returns: (n, horizons): what is foretold.
         weight: (n,): average uniqueness.
+        barrier: (n,): −1, 0 or +1; empty where nobody asks for it.
+        labels: settings of the barrier.
     """
 
     columns: tuple[str, ...]
@@ -62,6 +64,8 @@ class TrainingRows:
     inputs: Float64s
     returns: Float64s
     weight: Float64s
+    barrier: Int64s = field(default_factory=lambda: np.empty(0, np.int64))
+    labels: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -120,6 +124,8 @@ def read_rows(root: Path, columns: Sequence[str] = ()) -> TrainingRows:
         inputs=read["inputs"],
         returns=read["returns"],
         weight=read["weight"],
+        barrier=read["barrier"].astype(np.int64),
+        labels={name: value for name, value in told.items() if name.startswith("barrier.")},
     )
 
 

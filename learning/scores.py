@@ -7,8 +7,9 @@ from scipy.stats import spearmanr
 
 from operators.models.conformal import COVERAGE, offset
 from operators.models.served import QUANTILES
-from sources.tape.batch import Float64s
+from sources.tape.batch import Float64s, Int64s
 
+_LEAST_CHANCE = 1e-12  # a class that training has not seen costs no more than that
 MOST_SCORES = 2048  # of a horizon that a model keeps
 
 
@@ -65,6 +66,26 @@ def measured(
             horizon: _of_horizon(returns[:, h], quantiles[:, h], unconditional[h], calibration[h])
             for h, horizon in enumerate(horizons)
         },
+    }
+
+
+def chances_measured(barrier: Int64s, chances: Float64s, shares: Float64s) -> dict[str, float]:
+    """What the chances of the barrier's classes were worth: mean log loss (the logarithmic score of Good 1952).
+
+    Args:
+        barrier: −1, 0, +1, shape ``(rows,)``.
+        chances: shape ``(rows, 3)``.
+        shares: of the classes among the training rows, which foretell nothing; shape ``(3,)``.
+    """
+    at = np.arange(len(barrier)), barrier + 1
+    loss, nothing = (float(-np.log(np.maximum(p[at], _LEAST_CHANCE)).mean())
+                     for p in (chances, np.broadcast_to(shares, chances.shape)))  # fmt: skip
+    return {
+        "log_loss": loss,
+        "log_loss_unconditional": nothing,
+        "skill": 1 - loss / nothing if nothing else 0.0,
+        "right": float(np.mean(chances.argmax(axis=1) == barrier + 1)),
+        "right_unconditional": float(np.mean(shares.argmax() == barrier + 1)),
     }
 
 

@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from learning.boosted import fit_boosted
-from learning.foretelling import predicted
+from learning.foretelling import foretold, predicted
 from learning.holes import hole_words
 from learning.model_writer import write_model
 from learning.ridge import fit_ridge
 from learning.rows import Rows, TrainingRows
-from learning.scores import conformal_scores, measured
+from learning.scores import chances_measured, conformal_scores, measured
 from learning.splits import CombinatorialPurgedCV
 from learning.work import QUIET, Work
 from operators.models.conformal import COVERAGE, offset
-from operators.models.kinds import CALIBRATION, served
-from operators.models.served import QUANTILES, ServedModel
+from operators.models.kinds import BARRIER, CALIBRATION, served
+from operators.models.served import CLASSES, QUANTILES, ServedModel
 from sources.errors import TickwaxError
 from sources.model_folder import VERSION, Card, ModelFolder, settings_hash
 from sources.tape.batch import Float64s
@@ -87,6 +87,11 @@ def _ridge(rows: TrainingRows, train: Rows, plan: Plan, work: Work = QUIET) -> F
 def _boosted(rows: TrainingRows, train: Rows, plan: Plan, work: Work = QUIET) -> Fitted:
     from operators.models.lightgbm_text import joined
 
+    if plan.parameters.get("classes") and len(there := np.unique(rows.barrier[train])) < 2:
+        raise TickwaxError(
+            f"dataset.path: barrier is {there[0]} in all {len(train):,} rows that train, so there are no classes to "
+            "tell apart: another barrier.width or barrier.horizon, or train.classes = false"
+        )
     texts = fit_boosted(rows, train, dict(plan.parameters), plan.seed, plan.threads)
     return Fitted({}, joined(texts), packages=("lightgbm",))
 
@@ -154,12 +159,16 @@ def _tested(
 ) -> dict[str, Any]:
     """What a model of the blocks is worth on their test rows."""
     _, model, _ = _model(rows, blocks, fit, plan)
-    quantiles = predicted(model, rows, blocks.test)
-    on_fold(blocks.test, quantiles)
-    return measured(
+    found = foretold(model, rows, blocks.test)
+    on_fold(blocks.test, found.quantiles)
+    more = {}
+    if model.head.classes:
+        shares = np.bincount(rows.barrier[blocks.training] + 1, minlength=len(CLASSES)) / len(blocks.training)
+        more[BARRIER] = chances_measured(rows.barrier[blocks.test], found.classes, shares)
+    return more | measured(
         rows.horizons,
         rows.returns[blocks.test],
-        quantiles,
+        found.quantiles,
         np.quantile(rows.returns[blocks.training], QUANTILES, axis=0).T,
         model.head.calibration,
         (int(rows.ts[blocks.test[0]]), int(rows.ts[blocks.test[-1]])),
@@ -204,7 +213,7 @@ def _model(
         trained_until=int(rows.end[known].max()) + 1,
         rows=len(blocks.training),
         seed=plan.seed,
-        parameters={**asdict(plan), "parameters": dict(plan.parameters)},
+        parameters={**asdict(plan), "parameters": dict(plan.parameters), **_barrier(rows, plan)},
         planted=any(own.get(_EDGE, _NULL) != _NULL for own in rows.own.values()),
         packages={"python": platform.python_version(), **{name: version(name) for name in ("numpy", *fitted.packages)}},
     )
@@ -213,6 +222,11 @@ def _model(
     scores = conformal_scores(rows.returns[blocks.calibration], predicted(model, rows, blocks.calibration))
     folder = ModelFolder(Path(), card, {**arrays, CALIBRATION: scores}, fitted.trees)
     return folder, served(folder), fitted.report
+
+
+def _barrier(rows: TrainingRows, plan: Plan) -> dict[str, Any]:
+    """What a card says of the barrier; nothing where the model does not tell its chances."""
+    return {BARRIER: rows.labels} if plan.parameters.get("classes") else {}
 
 
 def _last(rows: TrainingRows, plan: Plan) -> Blocks:

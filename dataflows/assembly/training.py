@@ -109,6 +109,7 @@ def _of_trees(settings: Settings) -> dict[str, Any]:
         "num_leaves": s.leaves,
         "learning_rate": s.learning_rate,
         "min_data_in_leaf": s.least_in_leaf,
+        **({"classes": True} if s.classes else {}),
     }
 
 

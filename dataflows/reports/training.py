@@ -5,6 +5,7 @@ from typing import Any
 
 from dataflows.reports.text_table import TextTable
 
+_OF_BARRIER = ("log_loss", "log_loss_unconditional", "right", "right_unconditional")
 _COLUMNS = {
     "pinball_skill": "pinball skill",
     "r2": "R² against no change",
@@ -41,6 +42,15 @@ def lines(report: dict[str, Any], path: Path) -> list[str]:
             said.append(
                 f"{horizon}: in {worse} of {folds} folds the model does not beat the quantiles of the training returns"
             )
+    if "barrier" in report["folds"][0]:
+        each = [fold["barrier"] for fold in report["folds"]]
+        loss, nothing, right, most = (sum(one[name] for one in each) / folds for name in _OF_BARRIER)
+        said.append(
+            f"barrier: log loss {loss:.4f}, of the shares of the classes {nothing:.4f}; the likeliest class was right "
+            f"in {right:.1%} of the rows, the commonest in {most:.1%}"
+        )
+        if loss >= nothing:
+            said.append("barrier: the model does not beat the shares of the classes, which foretell nothing")
     return said
 
 

@@ -72,6 +72,8 @@ class TrainSettings(Group):
     """What a tree adds of its answer."""
     least_in_leaf: Annotated[Integer, Field(ge=1), Words("", "1 or more")] = 100
     """Rows that a leaf must have."""
+    classes: bool = False
+    """Let `gbm` tell the chances of the barrier as well: one more model, of three classes."""
     width: Annotated[Integer, Field(ge=4, le=256, multiple_of=4), Words("", "4 to 256, a multiple of 4")] = 16
     """Of every layer of `tft`; a multiple of `train.heads`."""
     heads: Annotated[Integer, Field(ge=1, le=64), Words("", "1 to 64")] = 4

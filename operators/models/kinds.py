@@ -17,6 +17,7 @@ Maker = Callable[[ModelFolder, ModelHead], ServedModel]
 KINDS: dict[str, Maker] = {"ridge": LinearModel, "gbm": TreeModel, "tft": temporal_fusion}
 """By ``kind`` of the card. What makes a model raises a ValueError if the folder's numbers are not those of its kind."""
 
+BARRIER = "barrier"  # of a card's parameters: settings of the barrier whose chances the model tells
 CALIBRATION = "calibration"  # the array of the folder that `ModelHead.calibration` is
 
 
@@ -61,4 +62,5 @@ def head_of(folder: ModelFolder) -> ModelHead:
         latency_ns=Duration.parse_or_zero(card.latency).ns,
         trained_until=card.trained_until,
         calibration=calibration,
+        classes=BARRIER in card.parameters,
     )

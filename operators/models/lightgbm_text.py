@@ -17,6 +17,7 @@ CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of a decision; the two above them are t
 MISSING_NONE, MISSING_ZERO, MISSING_NAN = range(3)
 
 _FORECAST = "# forecast "
+_CLASSES = "multiclass"  # likewise, before the softmax
 _OBJECTIVES = ("quantile", "regression", "huber", "fair", "mape")  # whose output is the sum of the leaves as it is
 
 
@@ -47,7 +48,7 @@ def separated(text: str) -> list[str]:
 
 
 def read_forest(texts: list[str], columns: int) -> Forest:
-    """Trees of models, each by its text.
+    """Trees of models, each by its text; one of classes is a model a class.
 
     Args:
         columns: of the inputs.
@@ -55,7 +56,9 @@ def read_forest(texts: list[str], columns: int) -> Forest:
     Raises:
         ValueError: a text is none, or has trees that are not served, such as those of categories.
     """
-    trees = [[_Tree(block, columns) for block in _blocks(text, columns)] for text in texts]
+    trees = [
+        [_Tree(block, columns) for block in each] for text in texts for each in _by_class(list(_blocks(text, columns)))
+    ]
     every = [tree for model in trees for tree in model]
     node = np.cumsum([0, *(len(tree.feature) for tree in every)])
     leaf = np.cumsum([0, *(len(tree.leaf) for tree in every)])
@@ -76,24 +79,36 @@ def read_forest(texts: list[str], columns: int) -> Forest:
     )
 
 
+def _by_class(blocks: list[dict[str, str]]) -> list[list[dict[str, str]]]:
+    """The trees of each class; without the head, which comes first."""
+    classes, trees = int(blocks[0]["num_tree_per_iteration"]), blocks[1:]
+    return [trees[number::classes] for number in range(classes)]
+
+
 def _joined(nothing: tuple[int, ...], parts: list[Any], kind: Any) -> Any:
     return np.concatenate([np.empty(nothing, kind), *parts]).astype(kind)
 
 
 def _blocks(text: str, columns: int) -> Iterator[dict[str, str]]:
-    """The fields of each tree."""
+    """The fields of the head, and of each tree."""
     head, *trees = text.split("\nTree=")
     said = _fields(head)
     if not text.startswith("tree\n") or "end of trees" not in text:
         raise ValueError("trees: not LightGBM's text of a model, or cut off")
     if said.get("version") not in ("v3", "v4"):
         raise ValueError(f"trees: of LightGBM's version {said.get('version')!r}; read are v3 and v4")
-    if said.get("num_tree_per_iteration") != "1" or said.get("objective", "").partition(" ")[0] not in _OBJECTIVES:
+    objective, trees_at_once = said.get("objective", "").partition(" ")[0], said.get("num_tree_per_iteration", "")
+    if not (trees_at_once == "1" and objective in _OBJECTIVES) and not (
+        objective == _CLASSES and trees_at_once.isdecimal() and 0 < int(trees_at_once) == int(said.get("num_class", 0))
+    ):
         raise ValueError(f"trees: objective {said.get('objective')!r} is not served")
     if "average_output" in head.splitlines():
         raise ValueError("trees: a random forest is not served")
     if said.get("max_feature_idx") != str(columns - 1):
         raise ValueError(f"trees: read {said.get('max_feature_idx')} + 1 columns, and the model has {columns}")
+    if len(trees) % int(trees_at_once):
+        raise ValueError(f"trees: {len(trees)} are not as many for each of {trees_at_once} classes")
+    yield said
     for tree in trees:
         yield _fields(tree)
 

@@ -10,7 +10,7 @@ from operators.config import FeatureConfig
 from operators.dictionary import describe
 from operators.models import state_bytes
 from operators.models.conformal import Pending, held, in_rings, pending, tell, with_room
-from operators.models.served import QUANTILES, ModelHead, ModelRows, ServedModel, forecasts
+from operators.models.served import CLASSES, QUANTILES, ModelHead, ModelRows, ServedModel, forecasts
 from operators.row_batch import (
     NO_CODE,
     NO_VALIDITY,
@@ -59,6 +59,11 @@ def prediction_schema(head: ModelHead) -> RowSchema:
             Declared(
                 f"epistemic_{horizon}", "float64", unit="log return", definition="the model's doubt; NaN if it has none"
             ),
+        ]
+    if head.classes:
+        columns += [
+            Declared(f"p_{name}", "float64", unit="probability", definition=f"that the barrier is {sign}")
+            for name, sign in zip(CLASSES, ("-1", "0", "+1"), strict=True)
         ]
     return row_schema(
         "predictions",
@@ -187,7 +192,8 @@ class Predictor:
             self._pending, np.ascontiguousarray(rows.integer[TS]), np.ascontiguousarray(rows.value[self._mid]), is_warm,
             head.calibration, self._horizons, head.latency_ns, found.quantiles, found.epistemic, told,
         )  # fmt: skip
-        return is_warm, np.ascontiguousarray(told.reshape(n, len(self.columns)).T)
+        numbers = told.reshape(n, len(self._horizons) * _NUMBERS).T
+        return is_warm, np.ascontiguousarray(np.vstack([numbers, found.classes.T]) if head.classes else numbers)
 
 
 def needed_bits(columns: tuple[str, ...]) -> int:

@@ -11,6 +11,8 @@ from sources.tape.batch import Float64s, Int64s
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of every forecast, in this order
 
+CLASSES = ("down", "flat", "up")  # of the barrier: -1, 0, +1
+
 State = Any  # a named tuple of C-contiguous arrays of numbers, nested as one likes: see `operators.models.state_bytes`
 
 
@@ -26,6 +28,7 @@ class ModelHead:
         latency_ns: from a row to the price that a return begins at.
         trained_until: ns; rows before it were known to the training.
         calibration: shape ``(horizons, scores)``, each row rising: `operators.models.conformal`.
+        classes: whether it tells the chances of the barrier as well.
     """
 
     identity: str
@@ -35,6 +38,7 @@ class ModelHead:
     latency_ns: int
     trained_until: int
     calibration: Float64s
+    classes: bool = False
 
 
 class ModelRows(NamedTuple):
@@ -50,11 +54,13 @@ class Forecasts(NamedTuple):
 
     quantiles: Float64s  # (rows, horizons, 5): log returns at `QUANTILES`; may cross, what serves them sorts
     epistemic: Float64s  # (rows, horizons): log return, NaN of a model that does not know its doubt
+    classes: Float64s = np.empty((0, 3))  # (rows, 3): chances of `CLASSES`, of a model that tells them
 
 
 def forecasts(rows: int, horizons: int) -> Forecasts:
-    """Room for the forecasts of so many rows: quantiles 0, doubt NaN."""
-    return Forecasts(np.zeros((rows, horizons, len(QUANTILES))), np.full((rows, horizons), np.nan))
+    """Room for the forecasts of so many rows: quantiles 0, doubt and chances NaN."""
+    doubt, chances = np.full((rows, horizons), np.nan), np.full((rows, len(CLASSES)), np.nan)
+    return Forecasts(np.zeros((rows, horizons, len(QUANTILES))), doubt, chances)
 
 
 class ServedModel(Protocol):

@@ -4,7 +4,8 @@ import numpy as np
 
 from operators.models.jit import entry_kernel, kernel
 from operators.models.lightgbm_text import DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO, Forest, read_forest, separated
-from operators.models.served import QUANTILES, Forecasts, ModelHead, ModelRows, State
+from operators.models.served import CLASSES, QUANTILES, Forecasts, ModelHead, ModelRows, State
+from operators.models.tft.exponential import exponential
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
 from sources.tape.batch import Float64s
@@ -54,22 +55,44 @@ def boosted(inputs: Float64s, forest: Forest, plain: bool, values: Float64s, out
             out[r, m] = total
 
 
+@entry_kernel
+def softmax(scores: Float64s, out: Float64s) -> None:
+    """``exp(s)/Σ exp(s)`` of each row, less the largest score before, as LightGBM does it, with our own exponential.
+
+    Args:
+        scores: shape ``(rows, classes)``; ``out`` likewise.
+    """
+    for r in range(scores.shape[0]):
+        most, total = scores[r, 0], 0.0
+        for k in range(scores.shape[1]):
+            most = max(most, scores[r, k])
+        for k in range(scores.shape[1]):
+            out[r, k] = exponential(scores[r, k] - most)
+            total += out[r, k]
+        for k in range(scores.shape[1]):
+            out[r, k] /= total
+
+
 def is_plain(forest: Forest) -> bool:
     """Whether no node takes 0 for a missing value, so that a row without NaN needs comparisons alone."""
     return not bool((forest.decision >> 2 == MISSING_ZERO).any())
 
 
 class TreeModel:
-    """Serves ``gbm``: a boosted model for each horizon and quantile. It has no state."""
+    """Serves ``gbm``: a boosted model for each horizon and quantile, and if asked one of the barrier's classes. It has
+    no state."""
 
     def __init__(self, folder: ModelFolder, head: ModelHead) -> None:
         """Args, and raises: as of `operators.models.kinds.Maker`."""
         self._head = head
         texts = separated(folder.trees)
-        models = len(head.horizons) * len(QUANTILES)
-        if len(texts) != models:
-            raise ValueError(f"trees: {len(texts)} models; one for each horizon and quantile is {models}")
+        self._quantiles = len(head.horizons) * len(QUANTILES)
+        if len(texts) != self._quantiles + head.classes:
+            more = " and one of classes" if head.classes else ""
+            raise ValueError(f"trees: {len(texts)} models; for horizons and quantiles {self._quantiles}{more}")
         self._forest = read_forest(texts, len(head.columns))
+        if (classes := len(self._forest.first) - 1 - self._quantiles) != len(CLASSES) * head.classes:
+            raise ValueError(f"trees: of {classes} classes; served are {len(CLASSES)}")
         self._plain = is_plain(self._forest)
 
     @property
@@ -82,6 +105,12 @@ class TreeModel:
         return ()
 
     def step(self, state: State, rows: ModelRows, out: Forecasts) -> None:
-        """Fill ``out`` with the quantiles of each row."""
+        """Fill ``out`` with the quantiles of each row, and the chances of the classes."""
         n, columns = rows.inputs.shape
-        boosted(rows.inputs, self._forest, self._plain, np.empty(columns), out.quantiles.reshape(n, -1))
+        if not self._head.classes:
+            boosted(rows.inputs, self._forest, self._plain, np.empty(columns), out.quantiles.reshape(n, -1))
+            return
+        scores = np.empty((n, self._quantiles + len(CLASSES)))
+        boosted(rows.inputs, self._forest, self._plain, np.empty(columns), scores)
+        out.quantiles.reshape(n, -1)[:] = scores[:, : self._quantiles]
+        softmax(np.ascontiguousarray(scores[:, self._quantiles :]), out.classes)

@@ -12,7 +12,7 @@ from operators.models.kinds import CALIBRATION, served
 from operators.models.lightgbm_text import joined, read_forest, separated
 from operators.models.linear import LIMIT
 from operators.models.served import ModelRows, ServedModel, forecasts
-from operators.models.trees import boosted, is_plain
+from operators.models.trees import boosted, is_plain, softmax
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
@@ -55,6 +55,44 @@ def test_lightgbms_bits(texts: list[str], chosen: list[int]) -> None:
     for number, text in enumerate(texts):
         expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
         np.testing.assert_array_equal(out[:, number].copy().view(np.int64), expected.view(np.int64))
+
+
+def of_classes(classes: int) -> str:
+    """LightGBM's text of a model of so many classes."""
+    x, random = inputs(2000, 1), np.random.default_rng(2)
+    y = np.digitize(
+        np.nan_to_num(x[:, 0], posinf=9, neginf=-9) + random.normal(size=2000), np.arange(classes - 1) - 0.5
+    )
+    fixed = {"objective": "multiclass", "num_class": classes, "verbosity": -1, "num_threads": 1, "deterministic": True}
+    return lightgbm.train({**fixed, "num_leaves": 15}, lightgbm.Dataset(x, y), 20).model_to_string()
+
+
+def test_classes_are_lightgbms() -> None:
+    """The scores to the bit; the softmax has an exponential of its own."""
+    text, x = of_classes(3), inputs(5000, 3)
+    forest = read_forest([text], COLUMNS)
+    scores = np.empty((len(x), 3))
+    boosted(x, forest, is_plain(forest), np.empty(COLUMNS), scores)
+    other = lightgbm.Booster(model_str=text)
+    expected = other.predict(x, raw_score=True, num_threads=1)
+    np.testing.assert_array_equal(scores.view(np.int64), np.ascontiguousarray(expected).view(np.int64))
+    chances = np.empty_like(scores)
+    softmax(scores, chances)
+    np.testing.assert_allclose(chances, other.predict(x, num_threads=1), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda text: text.replace("num_class=3", "num_class=2"), "objective 'multiclass num_class:3' is not served"),
+        (lambda text: text.replace("num_tree_per_iteration=3", "num_tree_per_iteration=x"), "is not served"),
+        (lambda text: text.replace("num_tree_per_iteration=3", "num_tree_per_iteration=0"), "is not served"),
+        (lambda text: text[: text.rindex("\nTree=")] + "end of trees\n", "59 are not as many for each of 3 classes"),
+    ],
+)
+def test_classes_that_cannot_be_followed(change, line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        read_forest([change(of_classes(3))], COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +159,7 @@ def test_a_linear_model(seed: int, rows: int, cut: int) -> None:
     [
         ("ridge", {"offsets": np.zeros((2, 4))}, r"offsets: shape \(2, 4\); this model needs shape \(2, 5\)"),
         ("ridge", {"intercept": None}, "intercept: missing"),
-        ("gbm", {}, "trees: 0 models; one for each horizon and quantile is 10"),
+        ("gbm", {}, "trees: 0 models; for horizons and quantiles 10"),
     ],
 )
 def test_numbers_that_are_not_the_kinds(kind: str, changed: dict[str, np.ndarray], line: str) -> None:

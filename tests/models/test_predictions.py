@@ -1,7 +1,7 @@
 """What a run foretells: intervals against the definition, restarts, states, and any split of the rows."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -49,6 +49,8 @@ class Counting:
                 spread = 1e-4 * np.array([-1.0, 0.5, 0.0, 2.0, 1.5])  # they cross
                 out.quantiles[r, h] = 1e-4 * math.sin(state.total[0] + h) + spread / (1 + h)
             out.epistemic[r] = state.rows[0]
+            if self.head.classes:
+                out.classes[r] = state.rows[0] / 1000, 0.0, state.total[0]
 
 
 def model(latency: int = 0) -> Counting:
@@ -127,6 +129,27 @@ def test_intervals_are_those_of_the_definition(seed: int, n: int, grid: bool, la
 def test_any_split_gives_the_same_bits(seed: int, grid: bool, cuts: list[int]) -> None:
     rows = feature_rows(seed, 300, grid)
     same(told(rows, cuts), told(rows, []))
+
+
+def test_chances_stand_behind_the_horizons() -> None:
+    """And beside feature rows, where those are cold NaN; for any split."""
+    rows = feature_rows(3, 300, False)
+    with_classes = Counting(replace(model().head, classes=True))
+    whole = Predictor(with_classes, CONFIG, A).process(rows)
+    split_up = Predictor(with_classes, CONFIG, A)
+    same(whole, concat_rows([p for part in split(rows, [7, 8, 150]) if (p := split_up.process(part)) is not None]))
+    assert whole is not None
+    assert (whole.value[-3] > 0).all()
+    assert (whole.value[-2] == 0).all()
+    without = told(rows, [])
+    assert without is not None
+    assert whole.value[:-3].tobytes() == without.value.tobytes()
+    predictor = Predictor(with_classes, CONFIG, A)
+    beside = predictor.beside(rows)
+    warm = ~np.isnan(beside[0])
+    assert beside[:, warm].tobytes() == whole.value.tobytes()
+    assert 0 < np.isnan(beside).all(axis=0).sum() == (~warm).sum()
+    assert predictor.columns[-3:] == ("forecast_p_down", "forecast_p_flat", "forecast_p_up")
 
 
 def test_row_by_row_gives_the_same_bits() -> None:

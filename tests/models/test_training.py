@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from learning.foretelling import predicted
+from learning.foretelling import foretold, predicted
 from learning.ridge import fit_ridge, scaled, scaling_of
+from learning.rows import TrainingRows
 from learning.scores import conformal_scores, measured, pinball
 from learning.training import LEAST, Blocks, Plan, _calibrated, _last, _validation, train
 from operators.models.conformal import offset
 from operators.models.kinds import served
 from operators.models.lightgbm_text import separated
+from operators.models.predictions import forecast_columns, prediction_schema
 from operators.models.served import QUANTILES
 from sources.errors import TickwaxError
 from sources.model_folder import TREES, WEIGHTS, read_model
@@ -117,6 +119,48 @@ def test_served_trees_are_lightgbms(tmp_path: Path) -> None:
                 [lightgbm.Booster(model_str=t).predict(rows.inputs[::3]) for t in separated(folder.trees)[:5]], axis=0
             )
             np.testing.assert_array_equal(found[:, 0, 2], middle)
+
+
+def with_barrier(rows: TrainingRows) -> TrainingRows:
+    barrier = np.sign(np.round(rows.returns[:, 0] / 1.5e-4)).astype(np.int64)
+    assert set(barrier) == {-1, 0, 1}
+    return replace(rows, barrier=barrier, labels={"barrier.width": "2.0"})
+
+
+def of_classes() -> Plan:
+    return replace(plan("gbm"), parameters={**PARAMETERS["gbm"], "classes": True})
+
+
+def test_chances_of_the_barrier(tmp_path: Path) -> None:
+    """Served as LightGBM foretells them; they beat the shares of the classes, and add up to 1."""
+    rows = with_barrier(training_rows(2000))
+    report = train(rows, of_classes(), tmp_path / "m")
+    found = report["folds"][0]["barrier"]
+    assert 0.1 < found["skill"] == 1 - found["log_loss"] / found["log_loss_unconditional"] < 0.9
+    assert found["right"] > found["right_unconditional"] + 0.05
+    folder = read_model(tmp_path / "m")
+    assert folder.card.parameters["barrier"] == {"barrier.width": "2.0"}
+    model = served(folder)
+    some = np.arange(0, 2000, 3)
+    said = foretold(model, rows, some)
+    other = lightgbm.Booster(model_str=separated(folder.trees)[-1])
+    np.testing.assert_allclose(said.classes, other.predict(rows.inputs[some]), rtol=1e-14)
+    np.testing.assert_allclose(said.classes.sum(axis=1), 1.0, rtol=1e-14)
+    without = train(rows, plan("gbm"), tmp_path / "b")
+    assert "barrier" not in without["folds"][0]
+    np.testing.assert_array_equal(predicted(served(read_model(tmp_path / "b")), rows, some), said.quantiles)
+    columns = [column.name for column in prediction_schema(model.head).columns]
+    assert columns[-5:] == ["p_down", "p_flat", "p_up", "in_sample", "model"]
+    assert forecast_columns(model.head)[-1] == "forecast_p_up"
+
+
+def test_one_class_is_said(tmp_path: Path) -> None:
+    rows = with_barrier(training_rows(2000))
+    with pytest.raises(TickwaxError, match=r"barrier is 0 in all 1,\d+ rows that train, so there are no classes"):
+        train(replace(rows, barrier=0 * rows.barrier), of_classes(), tmp_path / "m")
+    two = np.minimum(rows.barrier, 0)
+    report = train(replace(rows, barrier=two), of_classes(), tmp_path / "m")
+    assert report["folds"][0]["barrier"]["skill"] > 0.1
 
 
 @pytest.mark.parametrize(("n", "block"), [(50, "training"), (160, "calibration")])
