@@ -94,17 +94,18 @@ export class Chart {
 
   /** The values at the cursor, or the newest ones, as coloured words: also what a screen reader is told. */
   legend() {
-    if (!this.plot || !this.key) return;
+    if (!this.plot) return;
     const { idx } = this.plot.cursor;
     const at = idx ?? this.plot.data[0].length - 1;
     const words = this.lines.map((line, i) => `${line.label} ${this.text(this.plot.data[i + 1][at] ?? NaN)}`);
+    this.element.setAttribute("aria-label", `${this.options.title ?? ""}: ${words.join(", ")}`);
+    if (!this.key) return;
     while (this.key.children.length < words.length) this.key.append(document.createElement("span"), " ");
     words.forEach((word, i) => {
       const span = this.key.children[i];
       if (span.textContent !== word) span.textContent = word;
       span.style.color = `var(--${this.lines[i].colour})`;
     });
-    this.element.setAttribute("aria-label", `${this.options.title ?? ""}: ${words.join(", ")}`);
   }
 }
 
