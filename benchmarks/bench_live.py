@@ -1,7 +1,7 @@
 """How fast, how late and how steady the live path is: each figure beside its bound.
 
     python benchmarks/bench_live.py throughput [--rates 10000 15000 20000]
-    python benchmarks/bench_live.py latency
+    python benchmarks/bench_live.py latency [--paper]
     python benchmarks/bench_live.py resync
     python benchmarks/bench_live.py soak --minutes 10
     python benchmarks/bench_live.py start
@@ -110,6 +110,7 @@ class Live:
             "duration": duration,
             "tape.path": str(work / "tape"),
             "features.path": str(work / "features"),
+            "paper.path": str(work / "paper"),
         }
         self._result = work / "result.json"
         text = json.dumps({"core": LIVE_CORE, "settings": settings, "result": str(self._result), **options})
@@ -165,7 +166,9 @@ class Salvo:
     before: float  # frames received before anything was fired: the first snapshots
 
 
-def fire(options: argparse.Namespace, rates: Sequence[float], exact: bool = False, **settings: Any) -> Salvo:
+def fire(
+    options: argparse.Namespace, rates: Sequence[float], exact: bool = False, paper: bool = False, **settings: Any
+) -> Salvo:
     """Fire frames made beforehand at a live run, at each rate in turn."""
     symbols = universe(options.instruments)
     total = int(sum(rates) * options.hold + rates[0] * _WARM_S)
@@ -173,7 +176,7 @@ def fire(options: argparse.Namespace, rates: Sequence[float], exact: bool = Fals
         symbols, prepared=True, events_per_second=options.market_rate, truth_rows=1
     ) as simulator:  # fmt: skip
         live = Live(
-            Path(name), simulator.addresses, symbols, "10m", exact=exact,
+            Path(name), simulator.addresses, symbols, "10m", exact=exact, paper=paper,
             settings={"venues.bybit_linear.depth": options.bybit_depth, **settings},
             config={"book_silence": 600.0, "trade_silence": 600.0, "answer_timeout": 600.0},
         )  # fmt: skip
@@ -239,18 +242,20 @@ def quantile(values: np.ndarray[Any, np.dtype[np.float64]], share: float) -> flo
 
 
 def measure_latency(options: argparse.Namespace) -> Table:
-    """From receiving a frame to handing its feature row to the sink, every row."""
-    salvo = fire(options, [options.rate], True, **{"features.sampling": "update"})
+    """From receiving a frame to handing its feature row to the sink, every row; on paper a decision lies between."""
+    quotes = {"strategy.name": "glft", "strategy.size": 0.01} if options.paper else {}
+    salvo = fire(options, [options.rate], True, options.paper, **{"features.sampling": "update", **quotes})
     _, begin, end = salvo.spans[0]
     steady = [s for s in salvo.run.samples if begin <= s["time_ns"] <= end][1:]
     # The newest rows, without those of the warm-up.
     latency = salvo.run.latency_s[-int(len(salvo.run.latency_s) * options.hold / (options.hold + _WARM_S)) :]
+    what, median, p99 = ("decision", "2 ms", "12 ms") if options.paper else ("feature", "3 ms", "12 ms")
     table = Table("figure", "value", "bound", title=f"sampling=update, {options.instruments} instruments a venue")
     table.add_row("frames/s", f"{slope(steady, 'frames'):.0f}", f"{options.rate:g}")
     table.add_row("tape and feature rows/s", f"{slope(steady, 'rows'):.0f}", "")
     table.add_row("live process busy", f"{slope(steady, 'cpu_s'):.0%}", "100%")
-    for share, bound in ((0.5, "3 ms"), (0.9, ""), (0.99, "12 ms"), (0.999, ""), (1.0, "")):
-        table.add_row(f"wire to feature, p{share * 100:g}", milliseconds(quantile(latency, share)), bound)
+    for share, bound in ((0.5, median), (0.9, ""), (0.99, p99), (0.999, ""), (1.0, "")):
+        table.add_row(f"wire to {what}, p{share * 100:g}", milliseconds(quantile(latency, share)), bound)
     return table
 
 
@@ -386,6 +391,7 @@ def main() -> None:
     _, latency, resync, soak, start = verbs_of_simulator
     latency.add_argument("--rate", type=float, default=5000.0, help="frames/s")
     latency.add_argument("--hold", type=float, default=10.0, help="seconds")
+    latency.add_argument("--paper", action="store_true", help="a strategy decides at each feature row")
     resync.add_argument("--gaps", type=int, default=40, help="of each venue")
     resync.add_argument("--pause", type=float, default=0.4, help="seconds between two")
     soak.add_argument("--minutes", type=float, default=10.0)

@@ -298,7 +298,7 @@ def run_live(options: dict[str, Any]) -> None:
     live_flow.live_config = other_config(
         live_flow.live_config, options.get("weight", _PATIENT), options.get("config", {})
     )
-    live = live_flow.prepare_live(load_settings(options["settings"]))
+    live = live_flow.prepare_live(load_settings(options["settings"]), paper=options.get("paper", False))
     live.ready()
     samples: list[dict[str, float]] = []
     over = threading.Event()
