@@ -121,13 +121,14 @@ while True:
 
 
 @pytest.mark.slow
-def test_kills_lose_nothing_that_was_told(tmp_path):
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.soak)])
+def test_kills_lose_nothing_that_was_told(tmp_path, kills):
     told = 0
-    for n in range(5):
+    for n in range(kills):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
         lines = [writer.stdout.readline()]
-        time.sleep(0.003 * n)
+        time.sleep(0.003 * (n % 20))
         os.kill(writer.pid, signal.SIGKILL)
         lines += writer.stdout.read().splitlines()
         writer.wait()
