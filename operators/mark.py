@@ -10,7 +10,7 @@ from operators.schema import ROW_ORDINAL
 from sources.tape.batch import Int64s, TapeBatch
 
 _FORM = struct.Struct("<qqq40x")  # a cache line, so that what follows stays aligned
-_TRADED = struct.Struct("<qqqq32x")
+_TRADED = struct.Struct("<qqqqq24x")
 MARK_BYTES = _FORM.size
 assert _TRADED.size == MARK_BYTES
 
@@ -47,6 +47,7 @@ class TradeMark(NamedTuple):
     orders: int = 0  # rows given so far, and so below
     fills: int = 0
     equity: int = 0
+    applied: int = 0
 
     def pack(self) -> bytes:
         """As the first `MARK_BYTES` of what is kept."""

@@ -95,8 +95,6 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     grids = backtest.grids = grids_of(settings, readers)
     trading = TradeEngines(settings, own_config(settings, config), schedules)
     refuse_in_sample(settings, trading.forecasting, readers)
-    if recovery and trading.rules.on:
-        raise TickwaxError("-r: a backtest that consults rules is not resumed; take -r or rules.store")
     edges = edges_of(readers)
 
     def identity(data_set: str) -> Identity:

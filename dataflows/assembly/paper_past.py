@@ -6,6 +6,7 @@ The replay begins where the last run that ended in order left its state.
 import os
 import struct
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from operator import le
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sources.tape.layout import data_files, instrument_dir, instruments
 from sources.tape.reader import TapeReader
 
 _STATES = "states"  # folder with a state of each account, as of the end of a run
-_KEPT = struct.Struct("<qqqq")  # ordinal of the last tape row; rows given until then, of each data set
+_KEPT = struct.Struct("<qqqqq")  # ordinal of the last tape row; rows given until then, as `TradeMark` counts them
 _BEGINNINGS = "first_rows"  # folder with the ordinal of each instrument's first tape row of the account
 
 
@@ -38,7 +39,7 @@ class PaperPast:
         """Args:
         make: of an engine that knows nothing yet.
         mine: whether this process trades an instrument.
-        schemas: data sets of an account. With others than the usual ones no state is kept, and all of a tape replayed.
+        schemas: data sets of an account, in the order of `TradeMark`.
         """
         self._schemas = schemas
         self._root = root
@@ -96,10 +97,8 @@ class PaperPast:
 
         Args:
             ordinal: of the last tape row.
-            rows: that the run has given of orders, fills and equity.
+            rows: that the run has given of orders, fills, equity and applied rules.
         """
-        if len(self._schemas) > len(SCHEMAS):  # a state counts the rows of the usual ones
-            return
         try:
             state = engine.snapshot()
         except ValueError:  # of a strategy in Python: the next run replays all of it
@@ -107,8 +106,8 @@ class PaperPast:
         path = self._state_of(instrument)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}")
-        before = self._written.get(instrument, [0] * len(SCHEMAS))
-        part.write_bytes(_KEPT.pack(ordinal, *map(sum, zip(before, rows, strict=True))) + state)
+        before = self._written.get(instrument, [])
+        part.write_bytes(_KEPT.pack(ordinal, *map(sum, zip_longest(rows, before, fillvalue=0))) + state)
         part.replace(path)
 
     def _state_of(self, instrument: Instrument) -> Path:
@@ -130,8 +129,8 @@ class PaperPast:
         if data_files(tape, instrument) or instrument in journals.instruments:
             reader = TapeReader(tape, instrument, journals=journals, first_ordinal=first)
             resume = None
-            if len(self._schemas) == len(SCHEMAS) and (kept := self._kept(instrument)) is not None:
-                last, *before = kept
+            if (kept := self._kept(instrument)) is not None:
+                last, before = kept[0], list(kept[1 : 1 + len(self._schemas)])
                 # Of a run that was killed while it ended, not all that the state knows of is there.
                 if last <= reader.last_ordinal and all(map(le, before, written)) and self._resumed(engine, instrument):
                     given, resume = before, last + 1

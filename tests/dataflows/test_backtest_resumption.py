@@ -18,6 +18,7 @@ from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError
 from sources.tape.batch import InstrumentBatch
 from tests.dataflows.conftest import INSTRUMENTS
+from tests.dataflows.test_paper_rules import store_of
 
 pytestmark = pytest.mark.slow
 
@@ -64,21 +65,25 @@ class Run:
 
 
 def read(out: Path) -> dict[str, pl.DataFrame]:
-    names = ("orders", "fills", "equity")
+    names = [name for name in ("orders", "fills", "equity", "applied") if (out / name).exists()]
     tables = {name: pl.scan_parquet(out / name / "**/*.parquet", hive_partitioning=True).collect() for name in names}
     return {name: table.sort("exchange", "symbol", "ts", maintain_order=True) for name, table in tables.items()}
 
 
-@pytest.fixture(scope="module")
-def alone(synthetic_tape_root, tmp_path_factory) -> dict[str, pl.DataFrame]:
-    out = tmp_path_factory.mktemp("alone")
-    settings = {"tape.path": str(synthetic_tape_root), "backtest.path": str(out), "strategy.name": "glft"}
+def run_through(tape: Path, out: Path, **settings: object) -> dict[str, pl.DataFrame]:
+    """What a run gives that nothing breaks off."""
+    settings |= {"tape.path": str(tape), "backtest.path": str(out), "strategy.name": "glft"}
     run = prepare_backtest(load_settings(settings | {"strategy.size": "0.01"}))
     cli_main(run.flow)
     run.commit()
     tables = read(out)
     assert all(table["symbol"].n_unique() == len({i.symbol for i in INSTRUMENTS}) for table in tables.values())
     return tables
+
+
+@pytest.fixture(scope="module")
+def alone(synthetic_tape_root, tmp_path_factory) -> dict[str, pl.DataFrame]:
+    return run_through(synthetic_tape_root, tmp_path_factory.mktemp("alone"))
 
 
 def check(run: Run, alone: dict[str, pl.DataFrame]) -> None:
@@ -100,6 +105,18 @@ def test_broken_off_and_gone_on_with_other_workers(synthetic_tape_root, tmp_path
     if sum(after for _, after in plan) >= 3:
         assert finished.progress.rows < sum(reader.rows for reader in finished.readers)
     assert run.start(1).progress.rows == 0  # nothing is left to do
+    check(run, alone)
+
+
+def test_what_rules_did_is_gone_on_with(synthetic_tape_root, tmp_path):
+    rules = {"rules.store": str(tmp_path / "rules"), "rules.version": store_of(tmp_path / "rules")}
+    alone = run_through(synthetic_tape_root, tmp_path / "alone", **rules)
+    assert len(alone["applied"])
+    run = Run(tmp_path, synthetic_tape_root, **rules)
+    for after in (4, 4):
+        with pytest.raises(BytewaxRuntimeError):
+            run.start(1, after)
+    run.start(2)
     check(run, alone)
 
 

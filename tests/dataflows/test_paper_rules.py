@@ -1,4 +1,4 @@
-"""Paper trading with rules, killed once and gone on with: a backtest of its tape gives it, bit for bit."""
+"""Paper trading with rules, ended, killed and gone on with: a backtest of its tape gives it, bit for bit."""
 
 import signal
 import time
@@ -36,7 +36,7 @@ def store_of(folder: Path) -> str:
 
 def test_a_replay_with_rules_is_paper_with_rules(exchange, settings, start, tmp_path):  # noqa: F811
     settings |= {"rules.store": tmp_path / "rules", "rules.version": store_of(tmp_path / "rules")}
-    for how in ("kill", "end"):
+    for how in ("end", "kill", "end"):  # the state that the first one leaves serves both others
         while exchange.call(lambda simulator: len(simulator.connections)):  # those of the run before
             time.sleep(0.05)
         process = start(settings, *MODULE)
