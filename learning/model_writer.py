@@ -48,7 +48,7 @@ def write_model(
 
     Args:
         card: without ``files`` and ``identity``, which are filled in.
-        arrays: of numbers, C-contiguous.
+        arrays: of numbers.
         trees: LightGBM's text.
         report: what there is to say of its quality; goes to ``report.json``.
         overwrite: a model that is there is replaced.
@@ -58,7 +58,7 @@ def write_model(
         DiskFailure: the folder cannot be written.
     """
     check_model_path(path, overwrite)
-    contents = {WEIGHTS: bytes_of({name: np.ascontiguousarray(array) for name, array in arrays.items()})}
+    contents = {WEIGHTS: bytes_of({name: np.asarray(array, order="C") for name, array in arrays.items()})}
     if trees:
         contents[TREES] = trees.encode("ascii")
     files = {name: FileCard(len(data), hashlib.sha256(data).hexdigest()) for name, data in contents.items()}

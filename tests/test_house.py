@@ -59,7 +59,7 @@ SIMULATED = re.compile(r"sources/venues/(\w+/simulator/\w+|simulated)\.py")
 
 # What starts a training, judges one, tells of luck, or reflects: it imports `learning` when it is called.
 TRAINS = re.compile(
-    r"dataflows/(assembly/(training|evaluating|reflecting)|command_line/jobs/reflecting|reports/(luck|reflection))\.py"
+    r"dataflows/(assembly/(training|training_agents|evaluating|reflecting)|command_line/jobs/reflecting|reports/(luck|reflection))\.py"
 )
 
 

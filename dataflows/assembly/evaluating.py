@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataflows.assembly.training import EXTRA, remember
+from dataflows.assembly.learn_extra import learn_extra
+from dataflows.assembly.training import remember
 from dataflows.reports.evaluation import EvaluationReport
 from sinks.trials import FOLDER, read_trials
 from sources.errors import TickwaxError
@@ -34,16 +35,12 @@ def evaluate_model(
         TickwaxError: the libraries for it are not installed; the model or the data set cannot be read, they have other
             features or horizons, or there are too few rows.
     """
-    try:
+    with learn_extra("MODEL:"):
         from learning.evaluation.evaluate import evaluate
         from learning.evaluation.forecasters import parameters_of
         from learning.evaluation.luck import luck
         from learning.rows import read_rows
         from learning.training import FITS, Plan
-    except ModuleNotFoundError as e:
-        if (e.name or "").partition(".")[0] not in EXTRA:
-            raise
-        raise TickwaxError(f"MODEL: needs {e.name}, which is not installed: pip install 'tickwax[learn]'") from None
     card = read_model(model, "MODEL").card
     if card.kind not in FITS:
         raise TickwaxError(f"MODEL: {model} is of kind {card.kind!r}; judged can be {', '.join(FITS)}")

@@ -15,6 +15,7 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
 from dataflows.assembly.identities import Edges, identity_of
+from dataflows.assembly.trained_strategies import check_features
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
@@ -26,6 +27,7 @@ from operators.trade_engine import TooManyOrdersError, Traded
 from sinks.identity import Identity
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.model_folder import CARD
 
 
 def rows_in(name: str, traded: KeyedStream[Traded], step: str = "") -> KeyedStream[RowBatch]:
@@ -71,9 +73,17 @@ def trading_identity(
     features = identity_of("features", settings, config, edges)
     decided = {f"execution.{key}": str(value) for key, value in execution.items()}
     decided |= {f"strategy.{key}": str(value) for key, value in settings.strategy.model_dump().items()}
+    if settings.strategy.name in LEARNED:
+        decided["strategy.path"] = content_identity("strategy.path", _card_in(settings))
     decided["backtest.orders"] = content_identity("backtest.orders", settings.backtest.orders)
     own = {str(i): {**features.own.get(str(i), {}), "execution.grid": str(grid)} for i, grid in grids.items()}
     return Identity(data_set, {**features.settings, **decided, **(consulted or {})}, own)
+
+
+def _card_in(settings: Settings) -> Path | None:
+    """The file that names all that a trained strategy is made of, with their hashes."""
+    folder = Path(str((settings.strategy.model_extra or {}).get("path", "")))
+    return next((file for name in ("agent.json", CARD) if (file := folder / name).is_file()), None)
 
 
 def content_identity(key: str, path: Path | None) -> str:
@@ -139,7 +149,7 @@ def strategy_factory(settings: Settings) -> Callable[[], Strategy | CompiledStra
         except TypeError as e:  # of Python, about the arguments
             raise TickwaxError(f"strategy.name: {name} cannot be made of its parameters: {e}") from None
 
-    make()
+    check_features(make(), settings)
     return make
 
 

@@ -1,4 +1,7 @@
-"""Training: from a data set of labels to a model's folder. `learning` is imported here, and when it is asked for."""
+"""Training: from a data set of labels, or a tape, to a model's folder.
+
+`learning` is imported here, and when it is asked for.
+"""
 
 import os
 import time
@@ -9,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataflows.assembly.learn_extra import learn_extra
+from dataflows.assembly.training_agents import AGENT, train_agent
 from dataflows.settings.model import Settings
 from sinks.trials import FOLDER, Trial, write_trials
 from sources.errors import TickwaxError
@@ -16,8 +21,6 @@ from sources.tape.batch import Float64s
 
 if TYPE_CHECKING:
     from learning.rows import TrainingRows
-
-EXTRA = {"lightgbm", "sklearn", "jax", "equinox", "optax", "threadpoolctl", "scipy", "gymnasium"}
 
 
 def train_model(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
@@ -32,18 +35,14 @@ def train_model(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
     """
     s = settings.train
     os.environ.setdefault("PJRT_NPROC", str(s.threads))  # JAX reads it once, as it is imported
-    try:
+    with learn_extra(f"train.model: {s.model!r}"):
         from learning.model_writer import check_model_path
         from learning.rows import read_rows
         from learning.training import FITS, Plan, train
-    except ModuleNotFoundError as e:
-        if (e.name or "").partition(".")[0] not in EXTRA:
-            raise
-        raise TickwaxError(
-            f"train.model: {s.model!r} needs {e.name}, which is not installed: pip install 'tickwax[learn]'"
-        ) from None
+    if s.model == AGENT:
+        return train_agent(settings, say)
     if s.model not in FITS:
-        raise TickwaxError(f"train.model: {s.model!r} is not one of {', '.join(FITS)}")
+        raise TickwaxError(f"train.model: {s.model!r} is not one of {', '.join([*FITS, AGENT])}")
     check_model_path(s.path, s.overwrite)
     plan = Plan(
         kind=s.model,

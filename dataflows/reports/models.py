@@ -55,7 +55,7 @@ def card_lines(folder: ModelFolder) -> list[str]:
         "identity": card.identity,
         "kind": card.kind,
         "columns": ", ".join(card.columns),
-        "horizons": f"{', '.join(card.horizons)}, from {card.latency} after a row",
+        "horizons": f"{', '.join(card.horizons)}, from {card.latency} after a row" if card.horizons else "",
         "instruments": ", ".join(card.instruments),
         "trained on": f"{card.rows:,} rows, {_time(card.trained_from)} to {_time(card.trained_until)}",
         "planted": "yes: a synthetic market, whose edge somebody put there" if card.planted else "",

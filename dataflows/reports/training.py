@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from dataflows.reports.agents import agent_lines, agent_table
 from dataflows.reports.text_table import TextTable
 
 _OF_BARRIER = ("log_loss", "log_loss_unconditional", "right", "right_unconditional")
@@ -16,7 +17,9 @@ _COLUMNS = {
 
 
 def table(report: dict[str, Any]) -> TextTable:
-    """A line a horizon: means over the folds."""
+    """A line a horizon: means over the folds. Of an agent, a line a path."""
+    if "judged" in report:
+        return agent_table(report)
     out = TextTable(("horizon", "test rows", *_COLUMNS.values()))
     for horizon in report["folds"][0]["horizons"]:
         rows = sum(fold["rows"] for fold in report["folds"])
@@ -26,6 +29,8 @@ def table(report: dict[str, Any]) -> TextTable:
 
 def lines(report: dict[str, Any], path: Path) -> list[str]:
     """Where the model is, what it was made of, and in words where it is worth nothing."""
+    if "judged" in report:
+        return agent_lines(report, path)
     rows, folds = report["rows"], len(report["folds"])
     said = [
         f"{path}: model {report['identity'][:12]}, trained on {rows['training']:,} rows, intervals calibrated on "

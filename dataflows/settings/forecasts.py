@@ -39,15 +39,16 @@ class TrainSettings(Group):
     """How a model is trained from a data set of labels (docs/forecasts.md, 4)."""
 
     model: str = "ridge"
-    """Kind of model: `ridge`, `gbm`, `tft`."""
+    """Kind of model: `ridge`, `gbm`, `tft`; or `qrdqn`, an agent, which learns from a tape."""
     path: FilePath = Path("data/model")
     """Folder of the model."""
     overwrite: bool = False
     """Replace a model that is there."""
     columns: tuple[ColumnName, ...] = ()
-    """Inputs, among the columns of the data set. None: every number but prices."""
+    """Inputs, among the columns of the data set, or of the features. None: every number but prices."""
     validate_by: Literal["holdout", "walk-forward", "cpcv"] = "holdout"
-    """What the report is made of: a block kept back, each block by those before it, or all choices of blocks."""
+    """What the report is made of: a block kept back, each block by those before it, or all choices of blocks. An agent
+    is judged by `cpcv` alone."""
     holdout: Annotated[Number, Field(gt=0, lt=1), _SHARE] = 0.2
     """Share of the rows, the newest, that `holdout` keeps back."""
     calibration: Annotated[Number, Field(gt=0, lt=1), _SHARE] = 0.2

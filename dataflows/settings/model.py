@@ -15,6 +15,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 
 from dataflows.runtime.exit_codes import say
+from dataflows.settings.agents import AgentSettings
 from dataflows.settings.bounds import check_hole, check_multiple
 from dataflows.settings.errors import one_line, origin
 from dataflows.settings.forecasts import PredictSettings, TrainSettings
@@ -74,6 +75,7 @@ class Settings(RunSettings):
     barrier: BarrierSettings = BarrierSettings()
     dataset: DatasetSettings = DatasetSettings()
     train: TrainSettings = TrainSettings()
+    agent: AgentSettings = AgentSettings()
     predict: PredictSettings = PredictSettings()
     rules: RulesSettings = RulesSettings()
     ui: UiSettings = UiSettings()

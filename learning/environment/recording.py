@@ -79,7 +79,7 @@ class Recording:
 
 
 def record(
-    tape: Iterable[TapeBatch],
+    tape: Iterable[TapeBatch | tuple[TapeBatch, int]],
     config: FeatureConfig,
     execution: ExecutionConfig,
     grid: Grid,
@@ -95,7 +95,7 @@ def record(
     longer than the features' ``max_hold``.
 
     Args:
-        tape: of one instrument, in order.
+        tape: of one instrument, in order; a batch may stand with its ``cut_levels`` (`InstrumentBatch`).
         execution: latencies and fees.
         columns: of the features, to be seen.
         depth: levels a side that are kept of a book; an order that needs more is refused when it acts.
@@ -112,8 +112,8 @@ def record(
     step, levels = as_count("step_ns", step_ns, 1), as_count("depth", depth, 1, 1000)
     engine = RecordingEngine(config, make_rules(execution, grid, reports=False), step, levels, full_depth=full_depth)
     seen, first, decided = [], 0, 0
-    for batch in tape:
-        for part in engine.parts(batch):
+    for item in tape:
+        for part in engine.parts(*(item if not isinstance(item, TapeBatch) else (item,))):
             found = engine.recorder
             now = int(found.clock[at.DECIDED])
             taken = found.integer[at.FEATURE_ROW, decided:now] - first

@@ -48,6 +48,8 @@ class QRDQN:
         hyper: its parameters.
         steps, episodes: that it has learned from.
         curve: its learning curve (`learning.qr_dqn.curve`).
+        env: the environment.
+        learner: what gradient steps change (`learning.qr_dqn.training`).
     """
 
     def __init__(self, env: gym.Env[Any, Any], seed: int = 0, **hyper: Any) -> None:
@@ -69,7 +71,7 @@ class QRDQN:
         unknown = set(hyper) - set(Hyper.__dataclass_fields__)
         if unknown:
             raise ValueError(f"{min(unknown)}: is no parameter; there are {', '.join(Hyper.__dataclass_fields__)}")
-        self._env = env
+        self.env = env
         self._first_action = int(actions.start)
         self._actions, self._inputs = int(actions.n), int(np.prod(space.shape))
         self._begin(as_count("seed", seed, 0, (1 << 63) - 1), Hyper(**hyper))
@@ -81,7 +83,7 @@ class QRDQN:
         self._rng = np.random.default_rng(seed)
         self._replay = Replay(self._inputs, hyper)
         params = initial(self._rng, self._inputs, hyper.hidden, self._actions * hyper.n_quantiles)
-        self._learner = training.start(params, hyper)
+        self.learner = training.start(params, hyper)
         self._train = _compiled(hyper, self._actions)
         self._returns: list[float] = []  # of the last episodes
         self._losses: list[float] = []  # since the last point of the curve
@@ -122,11 +124,11 @@ class QRDQN:
         """One episode, or what of it there is until ``end``."""
         hyper = self.hyper
         seed = np.random.SeedSequence([self.seed, self.episodes]).generate_state(1)[0]
-        observation = self._seen(self._env.reset(seed=int(seed))[0])
+        observation = self._seen(self.env.reset(seed=int(seed))[0])
         total, ended = 0.0, False
         while not ended:
             action = self._explore(observation)
-            after, reward, terminated, truncated, _ = self._env.step(self._first_action + action)
+            after, reward, terminated, truncated, _ = self.env.step(self._first_action + action)
             self.steps += 1
             ended = terminated or truncated
             following, paid = self._seen(after), as_number("reward", reward)
@@ -149,7 +151,7 @@ class QRDQN:
 
     def _learn_from_replay(self) -> None:
         drawn = self._replay.draw(self._rng, self.hyper.gradient_steps)
-        self._learner, losses = self._train(self._learner, drawn.transitions, jnp.asarray(drawn.weight))
+        self.learner, losses = self._train(self.learner, drawn.transitions, jnp.asarray(drawn.weight))
         found = np.asarray(losses)
         if not np.isfinite(found).all():
             raise TickwaxError(f"learning_rate: {self.hyper.learning_rate:g} made the loss infinite; set a lower one")
@@ -159,7 +161,7 @@ class QRDQN:
 
     def _look(self) -> None:
         """The mean of an action's quantiles is linear in the last layer: that of its weights is enough to act."""
-        layers = [(np.asarray(weights), np.asarray(bias)) for weights, bias in self._learner.params]
+        layers = [(np.asarray(weights), np.asarray(bias)) for weights, bias in self.learner.params]
         weights, bias = layers[-1]
         shape = (self._actions, self.hyper.n_quantiles)
         self._layers = layers[:-1]
@@ -200,7 +202,7 @@ class QRDQN:
         Raises:
             ValueError: the observation has another shape, or not finite numbers.
         """
-        learner = self._learner
+        learner = self.learner
         said = _said(learner.params, learner.scale, self._seen(observation), self._actions)
         return np.sort(np.asarray(said, np.float64), axis=1)
 
@@ -211,10 +213,10 @@ class QRDQN:
         return flat.astype(np.float32)
 
     def _note(self, progress: Callable[[str], None] | None) -> None:
-        scale = self._learner.scale
+        scale = self.learner.scale
         self.curve.append(
             Point(
-                self.steps, int(self._learner.steps), self.episodes, _mean(self._returns), _mean(self._losses),
+                self.steps, int(self.learner.steps), self.episodes, _mean(self._returns), _mean(self._losses),
                 self.hyper.epsilon(self.steps), float(scale.mean), float(scale.deviation),
             )
         )  # fmt: skip
@@ -239,11 +241,11 @@ class QRDQN:
             "returns": self._returns,
             "losses": self._losses,
             "generator": self._rng.bit_generator.state,
-            "environment": about() if (about := getattr(self._env.unwrapped, "about", None)) else None,
+            "environment": about() if (about := getattr(self.env.unwrapped, "about", None)) else None,
             "packages": {name: importlib.metadata.version(name) for name in ("jax", "optax", "numpy")},
         }
-        learned = {**training.leaves(self._learner), **self._replay.arrays()}
-        folder.write(Path(path), card, training.weights(self._learner), learned, curve.written(self.curve))
+        learned = {**training.leaves(self.learner), **self._replay.arrays()}
+        folder.write(Path(path), card, training.weights(self.learner), learned, curve.written(self.curve))
 
     def load(self, path: Path | str) -> "QRDQN":
         """Become the agent of a folder, with its seed and parameters; returns itself.
@@ -264,7 +266,7 @@ class QRDQN:
             self._returns, self._losses = card["returns"], card["losses"]
             self._rng.bit_generator.state = card["generator"]
             self._replay.take_up(arrays)
-            self._learner = training.rebuilt(arrays, self._learner)
+            self.learner = training.rebuilt(arrays, self.learner)
         except (KeyError, TypeError, ValueError) as e:
             raise DamagedError(f"{place}: its parts do not fit together: {e}", place) from None
         self.curve = curve.read(points)

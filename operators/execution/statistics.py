@@ -63,3 +63,15 @@ def sharpe_ratio(returns: Float64s) -> Estimate:
         return Estimate(math.nan, math.nan, n)
     ratio = float(np.mean(returns)) / spread
     return Estimate(ratio, math.sqrt((1.0 + ratio * ratio / 2.0) / n), n)
+
+
+def tail_mean(returns: Float64s, share: float) -> float:
+    """Mean of the lowest ``share`` of returns of equal weight; NaN where that is less than one of them.
+
+    Source: Rockafellar & Uryasev 2002, "Conditional value-at-risk for general loss distributions", proposition 8.
+    """
+    n = len(returns)
+    if share * n < 1.0:
+        return math.nan
+    weights = np.clip(share * n - np.arange(n), 0.0, 1.0)
+    return float((np.sort(returns) * weights).sum() / (share * n))

@@ -3,56 +3,38 @@
 Source: Dabney, Rowland, Bellemare & Munos 2018, "Distributional Reinforcement Learning with Quantile Regression".
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as arrays_of
 
-from operators.arguments import as_array, as_count, as_number
+from operators.arguments import as_number
 from operators.execution.strategy import MarketView, OrderSender
-from operators.models.qr_dqn import QuantilePolicy
+from operators.models.agent import AgentModel, read_agent
 
-_CARD, _WEIGHTS = "agent.json", "weights.safetensors"
-_QUOTES = ("bid_price", "ask_price")
+QUOTES = ("bid_price", "ask_price")
 _LIMIT = 10.0  # scaled features beyond it count as no further
-_OWN = 4
 _BPS = 1e4
 
 
-@dataclass
-class Agent:
-    """Holds −1, 0 or +1 times the size that it was trained with, by market orders.
+class Acting:
+    """When an agent decides, what it sees of itself, and how it gets the position that it wants, whoever chooses it."""
 
-    It decides at the first feature row of each of its steps, and waits until the report of its last order has come: as
-    it did in training. The features must have the settings that they had there.
-
-    Attributes:
-        path: folder that `learning.qr_dqn.QRDQN.save` wrote, of an agent of ``tickwax/Trading-v0``.
-        cvar: share of returns that count, the lowest; 1: all, the mean.
-    """
-
-    path: str = ""
-    cvar: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 < as_number("cvar", self.cvar) <= 1:
-            raise ValueError(f"cvar: {self.cvar} is outside 0 (excluded) to 1")
-        about, self._policy = _read(Path(self.path))
-        self._mean, self._scale = as_array("mean", about["mean"]), as_array("scale", about["scale"])
-        self._size, self._step = as_number("size", about["size"]), as_count("step_ns", about["step_ns"], 1)
-        self.columns = (*about["columns"], *_QUOTES)
-        n = len(about["columns"])
-        if not len(self._mean) == len(self._scale) == n or self._policy.inputs != n + _OWN:
-            raise ValueError(f"path: {self.path}: its network sees {self._policy.inputs} numbers, of {n} columns")
+    def __init__(self, size: float, step_ns: int) -> None:
+        """Args:
+        size: base currency, of a whole position.
+        step_ns: from one decision to the next.
+        """
+        self._size, self._step = size, step_ns
         self._interval, self._decision, self._held, self._opened, self._opened_at = -1, 0, 0, 0, 0.0
 
-    def decide(self, view: MarketView, orders: OrderSender) -> None:
-        """Send a market order to the position that the network chooses, where it is another one."""
+    def decide(self, view: MarketView, orders: OrderSender, model: AgentModel, cvar: float | None = None) -> None:
+        """Send a market order to the position that the model chooses, where it is another one.
+
+        Args:
+            view: its columns are those of the model, then `QUOTES`.
+            cvar: share of returns that count, the lowest; None: the model's own.
+        """
         interval = view.ts // self._step
         if interval == self._interval:
             return
@@ -67,34 +49,42 @@ class Agent:
         self._held = held
         if view.working:
             return
-        scaled = np.nan_to_num((columns[:-2] - self._mean) / self._scale, nan=0.0, posinf=_LIMIT, neginf=-_LIMIT)
+        scaled = np.nan_to_num((columns[:-2] - model.mean) / model.scale, nan=0.0, posinf=_LIMIT, neginf=-_LIMIT)
         own = [held / whole, 0.0, 0.0, (ask - bid) / quote * _BPS]
         if held:
             own[1] = np.sign(held) * (quote / self._opened_at - 1.0) * _BPS
             own[2] = (self._decision - self._opened) / 100.0
         seen = np.append(np.clip(scaled, -_LIMIT, _LIMIT), own).astype(np.float32)
-        lots = (self._policy.act(seen, self.cvar) - 1) * whole - held
+        lots = model.target(seen, int(np.sign(held)), cvar) * whole - held
         if lots:
             orders.market(1 if lots > 0 else -1, abs(lots) * view.lot)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], QuantilePolicy]:
-    """What an agent's environment was, and its network.
+@dataclass
+class Agent:
+    """Holds −1, 0 or +1 times the size that it was trained with, by market orders.
 
-    Raises:
-        ValueError: the folder holds no such agent, or is damaged.
+    It decides at the first feature row of each of its steps, and waits until the report of its last order has come: as
+    it did in training. The features must have the settings that they had there. In doubt it opens nothing.
+
+    Attributes:
+        path: folder that `tickwax train qrdqn` wrote, or `learning.qr_dqn.QRDQN.save` of an agent of
+            ``tickwax/Trading-v0``.
+        cvar: share of returns that count, the lowest; 1: all, the mean. None: what it was trained to act by.
+        in_sample: not 0: a backtest may show what it remembers of the time that it was trained on.
     """
-    try:
-        card = json.loads((folder / _CARD).read_bytes())
-        data = (folder / _WEIGHTS).read_bytes()
-    except (OSError, ValueError) as e:
-        raise ValueError(f"path: {folder}: holds no agent: {e}") from None
-    about = card.get("environment") if isinstance(card, dict) else None
-    if not isinstance(about, dict) or not {"columns", "mean", "scale", "size", "step_ns"} <= set(about):
-        raise ValueError(f"path: {folder}: is no agent of tickwax/Trading-v0")
-    if hashlib.sha256(data).hexdigest() != card.get("files", {}).get(_WEIGHTS):
-        raise ValueError(f"path: {folder / _WEIGHTS}: is not what {_CARD} says was written")
-    try:
-        return about, QuantilePolicy(arrays_of(data), card["actions"], card["first_action"])
-    except (SafetensorError, KeyError, ValueError) as e:
-        raise ValueError(f"path: {folder}: holds no network: {e}") from None
+
+    path: str = ""
+    cvar: float | None = None
+    in_sample: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.cvar is not None and not 0 < as_number("cvar", self.cvar) <= 1:
+            raise ValueError(f"cvar: {self.cvar} is outside 0 (excluded) to 1")
+        self.model = read_agent(Path(self.path), "strategy.path")
+        self.columns = (*self.model.columns, *QUOTES)
+        self._acting = Acting(self.model.size, self.model.step_ns)
+
+    def decide(self, view: MarketView, orders: OrderSender) -> None:
+        """Send a market order to the position that the networks choose, where it is another one."""
+        self._acting.decide(view, orders, self.model, self.cvar)

@@ -103,7 +103,7 @@ def test_what_was_cut_off_would_have_gone_on(terminates: bool, low: float, high:
 
 
 def bits(agent: QRDQN) -> list[bytes]:
-    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(agent._learner)]
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(agent.learner)]
 
 
 @pytest.mark.parametrize("prioritised", [False, True])

@@ -1,23 +1,41 @@
-"""A model from a data set of labels."""
+"""A model from a data set of labels, or an agent from a tape."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from dataflows.assembly.training import train_model
+from dataflows.assembly.training_agents import AGENT
+from dataflows.reports.agents import agent_panels
+from dataflows.reports.charts import check_chart_path, draw
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from dataflows.reports.training import lines, table
 from dataflows.settings.model import load_settings
+from sinks.target import check_outside
+from sources.errors import TickwaxError
 
 
-def train(flags: dict[str, Any]) -> None:
-    """Train it and tell of it; ``flags`` are settings.
+def train(flags: dict[str, Any], report: Path | None = None) -> None:
+    """Train it and tell of it.
+
+    Args:
+        flags: settings, by dotted key.
+        report: a picture to draw of an agent's training.
 
     Raises:
-        TickwaxError: as of `train_model`.
+        TickwaxError: as of `train_model`, or the picture cannot be drawn.
     """
     settings = load_settings(flags)
-    report = train_model(settings, lambda line: print(line, file=sys.stderr, flush=True))
-    show(table(report))
-    for line in lines(report, settings.train.path):
+    if report is not None:
+        if settings.train.model != AGENT:
+            raise TickwaxError(f"--report: is of an agent, {AGENT}; `tickwax evaluate --html` draws a model")
+        check_chart_path("--report", report)
+        check_outside(report, "--report")
+    found = train_model(settings, lambda line: print(line, file=sys.stderr, flush=True))
+    show(table(found))
+    for line in lines(found, settings.train.path):
         prose(line)
+    if report is not None:
+        draw(report, agent_panels(found))
+        prose(f"pictures in {report}")
