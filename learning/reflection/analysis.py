@@ -14,6 +14,7 @@ from sources.tape.batch import Float64s
 CONFIDENCE = 0.95
 _PARTS = 5  # of a column of numbers: as many episodes in each
 _HOUR = 3_600_000_000_000
+_MEDIAN = "forecast_q50_"  # begins the names of a model's medians, one a horizon
 
 
 class Bucket(NamedTuple):
@@ -73,7 +74,7 @@ def _buckets(table: EpisodeTable) -> Iterator[tuple[str, str, float, float, Any]
         "volatility, bp a row": 1e4 * entry["volatility"],
         "volume before": entry.get("trade_volume"),
         "seconds held": other["seconds"],
-        **{f"forecast {name}": column for name, column in entry.items() if name.startswith("q50_")},
+        **{name.replace("_", " ", 1): column for name, column in entry.items() if name.startswith(_MEDIAN)},
     }
     for by, column in numbers.items():
         if column is not None:
