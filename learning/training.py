@@ -22,7 +22,8 @@ from learning.scores import chances_measured, conformal_scores, measured
 from learning.splits import CombinatorialPurgedCV
 from learning.work import QUIET, Work
 from operators.models.conformal import COVERAGE, offset
-from operators.models.kinds import BARRIER, CALIBRATION, served
+from operators.models.drift import reference
+from operators.models.kinds import BARRIER, CALIBRATION, REFERENCE, served
 from operators.models.served import CLASSES, QUANTILES, ServedModel
 from sources.errors import TickwaxError
 from sources.model_folder import VERSION, Card, ModelFolder, settings_hash
@@ -217,7 +218,8 @@ def _model(
         planted=any(own.get(_EDGE, _NULL) != _NULL for own in rows.own.values()),
         packages={"python": platform.python_version(), **{name: version(name) for name in ("numpy", *fitted.packages)}},
     )
-    arrays = {**fitted.arrays, CALIBRATION: np.zeros((len(rows.horizons), 1))}
+    known_inputs = reference(rows.inputs[blocks.training])
+    arrays = {**fitted.arrays, CALIBRATION: np.zeros((len(rows.horizons), 1)), REFERENCE: known_inputs}
     model = served(ModelFolder(Path(), card, arrays, fitted.trees))
     scores = conformal_scores(rows.returns[blocks.calibration], predicted(model, rows, blocks.calibration))
     folder = ModelFolder(Path(), card, {**arrays, CALIBRATION: scores}, fitted.trees)

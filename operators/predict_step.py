@@ -1,12 +1,11 @@
 """The keyed Bytewax operator that foretells: one instrument's feature rows in, its forecasts out."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from operators.models.predictions import Predictor
 from operators.row_batch import NO_MORE_ROWS, RowBatch
 from sources.instrument import Instrument
 from sources.placement import plain
@@ -19,12 +18,25 @@ class InstrumentRows(NamedTuple):
     rows: RowBatch
 
 
+class Foretelling(Protocol):
+    """What a step has of one instrument: an `operators.models.predictions.Predictor`, or what stands for one."""
+
+    def process(self, rows: RowBatch) -> RowBatch | None:
+        """As of `Predictor`."""
+
+    def snapshot(self) -> bytes:
+        """As of `Predictor`."""
+
+    def resume(self, data: bytes) -> None:
+        """As of `Predictor`."""
+
+
 class PredictLogic(StatefulBatchLogic[InstrumentRows, RowBatch, bytes]):
     """The keyed step."""
 
     def __init__(
         self,
-        make_predictor: Callable[[Instrument], Predictor],
+        make_predictor: Callable[[Instrument], Foretelling],
         resume: bytes | None,
         keeps: bool,
         on_error: Callable[[Exception], None],
@@ -33,7 +45,7 @@ class PredictLogic(StatefulBatchLogic[InstrumentRows, RowBatch, bytes]):
         self._resume = resume
         self._keeps = keeps
         self._on_error = on_error
-        self._predictor: Predictor | None = None
+        self._predictor: Foretelling | None = None
 
     def on_batch(self, values: list[InstrumentRows]) -> tuple[Iterable[RowBatch], bool]:
         """Foretell each batch in turn; no rows, such as `NO_MORE_ROWS`, are the last, and end the state."""
@@ -66,7 +78,7 @@ class PredictLogic(StatefulBatchLogic[InstrumentRows, RowBatch, bytes]):
 def predict(
     step_id: str,
     rows: KeyedStream[RowBatch],
-    make_predictor: Callable[[Instrument], Predictor],
+    make_predictor: Callable[[Instrument], Foretelling],
     *,
     keeps: bool = False,
     on_error: Callable[[Exception], None] = lambda error: None,

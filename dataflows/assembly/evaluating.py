@@ -99,6 +99,8 @@ def report_of(found: "Evaluation", model: Path, dataset: Path) -> EvaluationRepo
         [one._asdict() for one in found.luck],
         found.edges,
         found.holes,
+        [one._asdict() for one in found.inputs],
+        [one._asdict() for one in found.errors],
     )
 
 

@@ -17,7 +17,7 @@ from operators.identity import feature_settings
 from operators.models.kinds import served
 from operators.models.predictions import FORECAST, Predictor, forecast_columns, prediction_schema
 from operators.models.served import ServedModel
-from operators.predict_step import predict
+from operators.predict_step import Foretelling, predict
 from operators.row_batch import RowBatch, RowSchema, nan_as_null
 from operators.schema import array_rows
 from sinks.identity import Identity, difference
@@ -62,14 +62,25 @@ class Forecasting:
         self.make(Instrument("any", "ANY")).process(warm)
 
     def step(
-        self, rows: KeyedStream[RowBatch], *, keeps: bool = False, on_error: Callable[[Exception], None]
+        self,
+        rows: KeyedStream[RowBatch],
+        *,
+        keeps: bool = False,
+        watched: bool = False,
+        on_error: Callable[[Exception], None],
     ) -> KeyedStream[RowBatch]:
         """The predictions of all feature rows, keyed as they are.
 
         Args:
             keeps: as of `predict`.
+            watched: metrics are told of them.
         """
-        return predict(PREDICTIONS, rows, self.make, keeps=keeps, on_error=on_error)
+        return predict(PREDICTIONS, rows, self._watched if watched else self.make, keeps=keeps, on_error=on_error)
+
+    def _watched(self, instrument: Instrument) -> Foretelling:
+        from dataflows.runtime.forecast_metrics import Watched  # Prometheus, which a replay need not import
+
+        return Watched(self.make(instrument), str(instrument))
 
 
 def forecasting_of(settings: Settings, config: FeatureConfig, tell: Callable[[str], None] = say) -> Forecasting | None:

@@ -165,7 +165,7 @@ def prepare_live(
             forecasting = forecasting_of(settings, config)
             streams = {"features": rows}
             if forecasting is not None:
-                streams[PREDICTIONS] = forecasting.step(rows, on_error=partial(live.fail, code=1))
+                streams[PREDICTIONS] = forecasting.step(rows, watched=True, on_error=partial(live.fail, code=1))
                 live.preparations.append(forecasting.ready)
             if placement.weights:
                 streams = {name: op.map(_ROW_STEPS[name], stream, named) for name, stream in streams.items()}

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dataflows.reports.chart_panels import Panel
 from dataflows.reports.planted import edge_lines
 from dataflows.reports.sweep import with_error
@@ -12,6 +14,7 @@ from dataflows.reports.text_table import TextTable
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BPS = 1e4
 _FEW = 20  # horizons
+_MOST_INPUTS = 8  # that a table names
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class EvaluationReport:
         luck: a record a horizon: deflated Sharpe ratio and probability of overfitting.
         edges: of synthetic markets, by instrument.
         holes: lines on holes in the rows that are as long as a block.
+        inputs: a record an input: how much it changed in the newest block, the most first.
+        errors: a record a horizon: when the model's errors changed.
     """
 
     model: str
@@ -36,6 +41,8 @@ class EvaluationReport:
     luck: Sequence[Mapping[str, Any]]
     edges: Mapping[str, str]
     holes: Sequence[str] = ()
+    inputs: Sequence[Mapping[str, Any]] = ()
+    errors: Sequence[Mapping[str, Any]] = ()
 
 
 def worth_table(report: EvaluationReport) -> TextTable:
@@ -75,6 +82,27 @@ def luck_table(report: EvaluationReport) -> TextTable:
     for one in report.luck:
         numbers = (f"{one[name]:.3f}" if one[name] == one[name] else "-" for name in ("sharpe", "deflated", "pbo"))
         table.add(one["horizon"], f"{one['periods']:,}", f"{one['configurations']}", *numbers)
+    return table
+
+
+def drift_table(report: EvaluationReport) -> TextTable:
+    """A line a horizon: how often the model's intervals missed, and since when."""
+    table = TextTable(("horizon", "stretches", "missed", "missed of late", "changes", "last change"))
+    for one in report.errors:
+        last = "-" if one["last_ts"] is None else f"{np.datetime64(one['last_ts'] // 10**9, 's')}Z"
+        figures = (f"{one['missed']:.1%}", f"{one['newest']:.1%}", f"{one['changes']:,}", last)
+        table.add(one["horizon"], f"{one['stretches']:,}", *figures)
+    return table
+
+
+def stability_table(report: EvaluationReport) -> TextTable:
+    """A line an input, of those that changed the most."""
+    table = TextTable(("input", "PSI", ""))
+    for one in report.inputs[:_MOST_INPUTS]:
+        psi = one["psi"]
+        table.add(
+            one["column"], f"{psi:.3f}", "as before" if psi < 0.1 else "changed" if psi < 0.25 else "much changed"
+        )
     return table
 
 

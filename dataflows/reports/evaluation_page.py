@@ -6,8 +6,10 @@ from dataflows.reports.charts import page_part
 from dataflows.reports.evaluation import (
     EvaluationReport,
     calibration_panels,
+    drift_table,
     leakage_table,
     luck_table,
+    stability_table,
     words,
     worth_table,
 )
@@ -21,6 +23,11 @@ LUCK = (
     "Holding one unit on the side of each forecast, before costs, a horizon at a time. Deflated: probability that the "
     "Sharpe ratio is above what the best of as many without skill would show. PBO: how often the best in sample is in "
     "the lower half out of sample."
+)
+DRIFT = (
+    "How often returns lay outside of the calibrated interval, which is to be 10 %, and the changes of that share that "
+    "ADWIN sees; and how far the newest block of each input is from the blocks before it: the population stability "
+    "index, below 0.1 hardly, above 0.25 much."
 )
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884}
@@ -43,6 +50,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         f"<h2>Worth</h2>{_table(worth_table(report))}"
         f"<h2>Leakage</h2><p>{escape(LEAKAGE)}</p>{_table(leakage_table(report))}"
         f"<h2>Luck</h2><p>{escape(LUCK)}</p>{_table(luck_table(report))}"
+        f"<h2>Drift</h2><p>{escape(DRIFT)}</p>{_table(drift_table(report))}{_table(stability_table(report))}"
         f"<h2>Pictures</h2>{page_part(calibration_panels(report))}</body></html>\n"
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from learning.evaluation.drift import ErrorDrift, InputDrift, error_drift, input_drift
 from learning.evaluation.errors import Measured, effective_rows, stretches
 from learning.evaluation.forecasters import NO_CHANGE, Forecaster, forecasters
 from learning.evaluation.leakage import Leak, leakage
@@ -68,6 +69,8 @@ class Evaluation:
     edges: Mapping[str, str] = field(default_factory=dict)  # of synthetic markets, by instrument
     medians: Mapping[str, Float64s] = field(default_factory=dict)  # (n, horizons) of the first path, by forecaster
     holes: Sequence[str] = ()  # as of `hole_words`
+    inputs: Sequence[InputDrift] = ()
+    errors: Sequence[ErrorDrift] = ()
 
 
 def verdict(better: Measured, baseline: str, effective: float) -> str:
@@ -135,6 +138,11 @@ def evaluate(
         edges or {},
         {name: paths[0, :, :, 2] for name, paths in found.items() if name != NO_CHANGE},
         hole_words(rows, plan.blocks),
+        input_drift(rows, plan.blocks),
+        [
+            error_drift(name, ns, rows.ts, rows.returns[:, h], found[plan.kind][0, :, h])
+            for h, (name, ns) in enumerate(zip(rows.horizons, horizons, strict=True))
+        ],
     )
 
 

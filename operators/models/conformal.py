@@ -4,18 +4,20 @@ Romano, Patterson & Candès 2019, "Conformalized Quantile Regression"; Gibbs & C
 Under Distribution Shift".
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from operators.models.drift import Adwin, adwin, take
 from operators.models.jit import entry_kernel, kernel
+from operators.models.logarithm import log_ratio
 from sources.tape.batch import Float64s, Int64s
 
 COVERAGE = 0.9
 STEP = 0.05  # of the level, a horizon: `gamma` of Gibbs & Candès, shared by the rows that wait at one time
 
-_RINGS = ("ts", "mid", "entry", "low", "high")  # fields of `Pending`
+_RINGS = ("ts", "mid", "entry", "low", "high", "least", "most")  # fields of `Pending`
 HEAD, TAIL = range(2)  # of `Pending.at`: the oldest row that is kept, and the one after the newest
 
 
@@ -29,7 +31,12 @@ class Pending(NamedTuple):
     entry: Float64s  # (horizons, ring): price that a row's return begins at
     low: Float64s  # (horizons, ring): interval that was told; NaN: none was
     high: Float64s  # (horizons, ring)
+    least: Float64s  # (horizons, ring): the interval as it was calibrated, not adapted
+    most: Float64s  # (horizons, ring)
     level: Float64s  # (horizons,): share of returns that the next interval may miss
+    since: Int64s  # (horizons,): ns, when the present stretch of labels began; a stretch is as long as the horizon
+    known: Int64s  # (2, horizons): labels of it, and how many the calibrated interval missed
+    misses: Adwin  # of the shares that each stretch missed; each array with an axis of horizons before the others
 
 
 def pending(horizons: int, ring: int = 64) -> Pending:
@@ -37,7 +44,9 @@ def pending(horizons: int, ring: int = 64) -> Pending:
     wide = (horizons, ring)
     return Pending(
         np.zeros(2, np.int64), np.zeros((2, horizons), np.int64), np.zeros(ring, np.int64), np.zeros(ring),
-        np.zeros(wide), np.zeros(wide), np.zeros(wide), np.full(horizons, 1 - COVERAGE),
+        np.zeros(wide), np.zeros(wide), np.zeros(wide), np.zeros(wide), np.zeros(wide), np.full(horizons, 1 - COVERAGE),
+        np.full(horizons, -(1 << 62)), np.zeros((2, horizons), np.int64),
+        Adwin._make(np.zeros((horizons, *array.shape), array.dtype) for array in adwin()),
     )  # fmt: skip
 
 
@@ -59,22 +68,6 @@ def offset(scores: Float64s, level: float) -> float:
 
 
 @kernel
-def log_ratio(a: float, b: float) -> float:
-    """``log(a/b)`` of numbers above 0, of additions, multiplications, divisions and roots alone: the same bits wherever
-    it runs. Near 0 it is right to a few units in the last place."""
-    x, times = a / b, 2.0
-    while x > 1.25 or x < 0.8:
-        x = np.sqrt(x)
-        times *= 2.0
-    # log x = 2 artanh z, |z| < 0.112: the first term left out is below 1e-20.
-    z = (a - b) / (a + b) if times == 2.0 else (x - 1.0) / (x + 1.0)
-    square, total = z * z, 0.0
-    for k in range(10, -1, -1):
-        total = total * square + 1.0 / (2 * k + 1)
-    return times * z * total
-
-
-@kernel
 def settle(wait: Pending, now: int, mid: float, horizons: Int64s, latency: int) -> None:
     """A row of the time ``now`` comes, after one with ``mid``: what lies before it is known, and moves the levels."""
     mask = len(wait.ts) - 1
@@ -93,8 +86,17 @@ def settle(wait: Pending, now: int, mid: float, horizons: Int64s, latency: int) 
                 y = log_ratio(mid, entry)
                 missed = 0.0 if low <= y and y <= wait.high[h, i & mask] else 1.0
                 wait.level[h] += STEP / (tail - i) * ((1.0 - COVERAGE) - missed)
+                wait.known[0, h] += 1
+                if y < wait.least[h, i & mask] or y > wait.most[h, i & mask]:
+                    wait.known[1, h] += 1
             i += 1
         wait.resolved[1, h] = i
+        if now - wait.since[h] >= horizons[h]:
+            if wait.known[0, h] > 0:
+                m = wait.misses
+                take(Adwin(m.counts[h], m.sums[h], m.total[h], m.spread[h]), wait.known[1, h] / wait.known[0, h])
+            wait.since[h] = now
+            wait.known[0, h] = wait.known[1, h] = 0
         oldest = min(oldest, i)
     wait.at[HEAD] = oldest
 
@@ -121,7 +123,7 @@ def tell(
         wait.ts[at], wait.mid[at] = ts[r], mid[r]
         for h in range(len(horizons)):
             wait.entry[h, at] = 0.0
-            wait.low[h, at] = wait.high[h, at] = np.nan
+            wait.low[h, at] = wait.high[h, at] = wait.least[h, at] = wait.most[h, at] = np.nan
         if is_warm[r]:
             for h in range(len(horizons)):
                 row = told[n, h]
@@ -136,6 +138,8 @@ def tell(
                 if low > high:
                     low = high = (low + high) / 2.0
                 wait.low[h, at], wait.high[h, at] = low, high
+                fixed = offset(scores[h], 1.0 - COVERAGE)
+                wait.least[h, at], wait.most[h, at] = row[0] - fixed, row[4] + fixed
                 row[5], row[6], row[7] = low, high, epistemic[n, h]
             n += 1
         wait.at[TAIL] = tail + 1
@@ -146,8 +150,11 @@ def held(wait: Pending) -> Pending:
     head, tail = (int(at) for at in wait.at)
     first = max(0, min(head, tail - 1))  # the newest row's mid is asked for, whatever has passed
     rows = np.arange(first, tail) & (len(wait.ts) - 1)
-    kept = wait._replace(at=wait.at - first, resolved=wait.resolved - first, level=wait.level.copy())
-    return kept._replace(**{name: np.ascontiguousarray(getattr(wait, name)[..., rows]) for name in _RINGS})
+    misses = Adwin._make(array.copy() for array in wait.misses)
+    kept = wait._replace(at=wait.at - first, resolved=wait.resolved - first, level=wait.level.copy(), misses=misses)
+    kept = kept._replace(since=wait.since.copy(), known=wait.known.copy())
+    rings: dict[str, Any] = {name: np.ascontiguousarray(getattr(wait, name)[..., rows]) for name in _RINGS}
+    return kept._replace(**rings)
 
 
 def with_room(wait: Pending, rows: int) -> Pending:
@@ -163,4 +170,4 @@ def in_rings(kept: Pending, rows: int) -> Pending:
     out = pending(len(kept.level), 1 << max(6, (there + rows).bit_length()))
     for name in _RINGS:
         getattr(out, name)[..., :there] = getattr(kept, name)
-    return out._replace(at=kept.at, resolved=kept.resolved, level=kept.level)
+    return Pending._make(getattr(out if name in _RINGS else kept, name) for name in Pending._fields)

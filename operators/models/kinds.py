@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from operators.models.drift import BINS, EDGES
 from operators.models.linear import LinearModel
 from operators.models.served import QUANTILES, ModelHead, ServedModel
 from operators.models.tft.serve import make as temporal_fusion
@@ -19,6 +20,7 @@ KINDS: dict[str, Maker] = {"ridge": LinearModel, "gbm": TreeModel, "tft": tempor
 
 BARRIER = "barrier"  # of a card's parameters: settings of the barrier whose chances the model tells
 CALIBRATION = "calibration"  # the array of the folder that `ModelHead.calibration` is
+REFERENCE = "reference"  # likewise
 
 
 def served(folder: ModelFolder, key: str = "model") -> ServedModel:
@@ -54,6 +56,9 @@ def head_of(folder: ModelFolder) -> ModelHead:
         raise ValueError(f"{CALIBRATION}: shape {calibration.shape}; a row of scores for each of {len(card.horizons)}")
     if (np.diff(calibration) < 0).any():
         raise ValueError(f"{CALIBRATION}: scores do not rise")
+    reference = np.ascontiguousarray(folder.arrays.get(REFERENCE, np.empty((0, 0))), np.float64)
+    if reference.size and reference.shape != (len(card.columns), EDGES + BINS + 1):
+        raise ValueError(f"{REFERENCE}: shape {reference.shape}; {EDGES + BINS + 1} numbers for each column")
     return ModelHead(
         identity=card.identity,
         kind=card.kind,
@@ -63,4 +68,5 @@ def head_of(folder: ModelFolder) -> ModelHead:
         trained_until=card.trained_until,
         calibration=calibration,
         classes=BARRIER in card.parameters,
+        reference=reference,
     )

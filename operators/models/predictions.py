@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from operators.config import FeatureConfig
 from operators.dictionary import describe
 from operators.models import state_bytes
 from operators.models.conformal import Pending, held, in_rings, pending, tell, with_room
+from operators.models.drift import BINS, CHANGES, EDGES, FORGET, TOTAL, WIDTH, count_bins, population_stability
 from operators.models.served import CLASSES, QUANTILES, ModelHead, ModelRows, ServedModel, forecasts
 from operators.row_batch import (
     NO_CODE,
@@ -94,6 +95,15 @@ def forecast_columns(head: ModelHead) -> tuple[str, ...]:
     return tuple(f"{FORECAST}{c.name}" for c in prediction_schema(head).columns if c.array == "value")
 
 
+class Misses(NamedTuple):
+    """Of one horizon: the share of returns outside of the calibrated, not adapted, interval, over the window in which
+    ADWIN sees no change, NaN before a horizon has passed; and how many changes it has seen."""
+
+    horizon: str
+    share: float
+    changes: int
+
+
 class Predictor:
     """Turns one instrument's feature rows into its forecasts, of rows that are warm enough for the model.
 
@@ -118,6 +128,9 @@ class Predictor:
         self._mid, self._warm = column_row(config, "mid"), column_row(config, "warm")
         self._needs = needed_bits(head.columns)
         self._horizons = np.array([ns for _, ns in head.horizons], np.int64)
+        known = head.reference.size > 0
+        self._edges = np.ascontiguousarray(head.reference[:, :EDGES]) if known else None
+        self._counts = np.zeros((len(head.columns), BINS + 1), np.int64)
         self._restart()
 
     def process(self, rows: RowBatch) -> RowBatch | None:
@@ -145,6 +158,24 @@ class Predictor:
             at += part.rows
         return out
 
+    @property
+    def stability(self) -> dict[str, float]:
+        """Population stability index of each input against training, of some 20,000 rows; empty where the model does
+        not tell what its training inputs were. Counted since the start, not kept by `snapshot`."""
+        if self._edges is None:
+            return {}
+        found = population_stability(self._model.head.reference[:, EDGES:], self._counts)
+        return dict(zip(self._model.head.columns, found.tolist(), strict=True))
+
+    @property
+    def misses(self) -> list[Misses]:
+        """How the calibrated intervals of each horizon do since the restart."""
+        m, names = self._pending.misses, self._model.head.horizons
+        widths = np.maximum(m.counts[:, WIDTH], 1)
+        shares = np.where(m.counts[:, WIDTH] > 0, m.sums[:, TOTAL] / widths, np.nan).tolist()
+        seen = m.counts[:, CHANGES].tolist()
+        return [Misses(*each) for each in zip((name for name, _ in names), shares, seen, strict=True)]
+
     def snapshot(self) -> bytes:
         """The whole state as bytes, the same for any split of the rows."""
         wait = held(self._pending)
@@ -161,6 +192,12 @@ class Predictor:
         like = (self._model.start(self._instrument), pending(len(self._horizons), rows))
         self._state, wait = state_bytes.load(data[_ROWS.size :], like, self._model.head.identity)
         self._pending = in_rings(Pending(*wait), 0)
+
+    def _count(self, inputs: Float64s) -> None:
+        if self._edges is not None:
+            count_bins(inputs, self._edges, self._counts)
+            if self._counts[0].sum() >= FORGET:
+                self._counts //= 2
 
     def _restart(self) -> None:
         self._state = self._model.start(self._instrument)
@@ -183,9 +220,9 @@ class Predictor:
         n = integer.shape[1]
         found = forecasts(n, len(self._horizons))
         if n:
-            self._model.step(
-                self._state, ModelRows(integer[TS], integer[ROW_ORDINAL], self._inputs.of(rows, is_warm)), found
-            )
+            inputs = self._inputs.of(rows, is_warm)
+            self._model.step(self._state, ModelRows(integer[TS], integer[ROW_ORDINAL], inputs), found)
+            self._count(inputs)
         self._pending = with_room(self._pending, rows.rows)
         told = np.empty((n, len(self._horizons), _NUMBERS))
         tell(

@@ -1,6 +1,6 @@
 """What a run asks of a model: rows in, quantiles out, and a state carried from row to row (docs/forecasts.md, 2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +29,8 @@ class ModelHead:
         trained_until: ns; rows before it were known to the training.
         calibration: shape ``(horizons, scores)``, each row rising: `operators.models.conformal`.
         classes: whether it tells the chances of the barrier as well.
+        reference: what its training inputs were (`operators.models.drift.reference`), shape ``(columns, 20)``; empty
+            where the folder does not tell.
     """
 
     identity: str
@@ -39,6 +41,7 @@ class ModelHead:
     trained_until: int
     calibration: Float64s
     classes: bool = False
+    reference: Float64s = field(default_factory=lambda: np.empty((0, 0)))
 
 
 class ModelRows(NamedTuple):

@@ -90,6 +90,9 @@ def test_the_verb(models: Path, market: Path, tmp_path: Path, kind: str) -> None
         assert verdict in done.output.replace("\n", " ")
         assert verdict in html.read_text()
     assert "PLANTED" in done.output
+    for said in ("missed of late", "PSI", "ofi_l5_1s"):
+        assert said in done.output
+    assert "Drift" in html.read_text()
     found = trials(models, "evaluate")[before:]
     assert [row["subject"] for row in found] == [s for s in SUBJECTS for _ in range(4 - 1)]
     told = {row["configuration"]["kind"]: row["configuration"]["parameters"] for row in found}

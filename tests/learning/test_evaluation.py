@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import matthews_corrcoef, mean_pinball_loss, r2_score
 
+from learning.evaluation.drift import error_drift, input_drift
 from learning.evaluation.errors import Measured, clustered_error, effective_rows, ratio_of, stretches
 from learning.evaluation.evaluate import ALL, evaluate, verdict
 from learning.evaluation.forecasters import IMBALANCE, NO_CHANGE, forecasters, imbalance_column, last_imbalance
@@ -58,6 +59,25 @@ def market(n, edge, seed, memory=0.97):
         x[t] = memory * x[t - 1] + math.sqrt(1 - memory**2) * random.normal(size=3)
     moves = 1e-4 * (edge * x[:, 0] + random.normal(size=n + 50))
     return rows_of(x[:n], overlapping(moves, (10, 50)))
+
+
+def test_drift_is_seen_where_it_is():
+    """Errors and one input change after 70 % of the rows; in the market that stays as it is nothing does."""
+    rows = market(6000, 0.5, 1)
+    late = np.arange(6000) >= 4200
+    moved = rows_of(rows.inputs + np.outer(late, [0.0, 2.0, 0.0]), rows.returns)
+    first, *others = input_drift(moved, 5)
+    assert first.column == "x1"
+    assert first.psi > 1 > 0.5 > max(one.psi for one in others)
+    returns = rows.returns[:, 0]
+    told = np.broadcast_to(np.quantile(returns, QUANTILES), (6000, 5))
+    steady = error_drift("1s", SECOND, rows.ts, returns, told)
+    assert (steady.stretches, steady.changes, steady.last_ts) == (600, 0, None)
+    assert steady.missed == pytest.approx(steady.newest) == pytest.approx(0.1, abs=0.001)
+    changed = error_drift("1s", SECOND, rows.ts, returns * np.where(late, 4.0, 1.0), told)
+    assert changed.changes >= 1
+    assert changed.last_ts > rows.ts[4200]
+    assert changed.newest > 0.5 > changed.missed > 0.2
 
 
 class TestErrors:

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
+from dataflows.runtime.forecast_metrics import Watched
 from operators.config import FeatureConfig
-from operators.models.conformal import COVERAGE, log_ratio, offset
+from operators.models.conformal import COVERAGE, offset
+from operators.models.drift import reference
+from operators.models.logarithm import log_ratio
 from operators.models.predictions import Predictor, prediction_schema
 from operators.models.served import Forecasts, ModelHead, ModelRows
 from operators.row_batch import RowBatch, concat_rows
@@ -150,6 +154,51 @@ def test_chances_stand_behind_the_horizons() -> None:
     assert beside[:, warm].tobytes() == whole.value.tobytes()
     assert 0 < np.isnan(beside).all(axis=0).sum() == (~warm).sum()
     assert predictor.columns[-3:] == ("forecast_p_down", "forecast_p_flat", "forecast_p_up")
+
+
+def test_drift_of_inputs_and_of_errors() -> None:
+    """Inputs move and returns triple in the middle: the index rises, and ADWIN sees the misses."""
+    n, random = 40_000, np.random.default_rng(8)
+    rows = feature_rows(3, n, True, restart=0.0, cold=0.0)
+    moves = random.normal(size=n) * np.where(np.arange(n) < n // 2, 1.0, 3.0) * 1e-3
+    rows.value[column_row(CONFIG, "mid")] = 100 * np.exp(np.cumsum(moves))
+    rows.value[column_row(CONFIG, "ofi_l0")][n // 2 :] += 1.0
+    x = np.stack([rows.value[column_row(CONFIG, "ofi_l0")], rows.integer[column_row(CONFIG, "trade_count")]], axis=1)
+    scores = np.sort(np.abs(random.normal(size=(2, 999))) * np.sqrt([[3.0], [10.0]]) * 1e-3, axis=1)
+    head = replace(model().head, calibration=scores, reference=reference(x[: n // 2]))
+    predictor = Predictor(Counting(head), CONFIG, A)
+    assert [each[2] for each in predictor.misses] == [0, 0]
+    assert np.isnan([*predictor.stability.values(), *(each[1] for each in predictor.misses)]).all()
+    predictor.process(rows.slice(0, n // 2))
+    assert list(predictor.stability) == ["ofi_l0", "trade_count"]
+    assert max(predictor.stability.values()) < 0.02
+    for name, share, changes in predictor.misses:
+        assert (name, changes) in (("3ns", 0), ("10ns", 0))
+        assert share == pytest.approx(0.1, abs=0.03)
+    predictor.process(rows.slice(n // 2, n))
+    assert predictor.stability["ofi_l0"] > 0.25 > 0.02 > predictor.stability["trade_count"]
+    for _, share, changes in predictor.misses:
+        assert changes >= 1
+        assert share == pytest.approx(math.erfc(1.645 / 3 / math.sqrt(2)), abs=0.08)
+    assert Predictor(model(), CONFIG, A).stability == {}
+
+
+def test_what_the_metrics_are_told() -> None:
+    rows = feature_rows(3, 300, True, restart=0.0, cold=0.0)
+    head = replace(model().head, reference=reference(np.random.default_rng(1).normal(size=(100, 2))))
+    watched, alone = (Predictor(Counting(head), CONFIG, A) for _ in range(2))
+    watching = Watched(watched, "okx_swap:METRICS")
+    same(watching.process(rows), alone.process(rows))
+    assert watching.snapshot() == alone.snapshot()
+    labels = {"instrument": "okx_swap:METRICS"}
+    value = REGISTRY.get_sample_value
+    for column, index in alone.stability.items():
+        assert value("tickwax_forecast_input_psi", {**labels, "column": column}) == index > 0
+    for horizon, share, changes in alone.misses:
+        assert value("tickwax_forecast_missed_share", {**labels, "horizon": horizon}) == share
+        assert value("tickwax_forecast_error_changes_total", {**labels, "horizon": horizon}) == changes
+    assert value("tickwax_predict_seconds_count") >= 1
+    assert value("tickwax_wire_to_forecast_seconds_count") >= 300
 
 
 def test_row_by_row_gives_the_same_bits() -> None:

@@ -8,8 +8,8 @@ from rich.progress import TimeRemainingColumn
 from dataflows.assembly.evaluating import evaluate_model
 from dataflows.command_line.jobs.output_files import check_report_files
 from dataflows.reports.charts import write_page
-from dataflows.reports.evaluation import leakage_table, luck_table, words, worth_table
-from dataflows.reports.evaluation_page import LEAKAGE, LUCK, evaluation_page
+from dataflows.reports.evaluation import drift_table, leakage_table, luck_table, stability_table, words, worth_table
+from dataflows.reports.evaluation_page import DRIFT, LEAKAGE, LUCK, evaluation_page
 from dataflows.reports.progress import progress_bar
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
@@ -46,6 +46,11 @@ def evaluate(
     print()
     show(luck_table(report))
     prose(LUCK)
+    print()
+    show(drift_table(report))
+    print()
+    show(stability_table(report))
+    prose(DRIFT)
     print()
     for line in words(report):
         prose(line)
