@@ -8,7 +8,7 @@ from operators.config import FeatureConfig
 from sources.tape.batch import Float64s
 from window.columns import RESTART, Columns
 
-_SPARKS = 60  # mids of a sparkline, one a second
+SPARKS = 60  # mids of a sparkline, one a second
 _MS = 1000.0
 GAPS, KNOWN = "gaps", "known"  # resets since the page's run began; 0 while the book is unknown
 
@@ -34,7 +34,7 @@ class Overview:
         self._index: dict[str, int] = {}
         self._values = np.full((len(self.columns), 16), np.nan)
         self._versions = np.zeros(16)  # rises with each change
-        self._sparks = np.full((16, _SPARKS), np.nan)
+        self._sparks = np.full((16, SPARKS), np.nan)
         self._seconds = np.zeros(16)
 
     @property
@@ -55,6 +55,14 @@ class Overview:
             spark[:-1] = spark[1:]
             # A line that is drawn on must end where the features began anew.
             spark[-1] = np.nan if (rows[self._restart] == 0).any() else rows[self._mid, -1]
+
+    def expect(self, key: str) -> None:
+        """An instrument of which nothing is known yet."""
+        self._versions[self._place(key)] += 1
+
+    def history(self, key: str, mids: Float64s) -> None:
+        """Put mids in place of those that came by second, shape ``(60,)``."""
+        self._sparks[self._place(key)] = mids
 
     def reset(self, key: str, count: int) -> None:
         """The book became unknown, so often."""

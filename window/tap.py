@@ -123,7 +123,7 @@ class Tap:
         with self._lock:
             for key in keys:
                 self._instruments.setdefault(key, _Instrument())
-                self.overview.reset(key, 0)
+                self.overview.expect(key)
 
     def known(self, key: str) -> bool:
         """Whether the instrument is one of the run's."""

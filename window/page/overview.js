@@ -33,7 +33,7 @@ export class Overview {
     this.at = Object.fromEntries(columns.map((name, i) => [name, i]));
     this.z = columns.find((name) => name.startsWith("ofi_z_")) ?? "";
     this.shown = [
-      ["name", "instrument"], ["spark", "1 min"], ["mid", "mid"], ["spread", "spread"],
+      ["name", "instrument"], ["spark", this.still ? "whole" : "1 min"], ["mid", "mid"], ["spread", "spread"],
       [this.z, this.z.replace("ofi_z_", "z ")], ["fdi", "FDI"], ["gaps", "gaps"], ["lag", "lag"],
     ];
     this.head();
@@ -194,8 +194,8 @@ export class Overview {
     const lag = this.lag(i);
     const texts = [
       price(this.value("mid", i), decimals + 1), significant(this.value("spread", i)), signed(this.value(this.z, i), 1),
-      significant(this.value("fdi", i)), String(this.value("gaps", i) || 0),
-      waiting ? "waiting" : this.still ? "recorded" : known === 0 ? "book unknown" : span(lag),
+      significant(this.value("fdi", i)), this.still ? "–" : String(this.value("gaps", i) || 0),
+      waiting ? "waiting" : this.still ? "–" : known === 0 ? "book unknown" : span(lag),
     ];
     texts.forEach((text, k) => {
       const cell = row.cells[k + 1];

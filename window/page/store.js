@@ -1,10 +1,12 @@
 // Rows of the instrument that is looked at, in columns; rows never come without their gaps.
 
-const MOST = 20_000; // rows that are kept; half of them go at once, so that copying is rare
+const MOST = 20_000; // feature rows that are kept; half of them go at once, so that copying is rare
+const MOST_EVENTS = 200_000;
 
 export class Series {
-  constructor(names) {
+  constructor(names, most) {
     this.names = names;
+    this.most = most;
     this.clear();
   }
 
@@ -24,7 +26,7 @@ export class Series {
       this.gaps[this.length + r] = (r === 0 && broken) || (restart >= 0 && columns[restart][r] === 0) ? 1 : 0;
     }
     this.length += rows;
-    if (this.length > MOST) this.drop(this.length - MOST / 2);
+    if (this.length > this.most) this.drop(this.length - this.most / 2);
   }
 
   /** Forget the first rows. */
@@ -103,15 +105,18 @@ export class Store extends EventTarget {
   }
 
   of(name) {
-    if (!this.series.has(name)) this.series.set(name, new Series(this.schemas[name]?.columns ?? ["ts"]));
+    if (!this.series.has(name)) {
+      this.series.set(name, new Series(this.schemas[name]?.columns ?? ["ts"], name === "features" ? MOST : MOST_EVENTS));
+    }
     return this.series.get(name);
   }
 
   /** Take a frame of rows; a step of the clock is told of as an event. */
   take({ head, columns }) {
-    if (head.symbol !== this.symbol || !columns.length) return;
+    if (head.symbol !== this.symbol) return;
     const series = this.of(head.of);
-    if (head.stretch) series.clear();
+    if (head.stretch) series.clear(); // it comes in place of what is here
+    if (!columns.length) return;
     if (head.of !== "features") {
       series.append(columns, false);
       return;

@@ -30,6 +30,7 @@ from dataflows.command_line.verbs import (
     synth,
     topics,
     train,
+    window,
 )
 
 __all__ = [
@@ -57,4 +58,5 @@ __all__ = [
     "synth",
     "topics",
     "train",
+    "window",
 ]
