@@ -86,7 +86,9 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     check_unseen(strategy, settings, readers)
     if recovery and strategy is not None and not hasattr(strategy, "decide_kernel"):
         name = settings.strategy.name
-        raise TickwaxError(f"-r: {name} is written in Python, and what it remembers is not known; use a compiled one")
+        raise TickwaxError(
+            f"-r: {name} is written in Python, so its state cannot be kept; use a strategy in the Numba form"
+        )
     # Processes that were started by hand may each see another state of a tape that grows.
     placement = share.placement if share else BY_HASH if cluster() or recovery else weighed(settings, readers)
     progress = ReplayProgress(sum(reader.rows for reader in readers), None)

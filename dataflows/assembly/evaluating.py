@@ -26,7 +26,7 @@ def evaluate_model(
     test_blocks: int | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> EvaluationReport:
-    """Judge the recipe of a model: what it was made with, trained anew on every split of the data set.
+    """Judge how a model is made, not its folder: a new one is trained on every split of the data set.
 
     Args:
         blocks, test_blocks: of the splits; None: those that the model was trained with.

@@ -1,4 +1,4 @@
-"""Episodes of a backtest, or of paper trading, that has run: as it wrote them, or made of what it wrote."""
+"""Episodes of a finished backtest or paper run: read, or computed from its fills, equity and features."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -27,7 +27,7 @@ class Variant:
     """Settings of a backtest of every instrument.
 
     Attributes:
-        values: those that are varied, by dotted key; they stand in the row.
+        values: those that are varied, by dotted key; the row has a column for each.
         engines: made with these settings.
     """
 
@@ -98,7 +98,7 @@ class ManyBacktests:
             row["error"] = f"the strategy sent {e}"
         except TickwaxError:
             raise
-        except Exception as e:  # with other fills a strategy may do what it did not in another run
+        except Exception as e:  # a strategy may fail with one latency, and not with another
             row["error"] = in_a_line(e)
         else:
             if len(equity["ts"]):

@@ -217,7 +217,7 @@ def _proposed(settings: Settings, root: Path, seen: EpisodeTable, out: Reflectio
 
 
 def _worth_testing(before: RuleVersion, proposed: Sequence[Rule], data: str, out: Reflection) -> list[Rule]:
-    """Proposals, and rules that wait for a test; not those that were tested on these very episodes."""
+    """New proposals, and earlier ones without a test; not those that were tested on these very episodes."""
     known = {s.rule.identity: s for s in before.rules}
     waiting = [s.rule for s in before.rules if s.status == PROPOSED]
     chosen: dict[str, Rule] = {}

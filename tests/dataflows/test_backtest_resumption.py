@@ -133,7 +133,7 @@ def test_refusals(synthetic_tape_root, tmp_path):
     with pytest.raises(TickwaxError, match=r"another run: strategy\.size was 0\.01, and is 0\.02"):
         _again(run, {"strategy.size": "0.02"}).start()
     own = _again(run, {"strategy.name": f"{__name__}:InPython"}, but="strategy.size")
-    with pytest.raises(TickwaxError, match="InPython is written in Python, and what it remembers is not known"):
+    with pytest.raises(TickwaxError, match="InPython is written in Python, so its state cannot be kept"):
         own.start()
 
 
