@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, DecimalException
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,8 +16,10 @@ from dataflows.settings.model import Settings
 from operators.execution.grid import Grid, GridSearch, as_decimal
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
-from sources.live.instruments import Listing
 from sources.tape.reader import TapeReader
+
+if TYPE_CHECKING:  # a backtest asks no exchange, and aiohttp is a tenth of its start
+    from sources.live.instruments import Listing
 
 _TABLES = TypeAdapter(dict[str, GridSettings])
 
@@ -82,7 +84,7 @@ def grids_of(
     return grids
 
 
-def listed_grids(listings: Iterable[Listing]) -> dict[Instrument, Grid]:
+def listed_grids(listings: "Iterable[Listing]") -> dict[Instrument, Grid]:
     """Those that venues tell, sizes in base currency; an instrument whose entry does not tell them has none."""
     grids = {}
     for listing in listings:

@@ -61,6 +61,12 @@ def test_a_replay_imports_what_it_uses(start: str, synthetic_tape_root: Path, tm
     assert list((tmp_path / "features").rglob("*.parquet"))
 
 
+def test_a_backtest_imports_no_more(synthetic_tape_root: Path, tmp_path: Path) -> None:
+    words = ["tickwax", "backtest", "--tape", synthetic_tape_root, "--strategy", "hold", "--out", tmp_path / "run"]
+    code = f"from dataflows.cli import main; sys.argv = {[str(word) for word in words]}; main()"
+    assert imported(code) == OF_A_REPLAY
+
+
 AGAIN_AND_AGAIN = """
 import resource
 import numpy as np
