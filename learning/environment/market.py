@@ -4,12 +4,34 @@ What an order takes, what it costs and what is left of a level follow the kernel
 fills are those of a backtest is held by a test.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from learning.environment.recording import Recording
+from learning.environment.account import (
+    ACTED,
+    BPS,
+    CAPITAL,
+    EQUITY,
+    FILLED,
+    LOTS,
+    MEAN,
+    NO_ORDER,
+    OPENED,
+    OPENED_AT,
+    ROW,
+    SEEN_AT,
+    SENT,
+    SHORT,
+    SQUARE,
+    START,
+    STEPS,
+    Account,
+    Float32s,
+    Market,
+    Terms,
+)
 from learning.jit import entry_kernel, kernel
 from learning.rewards import differential_step
 from operators.execution.account import settle
@@ -18,86 +40,14 @@ from operators.execution.latency import latency_at
 from operators.execution.matching import refusal
 from operators.execution.state import (
     CASH,
+    FUNDING_PAID,
     MID,
     POSITION,
     SEEN_POSITION,
-    Resting,
     Rules,
-    make_rules,
 )
 from operators.execution.words import MARKET, NO_REASON, TAKER
 from sources.tape.batch import Float64s, Int64s
-
-Float32s = npt.NDArray[np.float32]
-
-# Indices into `Account.clock` behind those of `operators.execution.state`.
-_FIRST = 32
-ROW, START, STEPS, SENT, LOTS, ACTED, SEEN_AT, OPENED, FILLED, SHORT = range(_FIRST, _FIRST + 10)
-# Indices into `Account.money` behind those of `operators.execution.state`.
-EQUITY, CAPITAL, MEAN, SQUARE, OPENED_AT = range(8, 13)
-NO_ORDER = -1
-OWN = 4  # numbers of an observation behind the features: position, unrealised return, time in position, spread
-BPS = 1e4
-_MOST_TAKEN = 256
-
-
-class Account(NamedTuple):
-    """What one agent has; a part of an `Exchange` where the kernels of the exchange look at it."""
-
-    clock: Int64s  # (42,)
-    money: Float64s  # (13,)
-    resting: Resting  # nothing ever rests
-    taken: Float64s  # (4, 256): side, price, lots taken, decision whose order took them; `TAKEN` entries
-    taken_count: Int64s  # (1,)
-    fills: Float64s  # (4, 2 · depth): price, lots with their sign, fee, act time of the newest order's fills
-
-
-class Market(NamedTuple):
-    """A `Recording` for kernels, its features as they are seen."""
-
-    features: Float32s
-    local_ts: Int64s
-    mid: Float64s
-    quote: Float64s
-    spread: Float64s
-    act: Int64s
-    next_decision: Int64s
-    known: npt.NDArray[np.bool_]
-    price: Float64s
-    size: Float64s
-    since: Int64s
-    last: Int64s
-
-
-class Terms(NamedTuple):
-    """What an environment is asked for."""
-
-    lots: int  # of a whole position
-    episode: int  # steps, at most
-    eta: float  # of the differential Sharpe ratio; 0: the reward is the profit
-
-
-def make_account(depth: int) -> Account:
-    """One that has nothing."""
-    resting = Resting(np.zeros(2, np.int64), np.zeros((5, 2, 1), np.int64), np.zeros((3, 2, 1)))
-    return Account(
-        np.zeros(_FIRST + 10, np.int64), np.zeros(13), resting, np.zeros((4, _MOST_TAKEN)), np.zeros(1, np.int64),
-        np.zeros((4, 2 * depth)),
-    )  # fmt: skip
-
-
-def make_market(recording: Recording, mean: Float64s, scale: Float64s) -> tuple[Market, Rules]:
-    """Args:
-    mean, scale: of the features, shape ``(columns,)``: what is seen is ``(x − mean)/scale`` within ±10, 0 where it is
-        not known.
-    """
-    scaled = np.nan_to_num((recording.features - mean) / scale, nan=0.0, posinf=10.0, neginf=-10.0)
-    market = Market(
-        np.clip(scaled, -10, 10).astype(np.float32), recording.local_ts, recording.mid, recording.quote,
-        recording.spread, recording.act, recording.next_decision, recording.known, recording.price, recording.size,
-        recording.since, recording.last,
-    )  # fmt: skip
-    return market, make_rules(recording.execution, recording.grid, reports=True)
 
 
 @kernel
@@ -190,6 +140,22 @@ def _execute(market: Market, rules: Rules, account: Any, k: int) -> None:
 
 
 @kernel
+def _fund(market: Market, rules: Rules, account: Account, row: int) -> None:
+    """Settle what was due between a decision and the next one (`operators.execution.funding.fund`)."""
+    clock, money = account.clock, account.money
+    e = market.first_funding[row]
+    while e < market.settled.shape[1] and market.settled[0, e] == row + 1:
+        sent = clock[SENT]
+        if sent != NO_ORDER and not clock[ACTED] and sent < market.settled[1, e]:
+            _execute(market, rules, account, sent)
+        size = value(clock[POSITION], rules.lot_numerator, rules.lot_denominator)
+        paid = size * market.funding[0, e] * market.funding[1, e]
+        money[CASH] -= paid
+        money[FUNDING_PAID] += paid
+        e += 1
+
+
+@kernel
 def advance(market: Market, rules: Rules, terms: Terms, account: Account, target: int) -> tuple[float, bool]:
     """Decide, and go on to the next decision; there must be one in the segment.
 
@@ -209,6 +175,7 @@ def advance(market: Market, rules: Rules, terms: Terms, account: Account, target
             clock[SENT] = row
             clock[LOTS] = lots
             clock[ACTED] = 0
+    _fund(market, rules, account, row)
     row += 1
     clock[ROW] = row
     clock[STEPS] += 1

@@ -13,6 +13,7 @@ from operators.book import level_size, next_level
 from operators.config import FeatureConfig
 from operators.execution import state as execution
 from operators.execution.clocks import forget_offset, receive, receive_all
+from operators.execution.funding import take_derivative
 from operators.execution.latency import latency_at
 from operators.execution.matching import quotes
 from operators.execution.state import LOCAL, MID, ROW, Rules
@@ -32,7 +33,7 @@ kernel, entry_kernel = _CACHE.kernel, _CACHE.entry_kernel
 
 # Indices into `Recorder.clock` behind those of `operators.execution.state`.
 _FIRST = 32
-DECIDED, BOOKS, WATCHED, SEGMENT, INTERVAL, BEFORE, UNWATCHED = range(_FIRST, _FIRST + 7)
+DECIDED, BOOKS, WATCHED, SEGMENT, INTERVAL, BEFORE, UNWATCHED, SETTLED = range(_FIRST, _FIRST + 8)
 
 # Rows of `Recorder.integer` and `Recorder.value`.
 TS, LOCAL_TS, SEGMENT_OF, FEATURE_ROW, ACTS, NEXT, KNOWN = range(7)
@@ -54,14 +55,17 @@ class Recorder(NamedTuple):
     watch: Float64s  # (2, W): key and size of levels that orders may have met
     watch_since: Int64s  # (2, W): the decision; the side
     step: Int64s  # (1,): ns from one decision to the next
+    settled: Int64s  # (2, F): decisions taken, and books recorded, when a funding was settled
+    funding: Float64s  # (2, F): the price that it was settled at, and its rate
 
 
 def make_recorder(step_ns: int, depth: int, room: int = 1024) -> Recorder:
     """A recorder before the first row of a tape."""
     recorder = Recorder(
-        np.zeros(_FIRST + 7, np.int64), np.zeros(7), np.zeros((7, room), np.int64), np.zeros((1, room)),
+        np.zeros(_FIRST + 8, np.int64), np.zeros(7), np.zeros((7, room), np.int64), np.zeros((1, room)),
         np.full((room, 2, 2, depth), np.nan), np.zeros((room, 2, depth), np.int64), np.zeros((2, _MOST_WATCHED)),
-        np.zeros((2, _MOST_WATCHED), np.int64), np.array([step_ns]),
+        np.zeros((2, _MOST_WATCHED), np.int64), np.array([step_ns]), np.zeros((2, room), np.int64),
+        np.zeros((2, room)),
     )  # fmt: skip
     recorder.clock[LOCAL] = recorder.clock[execution.SEEN] = recorder.clock[INTERVAL] = _NEVER
     return recorder
@@ -76,6 +80,8 @@ def _grown(recorder: Recorder) -> Recorder:
     larger.value[:, : room // 2] = recorder.value
     larger.level[: room // 2] = recorder.level
     larger.since[: room // 2] = recorder.since
+    larger.settled[:, : room // 2] = recorder.settled
+    larger.funding[:, : room // 2] = recorder.funding
     return larger
 
 
@@ -173,12 +179,31 @@ def _reset(recorder: Recorder, rules: Rules, ts: int) -> None:
 
 @kernel
 def _has_room(recorder: Recorder, most: int) -> bool:
-    return recorder.clock[DECIDED] < recorder.integer.shape[1]
+    clock = recorder.clock
+    return clock[DECIDED] < recorder.integer.shape[1] and clock[SETTLED] + 1 < recorder.settled.shape[1]
+
+
+@kernel
+def _fund(recorder: Recorder, rules: Rules, now: int) -> None:
+    """`operators.execution.funding.fund`, of which who has a position pays later."""
+    clock, money = recorder.clock, recorder.money
+    due = clock[execution.NEXT_FUNDING]
+    if due == 0 or now < due:
+        return
+    clock[execution.NEXT_FUNDING] = 0
+    clock[execution.FUNDED] = due
+    n = clock[SETTLED]
+    recorder.settled[0, n] = clock[DECIDED]
+    recorder.settled[1, n] = clock[BOOKS]
+    mark = money[execution.MARK_PRICE]
+    recorder.funding[0, n] = mark if mark > 0.0 else money[MID]
+    recorder.funding[1, n] = money[execution.RATE]
+    clock[SETTLED] = n + 1
 
 
 @kernel
 def _ignore(recorder: Recorder, *what: Any) -> None:
-    """Fundings are not recorded, no order rests, nobody is told of one."""
+    """No order rests, nobody is told of one."""
 
 
 class _Hooks(NamedTuple):
@@ -187,8 +212,8 @@ class _Hooks(NamedTuple):
     receive: Any = receive
     receive_all: Any = receive_all
     forget_offset: Any = forget_offset
-    take_derivative: Any = _ignore
-    fund: Any = _ignore
+    take_derivative: Any = take_derivative
+    fund: Any = _fund
     act: Any = _act
     has_room: Any = _has_room
     take_trade: Any = _ignore

@@ -37,6 +37,9 @@ class Recording:
         price, size: of that book, shape ``(decisions, 2, depth)``: bids and asks from the best outwards, NaN and 0
             beyond the last.
         since: same shape: the decision since whose order the level has had its size after every message.
+        settled: of the fundings, how many decisions had been taken before, and how many of their orders had acted;
+            shape ``(2, fundings)``.
+        funding: price and rate that they were settled at, same shape.
         step_ns: from one decision to the next.
         execution, grid: of the exchange.
     """
@@ -56,6 +59,8 @@ class Recording:
     price: Float64s
     size: Float64s
     since: Int64s
+    settled: Int64s
+    funding: Float64s
     step_ns: int
     execution: ExecutionConfig
     grid: Grid
@@ -151,6 +156,8 @@ def _made(
         "price": found.level[:n, :, 0],
         "size": found.level[:n, :, 1],
         "since": found.since[:n],
+        "settled": found.settled[:, : found.clock[at.SETTLED]],
+        "funding": found.funding[:, : found.clock[at.SETTLED]],
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     for array in arrays.values():

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from learning.environment.market import (
+from learning.environment.account import (
     FILLED,
     OWN,
     ROW,
@@ -16,11 +16,10 @@ from learning.environment.market import (
     Float32s,
     Market,
     Terms,
-    advance_one,
-    begin_one,
     make_account,
     make_market,
 )
+from learning.environment.market import advance_one, begin_one
 from learning.environment.recording import Recording
 from operators.arguments import as_array, as_count, as_number
 from operators.execution.grid import NO_STEP, steps

@@ -10,14 +10,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from typing_extensions import override
 
-from learning.environment.market import (
-    OWN,
-    SHORT,
-    Account,
-    Float32s,
-    advance_many,
-    make_account,
-)
+from learning.environment.account import OWN, SHORT, Account, Float32s, make_account
+from learning.environment.market import advance_many
 from learning.environment.recording import Recording
 from learning.environment.trading import TARGETS, Task, starts
 from sources.tape.batch import Float64s, Int64s

@@ -9,20 +9,20 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from learning.environment.market import OWN, ROW
+from learning.environment.account import OWN, ROW
 from learning.environment.recording import Recording, record
 from learning.environment.trading import TARGETS, Task, Trading
 from learning.environment.vector import TradingVector
 from learning.rewards import DifferentialSharpe
 from operators.config import MS, SECOND, FeatureConfig
 from operators.execution.grid import GridSearch
-from operators.execution.state import CASH, FEES, POSITION, ExecutionConfig
+from operators.execution.state import CASH, FEES, FUNDING_PAID, POSITION, ExecutionConfig
 from operators.execution.strategy import MarketView, OrderSender
 from operators.trade_engine import TradeEngine
 from sources.instrument import Instrument
-from sources.tape.batch import RESET, TapeBatch
+from sources.tape.batch import FUNDING, RESET, TapeBatch, concat, tape_batch
 from synthetic.market import SyntheticMarket, synthetic_tape
-from tests.execution.test_exchange import small
+from tests.execution.test_exchange import small, with_funding
 from tests.strategies import split, splits, tapes
 
 START = 1_767_571_200 * SECOND
@@ -88,6 +88,8 @@ def test_fills_are_those_of_a_backtest(data: st.DataObject) -> None:
     execution = ExecutionConfig(
         latency_entry_ns=latency, latency_response_ns=response, one_clock=data.draw(st.booleans()), max_position=limit
     )
+    if data.draw(st.booleans()):
+        tape = data.draw(with_funding(tape))
     grid = grid_of([tape])
     assume(grid is not None)
     size = data.draw(st.sampled_from([1, 3, 40])) * float(grid.lot)
@@ -139,6 +141,33 @@ def recorded(tape: list[TapeBatch], **more: Any) -> Recording:
 @pytest.fixture(scope="module")
 def recording(tape: list[TapeBatch]) -> Recording:
     return recorded(tape)
+
+
+def test_a_position_pays_funding_as_in_a_backtest(tape: list[TapeBatch]) -> None:
+    """Before an order of the same step acts, and after it."""
+    whole = concat(tape)
+    due = [START // MS + 10_000 + more for more in (5, 150, 1_020, 2_500)]  # a decision is at 0, its order acts at 10
+    at = int(np.searchsorted(whole.exchange_ts, START + 9 * SECOND))
+    places = np.searchsorted(whole.exchange_ts, [START + 9 * SECOND, *(d * MS for d in due[:3])], side="right")
+    places[1:] += 1  # each is told of when the one before is settled
+    n = len(due)
+    columns = {
+        "exchange_ts": [whole.exchange_ts[at]] * n, "receive_ts": [whole.receive_ts[at]] * n, "sequence": due,
+        "kind": [FUNDING] * n, "side": [0] * n, "price": [1e-2, -2e-2, 3e-2, 1e-3], "size": [8.0] * n,
+        "last": [True] * n,
+    }  # fmt: skip
+    mixed = {name: np.insert(getattr(whole, name), places, values) for name, values in columns.items()}
+    funded = [tape_batch(ordinal=np.arange(whole.rows + n), **mixed)]
+    recording = recorded(funded)
+    assert recording.settled.shape == (2, 4)
+    first = int(recording.settled[0, 0]) - 2
+    assert_as_in_a_backtest(funded, FeatureConfig(), recording, first, [2, 0], 0.02)
+    env = Trading(recording, size=0.02, reward="pnl")
+    env.reset(options={"start": first})
+    for _ in range(6):
+        env.step(np.int64(2))
+    price, rate = recording.funding
+    assert env._account.money[FUNDING_PAID] == pytest.approx(0.02 * (price * rate).sum(), rel=1e-9)
 
 
 @pytest.mark.parametrize(
