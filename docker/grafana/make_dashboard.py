@@ -144,6 +144,38 @@ ROWS: dict[str, Row] = {
             ],
         ),
     ],
+    "Forecasts": [
+        (
+            "From a frame to its forecast", "s", "And what the forecasts of a batch of rows took.",
+            [
+                (_quantile(0.5, "tickwax_wire_to_forecast_seconds", _HERE), "median"),
+                (_quantile(0.99, "tickwax_wire_to_forecast_seconds", _HERE), "99 %"),
+                (_quantile(0.99, "tickwax_predict_seconds", _HERE), "99 % of a batch"),
+            ],
+        ),
+        (
+            "Drift of inputs", "short", "Population stability index against training: the five that moved most.",
+            [
+                (
+                    f"topk(5, max by (instrument, column) (tickwax_forecast_input_psi{{{_HERE}}}))",
+                    "{{column}}, {{instrument}}",
+                ),
+            ],
+        ),
+        (
+            "Returns outside of the interval", "percentunit", "And changes of that share that ADWIN has seen.",
+            [
+                (
+                    f"max by (instrument, horizon) (tickwax_forecast_missed_share{{{_HERE}}})",
+                    "{{horizon}}, {{instrument}}",
+                ),
+                (
+                    _rise("tickwax_forecast_error_changes_total", "instrument, horizon", _HERE),
+                    "changes, {{horizon}}, {{instrument}}",
+                ),
+            ],
+        ),
+    ],
     "Paper trading": [
         (
             "Equity", "short", "Cash and position at the mid, in quote currency.",
