@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 FOLDER = ROOT / "examples"
 PRINTS = {
     "features_from_a_tape.py": r"240 rows of 68 columns\n(.*\n)*volatility is known in 40 rows",
+    "fitted_q.py": r"3,596 random steps seen; [1-9]\d\d basis points in 299 steps of another tape\n",
     "honest_learning.py": r"planted +1s .*: beats(.*\n){2}null +1s .*: (does not beat|cannot be)(.*\n){2}",
     "operators_online.py": r"301 updates, the same bits as the replay\n",
     "optimal_d.py": r"(.*\n)*d = 0\.\d+ is stationary\n\d+ values on a stream",
@@ -24,6 +25,8 @@ PRINTS = {
     "spread_from_books.py": r"spread of 1 ticks: +\d+\.\d%\n(.*\n)*more bids than asks: \d+\.\d% of 601 books\n",
 }
 
+SLOW = ("fitted_q.py", "honest_learning.py")
+
 
 def test_all_are_listed_and_short():
     assert sorted(PRINTS) == sorted(path.name for path in FOLDER.glob("*.py"))
@@ -32,9 +35,7 @@ def test_all_are_listed_and_short():
     assert {path.name: n for path in FOLDER.glob("*.py") if (n := len(path.read_text().splitlines())) > 40} == {}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "honest_learning.py")) for name in PRINTS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PRINTS])
 def test_it_runs(name, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name])
     runpy.run_path(str(FOLDER / name), run_name="__main__")
