@@ -63,7 +63,7 @@ def test_a_reset_is_a_gap_and_no_line(page: Page, server: WindowServer, tap: Tap
     tap.put_tape(events(60, [RESET]))
     tap.put(FEATURES, BTC, rows(200, 200, restart=True))  # 15 s without a book
     page.open(server.url)
-    page.until(f"{LENGTH} === 250")
+    page.until(f"{LENGTH} === 250 && window.tickwax.view.silence > 0")  # from here on the axis stands still
     holes = page.js("window.tickwax.view.holes()")
     assert [(why, round(to - begin)) for begin, to, why in holes if why == "reset"] == [("reset", 15_100)]
     assert page.js("window.tickwax.view.points(['bid_price'])[1].filter((bid) => bid === null).length") == 1
@@ -82,14 +82,14 @@ def test_a_reset_is_a_gap_and_no_line(page: Page, server: WindowServer, tap: Tap
     for canvas in ("document.querySelector('#price canvas')", "document.querySelector('#heat')"):
         begin, to, _ = next(hole for hole in holes if hole[2] == "reset")
         assert page.js(f"{blue}({canvas}, {begin + 1000}, {to - 1000}, 66, 10)") == 0, canvas
-        assert page.js(f"{blue}({canvas}, {to + 1000}, {to + 9000}, 66, 10)") > 50, canvas
+        assert page.js(f"{blue}({canvas}, {to + 1000}, {to + 9000}, 66, 10)") > 20, canvas
 
 
 def test_an_unknown_book_is_told_of_while_it_lasts(page: Page, server: WindowServer, tap: Tap) -> None:
     page.open(server.url)
     page.until(f"{LENGTH} === 50")
     tap.put_tape(events(55, [RESET]))
-    page.until("document.querySelector('#overview tbody .lost')?.textContent === 'book unknown'")
+    page.until("document.querySelector('#overview tbody .lost')?.textContent === 'no book'")
     page.until("window.tickwax.view.holes().some((hole) => hole[2] === 'book unknown')")
 
 

@@ -3,7 +3,8 @@
 import { decimalsOf, price, signed, significant, span } from "./format.js";
 
 const ROW = 36; // px, as in the style sheet
-const BEYOND = 6; // rows above and below what is in sight
+const STRIDE = 8; // rows by which the part that is in the document moves: each move costs a layout
+const BEYOND = 12; // rows above and below what is in sight
 const LATE = 2000; // ms without a row, for one that is sampled more often
 const POINTS = 60;
 const SVG = "http://www.w3.org/2000/svg";
@@ -21,7 +22,16 @@ export class Overview {
     this.current = "";
     this.ahead = 0; // ms of the engine's clock beyond ours
     this.pool = [];
-    root.addEventListener("scroll", () => this.draw());
+    let asked = false;
+    root.addEventListener("scroll", () => {
+      if (asked) return;
+      asked = true;
+      requestAnimationFrame(() => {
+        asked = false;
+        const first = this.first();
+        if (first !== this.drawn) this.draw(first);
+      });
+    }, { passive: true });
     this.schema(["ts"]);
   }
 
@@ -78,6 +88,7 @@ export class Overview {
     for (let i = 0; columns.length && i < columns[0].length; i += 1) {
       const spark = this.sparks[first + i];
       columns.forEach((column, k) => (spark.points[k] = column[i]));
+      spark.second -= 1e-9; // drawn anew
     }
   }
 
@@ -139,16 +150,26 @@ export class Overview {
     this.onChoose(this.names[this.order[next]]);
   }
 
-  draw() {
-    const first = Math.max(0, Math.floor(this.root.scrollTop / ROW) - BEYOND);
-    const count = Math.min(this.order.length - first, Math.ceil((this.root.clientHeight || 600) / ROW) + 2 * BEYOND);
+  /** The first row that belongs into the document. */
+  first() {
+    return Math.max(0, STRIDE * Math.floor((Math.floor(this.root.scrollTop / ROW) - BEYOND) / STRIDE));
+  }
+
+  draw(first = this.first()) {
+    this.drawn = first;
+    const count = Math.min(this.order.length - first, Math.ceil((this.root.clientHeight || 600) / ROW) + 2 * BEYOND + STRIDE);
     while (this.pool.length < count) this.pool.push(this.row());
-    const rows = this.pool.slice(0, Math.max(0, count));
+    // A row keeps its element while it is in sight, so that moving on fills only what has come.
+    const rows = Array.from({ length: Math.max(0, count) }, (_, k) => this.pool[(first + k) % this.pool.length]);
     rows.forEach((row, k) => this.fill(row, this.order[first + k], first + k));
     const spacers = [this.spacer("above", first * ROW), this.spacer("below", (this.order.length - first - rows.length) * ROW)];
     const wanted = [spacers[0], ...rows.map((row) => row.element), spacers[1]].filter(Boolean);
-    if (wanted.length !== this.body.children.length || wanted.some((element, i) => this.body.children[i] !== element)) {
-      this.body.replaceChildren(...wanted);
+    const kept = new Set(wanted);
+    for (const element of [...this.body.children]) if (!kept.has(element)) element.remove();
+    let at = this.body.firstChild;
+    for (const element of wanted) {
+      if (element === at) at = at.nextSibling;
+      else this.body.insertBefore(element, at);
     }
     this.table.setAttribute("aria-rowcount", this.order.length + 1);
   }
@@ -187,22 +208,25 @@ export class Overview {
       row.button.replaceChildren(symbol, " ", small);
       row.button.title = name;
     }
-    row.element.setAttribute("aria-rowindex", place + 2);
-    row.element.setAttribute("aria-current", String(name === this.current));
+    row.element.ariaRowIndex = String(place + 2);
+    row.element.ariaCurrent = String(name === this.current);
     const { decimals } = this.sparks[i];
     const [known, waiting] = [this.value("known", i), !Number.isFinite(this.value("ts", i))];
     const lag = this.lag(i);
     const texts = [
       price(this.value("mid", i), decimals + 1), significant(this.value("spread", i)), signed(this.value(this.z, i), 1),
       significant(this.value("fdi", i)), this.still ? "–" : String(this.value("gaps", i) || 0),
-      waiting ? "waiting" : this.still ? "–" : known === 0 ? "book unknown" : span(lag),
+      waiting ? "waiting" : this.still ? "–" : known === 0 ? "no book" : span(lag),
     ];
     texts.forEach((text, k) => {
       const cell = row.cells[k + 1];
       if (cell.textContent !== text) cell.textContent = text;
     });
     row.cells[6].className = this.still ? "" : known === 0 || waiting ? "lost" : lag > LATE ? "late" : "";
-    row.svg.replaceChildren(...parts(this.sparks[i].points));
+    const { points, second } = this.sparks[i];
+    const mark = `${name} ${second}`;
+    if (row.mark !== mark) row.svg.replaceChildren(...parts(points));
+    row.mark = mark;
   }
 }
 
