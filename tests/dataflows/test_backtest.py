@@ -9,15 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.commands import tickwax
+
 pytestmark = pytest.mark.slow
 
 TICKWAX = Path(sys.executable).with_name("tickwax")
 BTC, ETH = "binance_futures:BTCUSDT", "bybit_linear:ETHUSDT"
 START = 1_767_571_200_000_000_000
-
-
-def tickwax(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([TICKWAX, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,16 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from tests.commands import tickwax
+
 pytestmark = pytest.mark.slow
 
-TICKWAX = Path(sys.executable).with_name("tickwax")
 BTC, ETH = "binance_futures:BTCUSDT", "bybit_linear:ETHUSDT"
-
-
-def tickwax(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([TICKWAX, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

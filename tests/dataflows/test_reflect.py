@@ -1,8 +1,6 @@
 """`tickwax reflect` and `tickwax rules` from end to end: episodes of a backtest, a store, a backtest with its rules."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,17 +9,16 @@ import pytest
 from dataflows.assembly.finished_episodes import made_episodes, read_table
 from sources.instrument import Instrument
 from sources.tape.layout import data_files
+from tests import commands
 from tests.rules.endpoint import ScriptedEndpoint, rules
 
-TICKWAX = Path(sys.executable).with_name("tickwax")
 INSTRUMENT = Instrument("binance_futures", "BTCUSDT")
 TRADING = ("--strategy", "momentum", "--param", "size=0.1", "--param", "enter=1", "--param", "leave=0.3")
 
 
 def tickwax(*arguments, code=0, **environment):
-    command = [str(TICKWAX), *map(str, arguments)]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "COLUMNS": "200", **environment}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env)
+    done = commands.tickwax(*arguments, environment=env)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.commands import tickwax
+
 pytestmark = pytest.mark.slow
 
 TICKWAX = Path(sys.executable).with_name("tickwax")
@@ -39,10 +41,6 @@ class Mine:
         if self.rows == 0:
             raise ZeroDivisionError("mine")
 """
-
-
-def tickwax(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([TICKWAX, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

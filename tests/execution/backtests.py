@@ -2,7 +2,6 @@
 
 import math
 import struct
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from sources.tape.batch import tape_batch
 from sources.tape.schema import to_arrow
+from tests.commands import tickwax
 from tests.oracle.exchange_cases import LOTS, MS, WHOLE, Case, case
 from tests.oracle.independent_backtest import Backtest
 from tests.oracle.independent_orders import Request, Rules, TapeRow
@@ -131,8 +131,7 @@ def write_schedule(path: Path, cases: Mapping[tuple[str, str], Sequence[tuple[in
 
 
 def backtest(tape: Path, out: Path, *arguments: object, cwd: Path | None = None) -> None:
-    command = [TICKWAX, "backtest", "--tape", tape, "--out", out, *arguments]
-    done = subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=1200, cwd=cwd)
+    done = tickwax("backtest", "--tape", tape, "--out", out, *arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
 
 

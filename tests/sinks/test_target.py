@@ -1,8 +1,6 @@
 """Which folder a data set may be written to: what is there and of another kind is never replaced."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,13 +10,9 @@ import pytest
 from sinks.lock import DataSetLock
 from sinks.target import check_outside, check_target
 from sources.errors import TickwaxError
+from tests.commands import tickwax
 
-TICKWAX = Path(sys.executable).with_name("tickwax")
 SYMBOL = "binance_futures:BTCUSDT"
-
-
-def tickwax(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([TICKWAX, *map(str, arguments)], capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
