@@ -128,7 +128,7 @@ def build(docs: Path, work: Path) -> int:
     for old in (pages, work / "site"):
         shutil.rmtree(old, ignore_errors=True)
     pages.mkdir(parents=True)
-    for picture in (*docs.glob("*.png"), *docs.glob("*.svg")):
+    for picture in (*docs.glob("*.png"), *docs.glob("*.gif"), *docs.glob("*.svg")):
         shutil.copy(picture, pages)
     for page in docs.glob("*.md"):
         (pages / page.name).write_text(without_other_files(page.read_text(), page, pages, docs))

@@ -40,3 +40,17 @@ def test_the_picture_of_the_front_page_can_be_drawn(tmp_path: Path) -> None:
         assert drawn.size == kept.size
         assert len(drawn.getcolors() or ()) > 10
     assert (DOCS / "market.png").stat().st_size < 60_000
+
+
+@pytest.mark.slow
+def test_the_moving_picture_of_the_front_page_can_be_drawn(tmp_path: Path) -> None:
+    out = tmp_path / "market.gif"
+    command = [sys.executable, DOCS / "animation.py", "--out", out, "--frames", "3"]
+    subprocess.run(command, check=True, cwd=ROOT, timeout=300)
+    with Image.open(out) as drawn, Image.open(DOCS / "market.gif") as kept:
+        assert drawn.size == kept.size
+        assert (drawn.n_frames, kept.n_frames) == (3, 40)
+        first = drawn.convert("RGB")
+        drawn.seek(2)
+        assert first.tobytes() != drawn.convert("RGB").tobytes()  # it moves
+    assert (DOCS / "market.gif").stat().st_size < 1_000_000
