@@ -17,7 +17,7 @@ from dataflows.assembly.schedules import read_schedules
 from dataflows.assembly.tapes import check_range, open_tape, weighed
 from dataflows.assembly.trade_engines import TradeEngines
 from dataflows.assembly.trading import in_words, rows_in, strategy_factory, trading_identity
-from dataflows.assembly.trained_strategies import check_unseen
+from dataflows.assembly.trained_strategies import check_instruments, check_unseen
 from dataflows.reports.progress import ReplayProgress
 from dataflows.runtime.engine_options import Recovery, cluster
 from dataflows.runtime.process_tuning import keep_freed_memory
@@ -83,6 +83,7 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     everybody = open_tape(settings, tell=lambda line: None)[1] if share and orders else readers
     schedules = None if orders is None else read_schedules(orders, everybody)
     strategy = strategy_factory(settings)()  # a wrong one is told before the tape's grid is looked for
+    check_instruments(strategy, chosen)
     check_unseen(strategy, settings, readers)
     if recovery and strategy is not None and not hasattr(strategy, "decide_kernel"):
         name = settings.strategy.name

@@ -14,6 +14,7 @@ from dataflows.assembly.live_config import live_config
 from dataflows.assembly.paper_past import PaperPast
 from dataflows.assembly.trade_engines import TradeEngines
 from dataflows.assembly.trading import in_words, rows_in, trading_identity
+from dataflows.assembly.trained_strategies import check_instruments
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_trading
 from dataflows.runtime.live_run import Live
@@ -56,6 +57,7 @@ class PaperTrading:
         self._settings = settings
         self._config = settings.feature_config()
         self._engines = TradeEngines(settings, own_config(settings, self._config))
+        check_instruments(self._engines.make_strategy(), settings.live_symbols())
         self._root = settings.paper.path
         self._telemetry = telemetry
         self._grids = self._known_grids()

@@ -1,6 +1,6 @@
-"""What a strategy that was trained may be run on: the features that it was trained with, and what came after."""
+"""What a strategy that was trained may be run on: its instrument, the features of its training, and a later time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dataflows.assembly.tapes import time_text
@@ -10,6 +10,7 @@ from operators.identity import feature_settings
 from operators.strategies.agent import Agent
 from sinks.identity import difference
 from sources.errors import TickwaxError
+from sources.instrument import Instrument
 from sources.tape.reader import TapeReader
 
 
@@ -28,6 +29,21 @@ def check_features(strategy: Any, settings: Settings, tell: Callable[[str], None
         )
     if card.planted:
         tell("strategy.path: PLANTED: it was trained on a synthetic market, whose edge somebody put there")
+
+
+def check_instruments(strategy: Any, wanted: Iterable[Instrument]) -> None:
+    """Refuse a trained agent another instrument: its size is in the base currency of the one that it was trained on.
+
+    Args:
+        wanted: that it is to trade.
+
+    Raises:
+        TickwaxError: that is so.
+    """
+    card = strategy.model.card if isinstance(strategy, Agent) else None
+    if card is not None and (other := next((i for i in wanted if str(i) not in card.instruments), None)):
+        there = ", ".join(card.instruments)
+        raise TickwaxError(f"strategy.path: was trained on {there}, and not on {other}; choose with symbols")
 
 
 def check_unseen(strategy: Any, settings: Settings, readers: Sequence[TapeReader]) -> None:

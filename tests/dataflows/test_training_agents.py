@@ -1,6 +1,7 @@
 """`tickwax train qrdqn`, and what it writes in a backtest, as their users run them."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from dataflows.assembly.agent_paths import AgentPaths
 from dataflows.assembly.backtest_in_memory import backtest_in_memory
 from dataflows.assembly.engines import own_config
 from dataflows.assembly.grids import grids_of
+from dataflows.assembly.paper import PaperTrading
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from dataflows.assembly.tapes import open_tape
 from dataflows.assembly.trading import execution_config, strategy_factory, trading_identity
@@ -26,6 +28,7 @@ from operators.trade_engine import TradeEngine
 from sinks.trials import read_trials
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.live.telemetry import Telemetry
 from sources.model_folder import CARD, read_model
 from tests.dataflows.conftest import MIDNIGHT, SECOND
 
@@ -163,6 +166,17 @@ def test_features_must_be_those_of_the_training(market: Path, agent: Path) -> No
     assert strategy_factory(settings_from(named))()
     with pytest.raises(TickwaxError, match=r"^strategy\.path: was trained on other features: features\.max_hold"):
         strategy_factory(settings_from({**named, "features.max_hold": "30s"}))
+
+
+def test_it_trades_what_it_was_trained_on_and_nothing_else(agent: Path, tmp_path: Path) -> None:
+    other = Instrument("binance_futures", "BTCUSDT")
+    write_synthetic_tape(tmp_path / "tape", [other], 2 * SECOND, 1, start_ns=MIDNIGHT + 600 * SECOND)
+    named = ("--strategy", "agent", "--param", f"path={agent}")
+    line = f"strategy.path: was trained on {A}, and not on {other}; choose with symbols"
+    assert run("backtest", "--tape", tmp_path / "tape", *named) == (2, line)
+    paper = {"strategy.name": "agent", "strategy.path": str(agent), "symbols": [str(other)]}
+    with pytest.raises(TickwaxError, match=f"^{re.escape(line)}$"):
+        PaperTrading(settings_from(paper), Telemetry(), lambda instrument: True)
 
 
 def test_what_an_agent_is_decides_and_not_where_it_lies(agent: Path, tmp_path: Path) -> None:
