@@ -122,7 +122,7 @@ class ThinnedWords:
         code = np.where(known, self._counts.argmax(axis=0), -1)
         filled = np.flatnonzero(known)
         for one, two in itertools.pairwise(filled):
-            if not self._broken[two]:
+            if not self._broken[one + 1 : two + 1].any():  # its first rows may have no word yet
                 code[one:two] = code[one]
         edges = [0, *(np.flatnonzero(np.diff(code)) + 1), self._pixels]
         found = []

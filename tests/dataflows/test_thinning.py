@@ -94,6 +94,14 @@ def test_words_by_the_most_rows_of_a_pixel():
     assert words.stretches() == [("up", 0, 10), ("down", 10, 50), ("up", 90, 99)]
 
 
+def test_no_word_goes_on_across_a_restart():
+    """Behind a restart the word is not known for a while."""
+    words = ThinnedWords(0, 99, 10)
+    ts, broken = np.array([0, 10, 50, 55, 80]), np.array([False, False, True, False, False])
+    words.add(ts, ["up"], np.array([0, 0, -1, -1, 0]), broken)
+    assert words.stretches() == [("up", 0, 20), ("up", 80, 90)]
+
+
 def test_a_row_without_a_word_counts_for_none():
     words = ThinnedWords(0, 99, 10)
     words.add(np.array([0, 50]), [None, "up"], np.array([-1, 1]), np.array([False, False]))
