@@ -1,11 +1,14 @@
 """Boosted trees, served with the bits of LightGBM's own predict (docs/forecasts.md, 3)."""
 
+from typing import Any
+
 import numpy as np
 
 from operators.models.jit import entry_kernel, kernel
 from operators.models.lightgbm_text import DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO, Forest, read_forest, separated
 from operators.models.served import CLASSES, QUANTILES, Forecasts, ModelHead, ModelRows, State
 from operators.models.tft.exponential import exponential
+from operators.models.tree_groups import SIDE_BY_SIDE, Groups, make_groups, reach
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
 from sources.tape.batch import Float64s
@@ -25,34 +28,42 @@ def goes_left(x: float, threshold: float, decision: int) -> bool:
 
 
 @entry_kernel
-def boosted(inputs: Float64s, forest: Forest, plain: bool, values: Float64s, out: Float64s) -> None:
-    """The sum of each model's leaves for each row, ``out`` of shape ``(rows, models)``; ``values`` is room for a row.
+def boosted(inputs: Float64s, forest: Forest, groups: Groups, values: Float64s, room: Any, out: Float64s) -> None:
+    """The sum of each model's leaves for each row, ``out`` of shape ``(rows, models)``.
 
     A decision is LightGBM's: missing values go where the node says, others left if they are at most the threshold.
 
     Args:
-        plain: `is_plain` of the forest.
+        values: room for a row and for a leaf of each tree, and one more; ``room``: as of `reach`.
     """
     rows, columns = inputs.shape
+    leaves = values[columns:]
     for r in range(rows):
-        known = plain
+        known = groups.usable[0] != 0
         for c in range(columns):
             x = inputs[r, c]
             values[c] = 0.0 if abs(x) <= NOTHING else x
             known &= not np.isnan(x)
+        if known:  # nothing can be missing
+            reach(values, groups, room, leaves)
+        else:
+            for t in range(len(forest.root)):
+                node = forest.root[t]
+                while node >= 0:
+                    left = goes_left(values[forest.feature[node]], forest.threshold[node], forest.decision[node])
+                    node = forest.child[node, 0 if left else 1]
+                leaves[t] = forest.leaf[~node]
         for m in range(len(forest.first) - 1):
             total = 0.0
             for t in range(forest.first[m], forest.first[m + 1]):
-                node = forest.root[t]
-                if known:  # nothing can be missing
-                    while node >= 0:
-                        node = forest.child[node, 0 if values[forest.feature[node]] <= forest.threshold[node] else 1]
-                else:
-                    while node >= 0:
-                        left = goes_left(values[forest.feature[node]], forest.threshold[node], forest.decision[node])
-                        node = forest.child[node, 0 if left else 1]
-                total += forest.leaf[~node]
+                total += leaves[t]
             out[r, m] = total
+
+
+def sums(inputs: Float64s, forest: Forest, groups: Groups, out: Float64s) -> None:
+    """`boosted`, with room for its work."""
+    values = np.empty(inputs.shape[1] + len(forest.root) + 1)
+    boosted(inputs, forest, groups, values, np.empty(SIDE_BY_SIDE, np.uint64), out)
 
 
 @entry_kernel
@@ -73,11 +84,6 @@ def softmax(scores: Float64s, out: Float64s) -> None:
             out[r, k] /= total
 
 
-def is_plain(forest: Forest) -> bool:
-    """Whether no node takes 0 for a missing value, so that a row without NaN needs comparisons alone."""
-    return not bool((forest.decision >> 2 == MISSING_ZERO).any())
-
-
 class TreeModel:
     """Serves ``gbm``: a boosted model for each horizon and quantile, and if asked one of the barrier's classes. It has
     no state."""
@@ -93,7 +99,7 @@ class TreeModel:
         self._forest = read_forest(texts, len(head.columns))
         if (classes := len(self._forest.first) - 1 - self._quantiles) != len(CLASSES) * head.classes:
             raise ValueError(f"trees: of {classes} classes; served are {len(CLASSES)}")
-        self._plain = is_plain(self._forest)
+        self._groups = make_groups(self._forest, len(head.columns))
 
     @property
     def head(self) -> ModelHead:
@@ -106,11 +112,11 @@ class TreeModel:
 
     def step(self, state: State, rows: ModelRows, out: Forecasts) -> None:
         """Fill ``out`` with the quantiles of each row, and the chances of the classes."""
-        n, columns = rows.inputs.shape
+        n = len(rows.inputs)
         if not self._head.classes:
-            boosted(rows.inputs, self._forest, self._plain, np.empty(columns), out.quantiles.reshape(n, -1))
+            sums(rows.inputs, self._forest, self._groups, out.quantiles.reshape(n, -1))
             return
         scores = np.empty((n, self._quantiles + len(CLASSES)))
-        boosted(rows.inputs, self._forest, self._plain, np.empty(columns), scores)
+        sums(rows.inputs, self._forest, self._groups, scores)
         out.quantiles.reshape(n, -1)[:] = scores[:, : self._quantiles]
         softmax(np.ascontiguousarray(scores[:, self._quantiles :]), out.classes)

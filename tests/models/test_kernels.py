@@ -12,7 +12,8 @@ from operators.models.kinds import CALIBRATION, served
 from operators.models.lightgbm_text import joined, read_forest, separated
 from operators.models.linear import LIMIT
 from operators.models.served import ModelRows, ServedModel, forecasts
-from operators.models.trees import boosted, is_plain, softmax
+from operators.models.tree_groups import make_groups
+from operators.models.trees import softmax, sums
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
@@ -49,9 +50,11 @@ def texts() -> list[str]:
 def test_lightgbms_bits(texts: list[str], chosen: list[int]) -> None:
     texts = [texts[number] for number in chosen]
     forest, x = read_forest(separated(joined(texts)), COLUMNS), inputs(5000, 3)
-    assert is_plain(forest) == (1 not in chosen)
+    groups = make_groups(forest, COLUMNS)
+    assert groups.usable[0] == (1 not in chosen)
+    assert np.isnan(x).any(axis=1).sum() > 500 < (~np.isnan(x).any(axis=1)).sum()
     out = np.empty((len(x), len(texts)))
-    boosted(x, forest, is_plain(forest), np.empty(COLUMNS), out)
+    sums(x, forest, groups, out)
     for number, text in enumerate(texts):
         expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
         np.testing.assert_array_equal(out[:, number].copy().view(np.int64), expected.view(np.int64))
@@ -72,7 +75,7 @@ def test_classes_are_lightgbms() -> None:
     text, x = of_classes(3), inputs(5000, 3)
     forest = read_forest([text], COLUMNS)
     scores = np.empty((len(x), 3))
-    boosted(x, forest, is_plain(forest), np.empty(COLUMNS), scores)
+    sums(x, forest, make_groups(forest, COLUMNS), scores)
     other = lightgbm.Booster(model_str=text)
     expected = other.predict(x, raw_score=True, num_threads=1)
     np.testing.assert_array_equal(scores.view(np.int64), np.ascontiguousarray(expected).view(np.int64))
