@@ -10,7 +10,7 @@ from operators.schema import ROW_ORDINAL
 from sources.tape.batch import Int64s, TapeBatch
 
 _FORM = struct.Struct("<qqq40x")  # a cache line, so that what follows stays aligned
-_TRADED = struct.Struct("<qqqqq24x")
+_TRADED = struct.Struct("<qqqqqq16x")
 MARK_BYTES = _FORM.size
 assert _TRADED.size == MARK_BYTES
 
@@ -48,6 +48,7 @@ class TradeMark(NamedTuple):
     fills: int = 0
     equity: int = 0
     applied: int = 0
+    placements: int = 0
 
     def pack(self) -> bytes:
         """As the first `MARK_BYTES` of what is kept."""

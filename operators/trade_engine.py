@@ -12,6 +12,7 @@ from operators.execution import loop
 from operators.execution.exchange_codec import VERSION, kept, rebuilt
 from operators.execution.grid import Grid
 from operators.execution.latency import Latency
+from operators.execution.runners import StrategyRunner, runner
 from operators.execution.schedule import Schedule
 from operators.execution.state import (
     FILL_ROWS,
@@ -29,13 +30,15 @@ from operators.execution.state import (
     make_exchange,
     make_rules,
 )
-from operators.execution.strategy import CompiledStrategy, Strategy, StrategyRunner, runner
+from operators.execution.strategy import CompiledStrategy, Strategy
 from operators.execution.view import MANY_SENT
 from operators.feature_engine import FeatureEngine
 from operators.features.feature import Rows
 from operators.models.forecasts_ahead import ForecastsAhead
 from operators.models.predictions import Predictor
 from operators.packed_arguments import Packed
+from operators.placement.log import NOTHING as NO_PLACEMENTS
+from operators.placement.plan import Placement
 from operators.row_batch import RowBatch
 from operators.rules.table import RuleTable
 from operators.tape_loop import DECIDE, EXCHANGE_FULL
@@ -54,6 +57,7 @@ class Traded(NamedTuple):
     fills: RowBatch
     equity: RowBatch  # a row a feature row
     applied: RowBatch = NOTHING  # what rules did (`operators.rules.schemas`)
+    placements: RowBatch = NO_PLACEMENTS  # what was decided on parent orders (`operators.placement.log`)
 
 
 class TooManyOrdersError(ValueError):
@@ -79,6 +83,8 @@ class TradeEngine(FeatureEngine):
         with_books: bool = False,
         rules: RuleTable | None = None,
         forecasts: Predictor | None = None,
+        placement: Placement | None = None,
+        name: str = "",
     ) -> None:
         """Args:
         strategy: decides at every feature row; None: nobody does.
@@ -87,6 +93,8 @@ class TradeEngine(FeatureEngine):
         full_depth, with_books: as of `FeatureEngine`.
         rules: that the strategy's new orders must pass.
         forecasts: of the same instrument; the strategy may ask for their columns.
+        placement: how its market orders are worked; None: they are sent as they are.
+        name: of the instrument; with the ordinals of its rows it seeds what placement draws.
 
         Raises:
             ValueError: the strategy asks for a column that there is not.
@@ -107,7 +115,7 @@ class TradeEngine(FeatureEngine):
         self._values += len(names)  # the rows that forecasts are put into, behind those of the features
         self._runner: StrategyRunner | None = None
         if strategy is not None:
-            self._runner = runner(strategy, config, grid, rules, names)
+            self._runner = runner(strategy, config, grid, rules, names, placement, name)
 
     def lead(self, batch: TapeBatch, cut_levels: int = 0) -> None:
         """Rows before the first to trade on: they make the book and the features known; nobody decides."""
@@ -207,7 +215,7 @@ class TradeEngine(FeatureEngine):
             _rows(rows.order_integer, rows.order_code, rows.order_value, orders),
             _rows(rows.fill_integer, rows.fill_code, rows.fill_value, fills),
             _rows(rows.equity_integer, _NO_CODE, rows.equity_value, n),
-            NOTHING if self._runner is None else self._runner.applied(),
+            *(() if self._runner is None else (self._runner.applied(), self._runner.placements())),
         )
 
     def _run(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:

@@ -9,13 +9,15 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from operators.execution.schemas import SCHEMAS
 from operators.feature_step import StateKeeper
 from operators.mark import MARK_BYTES, TradeMark
+from operators.placement.log import PLACEMENTS
 from operators.row_batch import NO_MORE_ROWS
 from operators.rules.schemas import APPLIED
 from operators.trade_engine import Traded, TradeEngine
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch
 
-NO_MORE = Traded(NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS)
+NO_MORE = Traded(NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS)
+COUNTED = (*SCHEMAS, APPLIED, PLACEMENTS)  # data sets of which `TradeMark` counts the rows, in its order
 
 
 OnEnd = Callable[[Instrument, TradeEngine, int, Sequence[int]], None]
@@ -62,7 +64,7 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
                     ordinal = int(batch.ordinal[-1]) + 1
                 self._engine.lead(batch.slice(0, lead), value.cut_levels)
                 traded += self._engine.trade(batch.slice(lead, batch.rows), value.cut_levels)
-            rows = (sum(getattr(part, schema.name).rows for part in traded) for schema in (*SCHEMAS, APPLIED))
+            rows = (sum(getattr(part, schema.name).rows for part in traded) for schema in COUNTED)
             self._mark = TradeMark(ordinal, *(n + more for n, more in zip(self._mark[1:], rows, strict=True)))
             if values[-1].ended and self._keeper is None:
                 self._engine.end()
@@ -123,8 +125,8 @@ def trade(
         first_ordinal: rows before it only make the book known.
         first_row: told of the ordinal of each instrument's first row, before anything comes of it.
         past: what comes before all that an instrument's rows give.
-        on_end: told of each engine, of the ordinal of its last tape row, and of how many rows of orders, fills, equity
-            and applied rules it gave, when a live run has ended in order.
+        on_end: told of each engine, of the ordinal of its last tape row, and of how many rows it gave of each of
+            `COUNTED`, when a live run has ended in order.
         keeper: of the states; None: nothing is resumed.
         on_error: called with the exception that stops the step, before it propagates.
     """

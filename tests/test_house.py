@@ -59,7 +59,7 @@ SIMULATED = re.compile(r"sources/venues/(\w+/simulator/\w+|simulated)\.py")
 
 # What starts a training, judges one, tells of luck, or reflects: it imports `learning` when it is called.
 TRAINS = re.compile(
-    r"dataflows/(assembly/(training|training_agents|evaluating|reflecting)|command_line/jobs/reflecting|reports/(luck|reflection))\.py"
+    r"dataflows/(assembly/(training|training_agents|estimating|evaluating|reflecting)|command_line/jobs/reflecting|reports/(luck|reflection))\.py"
 )
 
 
@@ -99,7 +99,7 @@ def test_no_run_loads_learning() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("package", ["operators", "operators.models", "operators.rules"])
+@pytest.mark.parametrize("package", ["operators", "operators.models", "operators.placement", "operators.rules"])
 def test_machine_code_is_kept_by_the_text_of_all_that_is_in_it(package: str) -> None:
     """A kernel holds the machine code of those that it calls: a module that no pattern names would leave it stale."""
     jit = f"{package}.jit"

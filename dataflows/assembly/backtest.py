@@ -28,6 +28,7 @@ from operators.execution.grid import Grid
 from operators.execution.schedule import Schedule
 from operators.execution.schemas import EQUITY, SCHEMAS
 from operators.feature_engine import FeatureEngine
+from operators.placement.log import PLACEMENTS
 from operators.row_batch import NO_MORE_ROWS, RowBatch, RowSchema
 from operators.rules.episode_step import find_episodes
 from operators.rules.episodes import EpisodeBuilder
@@ -100,6 +101,8 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     grids = backtest.grids = grids_of(settings, readers)
     trading = TradeEngines(settings, own_config(settings, config), schedules)
     refuse_in_sample(settings, trading.forecasting, readers)
+    trading.placing.check(grids)
+    trading.placing.tell(min((reader.span[0] for reader in readers), default=None))
     edges = edges_of(readers)
 
     def identity(data_set: str) -> Identity:
@@ -130,6 +133,8 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
     written = [(schema, rows_in(schema.name, named)) for schema in SCHEMAS]
     if trading.rules.on:
         written.append((APPLIED, rows_in(APPLIED.name, named)))
+    if trading.placing.on:
+        written.append((PLACEMENTS, rows_in(PLACEMENTS.name, named)))
     if not recovery:  # what an open position was at its entry is not kept
         forecasts = () if trading.forecasting is None else trading.forecasting.columns
         builder = partial(EpisodeBuilder.of, config, settings.execution.latency_entry.ns, forecasts)

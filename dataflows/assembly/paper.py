@@ -22,6 +22,7 @@ from dataflows.runtime.trade_metrics import count_traded
 from dataflows.settings.model import Settings
 from operators.execution.grid import Grid
 from operators.execution.schemas import SCHEMAS
+from operators.placement.log import PLACEMENTS
 from operators.row_batch import RowBatch, RowSchema
 from operators.rules.schemas import APPLIED
 from operators.schema import value_count
@@ -61,12 +62,15 @@ class PaperTrading:
         self._root = settings.paper.path
         self._telemetry = telemetry
         self._grids = self._known_grids()
-        self._schemas = (*SCHEMAS, APPLIED) if self._engines.rules.on else SCHEMAS
+        self._engines.placing.check(self._grids)
+        placed = (PLACEMENTS,) if self._engines.placing.on else ()
+        self._schemas = (*SCHEMAS, *placed, *((APPLIED,) if self._engines.rules.on else ()))
+        self._engines.placing.tell()
         self._past = PaperPast(self._root, self._make, mine, self._schemas)
 
     def ready(self) -> None:
         """Compile the kernels and the strategy before frames come."""
-        ready_trading(engine=self._engine(Grid(Fraction(1), Fraction(1)), Instrument("", "")))
+        ready_trading(engine=self._engine(*next(iter(self._grids.items()), (Instrument("", ""), None))))
         if self._engines.forecasting is not None:
             self._engines.forecasting.ready()
 
@@ -123,9 +127,9 @@ class PaperTrading:
         return op.map("count_traded", traded, count)
 
     def _make(self, instrument: Instrument) -> TradeEngine:
-        return self._engine(self._grids.get(instrument) or self._latecomer(instrument), instrument)
+        return self._engine(instrument, self._grids.get(instrument) or self._latecomer(instrument))
 
-    def _engine(self, grid: Grid | None, instrument: Instrument) -> TradeEngine:
+    def _engine(self, instrument: Instrument, grid: Grid | None) -> TradeEngine:
         any_grid = Grid(Fraction(1), Fraction(1))
         with_books = self._settings.books.path is not None or self._settings.ui.on
         return self._engines.make(instrument, grid or any_grid, trades=grid is not None, with_books=with_books)

@@ -6,7 +6,6 @@ The replay begins where the last run that ended in order left its state.
 import os
 import struct
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
 from operator import le
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from dataflows.runtime.exit_codes import say
 from operators.execution.schemas import SCHEMAS
 from operators.row_batch import RowSchema
 from operators.trade_engine import Traded, TradeEngine
+from operators.trade_step import COUNTED
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.parquet import CheckedFile
@@ -22,7 +22,7 @@ from sources.tape.layout import data_files, instrument_dir, instruments
 from sources.tape.reader import TapeReader
 
 _STATES = "states"  # folder with a state of each account, as of the end of a run
-_KEPT = struct.Struct("<qqqqq")  # ordinal of the last tape row; rows given until then, as `TradeMark` counts them
+_KEPT = struct.Struct(f"<{1 + len(COUNTED)}q")  # ordinal of the last tape row; rows given until then, of `COUNTED`
 _BEGINNINGS = "first_rows"  # folder with the ordinal of each instrument's first tape row of the account
 
 
@@ -39,9 +39,10 @@ class PaperPast:
         """Args:
         make: of an engine that knows nothing yet.
         mine: whether this process trades an instrument.
-        schemas: data sets of an account, in the order of `TradeMark`.
+        schemas: data sets of an account, each one of `COUNTED`.
         """
         self._schemas = schemas
+        self._places = [[each.name for each in COUNTED].index(schema.name) for schema in schemas]
         self._root = root
         self._make = make
         self._mine = mine
@@ -97,7 +98,7 @@ class PaperPast:
 
         Args:
             ordinal: of the last tape row.
-            rows: that the run has given of orders, fills, equity and applied rules.
+            rows: that the run has given of each of `COUNTED`.
         """
         try:
             state = engine.snapshot()
@@ -106,8 +107,8 @@ class PaperPast:
         path = self._state_of(instrument)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}")
-        before = self._written.get(instrument, [])
-        part.write_bytes(_KEPT.pack(ordinal, *map(sum, zip_longest(rows, before, fillvalue=0))) + state)
+        before = dict(zip(self._places, self._written.get(instrument, []), strict=False))
+        part.write_bytes(_KEPT.pack(ordinal, *(n + before.get(at, 0) for at, n in enumerate(rows))) + state)
         part.replace(path)
 
     def _state_of(self, instrument: Instrument) -> Path:
@@ -130,7 +131,7 @@ class PaperPast:
             reader = TapeReader(tape, instrument, journals=journals, first_ordinal=first)
             resume = None
             if (kept := self._kept(instrument)) is not None:
-                last, before = kept[0], list(kept[1 : 1 + len(self._schemas)])
+                last, before = kept[0], [kept[1 + at] for at in self._places]
                 # Of a run that was killed while it ended, not all that the state knows of is there.
                 if last <= reader.last_ordinal and all(map(le, before, written)) and self._resumed(engine, instrument):
                     given, resume = before, last + 1

@@ -23,9 +23,7 @@ from dataflows.settings.model import Settings, load_settings
 from dataflows.settings.sweep_grid import SweepGrid, Value
 from operators.config import FeatureConfig
 from operators.execution.grid import Grid
-from operators.execution.state import ExecutionConfig
-from operators.execution.strategy import runner
-from operators.trade_engine import TradeEngine
+from operators.execution.runners import runner
 from sinks.identity import Identity
 from sinks.lock import DataSetLock
 from sinks.sweep import DATA_SET, check_sweep_target, sweep_schema, write_sweep
@@ -147,7 +145,7 @@ def prepare_sweep(flags: Mapping[str, Any], grid: SweepGrid) -> Sweep:
     consulted = {key: text for variant in variants for key, text in variant.engines.identity.items()}
     identity = _identity(trading_identity(DATA_SET, base, config, grids, edges_of(readers), consulted), grid)
     check_sweep_target(out, identity, chosen, base.backtest.overwrite, _KEY)
-    _check_strategies(grid, variants, config, next(iter(grids.values())))
+    _check_strategies(grid, variants, config, *next(iter(grids.items())))
     readers.sort(key=lambda reader: -reader.weight(config.sampling_ns))
     return Sweep(grid, ManyBacktests(base, variants, readers, grids), out, identity)
 
@@ -175,7 +173,9 @@ def _text(variant: Variant) -> str:
     return ", ".join(f"{key} = {value}" for key, value in variant.values.items())
 
 
-def _check_strategies(grid: SweepGrid, variants: list[Variant], config: FeatureConfig, any_grid: Grid) -> None:
+def _check_strategies(
+    grid: SweepGrid, variants: list[Variant], config: FeatureConfig, one: Instrument, its: Grid
+) -> None:
     """Whether each strategy can be run; compiles those that are, so that no fork has to."""
     compiled: set[Any] = set()
     for variant in variants:
@@ -185,7 +185,7 @@ def _check_strategies(grid: SweepGrid, variants: list[Variant], config: FeatureC
         forecasting = variant.engines.forecasting
         forecasts = () if forecasting is None else forecasting.columns
         try:
-            runner(strategy, config, any_grid, forecasts=forecasts)
+            runner(strategy, config, its, forecasts=forecasts)
         except (TypeError, ValueError) as e:
             raise grid.refused(f"strategy: {_text(variant)}: {e}") from None
         kernel = getattr(strategy, "decide_kernel", None)
@@ -193,9 +193,7 @@ def _check_strategies(grid: SweepGrid, variants: list[Variant], config: FeatureC
             compiled.add(kernel)
             if forecasting is not None:
                 forecasting.ready()
-            predictor = None if forecasting is None else forecasting.make(Instrument("any", "ANY"))
-            engine = TradeEngine(config, ExecutionConfig(), any_grid, strategy=strategy, forecasts=predictor)
-            ready_trading(engine=engine)
+            ready_trading(engine=variant.engines.make(one, its))
 
 
 def _identity(one: Identity, grid: SweepGrid) -> Identity:

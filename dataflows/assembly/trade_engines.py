@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataflows.assembly.consulted_rules import ConsultedRules
 from dataflows.assembly.forecasting import asked_for
 from dataflows.assembly.latencies import measured_latencies
+from dataflows.assembly.placing import Placing
 from dataflows.assembly.trading import execution_config, strategy_factory
 from dataflows.runtime.exit_codes import say
 from dataflows.settings.model import Settings
@@ -25,6 +26,7 @@ class TradeEngines:
         make_strategy: gives a new one.
         forecasting: the model that they may ask; None: there is none, or nobody asks.
         rules: that strategies are held by.
+        placing: how their market orders are worked.
     """
 
     def __init__(
@@ -56,15 +58,16 @@ class TradeEngines:
             except (AttributeError, TypeError, ValueError) as e:
                 raise TickwaxError(f"strategy.name: {settings.strategy.name}: {e}") from None
         self.rules = ConsultedRules(settings, decision_columns(config, forecasts))
+        self.placing = Placing(settings, config)
         self._latency = measured_latencies(settings)
         for venue in venues:
             execution_config(settings, venue)
 
     @property
     def identity(self) -> dict[str, str]:
-        """What rules and a model add to the settings that decide a value."""
+        """What rules, placement and a model add to the settings that decide a value."""
         model = {} if self.forecasting is None else {"predict.model": self.forecasting.card.identity}
-        return {**self.rules.identity, **model}
+        return {**self.rules.identity, **self.placing.identity, **model}
 
     def make(self, instrument: Instrument, grid: Grid, *, trades: bool = True, with_books: bool = False) -> TradeEngine:
         """The engine of an instrument.
@@ -74,7 +77,7 @@ class TradeEngines:
             with_books: as of `FeatureEngine`.
 
         Raises:
-            TickwaxError: the file of latencies lacks the instrument.
+            TickwaxError: the file of latencies, or the model of placement, lacks the instrument.
         """
         schedules = self._schedules
         return TradeEngine(
@@ -88,4 +91,6 @@ class TradeEngines:
             with_books=with_books,
             rules=self.rules.table(instrument),
             forecasts=self.forecasting.make(instrument) if self.forecasting is not None and trades else None,
+            placement=self.placing.of(instrument, grid) if trades else None,
+            name=str(instrument),
         )

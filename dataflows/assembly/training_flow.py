@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 
+from dataflows.assembly.estimating import estimate_placement
 from dataflows.assembly.training import train_model
+from dataflows.reports.placement_model import lines as placement_lines
 from dataflows.reports.training import lines
 from dataflows.runtime.exit_codes import exit_code, say
 from dataflows.settings.model import Settings
+from operators.placement.model import KIND
 from sources.errors import TickwaxError
 
 
@@ -42,8 +44,10 @@ class _Items(StatelessSourcePartition[Settings]):
 def training_flow(settings: Settings) -> Dataflow:
     """A dataflow that trains the model that the settings name, and tells of it on standard error."""
     flow = Dataflow("tickwax_train")
-    told = op.map("train", op.input("settings", flow, _Once(settings)), _or_end(train_model))
-    op.inspect("report", told, lambda step, report: _tell(report, settings.train.path))
+    of_placement = settings.train.model == KIND
+    train, told_of = (estimate_placement, placement_lines) if of_placement else (train_model, lines)
+    told = op.map("train", op.input("settings", flow, _Once(settings)), _or_end(train))
+    op.inspect("report", told, lambda step, report: _tell(told_of(report, settings.train.path)))
     return flow
 
 
@@ -61,6 +65,6 @@ def _or_end(train: Callable[[Settings, Callable[[str], None]], dict[str, Any]]) 
     return step
 
 
-def _tell(report: dict[str, Any], path: Path) -> None:
-    for line in lines(report, path):
+def _tell(told: list[str]) -> None:
+    for line in told:
         say(line)

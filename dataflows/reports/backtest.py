@@ -78,8 +78,12 @@ def _array(column: pa.ChunkedArray) -> Any:
     return from_arrow_array(column.combine_chunks(), dtype)
 
 
+_DTYPES = dict.fromkeys(("ts", "order_id", "parent_id", "left"), "i8")
+_DTYPES |= {"side": "i1", **dict.fromkeys(("liquidity", "kind", "status", "action"), "O")}
+
+
 def _dtype(name: str) -> str:
-    return {"ts": "i8", "side": "i1", "liquidity": "O", "kind": "O", "status": "O"}.get(name, "f8")
+    return _DTYPES.get(name, "f8")
 
 
 def table(results: Sequence[Results]) -> TextTable:

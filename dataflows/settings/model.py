@@ -47,6 +47,7 @@ from dataflows.settings.layers import (
     merged,
     variables,
 )
+from dataflows.settings.placement_group import PlacementSettings
 from dataflows.settings.rule_groups import RulesSettings
 from dataflows.settings.window import UiSettings
 from operators.config import FeatureConfig
@@ -77,6 +78,7 @@ class Settings(RunSettings):
     train: TrainSettings = TrainSettings()
     agent: AgentSettings = AgentSettings()
     predict: PredictSettings = PredictSettings()
+    placement: PlacementSettings = PlacementSettings()
     rules: RulesSettings = RulesSettings()
     ui: UiSettings = UiSettings()
 

@@ -19,13 +19,14 @@ _SHIPPED = "operators.strategies."
 _driven: dict[Any, Callable[..., tuple[int, int, int]]] = {}
 
 
-def driven(decide: Any, own: Any, ruled: bool) -> Callable[..., tuple[int, int, int]]:
+def driven(decide: Any, own: Any, ruled: bool, placed: bool) -> Callable[..., tuple[int, int, int]]:
     """`loop.drive` with ``decide`` compiled into it, once a process.
 
     Args:
         decide: the kernel that is called for each decision.
         own: the strategy's, which is part of it.
         ruled: whether rules are, too.
+        placed: whether placement is; such a loop is not kept.
     """
     if decide not in _driven:
         driving = loop.drive
@@ -37,7 +38,7 @@ def driven(decide: Any, own: Any, ruled: bool) -> Callable[..., tuple[int, int, 
             return driving(decide, batch, start, state, p, out, exchange, rules, rows, columns, memory, parameters)
 
         compiled = numba.njit(drive, nogil=True, error_model="numpy")
-        shipped = not numba.config.DISABLE_JIT and own.py_func.__module__.startswith(_SHIPPED)
+        shipped = not numba.config.DISABLE_JIT and not placed and own.py_func.__module__.startswith(_SHIPPED)
         name = f"{own.py_func.__module__}.{own.py_func.__qualname__}{'.ruled' * ruled}" if shipped else ""
         _driven[decide] = _Kept(drive, compiled, name) if shipped else compiled
     return _driven[decide]

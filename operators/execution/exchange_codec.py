@@ -21,7 +21,7 @@ from operators.execution.state import (
     make_exchange,
 )
 
-VERSION = 1  # rises with every change of `Exchange`, or of what its numbers mean
+VERSION = 2  # rises with every change of `Exchange`, or of what its numbers mean
 
 Arrays = Mapping[str, Any]
 

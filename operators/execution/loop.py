@@ -20,6 +20,7 @@ from operators.features.feature import Rows
 from operators.jit import entry_kernel, pasted
 from operators.packed_arguments import unpacker
 from operators.row_batch import TS
+from operators.schema import ROW_ORDINAL
 from operators.tape_loop import DECIDE, process, unpack_params, unpack_state
 from sources.tape.batch import Float64s, Int64s, TapeBatch
 
@@ -66,5 +67,6 @@ def drive(
         clock = ours.clock
         position = value(clock[SEEN_POSITION], their.lot_numerator, their.lot_denominator)
         ts, local = out.integer[TS, n - 1], clock[LOCAL]
-        view = View(columns, ts, local, position, ours.working, clock[WORKING], tick, lot)
+        ordinal = out.integer[ROW_ORDINAL, n - 1]
+        view = View(columns, ts, local, position, ours.working, clock[WORKING], tick, lot, ordinal, ours.resting)
         decide(view, memory, parameters, ours.commands)

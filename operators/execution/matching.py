@@ -211,7 +211,8 @@ def arrive(book: Book, known: int, exchange: Exchange, rules: Rules, e: int) -> 
         own = exchange.resting.integer[LEAVES, s, i]
     good, bid, ask = quotes(book, known)
     ticks = steps(price, rules.tick_numerator, rules.tick_denominator) if action != MARKET else 0
-    lots = steps(size, rules.lot_numerator, rules.lot_denominator)
+    keeps = action == AMEND and np.isnan(size)  # what is open then: a fill that nobody knows of is not ordered again
+    lots = own if keeps else steps(size, rules.lot_numerator, rules.lot_denominator)
     limit = value(ticks, rules.tick_numerator, rules.tick_denominator)
     crosses = action == MARKET or (limit >= -ask if side > 0 else limit <= bid)
     reason = refusal(exchange, rules, good, crosses, side, action, tif, ticks, lots, own)

@@ -1,22 +1,12 @@
-"""Strategies: the protocol that both forms share, and how each is run (docs/strategies.md)."""
+"""Strategies: the protocol that both forms share (docs/strategies.md); `execution.runners` runs them."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-
-from operators.config import FeatureConfig
-from operators.execution import loop
-from operators.execution.columns import chosen_rows, decision_columns
-from operators.execution.driving import driven
 from operators.execution.grid import Grid
-from operators.execution.state import LOCAL, MOST_SENT, SEEN_POSITION, WORKING, Exchange
+from operators.execution.state import LOCAL, MOST_SENT, SEEN_POSITION, Exchange
 from operators.execution.words import AMEND, CANCEL, GTC, LIMIT, MARKET, TIMES_IN_FORCE
-from operators.row_batch import TS, RowBatch
-from operators.rules.applying import apply_once, make_log, ruled
-from operators.rules.table import RuleTable
-from operators.tape_loop import DECIDE
-from sources.tape.batch import Float64s, TapeBatch
+from sources.tape.batch import Int64s
 
 
 class Strategy(Protocol):
@@ -74,7 +64,7 @@ class MarketView:
         tick, lot: one step of price and size.
     """
 
-    __slots__ = ("_exchange", "_grid", "columns", "local_ts", "lot", "position", "tick", "ts")
+    __slots__ = ("_grid", "_working", "columns", "local_ts", "lot", "position", "tick", "ts")
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
@@ -82,11 +72,11 @@ class MarketView:
         self.columns: list[float] = []
         self.ts = self.local_ts = 0
         self.position = 0.0
-        self._exchange: Exchange
+        self._working: Int64s
 
-    def look(self, exchange: Exchange, columns: list[float], ts: int) -> None:
-        """Show what is known now."""
-        self._exchange = exchange
+    def look(self, exchange: Exchange, columns: list[float], ts: int, working: Int64s) -> None:
+        """Show what is known now; ``working``: the orders that are shown, as the exchange has them."""
+        self._working = working
         clock = exchange.clock
         self.columns, self.ts, self.local_ts = columns, ts, int(clock[LOCAL])
         self.position = int(clock[SEEN_POSITION]) * self._grid.lot.numerator / self._grid.lot.denominator
@@ -94,7 +84,6 @@ class MarketView:
     @property
     def working(self) -> list[WorkingOrder]:
         """Orders that are open or on their way, as far as the strategy knows."""
-        n = int(self._exchange.clock[WORKING])
         tick, lot = self._grid.tick, self._grid.lot
         return [
             WorkingOrder(
@@ -104,7 +93,7 @@ class MarketView:
                 lots * lot.numerator / lot.denominator,
                 acknowledged != 0,
             )
-            for order_id, side, ticks, lots, acknowledged in self._exchange.working[:, :n].T.tolist()
+            for order_id, side, ticks, lots, acknowledged in self._working.T.tolist()
         ]
 
 
@@ -158,92 +147,3 @@ class OrderSender:
             commands.integer[:, k] = order_id, side, action, tif
             commands.value[:, k] = price, size
         sent.clear()
-
-
-class StrategyRunner(Protocol):
-    """Runs the loop with a strategy in it.
-
-    Attributes:
-        memory: numbers that it keeps between decisions; None: it keeps what nobody else knows, as a Python object may.
-    """
-
-    memory: Float64s | None
-
-    def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
-        """As `loop.trade_packed`; `DECIDE`: call it again."""
-
-    def applied(self) -> RowBatch:
-        """What rules did since the last call, as rows of `operators.rules.schemas.APPLIED`."""
-
-
-class _InPython:
-    memory: Float64s | None = None
-
-    def __init__(self, strategy: Strategy, rows: list[int], grid: Grid, rules: RuleTable | None) -> None:
-        self._strategy = strategy
-        self._rows = rows
-        self._rules, self._log = rules, make_log()
-        self._view, self._orders = MarketView(grid), OrderSender()
-
-    def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
-        start, n, why = loop.trade_packed(batch, start, *handles)
-        if why == DECIDE:
-            out = handles[2]
-            self._view.look(exchange, out.value[self._rows, n - 1].tolist(), int(out.integer[TS, n - 1]))
-            try:
-                self._strategy.decide(self._view, self._orders)
-                self._orders.hand_over(exchange)
-            except Exception as e:
-                when = np.datetime64(self._view.ts, "ns")
-                raise StrategyError(f"{type(self._strategy).__name__} failed at the feature row of {when}Z") from e
-            if self._rules is not None and exchange.commands.noted[0] > 0:
-                context, view = np.ascontiguousarray(out.value[:, n - 1]), self._view
-                known = (view.ts, view.local_ts, view.position, view.lot)
-                apply_once(self._rules, context, *known, exchange.commands, self._log)
-        return start, n, why
-
-    def applied(self) -> RowBatch:
-        """As of `StrategyRunner`."""
-        return self._log.take()
-
-
-class _Compiled:
-    def __init__(self, strategy: CompiledStrategy, rows: list[int], values: int, rules: RuleTable | None) -> None:
-        decide, own, self._log = strategy.decide_kernel, len(rows), make_log()
-        self.memory: Float64s | None = np.zeros(max(1, strategy.memory))
-        memory, parameters = self.memory, np.array(strategy.parameters, np.float64)
-        given: tuple[Any, Any] = (memory, parameters)
-        if rules is not None:
-            decide, rows = ruled(decide), [*rows, *range(values)]
-            given = ((memory, self._log), (parameters, rules, own))
-        self._drive = driven(decide, strategy.decide_kernel, ruled=rules is not None)
-        self._own = (np.array(rows, np.int64), np.zeros(len(rows)), *given)
-
-    def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
-        return self._drive(batch, start, *handles, *self._own)
-
-    def applied(self) -> RowBatch:
-        """As of `StrategyRunner`."""
-        return self._log.take()
-
-
-def runner(
-    strategy: Strategy | CompiledStrategy,
-    config: FeatureConfig,
-    grid: Grid,
-    rules: RuleTable | None = None,
-    forecasts: Sequence[str] = (),
-) -> StrategyRunner:
-    """What runs a strategy, in the form that it has.
-
-    Args:
-        rules: that its new orders must pass; its context is every number that a decision may look at.
-        forecasts: as of `decision_columns`.
-
-    Raises:
-        ValueError: as `chosen_rows`.
-    """
-    chosen = chosen_rows(strategy.columns, config, forecasts)
-    if isinstance(strategy, CompiledStrategy):
-        return _Compiled(strategy, chosen, len(decision_columns(config, forecasts)), rules)
-    return _InPython(strategy, chosen, grid, rules)

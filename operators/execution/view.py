@@ -31,6 +31,7 @@ from operators.execution.state import (
     WORKING_TICKS,
     Commands,
     Exchange,
+    Resting,
     Rules,
 )
 from operators.execution.words import (
@@ -60,6 +61,8 @@ class View(NamedTuple):
         position: in base currency, by the fills whose reports have been seen.
         working: shape ``(5, …)``: id, side, ticks, lots open, 1 if acknowledged, of ``orders`` orders.
         tick, lot: one step of price and size.
+        ordinal: of the feature row.
+        resting: orders that are open at the exchange, with what is ahead of them by its model of the queue.
     """
 
     columns: Float64s
@@ -70,6 +73,8 @@ class View(NamedTuple):
     orders: int
     tick: float
     lot: float
+    ordinal: int
+    resting: Resting
 
 
 @kernel
@@ -88,7 +93,10 @@ def order(commands: Commands, order_id: int, side: int, action: int, tif: int, p
 
 @kernel
 def see_reports(exchange: Exchange) -> None:
-    """Take the reports that the strategy has got by now."""
+    """Take the reports that the strategy has got by now.
+
+    Orders that have ended stand behind the others in ``working`` until new ones are sent, with what they had left.
+    """
     clock, report, working = exchange.clock, exchange.report, exchange.working
     e = clock[REPORT_FIRST]
     while e < clock[REPORT_END] and report[SEEN_AT, e] <= clock[LOCAL]:
@@ -100,9 +108,13 @@ def see_reports(exchange: Exchange) -> None:
             i += 1
         if i < n and status >= 0:
             if status in (REJECTED, FILLED, CANCELLED, EXPIRED):
-                for k in range(i, n - 1):
-                    for row in range(working.shape[0]):
+                if status == FILLED:
+                    working[WORKING_LEAVES, i] = 0
+                for row in range(working.shape[0]):
+                    ended = working[row, i]
+                    for k in range(i, n - 1):
                         working[row, k] = working[row, k + 1]
+                    working[row, n - 1] = ended
                 clock[WORKING] = n - 1
             else:
                 working[WORKING_LEAVES, i] = report[REPORT_LEAVES, e]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from operators.placement.jit import entry_kernel, kernel
+from operators.placement.jit import kernel, rare_kernel
 from operators.placement.market import ACTIONS, STATES, TAKE, Market, allowed, filling, placed, taking
 from sources.tape.batch import Float64s, Int64s
 
@@ -136,10 +136,11 @@ def back_up(market: Market, search: Search, n: int, a: int, guess: Float64s) -> 
     search.cost[n] = least
 
 
-@entry_kernel
-def _search(
+@rare_kernel
+def search_tree(
     market: Market, search: Search, guess: Float64s, left: int, state: int, simulations: int, bonus: float, key: Any
 ) -> int:
+    """Search from a state with ``left`` steps to go; returns the action. Costs and visits are those of node 0."""
     for n in range(search.touched[0]):
         search.node[search.where[n, 0], search.where[n, 1]] = -1
     search.touched[:] = 0
@@ -222,5 +223,5 @@ class TreeSearch:
             raise ValueError(f"left, state: {left}, {state}; up to {len(self._guess) - 1} steps, {STATES} states")
         seed = np.uint64((key * 0xD1342543DE82EF95 + ordinal) & (2**64 - 1))
         search = self._search
-        action = _search(self._market, search, self._guess, left, state, self._simulations, self._bonus, seed)
+        action = search_tree(self._market, search, self._guess, left, state, self._simulations, self._bonus, seed)
         return Searched(int(action), search.costs[0].copy(), search.visits[0].copy())

@@ -146,7 +146,7 @@ def ruled(decide: Any) -> Callable[..., None]:
             given, table, columns = parameters
             mine = View(
                 view.columns[:columns], view.ts, view.local_ts, view.position, view.working, view.orders, view.tick,
-                view.lot,
+                view.lot, view.ordinal, view.resting,
             )  # fmt: skip
             decide(mine, own, given, commands)
             if commands.noted[0] > 0:

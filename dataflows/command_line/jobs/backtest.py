@@ -16,6 +16,9 @@ from dataflows.assembly.tapes import open_tape
 from dataflows.command_line.jobs.recovering import recovery_store
 from dataflows.reports.backtest import funding_words, panels, read_results, table
 from dataflows.reports.charts import check_chart_path, draw
+from dataflows.reports.placements import panels as placements_panels
+from dataflows.reports.placements import read_worked
+from dataflows.reports.placements import table as placements_table
 from dataflows.reports.planted import planted_lines
 from dataflows.reports.progress import RunsBar
 from dataflows.reports.sensitivity import sensitivity_panels, sensitivity_table
@@ -79,13 +82,17 @@ def backtest(
     results = read_results(run.sinks)
     show(table(results))
     prose(f"Profit is after fees; markouts are in basis points, ± standard errors. {funding}")
+    worked = read_worked(run.sinks)
+    if worked:
+        show(placements_table(worked))
+        prose("The shortfall of a parent order is what it paid beyond the mid at which it began, after fees.")
     for line in planted_lines(run.sinks["equity"].root):
         prose(line)
     if rows:
         prose("With another place in the queue, or another latency:")
         show(sensitivity_table(rows))
     if report is not None:
-        draw(report, [*panels(results), *sensitivity_panels(rows)])
+        draw(report, [*panels(results), *placements_panels(worked), *sensitivity_panels(rows)])
         prose(f"pictures in {report}")
 
 

@@ -13,6 +13,7 @@ from operators.bar_engine import BarConfig, bar_schema
 from operators.dictionary import Entry, declared_entries, entries
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.models.predictions import EXAMPLE
+from operators.placement.log import PLACEMENTS
 from operators.rules.schemas import APPLIED, episodes_schema
 from sources.errors import TickwaxError
 
@@ -96,6 +97,15 @@ def _setting_of(name: str) -> str | None:
 
 
 def _entries() -> list[Entry]:
-    others = (bar_schema(BarConfig("time", 60e9)), ORDERS, FILLS, EQUITY, EXAMPLE, episodes_schema([]), APPLIED)
+    others = (
+        bar_schema(BarConfig("time", 60e9)),
+        ORDERS,
+        FILLS,
+        EQUITY,
+        EXAMPLE,
+        episodes_schema([]),
+        APPLIED,
+        PLACEMENTS,
+    )
     own = [entry for schema in others for entry in declared_entries(schema)]
     return entries(load_settings().feature_config()) + own

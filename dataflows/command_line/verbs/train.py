@@ -1,4 +1,4 @@
-"""``tickwax train``: a model from a data set of labels, or an agent from a tape."""
+"""``tickwax train``: a model from a data set of labels, or an agent or a model of placement from tapes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,8 @@ Examples:
     tickwax train qrdqn --tape data/tape --columns ofi_l5_1s,trade_imbalance_1s --out data/agent --report agent.html
 
     tickwax train gbm --columns ofi_z_l5_1s,volatility --validate cpcv --overwrite
+
+    tickwax train placement data/tape --out data/placement
 """
 
 
@@ -26,7 +28,15 @@ Examples:
 def train_verb(
     model: Annotated[
         str | None,
-        typer.Argument(help="Kind of model: `ridge`, `gbm`, `tft`, or the agent `qrdqn`; as in `train.model`."),
+        typer.Argument(
+            help="Kind of model: `ridge`, `gbm`, `tft`, `placement`, or the agent `qrdqn`; as in `train.model`."
+        ),
+    ] = None,
+    tapes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Tapes that a model of `placement` is estimated from; as in `placement.tapes`.", metavar="[TAPE]..."
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Folder of the data set; as in `dataset.path`.")] = None,
     tape: Annotated[str | None, typer.Option(help="Folder of the tape that an agent learns from.")] = None,
@@ -45,10 +55,11 @@ def train_verb(
     overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
 ) -> None:
     """A **model** from a data set of labels, or an **agent** from a tape, judged on what it has not seen; needs
-    `tickwax[learn]`."""
+    `tickwax[learn]`. A model of `placement` comes from tapes, and needs nothing more."""
     flags = settings_of(
         {
             "MODEL": ("train.model", model),
+            "TAPE": ("placement.tapes", tapes or None),
             "--dataset": ("dataset.path", dataset),
             "--tape": ("tape.path", tape),
             "--out": ("train.path", out),

@@ -17,6 +17,7 @@ from dataflows.settings.model import Settings
 from operators.execution.schemas import SCHEMAS
 from operators.feature_engine import Quality
 from operators.jit import CACHE as OPERATORS
+from operators.placement.log import PLACEMENTS
 from operators.rules.schemas import APPLIED
 from sinks.disk import sweep
 from sources.errors import TickwaxError
@@ -92,7 +93,7 @@ def replay_together(
         supervisor.close()
         folders = [settings.features.path, settings.books.path]
         if backtest:
-            names = (*(schema.name for schema in SCHEMAS), "episodes", APPLIED.name)
+            names = (*(schema.name for schema in SCHEMAS), "episodes", APPLIED.name, PLACEMENTS.name)
             folders = [settings.backtest.path / name for name in names]
         for path in filter(None, folders):
             sweep(path)  # a process that was killed could not
