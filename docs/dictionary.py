@@ -13,6 +13,7 @@ from operators.dictionary import FAMILIES, Entry, declared_entries, entries, pat
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.features.feature import Described
 from operators.models.predictions import EXAMPLE
+from operators.placement.log import PLACEMENTS
 from operators.rules.schemas import APPLIED, episodes_schema
 
 FOLDER = Path(__file__).parent
@@ -69,7 +70,8 @@ def page_blocks() -> dict[str, str]:
     for data_set in FAMILIES:
         mine = [e for e in entries(EVERYTHING) if e.data_set == data_set]
         blocks[data_set] = table(data_set, mine)
-    for schema in (bar_schema(BarConfig("time", 60e9)), ORDERS, FILLS, EQUITY, EXAMPLE, episodes_schema([]), APPLIED):
+    trading = (ORDERS, FILLS, EQUITY, EXAMPLE, episodes_schema([]), APPLIED, PLACEMENTS)
+    for schema in (bar_schema(BarConfig("time", 60e9)), *trading):
         lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
         for entry in declared_entries(schema):
             said = entry.description

@@ -27,7 +27,7 @@ def test_every_column_is_a_line(tickwax):
     told = [line.split()[:2] for line in lines[1:]]
     expected = [[e.name, e.data_set] for e in entries(FeatureConfig())]
     assert told[: len(expected)] == expected
-    trading = {"orders", "fills", "equity", "episodes", "applied"}
+    trading = {"orders", "fills", "equity", "episodes", "applied", "placements"}
     assert {data_set for _, data_set in told[len(expected) :]} == {"bars", "predictions", *trading}
 
 
