@@ -146,6 +146,7 @@ def prepare_live(
 
             window = open_window(settings, config, "paper" if paper else "live", wanted)
             live.closing.append(window.server.close)
+            live.page = window.server.url
         routed = op.input("live", flow, source)
         tape = op.map("instrument", routed, named) if placement.weights else routed
         if settings.kafka.bootstrap and settings.tape.topic:

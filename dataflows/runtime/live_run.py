@@ -49,6 +49,7 @@ class Live:
     publishers: list[Publishing] = field(default_factory=list)
     preparations: list[Callable[[], None]] = field(default_factory=list)  # for `ready`
     closing: list[Callable[[], None]] = field(default_factory=list)  # for `release`
+    page: str = ""  # address of the page in a browser, if it is served
     _signals: int = field(default=0)
     _stopped: float = field(default=math.inf)  # when the signal came
 

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 def around(**more: str) -> dict[str, str]:
-    clean = {name: text for name, text in os.environ.items() if not name.startswith("TICKWAX_")}
+    screens = ("DISPLAY", "WAYLAND_DISPLAY")  # on which a page would open
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(("TICKWAX_", *screens))}
     return {**clean, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120", "LINES": "30", **more}
 
 
@@ -82,3 +83,30 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr == f"tickwax: --folder: cannot write {tmp_path}/file/demo/demo.log: Not a directory\n"
+
+
+def test_the_page_opens_where_somebody_can_look_and_nowhere_else(tmp_path: Path) -> None:
+    """A stand-in for the browser notes what it was asked to open."""
+    noted = tmp_path / "noted"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {noted}\n')
+    browser.chmod(0o755)
+    for flags, expected in ((["--no-ui"], 0), ([], 1)):
+        ours, theirs = pty.openpty()
+        more = {"DISPLAY": ":9", "BROWSER": f"{browser} %s", "CI": ""}
+        process = subprocess.Popen(
+            [*DEMO, tmp_path / f"demo{expected}", "--duration", "2s", *flags],
+            stdin=theirs, stdout=theirs, stderr=theirs, env=around(**more),
+        )  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:
+            pass  # the other end is closed
+        assert process.wait(WITHIN_S) == 0, shown
+        os.close(ours)
+        addresses = noted.read_text().split() if noted.exists() else []
+        assert len(addresses) == expected
+        assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+/", address) for address in addresses)

@@ -1,6 +1,11 @@
 """Simulated exchanges on this machine, recorded and computed."""
 
+import os
+import sys
 import time
+import webbrowser
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -29,8 +34,13 @@ _INSTRUMENTS = tuple(
 _LOG = "demo.log"
 
 
-def demo(folder: Path, duration: str) -> None:
-    """Simulated exchanges, recorded, computed, shown; what the recording logs goes to a file in the folder."""
+def demo(folder: Path, duration: str, ui: bool) -> None:
+    """Simulated exchanges, recorded, computed, shown; what the recording logs goes to a file in the folder.
+
+    Args:
+        ui: open the page in a browser, where somebody could look at it.
+    """
+    seen = ui and can_look(sys.stdout.isatty(), os.environ)
     announce(SYNTHETIC, "kernel.advance", 6)
     with simulator_thread(SimulatorConfig(simulated_venues(), _INSTRUMENTS), time.time_ns) as simulator:
         settings = load_settings(
@@ -40,6 +50,8 @@ def demo(folder: Path, duration: str) -> None:
                 "duration": duration,
                 "tape.path": str(folder / "tape"),
                 "features.path": str(folder / "features"),
+                "ui.on": seen,
+                "ui.port": 0,
             }
         )
         with _log_file(folder / _LOG) as log:
@@ -64,7 +76,23 @@ def _run(settings: Settings, log: TextIO) -> Live:
     display = displayed(board, transient=True)
     if display is None:
         return run_live(settings, log=log)
-    return run_live(settings, display=display, watcher=board, engines=engines, log=log)
+    return run_live(settings, display=display, on_ready=_open_page, watcher=board, engines=engines, log=log)
+
+
+def can_look(terminal: bool, environ: Mapping[str, str]) -> bool:
+    """Whether a person sits before the program, and a browser has a screen to open on.
+
+    >>> can_look(True, {"DISPLAY": ":0"}), can_look(True, {}), can_look(True, {"DISPLAY": ":0", "CI": "true"})
+    (True, False, False)
+    """
+    screen = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
+    return terminal and bool(screen) and not environ.get("CI")
+
+
+def _open_page(live: Live) -> None:
+    if live.page:
+        with suppress(webbrowser.Error):  # where none is installed the address has been said
+            webbrowser.open(live.page)
 
 
 def _log_file(path: Path) -> TextIO:

@@ -1,6 +1,7 @@
 """A live run: the exchanges, recorded, computed, watched."""
 
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -69,13 +70,18 @@ def displayed(board: LiveTable, *, transient: bool = False) -> LiveDisplay | Non
 
 
 def run_live(
-    settings: Settings, workers: int = 1, display: AbstractContextManager[Any] | None = None, **choices: Any
+    settings: Settings,
+    workers: int = 1,
+    display: AbstractContextManager[Any] | None = None,
+    on_ready: Callable[[Live], None] = lambda live: None,
+    **choices: Any,
 ) -> Live:
-    """Run until a signal or the duration's end; ``display`` is there while rows come, ``choices`` as in
-    `prepare_live`."""
+    """Run until a signal or the duration's end; ``display`` is there while rows come, ``on_ready`` is called when they
+    are about to, ``choices`` are those of `prepare_live`."""
     placement = recorded(settings.tape.path, settings.live_symbols()) if workers > 1 else BY_HASH
     live = prepare_live(settings, placement=placement, **choices)
     live.ready()
+    on_ready(live)
     undo = live.stop_on_signals()
     try:
         with display or nullcontext():

@@ -19,11 +19,15 @@ def demo_verb(
         Path, typer.Option(help="Where the demo's tape and features go.", parser=path_flag, metavar="DIR")
     ] = Path("data/demo"),
     duration: Annotated[str, typer.Option(help="How long the market runs.")] = "35s",
+    ui: Annotated[
+        bool, typer.Option("--ui/--no-ui", help="Open the page in a browser, where there is a screen for it.")
+    ] = True,
 ) -> None:
     """Run **simulated exchanges on this machine**, connect to them over real sockets, record the tape, compute every
-    feature, and show what came out. On a terminal, a table shows the newest features meanwhile. The log goes to
-    `demo.log` in the folder. Ctrl-C ends it early, in order. The first time, compiling takes half a minute more.
+    feature, and show what came out. On a terminal, a table shows the newest features meanwhile, and where there is a
+    screen a page in a browser. The log goes to `demo.log` in the folder. Ctrl-C ends it early, in order. The first
+    time, compiling takes half a minute more.
     """
     with quick_imports():
         from dataflows.command_line.jobs.demo import demo
-    demo(folder, duration)
+    demo(folder, duration, ui)
