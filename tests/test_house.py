@@ -99,6 +99,12 @@ def test_no_run_loads_learning() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
 
 
+def test_no_run_loads_the_page_unless_it_is_asked_for() -> None:
+    runs = "dataflows.assembly.live, dataflows.assembly.paper, dataflows.assembly.replay, dataflows.runtime.live_run"
+    code = f"import sys, {runs}; print([m for m in sys.modules if m.split('.')[0] == 'window'])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
+
+
 @pytest.mark.parametrize("package", ["operators", "operators.models", "operators.placement", "operators.rules"])
 def test_machine_code_is_kept_by_the_text_of_all_that_is_in_it(package: str) -> None:
     """A kernel holds the machine code of those that it calls: a module that no pattern names would leave it stale."""
