@@ -21,9 +21,11 @@ from operators.placement.shortfall import shortfalls
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.model_folder import read_model
+from sources.tape.reader import TapeReader
 from tests.conftest import ROOT
 from tests.dataflows.conftest import MIDNIGHT, SECOND
 from tests.dataflows.test_backtest_resumption import Run
+from tests.placement.paired import beyond, costs, grid_of
 
 pytestmark = pytest.mark.slow
 
@@ -164,3 +166,34 @@ def test_refusals(market: Path, tmp_path: Path) -> None:
     flags = {**settings(market, tmp_path / "no"), "tape.path": str(other), "placement.model": model}
     with pytest.raises(TickwaxError, match=r"knows nothing of binance_futures:ETHUSDT, only binance_futures:BTCUSDT"):
         prepare_backtest(settings_from(flags))
+
+
+def reader_of(root: Path, seconds: int, seed: int) -> TapeReader:
+    """Of a tape of the first instrument, that no model was estimated on."""
+    write_synthetic_tape(root, INSTRUMENTS[:1], seconds * SECOND, seed, start_ns=MIDNIGHT)
+    return TapeReader(root, INSTRUMENTS[0])
+
+
+def saved(model: Path, reader: TapeReader, method: str) -> dict[str, float]:
+    """How many standard errors taking, at once and in parts, costs more than a method."""
+    grid = grid_of(reader)
+    market_ = as_market(model_in(read_model(model).arrays, 0), 2.0, 5.0)
+    mine = costs(reader, grid, method, market_, float(grid.lot), (2.0, 5.0))
+    assert not np.isnan(mine.bp[:-1]).any()  # the last ones may begin just before the tape ends
+    more = {
+        name: beyond(costs(reader, grid, name, None, float(grid.lot), (2.0, 5.0)), mine) for name in ("take", "twap")
+    }
+    return {name: each.value / each.error for name, each in more.items()}
+
+
+def test_it_costs_less_than_taking(market: Path, tmp_path: Path) -> None:
+    reader = reader_of(tmp_path / "tape", 130, 9)
+    assert min(saved(market / "model", reader, "dp").values()) > 3.0
+
+
+@pytest.mark.soak
+def test_two_thousand_parents(market: Path, tmp_path: Path) -> None:
+    """Against posting and following the price it is not held: docs/acting.md, 8, has what was found."""
+    reader = reader_of(tmp_path / "tape", 10_530, 1)
+    for method in ("dp", "mcts"):
+        assert min(saved(market / "model", reader, method).values()) > 3.0
