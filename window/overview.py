@@ -58,11 +58,13 @@ class Overview:
 
     def expect(self, key: str) -> None:
         """An instrument of which nothing is known yet."""
-        self._versions[self._place(key)] += 1
+        i = self._place(key)  # first: it may make room, in other arrays
+        self._versions[i] += 1
 
     def history(self, key: str, mids: Float64s) -> None:
         """Put mids in place of those that came by second, shape ``(60,)``."""
-        self._sparks[self._place(key)] = mids
+        i = self._place(key)
+        self._sparks[i] = mids
 
     def reset(self, key: str, count: int) -> None:
         """The book became unknown, so often."""
