@@ -1,1 +1,1 @@
-"""The page that shows a run or a recording in a browser: a tap on the dataflow's rows, and a server on this machine."""
+"""Windows on a run: a tap on the dataflow's rows, a page for a browser, and the terminal's screen."""

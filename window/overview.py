@@ -18,7 +18,8 @@ def shown_columns(config: FeatureConfig) -> list[str]:
     window, _ = config.windows[min(1, len(config.windows) - 1)]
     depth = config.depths[0]
     z = f"ofi_z_l{0 if depth == 1 else depth}_{window}"
-    return ["ts", "receive_ts", "bid_price", "ask_price", "mid", "spread", z, "price_ffd", "fdi", "regime", "warm"]
+    names = ["ts", "receive_ts", "bid_price", "ask_price", "mid", "spread", z, "price_ffd", "fdi", "regime", "warm"]
+    return [*names, RESTART]
 
 
 class Overview:
@@ -88,6 +89,10 @@ class Overview:
         which = np.flatnonzero(self._versions[:n] != before)
         rows = np.concatenate([which[None, :].astype(np.float64), self._values[:, which]])
         return list(self._index)[len(versions) :], rows, self._versions[:n].copy()
+
+    def values(self) -> Float64s:
+        """A copy of the newest numbers, shape ``(columns, instruments)``."""
+        return self._values[:, : len(self._index)].copy()
 
     def sparks(self) -> Float64s:
         """Mids by second, NaN where there is none; shape ``(60, instruments)``."""

@@ -35,7 +35,11 @@ class _Instrument:
 
 
 class Tap:
-    """Takes rows from the dataflow's threads, and hands them out to the server's."""
+    """Takes rows from the dataflow's threads, and hands them out to the server's.
+
+    Attributes:
+        tape_rows: that have come.
+    """
 
     def __init__(self, config: FeatureConfig, now: Callable[[], int], about: Mapping[str, Any]) -> None:
         """Args:
@@ -51,6 +55,7 @@ class Tap:
         self._columns: dict[str, Columns] = {FEATURES: feature_rows(config)}
         self._left = _BUDGET
         self._heard = now()
+        self.tape_rows = 0
         self.overview = Overview(config, self._columns[FEATURES])
 
     def declare(self, schema: RowSchema) -> None:
@@ -111,6 +116,7 @@ class Tap:
         trades, resets = batch.kind == TRADE, batch.kind == RESET
         self._heard = self.now()
         with self._lock:
+            self.tape_rows += batch.rows
             if trades.any():
                 new = [batch.exchange_ts[trades] / NS_PER_MS, batch.price[trades], batch.size[trades]]
                 self._ring(key, TRADES, len(TRADE_COLUMNS)).append(np.array([*new, batch.side[trades]]))
@@ -150,6 +156,13 @@ class Tap:
                     rows, gone = ring.since(seen.get(name, 0))
                     found[name] = (rows, gone, ring.count)
         return found
+
+    def newest(self) -> tuple[list[str], Float64s, Float64s]:
+        """Instruments, the newest numbers of each (`Overview.values`), and how many feature rows have come of each."""
+        with self._lock:
+            names = self.overview.names
+            rings = [self._instruments[name].rings.get(FEATURES) for name in names]
+            return names, self.overview.values(), np.array([ring.count if ring else 0 for ring in rings], np.float64)
 
     def changed(self, versions: Float64s) -> tuple[list[str], Float64s, Float64s]:
         """As `Overview.changed`, between two batches of the dataflow."""

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import bytewax.operators as op
 import stamina
 from bytewax.dataflow import Dataflow
-from bytewax.outputs import DynamicSink
 
 from dataflows.assembly.data_sets import marks_of, switched_on
 from dataflows.assembly.engines import engine_factory
@@ -24,13 +23,13 @@ from dataflows.runtime.engine_options import cluster
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.live_run import Live
 from dataflows.runtime.liveness_metrics import watch_sync
-from dataflows.runtime.metrics import LiveTelemetry
+from dataflows.runtime.metrics import LiveTelemetry, Log
 from dataflows.runtime.row_metrics import count_features, count_tape
 from dataflows.runtime.store_metrics import tell_store
 from dataflows.settings.model import Settings
 from operators.feature_engine import FeatureEngine
 from operators.feature_step import features
-from operators.row_batch import RowBatch, RowSchema
+from operators.row_batch import RowSchema
 from sinks.format import Form
 from sinks.identity import Identity, check_folder
 from sinks.live_sink import LiveSink
@@ -47,6 +46,8 @@ from sources.placement import BY_HASH, Placement, plain
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
 from sources.venues.names import EXPERIMENTAL
+from window.sink import feature_sink, tape_sink
+from window.tap import Tap
 
 _ROW_STEPS = {"features": "row_instrument", PREDICTIONS: "prediction_instrument"}
 
@@ -55,18 +56,16 @@ def prepare_live(
     settings: Settings,
     *,
     with_features: bool = True,
-    watcher: DynamicSink[tuple[str, RowBatch]] | None = None,
-    engines: dict[Instrument, FeatureEngine] | None = None,
+    tap: Tap | None = None,
     placement: Placement = BY_HASH,
-    log: TextIO | None = None,
+    log: Log | None = None,
     paper: bool = False,
     mine: Callable[[Instrument], bool] = lambda instrument: True,
 ) -> Live:
     """Put the live run together.
 
     Args:
-        watcher: is shown every feature row as well.
-        engines: filled with each instrument's engine as it comes.
+        tap: is shown every row as well.
         placement: which worker has an instrument; the same in all processes of a cluster.
         log: where log lines go in place of standard error.
         paper: a strategy trades on a simulated exchange.
@@ -84,9 +83,9 @@ def prepare_live(
     root = settings.tape.path
     flow = Dataflow("tickwax_live")
     telemetry = LiveTelemetry(stalled_after=settings.stalled_after.ns / 1e9, log=log)
-    live = Live(flow, threading.Event(), {} if engines is None else engines, {}, telemetry)
+    live = Live(flow, threading.Event(), {}, {}, telemetry)
     past = Past(root, live.telemetry.set_aside) if root else None
-    new_engine = engine_factory(settings, config, live.engines, with_books=settings.ui.on)
+    new_engine = engine_factory(settings, config, live.engines, with_books=settings.ui.on or tap is not None)
 
     def make_engine(instrument: Instrument) -> FeatureEngine:
         engine = new_engine(instrument)
@@ -198,14 +197,15 @@ def prepare_live(
                 live.publishers += publish_live(
                     streams, settings, config, forecasting, run, lambda error: live.fail(error, 2)
                 )
-            if watcher:
-                op.output("watcher", rows, watcher)
+            if tap is not None:
+                op.output("screen_tape", tape, tape_sink(tap))
+                op.output("screen_features", rows, feature_sink(tap))
             if window is not None:
                 window.tape(tape)
                 window.features(rows)
                 if forecasting is not None:
                     window.rows(forecasting.schema, streams[PREDICTIONS])
-        if not (live.sinks or live.publishers or watcher or window):
+        if not (live.sinks or live.publishers or tap or window):
             raise TickwaxError("tape.path, features.path, books.path: all are empty, so nothing would be written")
     except BaseException:
         live.release()

@@ -129,13 +129,13 @@ def try_line(path: Path | None) -> str:
 
 
 def newest_rows(path: Path) -> TextTable:
-    """The newest feature row of each instrument, a few columns of it."""
-    columns = ("mid", "spread", "volatility", "fdi", "regime")
+    """The newest feature row of each instrument: price, order flow and regime, by the default windows."""
+    columns = ("mid", "spread", "ofi_l0_5s", "ofi_z_l0_5s", "fdi", "regime")
     table = TextTable(("newest row of", *columns), left=("regime",))
     for instrument in instruments(path):
         with CheckedFile(data_files(path, instrument)[-1]) as file:
             group = file.group(file.metadata.num_row_groups - 1, columns)
         values = group.slice(group.num_rows - 1).to_pydict().values()
-        texts = (f"{v:.6g}" if isinstance(v, float) else str(v) for (v,) in values)
+        texts = ("–" if v is None or v != v else f"{v:.6g}" if isinstance(v, float) else str(v) for (v,) in values)
         table.add(str(instrument), *texts)
     return table

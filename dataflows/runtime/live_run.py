@@ -50,6 +50,7 @@ class Live:
     preparations: list[Callable[[], None]] = field(default_factory=list)  # for `ready`
     closing: list[Callable[[], None]] = field(default_factory=list)  # for `release`
     page: str = ""  # address of the page in a browser, if it is served
+    leaving: list[Callable[[], None]] = field(default_factory=list)  # before the line that ends the process
     _signals: int = field(default=0)
     _stopped: float = field(default=math.inf)  # when the signal came
 
@@ -117,11 +118,17 @@ class Live:
     def fail(self, error: Exception, code: int) -> None:
         """End the process with one line: of an exception that leaves a callback Bytewax would print a Rust and a Python
         traceback, and in a cluster nothing. What has been recorded is in journals."""
+        self._leave()
         say(in_a_line(error))
         if not isinstance(error, DiskFailure):  # a disk that does not answer would hold the process
             self.release()
         os._exit(exit_code(error, code))
 
     def _exit(self, line: str, code: int) -> None:
+        self._leave()
         say(line)
         os._exit(code)
+
+    def _leave(self) -> None:
+        for leave in list(self.leaving):
+            leave()

@@ -3,6 +3,7 @@
 Bytewax serves ``/metrics`` on port 3030 when ``BYTEWAX_DATAFLOW_API_ENABLED=1`` is set, with every metric below.
 """
 
+import io
 import sys
 import threading
 import time
@@ -26,6 +27,8 @@ from sources.latency import Latencies
 from sources.live.log_limit import LogLimiter
 from sources.live.telemetry import Telemetry
 from sources.redaction import redacted
+
+Log = TextIO | io.TextIOBase  # where log lines may go
 
 _VENUE = ("venue",)
 _STREAM = ("venue", "stream")
@@ -62,18 +65,18 @@ class LiveTelemetry(Telemetry):
     """Counts, and logs what changes; what repeats itself is told of once and then counted."""
 
     def __init__(
-        self, time: Callable[[], float] = time.monotonic, stalled_after: float = 30.0, log: TextIO | None = None
+        self, time: Callable[[], float] = time.monotonic, stalled_after: float = 30.0, log: Log | None = None
     ) -> None:
         """Args:
         time: seconds of a clock that never steps back.
         stalled_after: as of `Liveness`.
-        log: where log lines go, without colours, in place of standard error.
+        log: where log lines go in place of standard error; without colours unless it is a terminal.
         """
         *processors, renderer = structlog.get_config()["processors"]
-        if log is not None:
+        if log is not None and not log.isatty():
             renderer = structlog.dev.ConsoleRenderer(colors=False)
-        to = structlog.PrintLogger(log or sys.stderr)
-        self._log: Any = structlog.wrap_logger(to, [_fit_to_print, *processors, renderer])
+        to: Any = log or sys.stderr
+        self._log: Any = structlog.wrap_logger(structlog.PrintLogger(to), [_fit_to_print, *processors, renderer])
         self._limiter = LogLimiter(time)
         self._time = time
         self.latencies = Latencies()

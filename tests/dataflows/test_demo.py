@@ -41,10 +41,14 @@ def test_in_a_pipe_the_log_is_in_its_file_alone(tmp_path: Path) -> None:
     assert not LOGGED.search(done.stdout + done.stderr)
     assert f"\nlog: {folder}/demo.log\n" in done.stdout
     assert "newest row of" in done.stdout
+    assert "ofi_z_l0_5s" in done.stdout
+    assert not re.search(r"\bnan\b", done.stdout)
+    assert (folder / "demo.html").stat().st_size > 10_000
+    assert f"  tickwax backtest --tape {folder}/tape " in done.stdout
     check_log(folder)
 
 
-def test_a_terminal_shows_the_features_until_ctrl_c(tmp_path: Path) -> None:
+def test_a_terminal_shows_one_line_until_ctrl_c(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -53,7 +57,7 @@ def test_a_terminal_shows_the_features_until_ctrl_c(tmp_path: Path) -> None:
     os.close(theirs)
     shown, deadline = b"", time.monotonic() + WITHIN_S
     try:
-        while shown.count(b"bybit_linear:ETHUSDT") < 3:  # drawn, and drawn anew
+        while shown.count(b" of 4 books known") < 3:  # drawn, and drawn anew in its place
             assert time.monotonic() < deadline, shown
             shown += os.read(ours, 65536)
         assert b"newest row of" not in shown
@@ -71,6 +75,10 @@ def test_a_terminal_shows_the_features_until_ctrl_c(tmp_path: Path) -> None:
     text = shown.decode()
     assert not LOGGED.search(text)
     assert "Traceback" not in text
+    told = [part for part in text.split("\r\x1b[K") if part.startswith("demo · ")]
+    assert len(told) >= 3
+    assert all("\n" not in part for part in told[:-1])  # the newest stands where the one before stood
+    assert re.fullmatch(r"demo · [\d,]+ rows/s · 4 of 4 books known · 0 gaps · [\d.,]+ GB free · 9:\d\d left", told[2])
     assert "newest row of" in text[before:]
     assert f"log: {folder}/demo.log" in text[before:]
     check_log(folder)

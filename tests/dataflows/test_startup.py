@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 # Without pydantic, which Typer itself imports to read parameters.
 LIBRARIES = {
     "aiohttp", "bytewax", "duckdb", "kafka", "llvmlite", "matplotlib", "msgspec", "numba", "numpy", "pandas", "plotly",
-    "prometheus_client", "pyarrow", "statsmodels", "structlog", "websockets",
+    "prometheus_client", "pyarrow", "statsmodels", "structlog", "textual", "websockets",
 }  # fmt: skip
 TICKWAX = (sys.executable, "-c", "from dataflows.cli import main; main()")
 OF_A_REPLAY = {"bytewax", "llvmlite", "msgspec", "numba", "numpy", "pyarrow"}

@@ -11,22 +11,16 @@ import termios
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from rich.console import Console
 
 from dataflows.assembly.importing import ImportResult
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from dataflows.command_line.jobs.import_summary import print_summary
 from dataflows.reports import terminal
-from dataflows.reports.live_table import LiveTable
 from dataflows.reports.text_table import TextTable
-from operators.config import FeatureConfig
-from operators.row_batch import RowBatch
-from operators.schema import value_count
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
 from tests.dataflows.conftest import MIDNIGHT, SECOND, environment
@@ -136,29 +130,6 @@ def test_an_import_tells_everything(columns: int | None, monkeypatch, capsys) ->
     assert "already imported: run[/1]/capture.gz" in lines
     assert columns is None or max(map(cell_len, lines)) <= columns
     assert len(lines) == 4 if columns is None else len(lines) > 4
-
-
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (60, 24), (80, 6)])
-def test_the_live_table_fits_the_terminal(columns: int, rows: int, monkeypatch) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setenv("LINES", str(rows))
-    config = FeatureConfig()
-    board = LiveTable(config, {})
-    integer, code = np.full((4, 1), MIDNIGHT), np.zeros((2, 1), np.int8)
-    features = RowBatch(integer, code, np.full((value_count(config), 1), 12345.678), np.empty((0, 0)))
-    names = [str(LONG), str(CHINESE), *(f"binance_futures:{n}USDT" for n in range(8))]
-    for name in names:
-        board.put(name, features)
-    console = Console(width=columns, height=rows, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(board.picture())
-    shown = console.export_text()
-    assert max(map(cell_len, shown.splitlines())) <= columns
-    assert len(shown.splitlines()) < rows
-    assert "…" not in shown
-    if rows > 20:
-        assert [name for name in names if name in shown] == names or "more lines" in shown
-    else:
-        assert "more lines; a higher terminal shows them" in shown
 
 
 words = st.text(st.sampled_from("aB1:._-币生é "), min_size=1, max_size=24).map(str.strip).filter(bool)

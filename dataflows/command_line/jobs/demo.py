@@ -6,21 +6,20 @@ import time
 import webbrowser
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
 import typer
 
-from dataflows.command_line.jobs.live import displayed, run_live
-from dataflows.reports.live_table import LiveTable
+from dataflows.command_line.jobs.live import run_live
 from dataflows.reports.summary import data_set_table, newest_rows, try_line
 from dataflows.reports.terminal import line
 from dataflows.reports.text_table import show
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import announce
 from dataflows.runtime.live_run import Live
-from dataflows.settings.model import Settings, load_settings
-from operators.feature_engine import FeatureEngine
+from dataflows.settings.model import load_settings
 from simulator.config import SimulatorConfig
 from simulator.thread import simulator_thread
 from sources.errors import TickwaxError
@@ -32,10 +31,11 @@ _INSTRUMENTS = tuple(
     Instrument(venue, symbol) for venue in ("binance_futures", "bybit_linear") for symbol in ("BTCUSDT", "ETHUSDT")
 )
 _LOG = "demo.log"
+_PICTURE = "demo.html"
 
 
 def demo(folder: Path, duration: str, ui: bool) -> None:
-    """Simulated exchanges, recorded, computed, shown; what the recording logs goes to a file in the folder.
+    """Simulated exchanges, recorded, computed, told of; what the recording logs goes to a file in the folder.
 
     Args:
         ui: open the page in a browser, where somebody could look at it.
@@ -56,27 +56,22 @@ def demo(folder: Path, duration: str, ui: bool) -> None:
         )
         with _log_file(folder / _LOG) as log:
             line(f"simulated exchanges are running; recording for {duration}, Ctrl-C ends it …")
-            live = _run(settings, log)
+            live = run_live("demo", settings, log=log, on_ready=_open_page)
     features = folder / "features"
-    if live.sinks["features"].rows_written:
+    written = live.sinks["features"].rows_written
+    if written:
         show(newest_rows(features))
         line("")
     show(data_set_table(live.sinks))
     line(f"log: {folder / _LOG}")
-    if live.sinks["features"].rows_written and (hint := try_line(features)):
-        line(hint)
+    if written:
+        _picture(features, folder / _PICTURE)
+        if hint := try_line(features):
+            line(hint)
+        _what_next(folder)
     if live.nothing:
         say(live.nothing)
         raise typer.Exit(1)
-
-
-def _run(settings: Settings, log: TextIO) -> Live:
-    engines: dict[Instrument, FeatureEngine] = {}
-    board = LiveTable(settings.feature_config(), engines)
-    display = displayed(board, transient=True)
-    if display is None:
-        return run_live(settings, log=log)
-    return run_live(settings, display=display, on_ready=_open_page, watcher=board, engines=engines, log=log)
 
 
 def can_look(terminal: bool, environ: Mapping[str, str]) -> bool:
@@ -93,6 +88,25 @@ def _open_page(live: Live) -> None:
     if live.page:
         with suppress(webbrowser.Error):  # where none is installed the address has been said
             webbrowser.open(live.page)
+
+
+def _picture(features: Path, out: Path) -> None:
+    if find_spec("plotly") is None:
+        line("pip install 'tickwax[plot]' adds a picture of the features")
+        return
+    from dataflows.command_line.jobs.plotting import plot
+
+    plot({"features.path": str(features)}, str(_INSTRUMENTS[0]), None, None, out)
+
+
+def _what_next(folder: Path) -> None:
+    line("next:")
+    for command, what in (
+        (f"tickwax backtest --tape {folder}/tape --strategy glft --out {folder}/backtest", "a strategy on what came"),
+        ("tickwax features --symbols binance_futures:BTCUSDT", "the real market, on the whole terminal"),
+        ("tickwax live --help", "record it, and compute"),
+    ):
+        line(f"  {command}  # {what}")
 
 
 def _log_file(path: Path) -> TextIO:

@@ -12,7 +12,7 @@ from dataflows.runtime.live_run import Live
 from dataflows.settings.model import load_settings
 
 
-def paper(flags: dict[str, Any], workers: int, supervisor: Supervisor | None) -> None:
+def paper(flags: dict[str, Any], workers: int, supervisor: Supervisor | None, screen: bool) -> None:
     """Trade until a signal or the duration's end, and tell of it; ``flags`` are settings.
 
     Raises:
@@ -21,7 +21,7 @@ def paper(flags: dict[str, Any], workers: int, supervisor: Supervisor | None) ->
     settings = load_settings(flags)
     run: Live | LiveTogether
     if supervisor is None:
-        run = run_live(settings, workers, paper=True)
+        run = run_live("paper", settings, workers, screen=screen, paper=True)
     else:
         run = live_together(settings, supervisor, workers, paper=True)
     if results := read_results(run.sinks):

@@ -24,8 +24,8 @@ def demo_verb(
     ] = True,
 ) -> None:
     """Run **simulated exchanges on this machine**, connect to them over real sockets, record the tape, compute every
-    feature, and show what came out. On a terminal, a table shows the newest features meanwhile, and where there is a
-    screen a page in a browser. The log goes to `demo.log` in the folder. Ctrl-C ends it early, in order. The first
+    feature, and show what came out: order flow, a picture, and what to try next. Where there is a screen, a page in a
+    browser shows it meanwhile. The log goes to `demo.log` in the folder. Ctrl-C ends it early, in order. The first
     time, compiling takes half a minute more.
     """
     with quick_imports():

@@ -23,6 +23,9 @@ Model = Annotated[str | None, typer.Option(help="Folder of a model that foretell
 Predictions = Annotated[str | None, typer.Option(help="Folder for what it foretells; as in `predict.path`.")]
 Ui = Annotated[bool, typer.Option("--ui", help="Serve a page that shows the run in a browser; as in `ui.on`.")]
 UiPort = Annotated[int | None, typer.Option(help="Its port, 0 for any free one; as in `ui.port`.")]
+Screen = Annotated[
+    bool, typer.Option("--screen/--no-screen", help="Show the run on the whole terminal, where there is one.")
+]
 Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=1024, help="Worker threads of each process.")]
 
 
@@ -44,6 +47,7 @@ def live_verb(
     predictions: Predictions = None,
     ui: Ui = False,
     ui_port: UiPort = None,
+    screen: Screen = True,
     workers: Workers = 1,
     processes: Processes = 1,
 ) -> None:
@@ -54,7 +58,7 @@ def live_verb(
     with started(processes, flags) as supervisor:
         with quick_imports():
             from dataflows.command_line.jobs.live import live
-        live(flags, workers, supervisor)
+        live(flags, workers, supervisor, screen)
 
 
 @app.command(
@@ -81,11 +85,12 @@ def features_verb(
     windows: Windows = None,
     depths: Depths = None,
     d_file: DFile = None,
+    screen: Screen = True,
 ) -> None:
-    """Watch the features live in a table; nothing is written. Ctrl-C ends it."""
+    """Watch all instruments live, or one with its book and order flow; nothing is written. `q` or Ctrl-C ends it."""
     with quick_imports():
         from dataflows.command_line.jobs.live import watch
-    watch(_flags(symbols, duration, None, None, sampling, windows, depths, d_file) | _NOTHING_WRITTEN)
+    watch(_flags(symbols, duration, None, None, sampling, windows, depths, d_file) | _NOTHING_WRITTEN, screen)
 
 
 _NOTHING_WRITTEN = {"tape.path": "", "features.path": ""}

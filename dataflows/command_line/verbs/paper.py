@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from dataflows.command_line.app import LIVE, app
-from dataflows.command_line.verbs.live import Duration, Features, Symbols, Tape, Ui, UiPort, Workers
+from dataflows.command_line.verbs.live import Duration, Features, Screen, Symbols, Tape, Ui, UiPort, Workers
 from dataflows.command_line.verbs.processes import Processes, started
 from dataflows.command_line.verbs.strategies import DecisionTimes, Model, Parameters, Queue, StrategyName, parameters
 from dataflows.runtime.process_tuning import quick_imports
@@ -37,6 +37,7 @@ def paper_verb(
     ui: Ui = False,
     ui_port: UiPort = None,
     model: Model = None,
+    screen: Screen = True,
     workers: Workers = 1,
     processes: Processes = 1,
 ) -> None:
@@ -65,4 +66,4 @@ def paper_verb(
     with started(processes, flags) as supervisor:
         with quick_imports():
             from dataflows.command_line.jobs.paper import paper
-        paper(flags, workers, supervisor)
+        paper(flags, workers, supervisor, screen)

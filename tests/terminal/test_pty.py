@@ -1,0 +1,105 @@
+"""`tickwax features` on a real terminal: the screen comes, and the prompt is clean when it goes."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from simulator.thread import SimulatorThread, simulator_thread
+from sources.instrument import Instrument
+from tests.dataflows.conftest import environment
+from tests.markets import market
+
+pytestmark = pytest.mark.slow
+BTC = Instrument("binance_futures", "BTCUSDT")
+FEATURES = (sys.executable, "-c", "from dataflows.cli import main; main()", "features", "--symbols", str(BTC))
+WITHIN_S = 180  # the kernels may have to be compiled
+COMES, GOES = b"\x1b[?1049h", b"\x1b[?1049l"
+# Of what the screen switches on: the mouse, pasting in brackets; and the cursor, that it hides.
+SWITCHED = [(f"\x1b[?{mode}h".encode(), f"\x1b[?{mode}l".encode()) for mode in (1000, 1003, 1006, 2004)]
+SWITCHED.append((b"\x1b[?25l", b"\x1b[?25h"))
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[SimulatorThread]:
+    with simulator_thread(market(instruments=(BTC,)), time.time_ns) as running:
+        yield running
+
+
+class Run:
+    """A process on a terminal of its own."""
+
+    def __init__(self, settings: dict[str, object]) -> None:
+        self.ours, self.theirs = pty.openpty()
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
+        self.before = termios.tcgetattr(self.theirs)
+        around = environment(settings) | {"TERM": "xterm-256color"}
+        self.process = subprocess.Popen(FEATURES, stdin=self.theirs, stdout=self.theirs, stderr=self.theirs, env=around)
+        self.shown = b""
+
+    def read(self) -> None:
+        if select.select([self.ours], [], [], 0.1)[0]:
+            self.shown += os.read(self.ours, 65536)
+
+    def until(self, word: bytes) -> None:
+        deadline = time.monotonic() + WITHIN_S
+        while word not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            assert self.process.poll() is None, self.shown
+            self.read()
+
+    def ended(self) -> str:
+        """What is shown after the screen has gone; all that it switched is as it was."""
+        deadline = time.monotonic() + WITHIN_S
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.shown
+            self.read()
+        while select.select([self.ours], [], [], 0)[0]:
+            self.read()
+        assert termios.tcgetattr(self.theirs) == self.before
+        assert self.shown.count(COMES) == self.shown.count(GOES) == 1
+        for on, off in SWITCHED:
+            assert self.shown.rindex(off) > self.shown.rindex(on), on
+        return self.shown[self.shown.rindex(GOES) :].decode()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+@pytest.fixture
+def run(exchange: SimulatorThread, request: pytest.FixtureRequest) -> Iterator[Run]:
+    running = Run({**exchange.addresses, **getattr(request, "param", {})})
+    yield running
+    running.close()
+
+
+def test_ctrl_c_ends_in_order_and_the_prompt_is_clean(run: Run) -> None:
+    run.until(b"warm in ")
+    run.until(b"book known")  # in the log pane
+    os.write(run.ours, b"\x03")  # the terminal is raw, so this is a key and no signal
+    rest = run.ended()
+    assert run.process.returncode == 0, rest
+    assert "Traceback" not in rest
+    assert "warm in" not in rest
+
+
+@pytest.mark.parametrize("run", [{"venues.binance_futures.rest": "http://127.0.0.1:1"}], indirect=True)
+def test_an_error_is_one_line_behind_the_screen(run: Run) -> None:
+    run.until(b"connecting")
+    rest = run.ended()
+    assert run.process.returncode == 2
+    lines = [line for line in rest.replace("\r", "").split("\n") if "tickwax: " in line]
+    assert len(lines) == 1
+    assert "127.0.0.1:1" in lines[0]
+    assert "Traceback" not in rest
