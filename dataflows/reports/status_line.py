@@ -34,6 +34,7 @@ class StatusLine(io.TextIOBase):
         self._every = _REDRAWN if self._terminal else every
         self._lock = threading.RLock()
         self._shown = ""
+        self._drawn = False  # whether the cursor stands behind it
         self._ended = threading.Event()
 
     @contextmanager
@@ -100,8 +101,10 @@ class StatusLine(io.TextIOBase):
                 self._to.flush()
 
     def _wipe(self) -> None:
-        if self._shown:
+        if self._drawn:
             self._to.write(_WIPE)
+            self._drawn = False
 
     def _draw(self) -> None:
         self._to.write(self._shown)
+        self._drawn = bool(self._shown)

@@ -53,6 +53,7 @@ class Live:
     leaving: list[Callable[[], None]] = field(default_factory=list)  # before the line that ends the process
     _signals: int = field(default=0)
     _stopped: float = field(default=math.inf)  # when the signal came
+    _late: threading.Timer | None = field(default=None)  # ends a run that does not stop
 
     def ready(self) -> None:
         """What may take seconds and must not happen while frames come."""
@@ -70,6 +71,8 @@ class Live:
     def release(self) -> None:
         """Let others write to the data sets; for after the flow."""
         self.telemetry.liveness.end()
+        if self._late is not None:  # it has stopped: what is told of it may take as long as it likes
+            self._late.cancel()
         for close in self.closing:
             close()
         for lock in reversed(self.locks):  # the first may have made the folder that holds them all
@@ -111,9 +114,9 @@ class Live:
         if self._signals > 1:
             self._exit("stopped at once", 128 + number)
         say(f"{signal.Signals(number).name}: stopping …")
-        late = threading.Timer(_GRACE, self._exit, ("it took longer than 5 s to stop", 1))
-        late.daemon = True
-        late.start()
+        self._late = threading.Timer(_GRACE, self._exit, ("it took longer than 5 s to stop", 1))
+        self._late.daemon = True
+        self._late.start()
 
     def fail(self, error: Exception, code: int) -> None:
         """End the process with one line: of an exception that leaves a callback Bytewax would print a Rust and a Python

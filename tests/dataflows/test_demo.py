@@ -68,7 +68,7 @@ def test_a_terminal_shows_one_line_until_ctrl_c(tmp_path: Path) -> None:
                 shown += os.read(ours, 65536)
             except OSError:  # EIO: nobody has the other end any more
                 break
-        assert process.wait(WITHIN_S) == 0
+        assert process.wait(WITHIN_S) == 0, shown[before:].decode()
     finally:
         process.kill()
         os.close(ours)

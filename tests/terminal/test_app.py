@@ -25,8 +25,8 @@ def test_every_instrument_is_told_of_in_a_line(market: Tap) -> None:
     async def look(shown: Shown) -> None:
         assert shown.listed() == NAMES
         first = line_of(shown, NAMES[0]).split()
-        assert first[:7] == [NAMES[0], "64000.5", "0.156", "+2.50", "trending", "0", "1.1"]
-        assert first[8:10] == ["50", "warm"]
+        assert first[:8] == [NAMES[0], "64000.5", "0.156", "+2.50", "warm", "trending", "0", "1.1"]
+        assert first[9] == "50"
         assert "waiting" in line_of(shown, NAMES[3])
         assert not re.search(r"\bnan\b", shown.text())
 
@@ -125,7 +125,7 @@ def test_a_reset_in_view_is_a_gap_and_no_line_leads_across(market: Tap) -> None:
         there = "".join("x" if column.strip() else " " for column in columns).strip()
         assert [len(part) > 20 for part in there.split("  ", 1)] == [True, True]
         await shown.press("escape")
-        assert line_of(shown, NAMES[0]).split()[5] == "1"
+        assert line_of(shown, NAMES[0]).split()[6] == "1"
         market.put_tape(events(110, [RESET]))
         await shown.press()
         assert "no book" in line_of(shown, NAMES[0])

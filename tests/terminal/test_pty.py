@@ -41,7 +41,7 @@ class Run:
         self.ours, self.theirs = pty.openpty()
         fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
         self.before = termios.tcgetattr(self.theirs)
-        around = environment(settings) | {"TERM": "xterm-256color"}
+        around = environment(settings) | {"TERM": "xterm-256color", "COLUMNS": "110", "LINES": "30"}
         self.process = subprocess.Popen(FEATURES, stdin=self.theirs, stdout=self.theirs, stderr=self.theirs, env=around)
         self.shown = b""
 

@@ -52,11 +52,11 @@ class Table:
             Column("mid", "mid", 10),
             Column("spread", "spread bp", 9),
             Column("z", "z " + self._z.removeprefix("ofi_z_").replace("_", " "), 9),
+            Column("state", "state", 16, left=True),
             Column("regime", "regime", 8, left=True),
             Column("gaps", "gaps", 5),
             Column("lag", "lag", 9),
             Column("rows", "rows", 9),
-            Column("state", "state", 16, left=True),
             Column("fdi", "FDI", 6),
             Column("spark", "last minute", _SPARK, left=True),
         ]
