@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bytewax.operators as op
 import stamina
@@ -46,8 +46,9 @@ from sources.placement import BY_HASH, Placement, plain
 from sources.tape.batch import InstrumentBatch
 from sources.tape.builder import TapeTail
 from sources.venues.names import EXPERIMENTAL
-from window.sink import feature_sink, tape_sink
-from window.tap import Tap
+
+if TYPE_CHECKING:
+    from window.tap import Tap
 
 _ROW_STEPS = {"features": "row_instrument", PREDICTIONS: "prediction_instrument"}
 
@@ -56,7 +57,7 @@ def prepare_live(
     settings: Settings,
     *,
     with_features: bool = True,
-    tap: Tap | None = None,
+    tap: "Tap | None" = None,
     placement: Placement = BY_HASH,
     log: Log | None = None,
     paper: bool = False,
@@ -198,6 +199,8 @@ def prepare_live(
                     streams, settings, config, forecasting, run, lambda error: live.fail(error, 2)
                 )
             if tap is not None:
+                from window.sink import feature_sink, tape_sink  # what a run without a screen need not import
+
                 op.output("screen_tape", tape, tape_sink(tap))
                 op.output("screen_features", rows, feature_sink(tap))
             if window is not None:
