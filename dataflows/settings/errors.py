@@ -59,7 +59,7 @@ def _what(error: Any, secret: bool) -> str:
     if expected is None:
         return f"{value}: {error['msg']}"
     if error["type"] == "literal_error":
-        expected += " " + error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        expected += " " + error["ctx"]["expected"].replace("''", "empty").replace("'", "").replace(" or ", ", ")
     return f"{value} is not {expected}"
 
 

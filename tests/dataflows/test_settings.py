@@ -364,6 +364,7 @@ def test_what_is_no_time(value):
         ("kafka.topic", "..", "kafka.topic: '..' is not a topic"),
         ("kafka.buffer_mb", "0", "kafka.buffer_mb: '0'"),
         ("kafka.format", "avro", "kafka.format: 'avro' is not one of json, arrow"),
+        ("placement.method", "x", "placement.method: 'x' is not one of empty, take, peg, twap, dp, mcts"),
         (
             "kafka.security.protocol",
             "SASL_SSL",
