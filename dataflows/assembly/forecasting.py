@@ -148,7 +148,7 @@ def refuse_in_sample(settings: Settings, forecasting: Forecasting | None, reader
         raise TickwaxError(
             f"predict.model: {settings.predict.model} was trained on what happened before {time_text(until)}, and "
             f"{reader.instrument} would be traded on from {time_text(int(first.exchange_ts[0]))} on: {remedy}, or "
-            "predict.in_sample = true for a result that shows nothing"
+            "predict.in_sample = true for an in-sample result, which is no evidence"
         )
 
 

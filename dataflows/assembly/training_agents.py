@@ -81,14 +81,14 @@ def train_agent(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
     checkpoints = s.path.with_name(f".{s.path.name}.checkpoints")
     trainings = (cv.get_n_splits() + 1) * plan.members
     clock, work = Clock(trainings, plan.steps, say), Work(checkpoints, say)
-    say(
-        f"{instrument}: {len(recording):,} decisions, {len(columns)} columns; {trainings} networks are trained for "
-        f"{plan.steps:,} steps each"
-    )
     every, found = np.arange(len(recording)), []
     splits = [Blocks(*rows) for rows in cv.split(recording.ts)]
     for blocks in splits:
         need(blocks)
+    say(
+        f"{instrument}: {len(recording):,} decisions, {len(columns)} columns; {trainings} networks are trained for "
+        f"{plan.steps:,} steps each; after Ctrl-C the same command goes on where it was"
+    )
     for number, blocks in enumerate(splits):
         found.append(train_members(recording, blocks.training, plan, number, clock, work))
     last = train_members(recording, every, plan, len(splits), clock, work)

@@ -28,6 +28,8 @@ def agent_lines(report: dict[str, Any], path: Path) -> list[str]:
         "by an agent that has not seen it",
         "Profit in the quote currency, after fees; the worst quarter of minutes is their mean (CVaR 25 %).",
     ]
+    if any(one["tail"] is None for one in report["judged"]):
+        said.append("A worst quarter needs at least four minutes of tape; these are fewer.")
     nets = [one["net"] for one in report["judged"][:-2]]
     hold = report["judged"][-2]["net"]
     best = max(hold, 0.0)

@@ -34,7 +34,8 @@ def lines(report: dict[str, Any], path: Path) -> list[str]:
     rows, folds = report["rows"], len(report["folds"])
     said = [
         f"{path}: model {report['identity'][:12]}, trained on {rows['training']:,} rows, intervals calibrated on "
-        f"{rows['calibration']:,}; judged by {report['validate']}, {folds} {'fold' if folds == 1 else 'folds'}"
+        f"{rows['calibration']:,}; judged by {report['validate']}, {folds} {'fold' if folds == 1 else 'folds'}",
+        "A drift through few test rows looks like skill: tickwax evaluate judges over many splits, beside baselines.",
     ]
     for horizon in report["folds"][0]["horizons"]:
         skill = [fold["horizons"][horizon]["pinball_skill"] for fold in report["folds"]]

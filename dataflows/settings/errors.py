@@ -25,6 +25,12 @@ _EXPECTED = {
     "string": "a text",
     "tuple": "a list",
 }
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("above", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("below", "lt"),
+}
 
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
@@ -55,6 +61,9 @@ def _what(error: Any, secret: bool) -> str:
     if error["type"] == "value_error":
         return redacted(str(error["ctx"]["error"]))  # our own validators name the value and what is allowed
     value = "the value, which is not shown," if secret else _short(error["input"])
+    if bound := _BOUNDS.get(error["type"]):
+        words, key = bound
+        return f"{value} is not {words} {error['ctx'][key]}"
     expected = _EXPECTED.get(error["type"].partition("_")[0])
     if expected is None:
         return f"{value}: {error['msg']}"

@@ -23,7 +23,7 @@ _SHARE = Words("", "above 0, below 1")
 
 
 class PredictSettings(Group):
-    """What a run foretells (docs/forecasts.md, 6)."""
+    """What a run predicts (docs/forecasts.md, 6)."""
 
     model: OptionalPath = None
     """Folder of a model. Empty: nothing is foretold."""

@@ -133,8 +133,11 @@ def test_an_unknown_instrument_in_the_address_is_a_line(page: Page, server: Wind
     page.open(f"{server.url}#{quote('nobody:<b>X')}")
     page.until("document.querySelector('#name').textContent.includes('nobody')")
     assert page.text("#name") == "No instrument “nobody:<b>X”"
+    shown = "getComputedStyle(document.querySelector('.panels')).visibility"
+    assert page.js(shown) == "hidden"
     page.js("document.querySelector('#overview tbody button').click()")
     page.until(f"{LENGTH} === 50")
+    assert page.js(shown) == "visible"
 
 
 def test_two_thousand_instruments_are_sorted_and_scrolled_by_key(page: Page, server: WindowServer, tap: Tap) -> None:

@@ -33,6 +33,7 @@ function choose() {
     return;
   }
   overview.current = name;
+  document.body.classList.remove("unknown");
   find("name").textContent = name;
   document.title = `${name} · tickwax`;
   store.watch(name);
@@ -43,8 +44,9 @@ function choose() {
 }
 
 function unknown(name) {
+  document.body.classList.add("unknown"); // panels without an instrument would promise data
   find("name").textContent = `No instrument “${name}”`;
-  find("quote").textContent = "it is none of this run; choose one of the table";
+  find("quote").textContent = "it is none of this run; choose one from the table";
   store.watch("");
   wake();
 }

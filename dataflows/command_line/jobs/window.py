@@ -18,7 +18,7 @@ def show(flags: dict[str, Any], computes: bool) -> None:
 
     Args:
         flags: settings.
-        computes: the features are those of the tape, into a folder that goes at the end; so it is, too, where no
+        computes: the features are those of the tape, into a temporary folder; so it is, too, where no
             features are found.
 
     Raises:

@@ -19,8 +19,8 @@ Depths = Annotated[str | None, typer.Option(help="Numbers of levels, such as `1,
 DFile = Annotated[
     str | None, typer.Option("--d-file", help="Orders found by `tickwax optimal-d`; as in `features.d_file`.")
 ]
-Model = Annotated[str | None, typer.Option(help="Folder of a model that foretells; as in `predict.model`.")]
-Predictions = Annotated[str | None, typer.Option(help="Folder for what it foretells; as in `predict.path`.")]
+Model = Annotated[str | None, typer.Option(help="Folder of a model that predicts; as in `predict.model`.")]
+Predictions = Annotated[str | None, typer.Option(help="Folder for its predictions; as in `predict.path`.")]
 Ui = Annotated[bool, typer.Option("--ui", help="Serve a page that shows the run in a browser; as in `ui.on`.")]
 UiPort = Annotated[int | None, typer.Option(help="Its port, 0 for any free one; as in `ui.port`.")]
 Screen = Annotated[

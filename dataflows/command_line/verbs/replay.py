@@ -32,8 +32,8 @@ def replay_verb(
     tape: Annotated[str | None, typer.Option(help="Folder of the tape; as in `tape.path`.")] = None,
     features: Annotated[str | None, typer.Option(help="Folder for the features; as in `features.path`.")] = None,
     books: Annotated[str | None, typer.Option(help="Folder for the 20 best levels at every row.")] = None,
-    model: Annotated[str | None, typer.Option(help="Folder of a model that foretells; as in `predict.model`.")] = None,
-    predictions: Annotated[str | None, typer.Option(help="Folder for what it foretells; as in `predict.path`.")] = None,
+    model: Annotated[str | None, typer.Option(help="Folder of a model that predicts; as in `predict.model`.")] = None,
+    predictions: Annotated[str | None, typer.Option(help="Folder for its predictions; as in `predict.path`.")] = None,
     symbols: Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")] = None,
     sampling: Annotated[str | None, typer.Option(help="A duration such as `100ms`, or `update`.")] = None,
     windows: Annotated[
