@@ -25,6 +25,8 @@ EXEMPT = {
     "long": 3,  # most of a minute, of which tests run every step on less
 }
 
+SOAK = {"kafka.md", "acting.md"}  # a minute each
+
 
 def reader(folder: Path, stand_ins: Mapping[str, str] | None = None, **around: str) -> Reader:
     """A reader whose environment has no setting."""
@@ -36,7 +38,7 @@ def reader(folder: Path, stand_ins: Mapping[str, str] | None = None, **around: s
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(p, id=p.name, marks=[pytest.mark.soak] if p.name == "kafka.md" else [])
+        pytest.param(p, id=p.name, marks=[pytest.mark.soak] if p.name in SOAK else [])
         for p in PAGES
         if any(b.runs for b in blocks(p))
     ],

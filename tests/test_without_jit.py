@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.soak
 def test_small_cases_pass_with_compilation_off() -> None:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTEST_ADDOPTS": ""}
     command = [sys.executable, "-m", "pytest", "-m", "jit_off", "-p", "no:cacheprovider", "-p", "no:xdist"]

@@ -98,7 +98,7 @@ def served_on(found: Any, all_rows: TrainingRows, part: slice) -> np.ndarray:
     return out.quantiles[part]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_it_beats_a_ridge_regression_on_a_link_that_is_not_linear_and_finds_its_inputs() -> None:
     all_rows, test = rows(2000), slice(1500, 2000)
     train = np.arange(1500)
