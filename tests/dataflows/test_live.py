@@ -28,6 +28,8 @@ from tests.importers.captures import check_invariants
 from tests.markets import market
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.slow
+
 MODULE = ("-m", "bytewax.run", "dataflows.live")
 VERB = ("-c", "from dataflows.cli import main; main()")
 BINANCE, BYBIT = INSTRUMENTS[0], INSTRUMENTS[-1]

@@ -21,6 +21,8 @@ from tests.kills import checksum
 from tests.markets import market
 from tests.stores import bucket, s3, store  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 
 def stored(folder: Path, root: StorePath) -> StorePath:
     for file in folder.rglob("*.parquet"):

@@ -18,6 +18,8 @@ from tests.dataflows.test_replay import MODULE, table, told
 from tests.kafka.consumer import without_duplicates
 from tests.markets import market
 
+pytestmark = pytest.mark.slow
+
 LIVE = ("-m", "bytewax.run", "dataflows.live")
 
 

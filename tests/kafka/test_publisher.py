@@ -17,6 +17,8 @@ from sources.placement import home_worker
 from tests.kafka.conftest import FEATURES, feature_rows
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.slow
+
 KEYS = [f"binance_futures:S{n}USDT" for n in range(7)]
 
 

@@ -11,6 +11,8 @@ from sources.tape.batch import FUNDING, LIQUIDATION, MARK, OPEN_INTEREST, RESET,
 from tests.importers.captures import check_invariants
 from tests.live.rig import BINANCE, BOTH, BYBIT, Rig, config
 
+pytestmark = pytest.mark.slow
+
 DERIVATIVES = (MARK, FUNDING, OPEN_INTEREST, LIQUIDATION)
 STREAMS = {
     BINANCE: ("btcusdt@markPrice@1s", "btcusdt@forceOrder"),

@@ -14,6 +14,8 @@ from sources.venues.binance_futures.simulator.capture import read_capture
 from sources.venues.binance_futures.simulator.topics import BINANCE
 from tests.simulator.clients import BINANCE_BTC, Client, binance_books, connect, depth, simulate
 
+pytestmark = pytest.mark.slow
+
 DEPTH = "btcusdt@depth@100ms"
 
 

@@ -24,6 +24,8 @@ from sources.tape.layout import data_files, instruments, journal_files
 from tests.conftest import ROOT
 from tests.sinks.journals import BTC, ETH, append, assert_same, open_log, rows, tape
 
+pytestmark = pytest.mark.slow
+
 
 def write(root: Path, *first: int, name: str = "run") -> None:
     with TapeWriter(root, name) as writer:
