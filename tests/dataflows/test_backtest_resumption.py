@@ -1,30 +1,24 @@
 """A backtest with a recovery directory: broken off anywhere, it goes on, and gives what one left alone gives."""
 
-from collections.abc import Callable
 from copy import copy
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from bytewax.errors import BytewaxRuntimeError
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.recovery import init_db_dir
 from bytewax.run import cli_main
 
 from dataflows.assembly.backtest import Backtest, prepare_backtest
 from dataflows.runtime.engine_options import Recovery
 from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError
-from sources.tape.batch import InstrumentBatch
+from tests.dataflows.breaking_off import run_recoverable
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_paper_rules import store_of
 
 pytestmark = pytest.mark.slow
-
-
-class BrokenOff(Exception):
-    """What stands for a failure that no line of ours tells of."""
 
 
 class Run:
@@ -41,27 +35,7 @@ class Run:
     def start(self, workers: int = 1, after: int | None = None) -> Backtest:
         """In this process; breaks off after so many batches."""
         run = prepare_backtest(load_settings(self.settings), recovery=Recovery(self.store))
-        count: Callable[[InstrumentBatch], None] = run.progress.add
-        left = after
-
-        def breaking(item: InstrumentBatch) -> None:
-            nonlocal left
-            if left is not None:
-                left -= 1
-                if left < 0:
-                    raise BrokenOff
-            count(item)
-
-        for stream in run.flow.substeps:  # the source tells the progress of every batch
-            if stream.step_name == "tape":
-                stream.source._on_rows = breaking
-        try:
-            recovery = RecoveryConfig(self.store, backup_interval=timedelta(0))
-            cli_main(run.flow, workers_per_process=workers, epoch_interval=timedelta(0), recovery_config=recovery)
-            run.commit()
-        finally:
-            run.abort()
-        return run
+        return run_recoverable(run, self.store, workers, after)
 
 
 def read(out: Path) -> dict[str, pl.DataFrame]:

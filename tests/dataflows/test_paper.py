@@ -74,6 +74,19 @@ def assert_replay_is_paper(settings, start, tmp_path: Path, expected: set[Instru
     assert set(instruments(again / "equity")) == expected
 
 
+def end_kill_end(exchange, settings, start) -> str:
+    """Three runs of an account, ended, killed and ended again; what the last one said."""
+    for how in ("end", "kill", "end"):
+        while exchange.call(lambda simulator: len(simulator.connections)):  # those of the run before
+            time.sleep(0.05)
+        process = start(settings, *MODULE)
+        wait_until_served(exchange, 3)
+        process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == (-9 if how == "kill" else 0), stderr
+    return stderr
+
+
 def test_a_replay_gives_the_fills_of_a_run_with_faults(exchange, settings, start, tmp_path):
     process = start({**settings, "duration": "7s"}, *VERB, "paper")
     wait_until_served(exchange, 3)

@@ -1,19 +1,15 @@
 """Paper trading on forecasts, killed once and gone on with: a backtest of its tape gives it, bit for bit."""
 
-import signal
-import time
-
 import pytest
 
 from sinks.compaction import recover
 from sources.tape.layout import instruments
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_forecasts_traded import MOMENTUM
-from tests.dataflows.test_live import wait_until_served
 from tests.dataflows.test_paper import (  # noqa: F401
-    MODULE,
     _compiled,
     assert_replay_is_paper,
+    end_kill_end,
     exchange,
     settings,
 )
@@ -26,14 +22,7 @@ def test_a_replay_with_forecasts_is_paper_with_forecasts(exchange, settings, sta
     del settings["strategy.max_position"]
     settings |= {**MOMENTUM, "predict.model": model_folder(tmp_path / "model")}
     settings |= {"predict.path": tmp_path / "predictions"}
-    for how in ("end", "kill", "end"):
-        while exchange.call(lambda simulator: len(simulator.connections)):  # those of the run before
-            time.sleep(0.05)
-        process = start(settings, *MODULE)
-        wait_until_served(exchange, 3)
-        process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-        assert process.returncode == (-9 if how == "kill" else 0), stderr
+    stderr = end_kill_end(exchange, settings, start)
     assert "its state cannot be read" not in stderr
     assert_replay_is_paper(settings, start, tmp_path, set(INSTRUMENTS))
     recover(tmp_path / "predictions")

@@ -1,7 +1,5 @@
 """Paper trading with rules, ended, killed and gone on with: a backtest of its tape gives it, bit for bit."""
 
-import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -11,11 +9,10 @@ from sinks.compaction import recover
 from sinks.rule_store import ADOPTED, RuleStore, StoredRule, with_rules
 from sources.tape.layout import instruments
 from tests.dataflows.conftest import INSTRUMENTS
-from tests.dataflows.test_live import wait_until_served
 from tests.dataflows.test_paper import (  # noqa: F401
-    MODULE,
     _compiled,
     assert_replay_is_paper,
+    end_kill_end,
     exchange,
     settings,
 )
@@ -36,14 +33,7 @@ def store_of(folder: Path) -> str:
 
 def test_a_replay_with_rules_is_paper_with_rules(exchange, settings, start, tmp_path):  # noqa: F811
     settings |= {"rules.store": tmp_path / "rules", "rules.version": store_of(tmp_path / "rules")}
-    for how in ("end", "kill", "end"):  # the state that the first one leaves serves both others
-        while exchange.call(lambda simulator: len(simulator.connections)):  # those of the run before
-            time.sleep(0.05)
-        process = start(settings, *MODULE)
-        wait_until_served(exchange, 3)
-        process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-        assert process.returncode == (-9 if how == "kill" else 0), stderr
+    end_kill_end(exchange, settings, start)  # the state that the first run leaves serves both others
     assert_replay_is_paper(settings, start, tmp_path, set(INSTRUMENTS))
     recover(tmp_path / "paper" / "applied")
     held = set(instruments(tmp_path / "paper" / "applied"))

@@ -4,13 +4,11 @@ import contextlib
 import json
 import signal
 import sqlite3
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from bytewax.errors import BytewaxRuntimeError
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.recovery import init_db_dir
 from bytewax.run import cli_main
 
 from dataflows.assembly.replay import prepare_replay
@@ -20,19 +18,15 @@ from dataflows.runtime.replay_run import Replay
 from dataflows.runtime.run_identity import identity
 from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError
-from sources.tape.batch import InstrumentBatch
 from sources.tape.layout import data_files
 from sources.tape.resumable_source import TapeShards
+from tests.dataflows.breaking_off import run_recoverable
 from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import alone, assert_same, cluster, table, told  # noqa: F401
 from tests.ports import free_ports
 
 MODULE = ("-m", "bytewax.run", "dataflows.replay")
 VERB = ("-c", "from dataflows.cli import main; main()")
-
-
-class BrokenOff(Exception):
-    """What stands for a failure that no line of ours tells of."""
 
 
 class Run:
@@ -48,28 +42,9 @@ class Run:
 
     def start(self, workers: int = 1, after: int | None = None) -> Replay:
         """In this process; breaks off after so many batches."""
-        replay = prepare_replay(load_settings(self.settings), Recovery(self.store))
-        count: Callable[[InstrumentBatch], None] = replay.progress.add
-        left = after
-
-        def breaking(item: InstrumentBatch) -> None:
-            nonlocal left
-            if left is not None:
-                left -= 1
-                if left < 0:
-                    raise BrokenOff
-            count(item)
-
-        for stream in replay.flow.substeps:  # the source tells the progress of every batch
-            if stream.step_name == "tape":
-                stream.source._on_rows = breaking
-        try:
-            recovery = RecoveryConfig(self.store, backup_interval=timedelta(0))
-            cli_main(replay.flow, workers_per_process=workers, epoch_interval=timedelta(0), recovery_config=recovery)
-            replay.commit()
-        finally:
-            replay.abort()
-        return replay
+        return run_recoverable(
+            prepare_replay(load_settings(self.settings), Recovery(self.store)), self.store, workers, after
+        )
 
     def check(self, alone: Path) -> None:  # noqa: F811
         for instrument in INSTRUMENTS:
