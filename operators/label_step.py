@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
+from typing_extensions import override
 
+from operators.keyed_step import KeyedStep
 from operators.labels.rows import RowLabeller
 from operators.row_batch import NO_MORE_ROWS, RowBatch
 from sources.instrument import Instrument
@@ -21,36 +23,25 @@ class FeatureRows(NamedTuple):
     ended: bool = False  # no more rows of the instrument will come
 
 
-class LabelLogic(StatefulBatchLogic[FeatureRows, RowBatch, bytes]):
+class LabelLogic(KeyedStep[FeatureRows]):
     """The keyed step."""
 
     def __init__(
         self, make_labeller: Callable[[Instrument], RowLabeller], on_error: Callable[[Exception], None]
     ) -> None:
+        super().__init__(on_error)
         self._make_labeller = make_labeller
-        self._on_error = on_error
         self._labeller: RowLabeller | None = None
 
-    def on_batch(self, values: list[FeatureRows]) -> tuple[Iterable[RowBatch], bool]:
+    @override
+    def take(self, values: list[FeatureRows]) -> tuple[Iterable[RowBatch], bool]:
         """Label each batch in turn; after the last of an instrument, `NO_MORE_ROWS` and the end of the state."""
-        try:
-            if self._labeller is None:
-                self._labeller = self._make_labeller(values[0].instrument)
-            out = [part for value in values for part in self._labeller.process(value.rows, value.restarts)]
-            if values[-1].ended:
-                return [*out, *self._labeller.end(), NO_MORE_ROWS], StatefulBatchLogic.DISCARD
-            return out, StatefulBatchLogic.RETAIN
-        except Exception as e:
-            self._on_error(e)
-            raise
-
-    def on_eof(self) -> tuple[Iterable[RowBatch], bool]:
-        """Nothing more."""
-        return [], StatefulBatchLogic.RETAIN
-
-    def snapshot(self) -> bytes:
-        """Nothing: labelling is not resumed."""
-        return b""
+        if self._labeller is None:
+            self._labeller = self._make_labeller(values[0].instrument)
+        out = [part for value in values for part in self._labeller.process(value.rows, value.restarts)]
+        if values[-1].ended:
+            return [*out, *self._labeller.end(), NO_MORE_ROWS], StatefulBatchLogic.DISCARD
+        return out, StatefulBatchLogic.RETAIN
 
 
 def label(

@@ -5,7 +5,9 @@ from typing import NamedTuple, Protocol
 
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
+from typing_extensions import override
 
+from operators.keyed_step import KeyedStep
 from operators.row_batch import NO_MORE_ROWS, RowBatch
 from sources.instrument import Instrument
 from sources.placement import plain
@@ -31,7 +33,7 @@ class Foretelling(Protocol):
         """As of `Predictor`."""
 
 
-class PredictLogic(StatefulBatchLogic[InstrumentRows, RowBatch, bytes]):
+class PredictLogic(KeyedStep[InstrumentRows]):
     """The keyed step."""
 
     def __init__(
@@ -41,33 +43,27 @@ class PredictLogic(StatefulBatchLogic[InstrumentRows, RowBatch, bytes]):
         keeps: bool,
         on_error: Callable[[Exception], None],
     ) -> None:
+        super().__init__(on_error)
         self._make_predictor = make_predictor
         self._resume = resume
         self._keeps = keeps
-        self._on_error = on_error
         self._predictor: Foretelling | None = None
 
-    def on_batch(self, values: list[InstrumentRows]) -> tuple[Iterable[RowBatch], bool]:
+    @override
+    def take(self, values: list[InstrumentRows]) -> tuple[Iterable[RowBatch], bool]:
         """Foretell each batch in turn; no rows, such as `NO_MORE_ROWS`, are the last, and end the state."""
-        try:
-            if self._predictor is None:
-                self._predictor = self._make_predictor(Instrument.parse(values[0].key))
-                if self._resume is not None:
-                    self._predictor.resume(self._resume)
-                    self._resume = None
-            told = [self._predictor.process(value.rows) for value in values if value.rows.rows]
-            out = [rows for rows in told if rows is not None]
-            if not values[-1].rows.rows:
-                return [*out, NO_MORE_ROWS], StatefulBatchLogic.DISCARD
-            return out, StatefulBatchLogic.RETAIN
-        except Exception as e:
-            self._on_error(e)
-            raise
+        if self._predictor is None:
+            self._predictor = self._make_predictor(Instrument.parse(values[0].key))
+            if self._resume is not None:
+                self._predictor.resume(self._resume)
+                self._resume = None
+        told = [self._predictor.process(value.rows) for value in values if value.rows.rows]
+        out = [rows for rows in told if rows is not None]
+        if not values[-1].rows.rows:
+            return [*out, NO_MORE_ROWS], StatefulBatchLogic.DISCARD
+        return out, StatefulBatchLogic.RETAIN
 
-    def on_eof(self) -> tuple[Iterable[RowBatch], bool]:
-        """Nothing more."""
-        return [], StatefulBatchLogic.RETAIN
-
+    @override
     def snapshot(self) -> bytes:
         """State for recovery; Bytewax asks for it at the end of every epoch, whether it is of use or not."""
         if not self._keeps:

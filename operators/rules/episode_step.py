@@ -4,41 +4,32 @@ from collections.abc import Callable, Iterable
 
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
+from typing_extensions import override
 
+from operators.keyed_step import KeyedStep
 from operators.row_batch import NO_MORE_ROWS, RowBatch
 from operators.rules.episodes import EpisodeBuilder
 from operators.trade_engine import Traded
 
 
-class EpisodeLogic(StatefulBatchLogic[Traded, RowBatch, bytes]):
+class EpisodeLogic(KeyedStep[Traded]):
     """The keyed step."""
 
     def __init__(self, make_builder: Callable[[], EpisodeBuilder], on_error: Callable[[Exception], None]) -> None:
+        super().__init__(on_error)
         self._builder = make_builder()
-        self._on_error = on_error
 
-    def on_batch(self, values: list[Traded]) -> tuple[Iterable[RowBatch], bool]:
+    @override
+    def take(self, values: list[Traded]) -> tuple[Iterable[RowBatch], bool]:
         """Take each part in turn; after the last of an instrument, `NO_MORE_ROWS` and the end of the state."""
-        try:
-            out: list[RowBatch] = []
-            for traded in values:
-                if traded.equity is NO_MORE_ROWS:
-                    return [*out, self._builder.end(), NO_MORE_ROWS], StatefulBatchLogic.DISCARD
-                rows = self._builder.process(traded.features, traded.orders, traded.fills, traded.equity)
-                if rows.rows:
-                    out.append(rows)
-            return out, StatefulBatchLogic.RETAIN
-        except Exception as e:
-            self._on_error(e)
-            raise
-
-    def on_eof(self) -> tuple[Iterable[RowBatch], bool]:
-        """Nothing more."""
-        return [], StatefulBatchLogic.RETAIN
-
-    def snapshot(self) -> bytes:
-        """Nothing: a backtest is not resumed."""
-        return b""
+        out: list[RowBatch] = []
+        for traded in values:
+            if traded.equity is NO_MORE_ROWS:
+                return [*out, self._builder.end(), NO_MORE_ROWS], StatefulBatchLogic.DISCARD
+            rows = self._builder.process(traded.features, traded.orders, traded.fills, traded.equity)
+            if rows.rows:
+                out.append(rows)
+        return out, StatefulBatchLogic.RETAIN
 
 
 def find_episodes(
