@@ -10,6 +10,7 @@ from typing import Any
 import numba
 
 from operators.execution import loop
+from operators.execution.closures import named_after
 from sources.jit import KernelCache
 from sources.kernel_files import KernelFiles
 
@@ -37,7 +38,7 @@ def driven(decide: Any, own: Any, ruled: bool, placed: bool) -> Callable[..., tu
         ) -> tuple[int, int, int]:  # fmt: skip
             return driving(decide, batch, start, state, p, out, exchange, rules, rows, columns, memory, parameters)
 
-        compiled = numba.njit(drive, nogil=True, error_model="numpy")
+        compiled = numba.njit(named_after(decide, drive), nogil=True, error_model="numpy")
         shipped = not numba.config.DISABLE_JIT and not placed and own.py_func.__module__.startswith(_SHIPPED)
         name = f"{own.py_func.__module__}.{own.py_func.__qualname__}{'.ruled' * ruled}" if shipped else ""
         _driven[decide] = _Kept(drive, compiled, name) if shipped else compiled

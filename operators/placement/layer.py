@@ -9,6 +9,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from operators.execution.closures import named_after
 from operators.execution.state import MOST_SENT, Commands
 from operators.execution.view import View, order
 from operators.execution.words import AMEND, CANCEL, GTX, LIMIT, MARKET, WITHHELD
@@ -262,5 +263,5 @@ def placed(decide: Any) -> Callable[..., None]:
             decide(shown, mine, parameters, commands)
             work(layer, view, quotes, commands)
 
-        _placed[decide] = numba.njit(both, nogil=True, error_model="numpy")
+        _placed[decide] = numba.njit(named_after(decide, both), nogil=True, error_model="numpy")
     return _placed[decide]

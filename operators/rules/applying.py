@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from operators.execution.closures import named_after
 from operators.execution.state import MOST_SENT, Commands
 from operators.execution.view import View
 from operators.execution.words import LIMIT, MARKET, WITHHELD
@@ -153,5 +154,5 @@ def ruled(decide: Any) -> Callable[..., None]:
                 context = view.columns[columns:]
                 apply_rules(table, context, view.ts, view.local_ts, view.position, view.lot, commands, log)
 
-        _ruled[decide] = numba.njit(both, nogil=True, error_model="numpy")
+        _ruled[decide] = numba.njit(named_after(decide, both), nogil=True, error_model="numpy")
     return _ruled[decide]

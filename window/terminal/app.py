@@ -146,6 +146,8 @@ class Terminal(App[None]):
 
     def renew(self) -> None:
         """Look once: at what is in sight alone."""
+        if not self.screen_stack:  # the timer ticks once more when the screen has gone
+            return
         screen = self.screen
         self.table.read()
         if isinstance(screen, OverviewScreen | InstrumentScreen):
