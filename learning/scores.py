@@ -9,7 +9,7 @@ from operators.models.conformal import COVERAGE, offset
 from operators.models.served import QUANTILES
 from sources.tape.batch import Float64s, Int64s
 
-_LEAST_CHANCE = 1e-12  # a class that training has not seen costs no more than that
+LEAST_CHANCE = 1e-12  # a class that training has not seen costs no more than that
 MOST_SCORES = 2048  # of a horizon that a model keeps
 
 
@@ -78,7 +78,7 @@ def chances_measured(barrier: Int64s, chances: Float64s, shares: Float64s) -> di
         shares: of the classes among the training rows, which foretell nothing; shape ``(3,)``.
     """
     at = np.arange(len(barrier)), barrier + 1
-    loss, nothing = (float(-np.log(np.maximum(p[at], _LEAST_CHANCE)).mean())
+    loss, nothing = (float(-np.log(np.maximum(p[at], LEAST_CHANCE)).mean())
                      for p in (chances, np.broadcast_to(shares, chances.shape)))  # fmt: skip
     return {
         "log_loss": loss,

@@ -24,7 +24,7 @@ from learning.work import QUIET, Work
 from operators.models.conformal import COVERAGE, offset
 from operators.models.drift import reference
 from operators.models.kinds import BARRIER, CALIBRATION, REFERENCE, served
-from operators.models.served import CLASSES, QUANTILES, ServedModel
+from operators.models.served import CLASSES, QUANTILES, Forecasts, ServedModel
 from sources.errors import TickwaxError
 from sources.model_folder import VERSION, Card, ModelFolder, settings_hash
 from sources.tape.batch import Float64s
@@ -176,18 +176,19 @@ def _tested(
     )
 
 
-def forecast_from(rows: TrainingRows, training: Rows, test: Rows, fit: Fit, plan: Plan) -> Float64s:
-    """Calibrated quantiles of the test rows by a model of the training rows, shape ``(test, horizons, 5)``, rising.
+def forecast_from(rows: TrainingRows, training: Rows, test: Rows, fit: Fit, plan: Plan) -> Forecasts:
+    """What a model of the training rows says of the test rows, its quantiles calibrated and rising.
 
     Raises:
         TickwaxError: there are too few rows.
     """
     _, model, _ = _model(rows, Blocks(*_calibrated(rows, training, plan), test), fit, plan)
-    found = predicted(model, rows, test)
+    found = foretold(model, rows, test)
+    q = found.quantiles
     for h, scores in enumerate(model.head.calibration):
         wider = offset(scores, 1 - COVERAGE)
-        found[:, h, 0] = np.minimum(found[:, h, 0] - wider, found[:, h, 1])
-        found[:, h, -1] = np.maximum(found[:, h, -1] + wider, found[:, h, -2])
+        q[:, h, 0] = np.minimum(q[:, h, 0] - wider, q[:, h, 1])
+        q[:, h, -1] = np.maximum(q[:, h, -1] + wider, q[:, h, -2])
     return found
 
 

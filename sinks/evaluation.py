@@ -12,6 +12,7 @@ from sinks.identity import DATA_SET
 from sinks.parquet import CHECKSUMS, seal
 from sources.errors import DiskFailure
 
+RELIABILITY = "reliability_"  # what the names of columns begin with that have a value for each bin of a chance
 _TEXTS = ("horizon", "instrument", "model", "baseline", "verdict")
 
 
@@ -19,22 +20,26 @@ def write_evaluation(path: Path, records: Sequence[Mapping[str, Any]], told: Map
     """Write the file, whole or not at all; one that is there is replaced.
 
     Args:
-        records: one at least; all have the same names.
+        records: one at least; what one does not have is null.
         told: goes to the metadata.
 
     Raises:
         DiskFailure: it cannot be written.
     """
-    kinds = {name: pa.string() if name in _TEXTS else pa.float64() for name in records[0]}
+    kinds = {name: _kind(name) for one in records for name in one}
     schema = pa.schema([pa.field(*each) for each in kinds.items()], {DATA_SET: "evaluation", **told})
-    texts = [{name: value if name in _TEXTS or value is None else float(value) for name, value in one.items()}
-             for one in records]  # fmt: skip
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(texts, schema), part, **CHECKSUMS)
+        pq.write_table(pa.Table.from_pylist([dict(one) for one in records], schema), part, **CHECKSUMS)
         seal(part)
         os.replace(part, path)
     except OSError as e:
         part.unlink(missing_ok=True)
         raise DiskFailure(f"--parquet: cannot write {path}: {e.strerror or e}") from None
+
+
+def _kind(name: str) -> pa.DataType:
+    if name in _TEXTS:
+        return pa.string()
+    return pa.list_(pa.float64()) if name.startswith(RELIABILITY) else pa.float64()

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 from dataflows.assembly.learn_extra import learn_extra
 from dataflows.assembly.training import remember
 from dataflows.reports.evaluation import EvaluationReport
+from operators.models.kinds import BARRIER
+from operators.models.served import CLASSES
+from sinks.evaluation import RELIABILITY
 from sinks.trials import FOLDER, read_trials
 from sources.errors import TickwaxError
 from sources.model_folder import read_model
 from sources.tape.schema import EDGE
 
 if TYPE_CHECKING:
+    from learning.evaluation.chances import ChancesJudged
     from learning.evaluation.errors import Measured
     from learning.evaluation.evaluate import Evaluation, Judged
 
@@ -51,6 +55,13 @@ def evaluate_model(
         raise TickwaxError(
             f"MODEL: {model} foretells {', '.join(card.horizons)} from {card.latency} on, {dataset} has labels of "
             f"{', '.join(rows.horizons)} from {rows.latency} on"
+        )
+    barrier = card.parameters.get(BARRIER)
+    if barrier is not None and (odd := sorted(set(rows.labels.items()) ^ set(barrier.items()))):
+        name = odd[0][0]
+        raise TickwaxError(
+            f"MODEL: {model} tells the chances of another barrier: {name} was {barrier.get(name)}, and of {dataset} it "
+            f"is {rows.labels.get(name)}"
         )
     told = {name: value for name, value in card.parameters.items() if name in Plan.__dataclass_fields__}
     given = {"blocks": blocks, "test_blocks": test_blocks}
@@ -101,6 +112,7 @@ def report_of(found: "Evaluation", model: Path, dataset: Path) -> EvaluationRepo
         found.holes,
         [one._asdict() for one in found.inputs],
         [one._asdict() for one in found.errors],
+        [_chances_record(one) for one in found.chances],
     )
 
 
@@ -117,9 +129,29 @@ def _record(one: "Judged") -> dict[str, Any]:
         out |= _pair(name, each)
     out |= {"r2_lowest": one.r2_paths[0], "r2_highest": one.r2_paths[1]}
     out |= {f"below_{level}": share for level, share in zip(("05", "25", "50", "75", "95"), one.below, strict=True)}
-    better = one.better
-    out |= {"better": None, "better_error": None} if better is None else _pair("better", better)
-    return out | {"baseline": one.baseline or None, "verdict": one.verdict or None}
+    return out | _standing(one)
+
+
+def _chances_record(one: "ChancesJudged") -> dict[str, Any]:
+    """In the place of a horizon stands the barrier."""
+    out: dict[str, Any] = {
+        "horizon": BARRIER,
+        "instrument": one.instrument,
+        "model": one.name,
+        "rows": one.rows,
+        "effective_rows": one.effective,
+    }
+    for name, each in one.figures.items():
+        out |= _pair(name, each)
+    for k, of_class in enumerate(CLASSES):
+        for at, what in enumerate(("rows", "chance", "share")):
+            out[f"{RELIABILITY}{of_class}_{what}"] = [_known(value) for value in one.reliability[k, :, at].tolist()]
+    return out | _standing(one)
+
+
+def _standing(one: "Judged | ChancesJudged") -> dict[str, Any]:
+    better = {"better": None, "better_error": None} if one.better is None else _pair("better", one.better)
+    return {**better, "baseline": one.baseline or None, "verdict": one.verdict or None}
 
 
 def _pair(name: str, each: "Measured") -> dict[str, float | None]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dataflows.reports.chart_panels import Panel
+from dataflows.reports.evaluation_chances import chances_words
 from dataflows.reports.planted import edge_lines
 from dataflows.reports.sweep import with_error
 from dataflows.reports.text_table import TextTable
@@ -29,6 +30,7 @@ class EvaluationReport:
         holes: lines on holes in the rows that are as long as a block.
         inputs: a record an input: how much it changed in the newest block, the most first.
         errors: a record a horizon: when the model's errors changed.
+        chances: a record an instrument and forecaster of the barrier's classes, where the model tells their chances.
     """
 
     model: str
@@ -43,6 +45,7 @@ class EvaluationReport:
     holes: Sequence[str] = ()
     inputs: Sequence[Mapping[str, Any]] = ()
     errors: Sequence[Mapping[str, Any]] = ()
+    chances: Sequence[Mapping[str, Any]] = ()
 
 
 def worth_table(report: EvaluationReport) -> TextTable:
@@ -117,7 +120,7 @@ def words(report: EvaluationReport) -> list[str]:
         )  # fmt: skip
         said.append(f"{one['horizon']}, {one['instrument']}: {one['model']} {one['verdict']}{saved}.")
     said.extend(_cannot(one) for one in report.judged if one["verdict"] is not None)
-    return said
+    return [*said, *chances_words(report.chances)]
 
 
 def _cannot(one: Mapping[str, Any]) -> str:

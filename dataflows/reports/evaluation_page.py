@@ -2,6 +2,7 @@
 
 from html import escape
 
+from dataflows.reports.chart_panels import Panel
 from dataflows.reports.charts import page_part
 from dataflows.reports.evaluation import (
     EvaluationReport,
@@ -13,6 +14,7 @@ from dataflows.reports.evaluation import (
     words,
     worth_table,
 )
+from dataflows.reports.evaluation_chances import chances_panels, chances_table
 from dataflows.reports.text_table import TextTable
 
 LEAKAGE = (
@@ -28,6 +30,13 @@ DRIFT = (
     "How often returns lay outside of the calibrated interval, which is to be 10 %, and the changes of that share that "
     "ADWIN sees; and how far the newest block of each input is from the blocks before it: the population stability "
     "index, below 0.1 hardly, above 0.25 much."
+)
+CHANCES = (
+    "Chances of the barrier's three classes, judged by proper scores: only who gives the true chances has the least. "
+    "Skill: the share of the log loss that is saved against the shares of the classes in training, which foretell "
+    "nothing. Brier score: 0 is right and certain, 2 wrong and certain. Accuracy: how often the likeliest class came; "
+    "of the class shares, how often the commonest class of the training did. Calibration error: how far chances are "
+    "from how often the class came, in ten bins of each."
 )
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884}
@@ -48,11 +57,22 @@ def evaluation_page(report: EvaluationReport) -> str:
         f"<p>The recipe of {escape(report.model)}, trained anew on each of {report.splits} splits; means over "
         f"{report.paths} paths, ± standard errors.</p><ul>{said}</ul>"
         f"<h2>Worth</h2>{_table(worth_table(report))}"
+        f"{_barrier(report)}"
         f"<h2>Leakage</h2><p>{escape(LEAKAGE)}</p>{_table(leakage_table(report))}"
         f"<h2>Luck</h2><p>{escape(LUCK)}</p>{_table(luck_table(report))}"
         f"<h2>Drift</h2><p>{escape(DRIFT)}</p>{_table(drift_table(report))}{_table(stability_table(report))}"
-        f"<h2>Pictures</h2>{page_part(calibration_panels(report))}</body></html>\n"
+        f"<h2>Pictures</h2>{page_part(_panels(report))}</body></html>\n"
     )
+
+
+def _barrier(report: EvaluationReport) -> str:
+    if not report.chances:
+        return ""
+    return f"<h2>Barrier</h2><p>{escape(CHANCES)}</p>{_table(chances_table(report.chances))}"
+
+
+def _panels(report: EvaluationReport) -> list[list[Panel]]:
+    return [*calibration_panels(report), *(chances_panels(report.chances) if report.chances else [])]
 
 
 def _table(table: TextTable) -> str:

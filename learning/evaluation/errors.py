@@ -4,6 +4,7 @@ Labels of rows that follow each other are about the same move, so ``1/sqrt(n)`` 
 put into stretches of time that are several labels long; what is summed over a stretch counts as one observation.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +63,11 @@ def ratio_of(above: Float64s, below: Float64s, stretch: Int64s) -> Measured:
         return Measured(float("nan"))
     ratio = float(above.mean()) / scale
     return Measured(ratio, clustered_error((above - ratio * below) / scale, stretch))
+
+
+def average(each: Sequence[Measured]) -> Measured:
+    """Mean over paths. They share all rows, so the error of one path is that of the mean."""
+    return Measured(float(np.mean([one.value for one in each])), float(np.mean([one.error for one in each])))
 
 
 def effective_rows(instrument: Int64s, ts: Int64s, horizon_ns: int) -> float:

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
 from typing import Any
 
 import numpy as np
 
+from learning.evaluation.chances import ChancesJudged, class_baselines, judged_chances
 from learning.evaluation.drift import ErrorDrift, InputDrift, error_drift, input_drift
-from learning.evaluation.errors import Measured, effective_rows, stretches
-from learning.evaluation.forecasters import NO_CHANGE, Forecaster, forecasters
+from learning.evaluation.errors import Measured, average, effective_rows, stretches
+from learning.evaluation.forecasters import NO_CHANGE, Forecaster, Foretold, forecasters
 from learning.evaluation.leakage import Leak, leakage
 from learning.evaluation.luck import Luck, luck, side_returns
 from learning.evaluation.metrics import Worth, better_by, worth
+from learning.evaluation.verdicts import verdict
 from learning.holes import hole_words
 from learning.rows import TrainingRows
 from learning.splits import CombinatorialPurgedCV
@@ -23,7 +24,6 @@ from sources.tape.batch import Float64s, Int64s
 
 ALL = "all"
 _FIGURES = ("pinball", "skill", "r2", "rank", "hits", "coverage", "sharpness")
-_LEAST = 20  # horizons that fit into the rows of an instrument
 
 
 @dataclass(frozen=True)
@@ -71,27 +71,7 @@ class Evaluation:
     holes: Sequence[str] = ()  # as of `hole_words`
     inputs: Sequence[InputDrift] = ()
     errors: Sequence[ErrorDrift] = ()
-
-
-def verdict(better: Measured, baseline: str, effective: float) -> str:
-    """Whether a model beats the best baseline, in words.
-
-    >>> verdict(Measured(-0.01, 0.002), "ridge", 900.0)
-    'does not beat ridge'
-    >>> verdict(Measured(0.05, 0.01), "ridge", 900.0)
-    'beats ridge'
-    >>> verdict(Measured(0.01, 0.01), "ridge", 900.0)
-    'cannot be told from ridge with this amount of data'
-    >>> verdict(Measured(0.05, 0.01), "ridge", 12.0)
-    'is judged by 12 horizons, which tell nothing'
-    """
-    if effective < _LEAST or isnan(better.error):
-        return f"is judged by {effective:.0f} horizons, which tell nothing"
-    if better.value <= 0:
-        return f"does not beat {baseline}"
-    return f"beats {baseline}" if better.value > 2 * better.error else (
-        f"cannot be told from {baseline} with this amount of data"
-    )  # fmt: skip
+    chances: Sequence[ChancesJudged] = ()  # of the barrier's classes, where the model tells them
 
 
 def evaluate(
@@ -117,13 +97,17 @@ def evaluate(
         cv = CombinatorialPurgedCV(plan.blocks, plan.test_blocks, rows.ts, rows.end, plan.embargo)
     except ValueError as e:
         raise TickwaxError(f"dataset.path: {e}") from None
-    found = _paths(rows, cv, forecasters(rows, plan), progress)
+    wanted = forecasters(rows, plan)
+    if classes := bool(plan.parameters.get("classes")):
+        wanted |= class_baselines(rows.columns)
+    found, chances = _paths(rows, cv, wanted, progress)
     judged: list[Judged] = []
+    own = [(str(i), np.flatnonzero(rows.instrument == n)) for n, i in enumerate(rows.instruments)]
+    every = [(ALL, np.arange(len(rows))), *own] if len(own) > 1 else own
+    places = [(instrument, chosen) for instrument, chosen in every if len(chosen)]
     for h, (name, ns) in enumerate(zip(rows.horizons, horizons, strict=True)):
-        own = [(str(i), np.flatnonzero(rows.instrument == n)) for n, i in enumerate(rows.instruments)]
-        for instrument, chosen in [(ALL, np.arange(len(rows))), *own] if len(own) > 1 else own:
-            if len(chosen):
-                judged += _judged(rows, plan.kind, found, h, name, ns, instrument, chosen)
+        for instrument, chosen in places:
+            judged += _judged(rows, plan.kind, found, h, name, ns, instrument, chosen)
     tried = {
         name: side_returns(rows, {key: paths[0, :, h, 2] for key, paths in found.items() if key != NO_CHANGE}, h, ns)
         for h, (name, ns) in enumerate(zip(rows.horizons, horizons, strict=True))
@@ -143,6 +127,7 @@ def evaluate(
             error_drift(name, ns, rows.ts, rows.returns[:, h], found[plan.kind][0, :, h])
             for h, (name, ns) in enumerate(zip(rows.horizons, horizons, strict=True))
         ],
+        [one for where in places for one in judged_chances(rows, plan.kind, chances, *where)] if classes else [],
     )
 
 
@@ -151,16 +136,21 @@ def _paths(
     cv: CombinatorialPurgedCV,
     wanted: Mapping[str, Forecaster],
     progress: Callable[[int, int], None],
-) -> dict[str, Float64s]:
-    """Whole paths of each forecaster, shape ``(paths, n, horizons, 5)``."""
+) -> tuple[dict[str, Float64s], dict[str, Float64s]]:
+    """Whole paths of each forecaster: quantiles, shape ``(paths, n, horizons, 5)``, and chances, ``(paths, n, 3)``."""
     of, done = cv.get_n_splits() * len(wanted), 0
-    tested: dict[str, list[Float64s]] = {name: [] for name in wanted}
+    tested: dict[str, list[Foretold]] = {name: [] for name in wanted}
     for train, test in cv.split(rows.ts):
         for name, forecaster in wanted.items():
             tested[name].append(forecaster(rows, train, test))
             done += 1
             progress(done, of)
-    return {name: cv.paths(each) for name, each in tested.items()}
+    quantiles = {name: [q for q, _ in each if q is not None] for name, each in tested.items()}
+    chances = {name: [p for _, p in each if p is not None] for name, each in tested.items()}
+    return (
+        {name: cv.paths(each) for name, each in quantiles.items() if each},
+        {name: cv.paths(each) for name, each in chances.items() if each},
+    )
 
 
 def _judged(
@@ -185,7 +175,7 @@ def _judged(
         if name == kind:
             pairs = [better_by(y, found[name][p, chosen, h], found[best][p, chosen, h], stretch)
                      for p in range(len(worths))]  # fmt: skip
-            better = _average(pairs)
+            better = average(pairs)
         r2 = [one.r2.value for one in worths]
         below = tuple(np.mean([one.below for one in worths], axis=0).tolist())
         figures = {figure: _mean(worths, figure) for figure in _FIGURES}
@@ -201,9 +191,4 @@ def _of_paths(y: Float64s, q: Float64s, nothing: Float64s, stretch: Int64s) -> l
 
 
 def _mean(worths: Sequence[Worth], figure: str) -> Measured:
-    return _average([getattr(one, figure) for one in worths])
-
-
-def _average(each: Sequence[Measured]) -> Measured:
-    """Mean over paths. They share all rows, so the error of one path is that of the mean."""
-    return Measured(float(np.mean([one.value for one in each])), float(np.mean([one.error for one in each])))
+    return average([getattr(one, figure) for one in worths])

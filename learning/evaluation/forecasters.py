@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,15 @@ from learning.training import FITS, Plan, forecast_from
 from operators.models.served import QUANTILES
 from sources.tape.batch import Float64s
 
-Forecaster = Callable[[TrainingRows, Rows, Rows], Float64s]  # training rows, test rows → (test, horizons, 5)
+
+class Foretold(NamedTuple):
+    """What a forecaster says of the test rows; None of what it does not foretell."""
+
+    quantiles: Float64s | None  # (test, horizons, 5), rising
+    chances: Float64s | None = None  # (test, 3): of the barrier's classes
+
+
+Forecaster = Callable[[TrainingRows, Rows, Rows], Foretold]  # of training rows and test rows
 
 NO_CHANGE, IMBALANCE = "no change", "last imbalance"
 _IMBALANCES = ("imbalance", "ofi")  # what columns begin with that tell which side weighs more, the better first
@@ -32,8 +40,8 @@ def forecasters(rows: TrainingRows, plan: Plan) -> dict[str, Forecaster]:
             out[kind] = _recipe(replace(plan, kind=kind, parameters=parameters))
     column = imbalance_column(rows.columns)
     if column is not None:
-        out[IMBALANCE] = lambda all_rows, train, test: last_imbalance(all_rows, train, test, column)
-    out[NO_CHANGE] = no_change
+        out[IMBALANCE] = lambda all_rows, train, test: Foretold(last_imbalance(all_rows, train, test, column))
+    out[NO_CHANGE] = lambda all_rows, train, test: Foretold(no_change(all_rows, train, test))
     return out
 
 
@@ -48,8 +56,9 @@ def parameters_of(name: str, rows: TrainingRows, plan: Plan) -> Mapping[str, Any
 
 
 def _recipe(plan: Plan) -> Forecaster:
-    def forecast(rows: TrainingRows, train: Rows, test: Rows) -> Float64s:
-        return forecast_from(rows, train, test, FITS[plan.kind], plan)
+    def forecast(rows: TrainingRows, train: Rows, test: Rows) -> Foretold:
+        said = forecast_from(rows, train, test, FITS[plan.kind], plan)
+        return Foretold(said.quantiles, said.classes if plan.parameters.get("classes") else None)
 
     return forecast
 

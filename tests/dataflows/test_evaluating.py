@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from dataflows.command_line.verbs import app
 from learning.rows import read_rows
+from operators.models.served import CLASSES
 from sinks.parquet import CHECKSUMS, seal
 from sinks.trials import FOLDER, SCHEMA, read_trials
 from sources.errors import TickwaxError
 from sources.parquet import read_columns
+from sources.tape.schema import SETTINGS
 from tests.dataflows.test_training import INSTRUMENTS, market  # noqa: F401
 
 pytestmark = pytest.mark.slow
@@ -24,9 +26,9 @@ pytestmark = pytest.mark.slow
 SUBJECTS = [f"{', '.join(map(str, INSTRUMENTS))}: {horizon}" for horizon in ("500ms", "2s")]
 
 
-def run(*arguments: object):
+def run(*arguments: object, **more: str):
     around = {"TICKWAX_TRAIN__LEAST_IN_LEAF": "5", "TICKWAX_TRAIN__ROUNDS": "7", "TICKWAX_TRAIN__PENALTY": "0.5"}
-    return CliRunner().invoke(app, [str(each) for each in arguments], env=around)
+    return CliRunner().invoke(app, [str(each) for each in arguments], env={**around, **more})
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +108,41 @@ def test_the_verb(models: Path, market: Path, tmp_path: Path, kind: str) -> None
     )
     (first, *_) = (one for one in read_trials(models / FOLDER) if one.source == "evaluate")
     assert len(first.configurations) >= 3
+
+
+def test_chances_of_the_barrier(market: Path, tmp_path: Path) -> None:  # noqa: F811
+    """A model of classes is judged as well by its chances; those of another barrier are refused."""
+    html, parquet, data = tmp_path / "r.html", tmp_path / "r.parquet", market / "dataset"
+    done = run("train", "gbm", "--dataset", data, "--out", tmp_path / "m", TICKWAX_TRAIN__CLASSES="true")
+    assert done.exit_code == 0, done.output
+    blocks = ("--blocks", 4, "--test-blocks", 1)
+    done = run("evaluate", tmp_path / "m", "--dataset", data, *blocks, "--html", html, "--parquet", parquet)
+    assert done.exit_code == 0, done.output
+    every = pl.read_parquet(parquet)
+    assert set(every["horizon"]) == {"500ms", "2s", "barrier"}
+    judged = every.filter(horizon="barrier")
+    assert set(judged["model"]) == {"gbm", "logistic", "logistic, last imbalance", "class shares"}
+    assert set(judged["instrument"]) == {"all", *map(str, INSTRUMENTS)}
+    assert judged["pinball"].null_count() == len(judged)
+    assert judged.filter(model="class shares")["log_loss_skill"].to_list() == [0.0] * 3
+    assert judged["accuracy"].is_between(0, 1).all()
+    for name in CLASSES:
+        assert judged[f"reliability_{name}_rows"].list.sum().to_list() == judged["rows"].to_list()
+    for verdict in judged.filter(model="gbm")["verdict"]:
+        assert f"gbm {verdict}" in done.output.replace("\n", " ")
+        assert verdict in html.read_text()
+    assert "<h2>Barrier</h2>" in html.read_text()
+    other = tmp_path / "other"
+    shutil.copytree(data, other)
+    for file in other.rglob("*.parquet"):
+        table = pq.read_table(file, partitioning=None)
+        told = table.schema.metadata
+        barrier = json.dumps({**json.loads(told[SETTINGS.encode()]), "barrier.horizon": "1s"})
+        pq.write_table(table.replace_schema_metadata({**told, SETTINGS.encode(): barrier}), file, **CHECKSUMS)
+        seal(file)
+    refused = run("evaluate", tmp_path / "m", "--dataset", other)
+    with pytest.raises(TickwaxError, match=r"^MODEL: .* another barrier: barrier.horizon was 2s, and of .* it is 1s"):
+        raise refused.exception
 
 
 def test_what_cannot_be_judged(models: Path, market: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -7,11 +7,12 @@ from sklearn.metrics import matthews_corrcoef, mean_pinball_loss, r2_score
 
 from learning.evaluation.drift import error_drift, input_drift
 from learning.evaluation.errors import Measured, clustered_error, effective_rows, ratio_of, stretches
-from learning.evaluation.evaluate import ALL, evaluate, verdict
+from learning.evaluation.evaluate import ALL, evaluate
 from learning.evaluation.forecasters import IMBALANCE, NO_CHANGE, forecasters, imbalance_column, last_imbalance
 from learning.evaluation.leakage import leakage, sign_correlation
 from learning.evaluation.luck import luck, side_returns
 from learning.evaluation.metrics import better_by, losses, worth
+from learning.evaluation.verdicts import verdict
 from learning.rows import TrainingRows
 from learning.training import Plan
 from operators.models.served import QUANTILES

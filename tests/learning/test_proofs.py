@@ -38,7 +38,7 @@ def foretold(rows: TrainingRows):
     """Quantiles of every row by ridge regressions that have not seen it."""
     out = np.empty((len(rows), len(rows.horizons), 5))
     for train, test in PurgedKFold(5, rows.ts, rows.end, "5s").split(rows.ts):
-        out[test] = forecast_from(rows, train, test, FITS["ridge"], PLAN)
+        out[test] = forecast_from(rows, train, test, FITS["ridge"], PLAN).quantiles
     return out
 
 

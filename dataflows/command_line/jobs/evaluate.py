@@ -9,7 +9,8 @@ from dataflows.assembly.evaluating import evaluate_model
 from dataflows.command_line.jobs.output_files import check_report_files
 from dataflows.reports.charts import write_page
 from dataflows.reports.evaluation import drift_table, leakage_table, luck_table, stability_table, words, worth_table
-from dataflows.reports.evaluation_page import DRIFT, LEAKAGE, LUCK, evaluation_page
+from dataflows.reports.evaluation_chances import chances_table
+from dataflows.reports.evaluation_page import CHANCES, DRIFT, LEAKAGE, LUCK, evaluation_page
 from dataflows.reports.progress import progress_bar
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
@@ -41,6 +42,10 @@ def evaluate(
     paths = "1 path" if report.paths == 1 else f"Means over {report.paths} paths"
     prose(f"{paths} of {report.splits} splits, ± standard errors; the recipe, trained anew.")
     print()
+    if report.chances:
+        show(chances_table(report.chances))
+        prose(CHANCES)
+        print()
     show(leakage_table(report))
     prose(LEAKAGE)
     print()
@@ -55,7 +60,7 @@ def evaluate(
     for line in words(report):
         prose(line)
     if parquet is not None:
-        write_evaluation(parquet, report.judged, {EDGE: json.dumps(dict(report.edges))})
+        write_evaluation(parquet, [*report.judged, *report.chances], {EDGE: json.dumps(dict(report.edges))})
     if html is not None:
         write_page(html, evaluation_page(report))
     for path in filter(None, (html, parquet)):
