@@ -48,6 +48,7 @@ def measured(
     returns: Float64s,
     quantiles: Float64s,
     unconditional: Float64s,
+    mean: Float64s,
     calibration: Float64s,
     span: tuple[int, int],
 ) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def measured(
 
     Args:
         unconditional: shape ``(horizons, 5)``: quantiles of the training returns, which foretell nothing.
+        mean: of the training returns, shape ``(horizons,)``.
         calibration: as of `ModelHead`.
         span: ns, of the test rows.
     """
@@ -63,7 +65,7 @@ def measured(
         "to": span[1],
         "rows": len(returns),
         "horizons": {
-            horizon: _of_horizon(returns[:, h], quantiles[:, h], unconditional[h], calibration[h])
+            horizon: _of_horizon(returns[:, h], quantiles[:, h], unconditional[h], float(mean[h]), calibration[h])
             for h, horizon in enumerate(horizons)
         },
     }
@@ -89,18 +91,22 @@ def chances_measured(barrier: Int64s, chances: Float64s, shares: Float64s) -> di
     }
 
 
-def _of_horizon(y: Float64s, q: Float64s, unconditional: Float64s, calibration: Float64s) -> dict[str, float]:
+def _of_horizon(
+    y: Float64s, q: Float64s, unconditional: Float64s, mean: float, calibration: Float64s
+) -> dict[str, float]:
     centre = q[:, 2]
     nothing = pinball(y, np.broadcast_to(unconditional, q.shape))
     loss = pinball(y, q)
     wider = offset(calibration, 1 - COVERAGE)
     moved, said = y != 0, centre != 0
-    total = float(np.sum(y * y))
+    left, still = float(np.sum((y - centre) ** 2)), float(np.sum(y * y))
+    drifting = float(np.sum((y - mean) ** 2))
     return {
         "pinball": float(loss.mean()),
         "pinball_unconditional": float(nothing.mean()),
         "pinball_skill": float(1 - loss.mean() / nothing.mean()) if nothing.mean() else 0.0,
-        "r2": float(1 - np.sum((y - centre) ** 2) / total) if total else 0.0,  # against no change
+        "r2": 1 - left / still if still else 0.0,  # against no change
+        "r2_mean": 1 - left / drifting if drifting else 0.0,  # against the mean of the training returns
         "rank_correlation": float(spearmanr(centre, y).statistic) if len(np.unique(centre)) > 1 else 0.0,
         "hit_rate": float(np.mean((centre > 0)[moved & said] == (y > 0)[moved & said]))
         if (moved & said).any()

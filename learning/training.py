@@ -171,6 +171,7 @@ def _tested(
         rows.returns[blocks.test],
         found.quantiles,
         np.quantile(rows.returns[blocks.training], QUANTILES, axis=0).T,
+        rows.returns[blocks.training].mean(axis=0),
         model.head.calibration,
         (int(rows.ts[blocks.test[0]]), int(rows.ts[blocks.test[-1]])),
     )

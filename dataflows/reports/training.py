@@ -10,6 +10,7 @@ _OF_BARRIER = ("log_loss", "log_loss_unconditional", "right", "right_uncondition
 _COLUMNS = {
     "pinball_skill": "pinball skill",
     "r2": "R² against no change",
+    "r2_mean": "R² against training mean",
     "rank_correlation": "rank correlation",
     "hit_rate": "hit rate",
     "coverage": "coverage at 90 %",
@@ -38,6 +39,11 @@ def lines(report: dict[str, Any], path: Path) -> list[str]:
         "A drift through few test rows looks like skill: tickwax evaluate judges over many splits, beside baselines.",
     ]
     for horizon in report["folds"][0]["horizons"]:
+        if _mean(report, horizon, "r2") > 0 >= _mean(report, horizon, "r2_mean"):
+            said.append(
+                f"{horizon}: the model beats no change and not the mean of the training returns: what it foretells is "
+                "a drift that went on"
+            )
         skill = [fold["horizons"][horizon]["pinball_skill"] for fold in report["folds"]]
         if sum(skill) <= 0:
             said.append(

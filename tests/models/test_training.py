@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge as SklearnRidge
 
+from dataflows.reports.training import lines, table
 from learning.foretelling import foretold, predicted
 from learning.ridge import fit_ridge, scaled, scaling_of
 from learning.rows import TrainingRows
@@ -216,9 +217,33 @@ def test_what_foretells_nothing_has_no_skill() -> None:
     rows = training_rows(1000)
     nothing = np.quantile(rows.returns, QUANTILES, axis=0).T
     said = np.broadcast_to(nothing, (1000, 2, 5))
-    report = measured(rows.horizons, rows.returns, said, nothing, np.zeros((2, 1)), (0, SECOND))
+    report = measured(rows.horizons, rows.returns, said, nothing, np.zeros(2), np.zeros((2, 1)), (0, SECOND))
     assert [each["pinball_skill"] for each in report["horizons"].values()] == [0.0, 0.0]
+
+
+def test_a_drift_alone_is_no_skill() -> None:
+    rows = training_rows(1000)
+    mean = 1e-4 * np.array([0.3, -3.0])
+    drifting = rows.returns + mean
+    always = np.broadcast_to(mean[:, None], (1000, 2, 5))
+    report = measured(rows.horizons, drifting, always, always[0], mean, np.zeros((2, 1)), (0, SECOND))
+    for h, each in enumerate(report["horizons"].values()):
+        y = drifting[:, h]
+        assert each["r2_mean"] == 0.0
+        assert each["r2"] == pytest.approx(1 - np.sum((y - mean[h]) ** 2) / np.sum(y * y))
+    assert report["horizons"]["1s"]["r2"] > 0.5
 
 
 def test_blocks_are_what_they_say() -> None:
     assert Blocks._fields == tuple(LEAST)
+
+
+def test_a_drift_that_went_on_is_said_to_be_one() -> None:
+    fold = dict.fromkeys(("pinball_skill", "r2", "rank_correlation", "hit_rate", "coverage"), 0.1)
+    report = {
+        "identity": "ab" * 32, "validate": "holdout", "rows": {"training": 9, "calibration": 8},
+        "folds": [{"rows": 7, "horizons": {"1s": {**fold, "r2_mean": 0.0}, "5s": {**fold, "r2_mean": 0.02}}}],
+    }  # fmt: skip
+    assert table(report).rows[0][3:5] == ("0.1000", "0.0000")
+    (said,) = (line for line in lines(report, Path("m")) if "went on" in line)
+    assert said.startswith("1s: the model beats no change and not the mean of the training returns")
