@@ -14,7 +14,7 @@ from sinks.compaction import Damage, recover
 from sinks.disk import cannot_begin, missing_folders, remove_empty
 from sources.errors import TickwaxError
 from sources.store.path import StorePath
-from sources.tape.layout import beside, workplace
+from sources.tape.layout import beside, besides, workplace
 
 _LOCK = "lock"  # beside the data set, while somebody holds it
 _NOTE = "writers"  # beside the data set: which cluster holds it
@@ -124,6 +124,27 @@ def only_writer(root: Path, say: Callable[[str], None] = lambda line: None) -> I
     """Hold the data set at ``root`` for a while; as `DataSetLock`."""
     with DataSetLock(root, say=say):
         yield
+
+
+def holder(root: Path) -> bool | None:
+    """Whether somebody writes to a data set: True while its lock is held, False once it is not, None where there is no
+    lock: nobody writes, and the last one ended in order.
+
+    The lock is only looked at (proc_locks(5)): whoever took it for a moment would keep out a writer that starts then.
+    On a system that does not tell of locks, or of those of other containers, a lock that is there counts as held.
+    """
+    for path in besides(root, _LOCK):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        try:
+            lines = Path("/proc/locks").read_text().splitlines()
+        except OSError:
+            return True
+        words = [line.split() for line in lines]  # 1: FLOCK ADVISORY WRITE 3530 fe:00:12444459 0 EOF
+        return any(len(w) > 5 and w[1] == "FLOCK" and w[5].endswith(f":{found.st_ino}") for w in words)
+    return None
 
 
 def check_writable(root: Path) -> None:

@@ -39,6 +39,7 @@ class Tap:
 
     Attributes:
         tape_rows: that have come.
+        source: whether those that rows come from are well, in words; empty if they are.
     """
 
     def __init__(self, config: FeatureConfig, now: Callable[[], int], about: Mapping[str, Any]) -> None:
@@ -48,6 +49,7 @@ class Tap:
         about: what the page is told of the run: its ``run``, a name that no other run has, and its ``mode``.
         """
         self.now = now
+        self.source: Callable[[], str] = lambda: ""
         self._config = config
         self._about = dict(about)
         self._lock = threading.Lock()
@@ -76,7 +78,7 @@ class Tap:
 
     def beat(self) -> dict[str, Any]:
         """How the run is: ms since 1970, and seconds since anything came."""
-        return {"now": self.now() / NS_PER_MS, "quiet": (self.now() - self._heard) / 1e9}
+        return {"now": self.now() / NS_PER_MS, "quiet": (self.now() - self._heard) / 1e9, "source": self.source()}
 
     def stretch(self, key: str, begin: float, end: float) -> list[bytes]:
         """A run that goes on has no past beyond its rings.

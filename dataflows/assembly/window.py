@@ -69,7 +69,7 @@ def open_window(settings: Settings, config: FeatureConfig, mode: str, expected: 
     """Serve the page of a run; where, is said.
 
     Args:
-        mode: ``live``, ``paper`` or ``replay``.
+        mode: ``live``, ``paper``, ``replay`` or ``attached``.
         expected: instruments that ought to come.
 
     Raises:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dataflows.runtime.live_run import Live
-from dataflows.runtime.status import Status
 from operators.config import FeatureConfig
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def on_a_terminal() -> bool:
 
 
 def under_screen(
-    live: Live, run: Callable[[], None], tap: "Tap", config: FeatureConfig, log: "LogLines", status: Status
+    live: Live, run: Callable[[], None], tap: "Tap", config: FeatureConfig, log: "LogLines", status: Callable[[], str]
 ) -> None:
     """Run a dataflow and show it until it ends.
 
@@ -36,6 +35,7 @@ def under_screen(
 
     Args:
         run: the dataflow; must not be the main thread's.
+        status: the line above everything.
 
     Raises:
         BaseException: what ``run`` raised.
@@ -43,7 +43,7 @@ def under_screen(
     """
     from window.terminal.app import Terminal
 
-    app = Terminal(tap, config, log, status.line, lambda: os.kill(os.getpid(), signal.SIGINT))
+    app = Terminal(tap, config, log, status, lambda: os.kill(os.getpid(), signal.SIGINT))
     left = threading.Event()
     printing = sys.stdout, sys.stderr
     raised: list[BaseException] = []

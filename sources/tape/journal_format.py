@@ -19,7 +19,7 @@ import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 from isal import isal_zlib
@@ -85,17 +85,31 @@ class Journal:
             TickwaxError: the file is no journal, or one of another version.
             OSError: it cannot be read.
         """
-        self.path = path
         with path.open("rb") as file:
-            size = file.seek(0, 2) if end is None else min(end, file.seek(0, 2))
-            # A map outlives the file's name: a journal may be compacted and removed while somebody reads it.
-            view: Any = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
+            self._read(path, file, end, None)
+
+    @classmethod
+    def tail(cls, path: Path, file: BinaryIO, before: Self | None) -> Self:
+        """What has come behind the last whole frame of an earlier look at the same file; None: all there is.
+
+        Raises:
+            TickwaxError: as the constructor.
+        """
+        self = cls.__new__(cls)
+        self._read(path, file, None, before)
+        return self
+
+    def _read(self, path: Path, file: BinaryIO, end: int | None, before: Self | None) -> None:
+        self.path = path
+        size = file.seek(0, 2) if end is None else min(end, file.seek(0, 2))
+        # A map outlives the file's name: a journal may be compacted and removed while somebody reads it.
+        view: Any = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
         self._data: Bytes = np.frombuffer(view, np.uint8)
         self._view = memoryview(view)
-        self._names: dict[int, str] = {}  # by code
-        self.description: dict[str, Any] | None = None  # None: none is whole
-        self.fields: tuple[Field, ...] = ()  # of its items
-        self.end = 0  # just after the last whole frame
+        self._names: dict[int, str] = dict(before._names) if before else {}  # by code
+        self.description: dict[str, Any] | None = before.description if before else None  # None: none is whole
+        self.fields: tuple[Field, ...] = before.fields if before else ()  # of its items
+        self.end: int = before.end if before else 0  # just after the last whole frame
         self.holes: list[Hole] = []  # where it is damaged
         starts, ends = self._frames()
         if self.description is None:
@@ -156,7 +170,7 @@ class Journal:
         starts: list[int] = []
         ends: list[int] = []
         head, size = bytes(self._view[: len(MAGIC)]), len(self._view)
-        at = begin = len(MAGIC)
+        at = begin = max(len(MAGIC), self.end)
         sound = head in (MAGIC, *_FORMER)
         while at < size:
             stop = self._whole(at)
@@ -179,7 +193,7 @@ class Journal:
             begins = any(known.startswith(head.rstrip(b"\0")) for known in (MAGIC, *_FORMER))
             if self.holes or not begins:  # zeros: the power went before all of it came
                 raise NoJournalError(f"{self.path}: is not a journal of this version of tickwax")
-        else:
+        elif begin == len(MAGIC):
             self.holes.insert(0, Hole(0, begin))
         return np.array(starts, np.int64), np.array(ends, np.int64)
 

@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from sinks.lock import DataSetLock
+from sinks.lock import DataSetLock, holder
 from sources.errors import TickwaxError
+from sources.tape.layout import beside
 
 real_flock = fcntl.flock
 
@@ -88,3 +89,24 @@ def test_another_reason_is_named(tmp_path, monkeypatch, code):
     monkeypatch.setattr(fcntl, "flock", broken)
     with pytest.raises(TickwaxError, match=f"^cannot write to .*tape: cannot lock .*: {os.strerror(code)}$"):
         DataSetLock(tmp_path / "tape")
+
+
+class TestHolder:
+    def test_a_look_tells_whether_somebody_writes_and_how_it_ended(self, tmp_path):
+        root = tmp_path / "tape"
+        assert holder(root) is None
+        root.mkdir()
+        with DataSetLock(root):
+            assert holder(root) is True
+        assert holder(root) is None
+        beside(root, "lock").touch()  # as a killed writer leaves it
+        assert holder(root) is False
+
+    def test_no_look_keeps_a_writer_out(self, tmp_path, monkeypatch):
+        root = tmp_path / "tape"
+        root.mkdir()
+        beside(root, "lock").touch()
+        taken = []
+        monkeypatch.setattr(fcntl, "flock", lambda handle, how: taken.append(how))
+        holder(root)
+        assert taken == []

@@ -82,7 +82,7 @@ link.addEventListener("beat", ({ detail }) => {
   status.beat(detail);
   // The axis goes on by the engine's clock while nothing comes; only where that clock is not the market's past.
   const newest = view.features.at("receive_ts");
-  view.silence = mode === "live" || mode === "paper" ? Math.max(0, detail.now - newest - 1000) || 0 : 0;
+  view.silence = ["live", "paper", "attached"].includes(mode) ? Math.max(0, detail.now - newest - 1000) || 0 : 0;
 });
 link.addEventListener("unknown", ({ detail }) => unknown(detail.symbol));
 link.addEventListener("refused", ({ detail }) => status.notice(detail.why));

@@ -3,7 +3,7 @@
 import { span, time } from "./format.js";
 
 const SILENT = 3; // seconds without anything from the market
-const MODES = { live: "live", paper: "paper trading", replay: "replay", recorded: "recorded" };
+const MODES = { live: "live", paper: "paper trading", replay: "replay", recorded: "recorded", attached: "attached to a recorder" };
 
 export class Status {
   constructor() {
@@ -20,13 +20,14 @@ export class Status {
     if (this.mode === "recorded") this.show("live", "recorded");
   }
 
-  beat({ quiet, skipped }) {
+  beat({ quiet, skipped, source }) {
     if (skipped > this.skipped && this.skipped === 0) this.notice("this browser is slow: frames are skipped, the run is not held up");
     this.skipped = skipped;
     this.facts.textContent = skipped ? `${skipped} frames skipped` : "";
     if (this.mode === "recorded") return;
     const at = this.mode === "replay" ? ` × ${this.speed}` : "";
-    if (quiet > SILENT) this.show("wait", `${MODES[this.mode]}${at}: silent for ${span(1000 * Math.floor(quiet))}`);
+    if (source) this.show("wait", `${MODES[this.mode]}: ${source}`);
+    else if (quiet > SILENT) this.show("wait", `${MODES[this.mode]}${at}: silent for ${span(1000 * Math.floor(quiet))}`);
     else this.show("live", `${MODES[this.mode]}${at}`);
   }
 

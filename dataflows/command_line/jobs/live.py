@@ -23,6 +23,7 @@ from dataflows.runtime.metrics import Log
 from dataflows.runtime.screen import on_a_terminal, under_screen
 from dataflows.runtime.status import Status
 from dataflows.settings.model import Settings, load_settings
+from operators.config import FeatureConfig
 from sources.placement import BY_HASH
 from window.tap import Tap
 from window.terminal.log import LogLines
@@ -90,6 +91,20 @@ def run_live(
     live.ready()
     on_ready(live)
     status = status_of(what, settings, live, tap)
+    run_shown(live, workers, tap if screen else None, settings.feature_config(), lines, told, status.line)
+    return live
+
+
+def run_shown(
+    live: Live,
+    workers: int,
+    tap: Tap | None,
+    config: FeatureConfig,
+    lines: LogLines | None,
+    told: StatusLine,
+    status: Callable[[], str],
+) -> None:
+    """Run until the end: on the screen if there are lines for its log, else with a line that tells how it is."""
     undo = live.stop_on_signals()
 
     def flow() -> None:
@@ -97,14 +112,13 @@ def run_live(
 
     try:
         if lines is not None and tap is not None:
-            under_screen(live, flow, tap, settings.feature_config(), lines, status)
+            under_screen(live, flow, tap, config, lines, status)
         else:
-            with told.shows(status.line):
+            with told.shows(status):
                 flow()
     finally:
         undo()
         live.release()
-    return live
 
 
 def status_of(what: str, settings: Settings, live: Live, tap: Tap | None) -> Status:

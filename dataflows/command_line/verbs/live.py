@@ -8,6 +8,7 @@ from dataflows.command_line.app import LIVE, app
 from dataflows.command_line.verbs.processes import Processes, started
 from dataflows.runtime.process_tuning import quick_imports
 from dataflows.settings.flags import listed, settings_of
+from sources.errors import TickwaxError
 
 Symbols = Annotated[str | None, typer.Option(help="`venue:SYMBOL` or `venue:*`, separated by commas.")]
 Duration = Annotated[str | None, typer.Option(help="Stop after this long, such as 60s or 1h; else on Ctrl-C.")]
@@ -76,7 +77,10 @@ def record_verb(symbols: Symbols = None, duration: Duration = None, tape: Tape =
 @app.command(
     "features",
     rich_help_panel=LIVE,
-    epilog="Example:\n\n    tickwax features --symbols bybit_linear:BTCUSDT,bybit_linear:ETHUSDT",
+    epilog=(
+        "Examples:\n\n    tickwax features --symbols bybit_linear:BTCUSDT,bybit_linear:ETHUSDT\n\n"
+        "    tickwax features --attach --tape data/tape"
+    ),
 )
 def features_verb(
     symbols: Symbols = None,
@@ -85,9 +89,24 @@ def features_verb(
     windows: Windows = None,
     depths: Depths = None,
     d_file: DFile = None,
+    attach: Annotated[
+        bool, typer.Option("--attach", help="Open no connection: show what another process records to --tape.")
+    ] = False,
+    tape: Annotated[str | None, typer.Option(help="With --attach: folder of that tape; as in `tape.path`.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="With --attach: first `receive_ts`, UTC; else the last 5 minutes.")
+    ] = None,
     screen: Screen = True,
 ) -> None:
     """Watch all instruments live, or one with its book and order flow; nothing is written. `q` or Ctrl-C ends it."""
+    if attach:
+        with quick_imports():
+            from dataflows.command_line.jobs.attached import watch_recorder
+        flags = _flags(symbols, duration, tape, None, sampling, windows, depths, d_file)
+        watch_recorder(flags | settings_of({"--start": ("replay.start", start)}), screen)
+        return
+    if tape is not None or start is not None:
+        raise TickwaxError("--tape, --start: of a recorder to show; they go with --attach")
     with quick_imports():
         from dataflows.command_line.jobs.live import watch
     watch(_flags(symbols, duration, None, None, sampling, windows, depths, d_file) | _NOTHING_WRITTEN, screen)
