@@ -26,6 +26,7 @@ from sources.tape.batch import TapeBatch, concat
 from sources.tape.layout import beside, data_files, instruments, journal_files
 from sources.tape.reader import TapeReader
 from sources.tape.tail import find_tail
+from tests.commands import launch
 from tests.dataflows.conftest import environment
 
 ROOT = Path(__file__).parents[1]
@@ -177,7 +178,7 @@ class LiveKills:
     def _start(self, **more: str) -> subprocess.Popen[str]:
         around = environment({**self._settings, **more}) | {"NOTES": str(self._notes), "PYTHONPATH": str(ROOT)}
         pipe = subprocess.PIPE
-        return subprocess.Popen([sys.executable, "-c", LIVE], stdout=pipe, stderr=pipe, text=True, env=around, cwd=ROOT)
+        return launch([sys.executable, "-c", LIVE], stdout=pipe, stderr=pipe, text=True, env=around, cwd=ROOT)
 
     def _noted(self) -> int:
         return self._notes.stat().st_size if self._notes.exists() else 0
@@ -247,7 +248,7 @@ class ReplayKills:
         command += ["-r", str(folder / "store"), "-s", "0", "-b", "0"]
         pipe = subprocess.PIPE
         around = environment(settings) | {"PYTHONPATH": str(ROOT)}
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=around, cwd=ROOT)
+        return launch(command, stdout=pipe, stderr=pipe, text=True, env=around, cwd=ROOT)
 
 
 def changed(folder: Path) -> int:

@@ -11,6 +11,7 @@ import pytest
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.instrument import Instrument
+from tests.commands import launch
 from tests.disks import shim, shim_library  # noqa: F401
 from tests.markets import market
 
@@ -54,7 +55,7 @@ def processes() -> Iterator[Start]:
     def start(settings: dict[str, object], *arguments: object, **around: str) -> subprocess.Popen[str]:
         command = [sys.executable, *map(str, arguments)]
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment(settings) | around)
+        process = launch(command, stdout=pipe, stderr=pipe, text=True, env=environment(settings) | around)
         started.append(process)
         return process
 

@@ -20,6 +20,7 @@ from dataflows.settings.model import Settings, load_settings
 from simulator.thread import simulator_thread
 from sources.errors import TickwaxError
 from sources.tape.layout import data_files, instruments
+from tests.commands import launch
 from tests.conftest import ROOT
 from tests.dataflows.conftest import INSTRUMENTS, SECOND, environment
 from tests.dataflows.test_live import assert_replay_is_live, wait_until_served
@@ -65,7 +66,7 @@ def start(tmp_path) -> Iterator[object]:
         around |= {name: str(value) for name, value in variables.items()}
         command = [sys.executable, *VERB, *map(str, arguments)]
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=around))
+        started.append(launch(command, stdout=pipe, stderr=pipe, text=True, env=around))
         return started[-1]
 
     yield starter

@@ -17,6 +17,7 @@ from dataflows.command_line.jobs.dataset import dataset
 from dataflows.command_line.verbs import app
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from tests.commands import run
 from tests.conftest import ROOT
 from tests.dataflows.conftest import MIDNIGHT, environment
 from tests.oracle.labels import KEPT, Row, Rules, labels
@@ -107,7 +108,7 @@ def test_workers_change_nothing(market: Path, labelled: Path, tmp_path: Path) ->
 def module(settings: dict[str, object]) -> subprocess.CompletedProcess[str]:
     texts = {key: json.dumps(value) if isinstance(value, list) else value for key, value in settings.items()}
     command = [sys.executable, "-m", "bytewax.run", "dataflows.dataset"]
-    return subprocess.run(command, env=environment(texts), capture_output=True, text=True, timeout=300, cwd=ROOT)
+    return run(command, env=environment(texts), cwd=ROOT)
 
 
 def test_the_module_gives_the_same(market: Path, labelled: Path, tmp_path: Path) -> None:

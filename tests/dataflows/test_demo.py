@@ -4,13 +4,13 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.commands import launch, run
 from tests.conftest import ROOT
 
 DEMO = (sys.executable, "-c", "from dataflows.cli import main; main()", "demo", "--folder")
@@ -34,9 +34,7 @@ def check_log(folder: Path) -> None:
 
 def test_in_a_pipe_the_log_is_in_its_file_alone(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    done = subprocess.run(
-        [*DEMO, folder, "--duration", "2s"], capture_output=True, text=True, env=around(), timeout=WITHIN_S
-    )
+    done = run([*DEMO, folder, "--duration", "2s"], env=around())
     assert done.returncode == 0, done.stderr
     assert not LOGGED.search(done.stdout + done.stderr)
     assert f"\nlog: {folder}/demo.log\n" in done.stdout
@@ -51,9 +49,7 @@ def test_in_a_pipe_the_log_is_in_its_file_alone(tmp_path: Path) -> None:
 def test_a_terminal_shows_one_line_until_ctrl_c(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*DEMO, folder, "--duration", "10m"], stdin=theirs, stdout=theirs, stderr=theirs, env=around()
-    )
+    process = launch([*DEMO, folder, "--duration", "10m"], stdin=theirs, stdout=theirs, stderr=theirs, env=around())
     os.close(theirs)
     shown, deadline = b"", time.monotonic() + WITHIN_S
     try:
@@ -86,9 +82,7 @@ def test_a_terminal_shows_one_line_until_ctrl_c(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = subprocess.run(
-        [*DEMO, tmp_path / "file" / "demo"], capture_output=True, text=True, env=around(), timeout=WITHIN_S
-    )
+    done = run([*DEMO, tmp_path / "file" / "demo"], env=around())
     assert done.returncode == 2
     assert done.stderr == f"tickwax: --folder: cannot write {tmp_path}/file/demo/demo.log: Not a directory\n"
 
@@ -102,7 +96,7 @@ def test_the_page_opens_where_somebody_can_look_and_nowhere_else(tmp_path: Path)
     for flags, expected in ((["--no-ui"], 0), ([], 1)):
         ours, theirs = pty.openpty()
         more = {"DISPLAY": ":9", "BROWSER": f"{browser} %s", "CI": ""}
-        process = subprocess.Popen(
+        process = launch(
             [*DEMO, tmp_path / f"demo{expected}", "--duration", "2s", *flags],
             stdin=theirs, stdout=theirs, stderr=theirs, env=around(**more),
         )  # fmt: skip

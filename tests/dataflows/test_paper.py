@@ -102,13 +102,7 @@ def test_a_replay_gives_the_fills_of_a_run_with_faults(exchange, settings, start
 
 def test_an_account_goes_on_where_it_was_left(exchange, settings, start, tmp_path):
     """Ended in order, killed, and ended again: one replay of the tape gives all three runs."""
-    for how in ("end", "kill", "end"):
-        process = start(settings, *MODULE)
-        wait_until_served(exchange, 3)
-        process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-        assert process.returncode == (-9 if how == "kill" else 0), stderr
-    assert "going on with the account" in stderr
+    assert "going on with the account" in end_kill_end(exchange, settings, start)
     states = sorted((tmp_path / "paper" / "states").rglob("symbol=*"))
     assert len(states) == len(INSTRUMENTS)
     # A state that cannot be read costs the time of a whole replay, and nothing else.

@@ -1,6 +1,5 @@
 import json
 import os
-import subprocess
 import sys
 import tomllib
 import traceback
@@ -23,6 +22,7 @@ from dataflows.settings.model import Settings, load_settings
 from operators.config import FeatureConfig
 from sources.durations import Duration
 from sources.errors import TickwaxError
+from tests.commands import run, tickwax
 from tests.dataflows.test_replay import told
 
 ROOT = Path(__file__).parents[2]
@@ -496,13 +496,8 @@ def test_the_settings_verb_names_sources_and_reads_back(monkeypatch, tmp_path):
 
 
 def test_a_dataflow_that_starts_with_bad_settings_exits_with_2():
-    done = subprocess.run(
-        [sys.executable, "-c", "import dataflows.replay"],
-        cwd=ROOT,
-        env=os.environ | {"TICKWAX_FEATURES__ZSCORE_WINDOW": "1"},
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-c", "import dataflows.replay"]
+    done = run(command, cwd=ROOT, env=os.environ | {"TICKWAX_FEATURES__ZSCORE_WINDOW": "1"})
     assert done.returncode == 2
     assert done.stderr == (
         "tickwax: features.zscore_window: 1 is outside 2 to 1000000 (TICKWAX_FEATURES__ZSCORE_WINDOW)\n"
@@ -662,12 +657,7 @@ class TestCommandLine:
         return tmp_path
 
     def run(self, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-c", "from dataflows.cli import main; main()", *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
+        done = tickwax(*arguments)
         return done.returncode, done.stdout, done.stderr
 
     def test_which_file_is_read(self, here, monkeypatch):

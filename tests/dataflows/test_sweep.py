@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.commands import tickwax
+from tests.commands import TICKWAX, launch, tickwax
 
 pytestmark = pytest.mark.slow
 
-TICKWAX = Path(sys.executable).with_name("tickwax")
 BTC, ETH = "binance_futures:BTCUSDT", "bybit_linear:ETHUSDT"
 GRID = """
 [strategy]
@@ -265,7 +263,7 @@ def sleeping(request, tape, tmp_path):
     (tmp_path / "mine.py").write_text(OWN)
     (tmp_path / "grid.toml").write_text('[strategy]\nname = "mine:Mine"\nwait = 0.1\nsize = [1, 2, 3]\n')
     processes = request.param
-    process = subprocess.Popen(
+    process = launch(
         [TICKWAX, "backtest", "--sweep", "grid.toml", "--tape", tape, "--out", "out", "--processes", str(processes)],
         cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip

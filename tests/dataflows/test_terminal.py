@@ -23,6 +23,8 @@ from dataflows.reports import terminal
 from dataflows.reports.text_table import TextTable
 from sources.importers.stats import ImportStats
 from sources.instrument import Instrument
+from tests.commands import launch
+from tests.commands import run as command
 from tests.dataflows.conftest import MIDNIGHT, SECOND, environment
 
 LONG = Instrument("binance_futures", "1000000MOGUSDT")
@@ -48,7 +50,7 @@ def without_columns() -> dict[str, str]:
 def run(*arguments: object, **options: object) -> "subprocess.CompletedProcess[str]":
     around = without_columns() | options.pop("env", {})  # type: ignore[operator]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.run([*TICKWAX, *map(str, arguments)], env=around, text=True, encoding="utf-8", **pipes)
+    return command([*TICKWAX, *arguments], env=around, encoding="utf-8", **pipes)
 
 
 def on_a_terminal(columns: int, *arguments: object) -> str:
@@ -56,9 +58,7 @@ def on_a_terminal(columns: int, *arguments: object) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     try:
-        process = subprocess.Popen(
-            [*TICKWAX, *map(str, arguments)], stdout=theirs, stderr=subprocess.DEVNULL, env=without_columns()
-        )
+        process = launch([*TICKWAX, *arguments], stdout=theirs, stderr=subprocess.DEVNULL, env=without_columns())
         os.close(theirs)
         shown = b""
         try:

@@ -1,7 +1,6 @@
 """`tickwax backtest` on a recorded market against the exchange of `tests.oracle.independent_exchange`, to the bit."""
 
 import random
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -12,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sources.tape.batch import KINDS
+from tests.commands import tickwax
 from tests.conftest import ROOT
-from tests.execution.backtests import TICKWAX, backtest, differences, write_schedule
+from tests.execution.backtests import backtest, differences, write_schedule
 from tests.oracle.exchange_cases import MS
 from tests.oracle.independent_backtest import Backtest
 from tests.oracle.independent_exchange import Exchange
@@ -32,9 +32,7 @@ def btc(market_data, tmp_path_factory) -> tuple[Path, list[TapeRow]]:
     root = tmp_path_factory.mktemp("btc") / "tape"
     capture = market_data / "binance_usdm" / "btcusdt_20240808.gz"
     where = ("--venue", BTC[0], "--symbol", BTC[1], "--tape", root)
-    done = subprocess.run(
-        [TICKWAX, "import", "hftbacktest", capture, *where], capture_output=True, text=True, timeout=300
-    )
+    done = tickwax("import", "hftbacktest", capture, *where)
     assert done.returncode == 0, done.stderr
     rows = []
     for file in sorted(root.glob("*/*/*/*.parquet")):
