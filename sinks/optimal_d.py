@@ -40,6 +40,9 @@ def check_optimal_d_path(path: Path) -> None:
     """
     if path.is_dir():
         raise TickwaxError(f"optimal_d.path: {path} is a folder; a file such as optimal_d.parquet is needed")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise TickwaxError(f"optimal_d.path: {path}: {above} is no folder")
     if path.exists():
         try:
             same = read_schema(path).remove_metadata().equals(ORDERS_SCHEMA)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import bytewax.operators as op
 import numpy as np
@@ -94,7 +95,7 @@ def forecasting_of(settings: Settings, config: FeatureConfig, tell: Callable[[st
         return None
     folder = read_model(path, "predict.model")
     features = identity_of("features", settings, config)
-    _check_settings(folder.card, config, features, tell)
+    _check_settings(folder.card, path, config, features, tell)
     model = served(folder, "predict.model")
     try:
         Predictor(model, config, Instrument("any", "ANY"))
@@ -161,16 +162,19 @@ def _first_after(reader: TapeReader, until: int) -> int | None:
     return None
 
 
-def _check_settings(card: Card, config: FeatureConfig, features: Identity, tell: Callable[[str], None]) -> None:
+def _check_settings(
+    card: Card, path: Path, config: FeatureConfig, features: Identity, tell: Callable[[str], None]
+) -> None:
     if other := difference(card.features, feature_settings(config), frozenset()):
         raise TickwaxError(
-            f"predict.model: was trained on other features: {other.setting} was {other.there}, and is {other.here}"
+            f"predict.model: {path} was trained on other features: {other.setting} was {other.there}, "
+            f"and is {other.here}"
         )
     for name in card.instruments:
         trained = {key: value for key, value in card.own.get(name, {}).items() if key.startswith(_OWN)}
         if other := difference(trained, features.own.get(name, {}), frozenset()):
             raise TickwaxError(
-                f"predict.model: was trained on other features of {name}: {other.setting} was {other.there}, "
+                f"predict.model: {path} was trained on other features of {name}: {other.setting} was {other.there}, "
                 f"and is {other.here}"
             )
     if card.planted:

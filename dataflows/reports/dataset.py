@@ -33,5 +33,5 @@ def missing_lines(counts: Mapping[Instrument, Counts]) -> list[str]:
     out = []
     for instrument, each in counts.items():
         if lacking := [f"{bit} in {rows:,}" for bit, rows in each.missing.items() if rows]:
-            out.append(f"{instrument}: bits of warm that rows lack: {', '.join(lacking)}")
+            out.append(f"{instrument}: rows that lack a bit of `warm`: {', '.join(lacking)}")
     return out

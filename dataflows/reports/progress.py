@@ -69,7 +69,8 @@ class ReplayProgress:
         shown: whether to show it; None: if standard error is a terminal.
         """
         self.rows = 0
-        self.market_ns = 0  # summed over instruments
+        self.market_ns = 0  # from the first row that was read to the last, of whatever instrument
+        self._first = self._last = 0
         self.latencies = Latencies()
         self._told = False
         self._ended = 0.0
@@ -102,7 +103,9 @@ class ReplayProgress:
         with self._lock:
             self.latencies.add_tape(item)
             self.rows += batch.rows
-            self.market_ns += max(0, int(batch.receive_ts[-1]) - int(batch.receive_ts[0]))
+            first, last = int(batch.receive_ts[0]), int(batch.receive_ts[-1])
+            self._first, self._last = min(self._first or first, first), max(self._last, last)
+            self.market_ns = max(0, self._last - self._first)
             now = perf_counter()
             if now - self._shown >= _REFRESH:
                 self._shown = now

@@ -97,7 +97,7 @@ def test_what_was_left_out_is_told(market: Path, tmp_path: Path, capsys: pytest.
     assert numbers[:2] == [len(features), len(table)]
     assert sum(numbers[2:6]) == len(features) - len(table)
     assert 20 <= numbers[5] <= 30  # `cut`: 2 s of a row every 100 ms, and 3 s of those that touch no barrier
-    assert "bits of warm that rows lack: 1 in" in said
+    assert "rows that lack a bit of `warm`: 1 in" in said
 
 
 def test_workers_change_nothing(market: Path, labelled: Path, tmp_path: Path) -> None:

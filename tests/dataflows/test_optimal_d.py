@@ -217,6 +217,7 @@ def test_a_picture_leads_no_line_across_orders_that_were_not_tested():
     [
         ({"optimal_d.path": "."}, r"optimal_d.path: \. is a folder"),
         ({"optimal_d.path": __file__}, "optimal_d.path: .* is there and holds something else"),
+        ({"optimal_d.path": f"{__file__}/d/d.parquet"}, "optimal_d.path: .* is no folder"),
         ({"optimal_d.path": "d.csv"}, "optimal_d.path: d.csv: what is written is Parquet"),
         ({"optimal_d.plot": "a.jpg"}, "optimal_d.plot: 'a.jpg' does not end with one of .html, .png, .svg"),
         ({"optimal_d.pvalue": 1.0}, "optimal_d.pvalue: 1.0 is not between 0 and 1"),

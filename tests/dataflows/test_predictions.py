@@ -154,7 +154,7 @@ def test_replaying_a_live_run_gives_its_predictions(exchange, model, start, tmp_
     [
         (
             {"features.windows": ["1s"]},
-            "predict.model: was trained on other features: features.windows was 100ms, 1s, ",
+            "predict.model: .* was trained on other features: features.windows was 100ms, 1s, ",
         ),
         ({"features.max_hold": "50s"}, "features.max_hold was 1m, and is 50s"),
         ({"predict.path": "{features}"}, "predict.path: '.*' is also features.path"),

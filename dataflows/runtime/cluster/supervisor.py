@@ -123,7 +123,7 @@ class Supervisor:
             if isinstance(event, Moved | Computed):
                 moved[index] = event
                 if len(moved) == len(self._children):  # one that is ready earlier waits for the others
-                    on_progress(sum(m.rows for m in moved.values()), sum(m.market_ns for m in moved.values()))
+                    on_progress(sum(m.rows for m in moved.values()), max(m.market_ns for m in moved.values()))
             if isinstance(event, Computed):
                 computed[index] = event
                 if len(computed) == len(self._children):
