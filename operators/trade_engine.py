@@ -40,13 +40,14 @@ from operators.packed_arguments import Packed
 from operators.placement.log import NOTHING as NO_PLACEMENTS
 from operators.placement.plan import Placement
 from operators.row_batch import RowBatch
+from operators.rules.applying import NOTHING as NO_RULES
 from operators.rules.table import RuleTable
 from operators.tape_loop import DECIDE, EXCHANGE_FULL
 from sources.tape.batch import TapeBatch
 
 _NO_BOOK = np.empty((0, 0))
 _NO_CODE = np.empty((0, 0), np.int8)
-NOTHING = RowBatch(np.empty((4, 0), np.int64), np.empty((1, 0), np.int8), np.empty((4, 0)), _NO_BOOK)
+_NO_FEATURES = RowBatch(np.empty((3, 0), np.int64), _NO_CODE, _NO_BOOK, _NO_BOOK)
 
 
 class Traded(NamedTuple):
@@ -56,7 +57,7 @@ class Traded(NamedTuple):
     orders: RowBatch
     fills: RowBatch
     equity: RowBatch  # a row a feature row
-    applied: RowBatch = NOTHING  # what rules did (`operators.rules.schemas`)
+    applied: RowBatch = NO_RULES  # what rules did (`operators.rules.schemas`)
     placements: RowBatch = NO_PLACEMENTS  # what was decided on parent orders (`operators.placement.log`)
 
 
@@ -109,6 +110,7 @@ class TradeEngine(FeatureEngine):
         if schedule is not None:
             exchange = schedule.sent(exchange, latency)
         self._exchange: Packed[Exchange] = Packed(exchange)
+        self._no_orders, self._no_fills = _orders(exchange, 0), _fills(exchange, 0)
         self._ahead = None if forecasts is None else ForecastsAhead(forecasts, config, full_depth=full_depth)
         names = () if forecasts is None else forecasts.columns
         self._forecasts = len(names)
@@ -149,10 +151,10 @@ class TradeEngine(FeatureEngine):
         exchange = self._exchange.value
         return int(exchange.clock[FUNDINGS]), float(exchange.money[FUNDING_PAID])
 
-    @property
     def open_orders(self) -> int:
         """Orders that rest."""
-        return int(self._exchange.value.resting.orders.sum())
+        bids, asks = self._exchange.value.resting.orders
+        return int(bids + asks)
 
     def snapshot(self) -> bytes:
         """The whole state as bytes: features, forecasts, exchange, and the memory of a compiled strategy.
@@ -210,12 +212,14 @@ class TradeEngine(FeatureEngine):
         clock[ORDER_ROWS] = clock[FILL_ROWS] = clock[ROW] = 0
         if self._ahead is not None:
             self._ahead.take(n)
+        runner = self._runner
         return Traded(
-            RowBatch(np.empty((3, 0), np.int64), _NO_CODE, _NO_BOOK, _NO_BOOK) if features is None else features,
-            _rows(rows.order_integer, rows.order_code, rows.order_value, orders),
-            _rows(rows.fill_integer, rows.fill_code, rows.fill_value, fills),
-            _rows(rows.equity_integer, _NO_CODE, rows.equity_value, n),
-            *(() if self._runner is None else (self._runner.applied(), self._runner.placements())),
+            _NO_FEATURES if features is None else features,
+            _orders(exchange, orders) if orders else self._no_orders,
+            _fills(exchange, fills) if fills else self._no_fills,
+            RowBatch(rows.equity_integer[:, :n].copy(), _NO_CODE, rows.equity_value[:, :n].copy(), _NO_BOOK),
+            NO_RULES if runner is None else runner.applied(),
+            NO_PLACEMENTS if runner is None else runner.placements(),
         )
 
     def _run(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:
@@ -244,5 +248,15 @@ class TradeEngine(FeatureEngine):
         self._exchange = Packed(grown(self._exchange.value, most, feature_rows))
 
 
-def _rows(integer: Any, code: Any, value: Any, n: int) -> RowBatch:
-    return RowBatch(integer[:, :n].copy(), code[:, :n].copy() if code.size else code, value[:, :n].copy(), _NO_BOOK)
+def _orders(exchange: Exchange, n: int) -> RowBatch:
+    rows = exchange.rows
+    return _copied(rows.order_integer, rows.order_code, rows.order_value, n)
+
+
+def _fills(exchange: Exchange, n: int) -> RowBatch:
+    rows = exchange.rows
+    return _copied(rows.fill_integer, rows.fill_code, rows.fill_value, n)
+
+
+def _copied(integer: Any, code: Any, value: Any, n: int) -> RowBatch:
+    return RowBatch(integer[:, :n].copy(), code[:, :n].copy(), value[:, :n].copy(), _NO_BOOK)

@@ -17,7 +17,8 @@ from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch
 
 NO_MORE = Traded(NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS, NO_MORE_ROWS)
-COUNTED = (*SCHEMAS, APPLIED, PLACEMENTS)  # data sets of which `TradeMark` counts the rows, in its order
+# Data sets of which `TradeMark` counts the rows: in its order, which is that of `Traded` behind the features.
+COUNTED = (*SCHEMAS, APPLIED, PLACEMENTS)
 
 
 OnEnd = Callable[[Instrument, TradeEngine, int, Sequence[int]], None]
@@ -62,10 +63,15 @@ class TradeLogic(StatefulBatchLogic[InstrumentBatch, Traded, bytes]):
                 if batch.rows:
                     lead = max(0, min(batch.rows, self._first - int(batch.ordinal[0])))
                     ordinal = int(batch.ordinal[-1]) + 1
-                self._engine.lead(batch.slice(0, lead), value.cut_levels)
-                traded += self._engine.trade(batch.slice(lead, batch.rows), value.cut_levels)
-            rows = (sum(getattr(part, schema.name).rows for part in traded) for schema in COUNTED)
-            self._mark = TradeMark(ordinal, *(n + more for n, more in zip(self._mark[1:], rows, strict=True)))
+                if lead:
+                    self._engine.lead(batch.slice(0, lead), value.cut_levels)
+                    batch = batch.slice(lead, batch.rows)
+                traded += self._engine.trade(batch, value.cut_levels)
+            counts = list(self._mark[1:])
+            for part in traded:
+                for i, rows in enumerate(part[1:]):
+                    counts[i] += rows.rows
+            self._mark = TradeMark(ordinal, *counts)
             if values[-1].ended and self._keeper is None:
                 self._engine.end()
                 return [*traded, NO_MORE], StatefulBatchLogic.DISCARD

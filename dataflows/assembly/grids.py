@@ -70,7 +70,7 @@ def grids_of(
         if found is None:
             search = GridSearch()
             try:
-                for batch in reader.batches():
+                for batch in reader.numbers():
                     search.add(batch)
                 found = search.grid()
             except ValueError as e:

@@ -180,15 +180,16 @@ def prepare_live(
                 form = row_form(schema, settings.tape.compression, marks)
                 op.output(f"{name}_parquet", streams.get(name, rows), sink(name, path, form, count, key))
             if trading is not None:
-                counted = trading.counted(traded, live)
+                named_rows = op.map("trade_instrument", traded, named) if placement.weights else traded
+                sinks = {}
                 for path, schema, marks in trading.data_sets():
                     check = partial(_check_folder, path, schema, marks)
                     without_damaged(path, check, live.telemetry.set_aside)
                     form = row_form(schema, settings.tape.compression, marks)
-                    into = sink(schema.name, path, form, lambda item: None, "paper.path")
-                    op.output(f"{schema.name}_parquet", rows_in(schema.name, counted), into)
+                    sinks[schema.name] = sink(schema.name, path, form, lambda item: None, "paper.path")
                     if window is not None:
-                        window.rows(schema, rows_in(schema.name, counted, f"window_{schema.name}_rows"))
+                        window.rows(schema, rows_in(schema.name, named_rows, f"window_{schema.name}_rows"))
+                op.output("paper_parquet", named_rows, trading.sink(sinks, live))
                 trading.take_up(root)
             if settings.kafka.bootstrap:
                 from dataflows.assembly.kafka import (

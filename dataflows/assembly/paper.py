@@ -1,7 +1,8 @@
 """Paper trading: the live dataflow with the simulated exchange in it. No order leaves the machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import bytewax.operators as op
@@ -13,12 +14,12 @@ from dataflows.assembly.listings import list_venues
 from dataflows.assembly.live_config import live_config
 from dataflows.assembly.paper_past import PaperPast
 from dataflows.assembly.trade_engines import TradeEngines
-from dataflows.assembly.trading import in_words, rows_in, trading_identity
+from dataflows.assembly.trading import in_words, trading_identity
 from dataflows.assembly.trained_strategies import check_instruments
 from dataflows.runtime.exit_codes import say
 from dataflows.runtime.kernels import ready_trading
 from dataflows.runtime.live_run import Live
-from dataflows.runtime.trade_metrics import count_traded
+from dataflows.runtime.trade_metrics import TradeMeter
 from dataflows.settings.model import Settings
 from operators.execution.grid import Grid
 from operators.execution.schemas import SCHEMAS
@@ -29,10 +30,11 @@ from operators.schema import value_count
 from operators.trade_engine import Traded, TradeEngine
 from operators.trade_step import trade
 from sinks.identity import Identity
+from sinks.live_sink import LiveSink
+from sinks.parts_sink import PartsSink
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.live.telemetry import Telemetry
-from sources.placement import plain
 from sources.tape.batch import InstrumentBatch, TapeBatch
 
 GRIDS = "grids.toml"  # in the folder of a paper run
@@ -111,20 +113,25 @@ class PaperTrading:
 
     def features(self, traded: KeyedStream[Traded]) -> KeyedStream[RowBatch]:
         """The rows of the features, without forecasts."""
-        values = value_count(self._config)
-        rows = rows_in("features", traded)
-        return op.map("without_forecasts", rows, lambda item: (item[0], _first_values(item[1], values)))
+        return op.filter_map("feature_rows", traded, partial(_features_of, value_count(self._config)))
 
-    def counted(self, traded: KeyedStream[Traded], live: Live) -> KeyedStream[Traded]:
-        """The same, keyed by instrument alone, and told to the metrics."""
+    def sink(self, sinks: Mapping[str, LiveSink[RowBatch]], live: Live) -> PartsSink[Traded]:
+        """Where all that is traded goes, and is told to the metrics.
 
-        def count(item: tuple[str, Traded]) -> tuple[str, Traded]:
-            name = plain(item[0])
-            engine = live.engines[Instrument.parse(name)]
-            count_traded(name, item[1], engine.open_orders if isinstance(engine, TradeEngine) else 0)
-            return name, item[1]
+        Args:
+            sinks: by data set.
+        """
+        meters: dict[str, tuple[TradeMeter, Callable[[], int]]] = {}
 
-        return op.map("count_traded", traded, count)
+        def tell(name: str, traded: Traded) -> None:
+            if name not in meters:
+                engine = live.engines[Instrument.parse(name)]
+                assert isinstance(engine, TradeEngine)
+                meters[name] = TradeMeter(name), engine.open_orders
+            meter, open_orders = meters[name]
+            meter.tell(traded, open_orders)
+
+        return PartsSink(sinks, tell)
 
     def _make(self, instrument: Instrument) -> TradeEngine:
         return self._engine(instrument, self._grids.get(instrument) or self._latecomer(instrument))
@@ -165,5 +172,8 @@ class PaperTrading:
         return grid
 
 
-def _first_values(rows: RowBatch, values: int) -> RowBatch:
-    return rows if len(rows.value) <= values else rows._replace(value=rows.value[:values])
+def _features_of(values: int, item: tuple[str, Traded]) -> tuple[str, RowBatch] | None:
+    rows = item[1].features
+    if not rows.rows:
+        return None
+    return item[0], rows if len(rows.value) <= values else rows._replace(value=rows.value[:values])

@@ -1,7 +1,9 @@
 """What a paper run trades, as Prometheus metrics."""
 
-from functools import lru_cache
+import math
+from collections.abc import Callable
 
+import numpy as np
 from prometheus_client import Counter, Gauge
 
 from operators.execution.words import REJECTED
@@ -15,18 +17,30 @@ REJECTS = Counter("tickwax_paper_rejects", "Orders and cancels that were rejecte
 
 _STATUS = 3  # rows of arrays (`operators.execution.state.OutRows`)
 _POSITION, _EQUITY = 0, 2
-_labelled = lru_cache(maxsize=None)(lambda metric, instrument: metric.labels(instrument))
 
 
-def count_traded(instrument: str, traded: Traded, open_orders: int) -> None:
-    """Tell what has been done; ``open_orders``: how many rest now."""
-    if traded.orders.rows:
-        _labelled(OPEN, instrument).set(open_orders)
-        if rejected := int((traded.orders.code[_STATUS] == REJECTED).sum()):
-            _labelled(REJECTS, instrument).inc(rejected)
-    if traded.fills.rows:
-        _labelled(FILLS, instrument).inc(traded.fills.rows)
-    if traded.equity.rows:
-        newest = traded.equity.value[:, -1]
-        _labelled(POSITION, instrument).set(newest[_POSITION])
-        _labelled(EQUITY, instrument).set(newest[_EQUITY])
+class TradeMeter:
+    """Tells what is done for one instrument; only what has changed, for telling costs as much as trading."""
+
+    def __init__(self, instrument: str) -> None:
+        """``instrument``: its name."""
+        self._position, self._equity, self._open = (metric.labels(instrument) for metric in (POSITION, EQUITY, OPEN))
+        self._instrument = instrument
+        self._told = math.nan, math.nan
+
+    def tell(self, traded: Traded, open_orders: Callable[[], int]) -> None:
+        """Tell what has been done; ``open_orders``: how many rest now."""
+        if traded.orders.rows:
+            self._open.set(open_orders())
+            if rejected := int(np.count_nonzero(traded.orders.code[_STATUS] == REJECTED)):
+                REJECTS.labels(self._instrument).inc(rejected)
+        if traded.fills.rows:
+            FILLS.labels(self._instrument).inc(traded.fills.rows)
+        if traded.equity.rows:
+            value = traded.equity.value
+            position, equity = told = value.item(_POSITION, -1), value.item(_EQUITY, -1)
+            if position != self._told[0]:
+                self._position.set(position)
+            if equity != self._told[1]:
+                self._equity.set(equity)
+            self._told = told

@@ -18,7 +18,8 @@ from operators.placement.log import NOTHING as NO_PLACEMENTS
 from operators.placement.parents import MEMORY, parents_in
 from operators.placement.plan import QUOTES, Layer, Placement, make_layer
 from operators.row_batch import TS, RowBatch
-from operators.rules.applying import apply_once, make_log, ruled
+from operators.rules.applying import NOTHING as NO_RULES
+from operators.rules.applying import Log, apply_once, make_log, ruled
 from operators.rules.table import RuleTable
 from operators.schema import ROW_ORDINAL
 from operators.tape_loop import DECIDE
@@ -48,11 +49,12 @@ class _Consulted:
     """What stands between a strategy and the exchange: rules, and placement."""
 
     def __init__(self, rules: RuleTable | None, layer: Layer | None) -> None:
-        self._rules, self._log, self._layer = rules, make_log(), layer
+        self._rules, self._layer = rules, layer
+        self._log: Log | None = None if rules is None else make_log()
 
     def applied(self) -> RowBatch:
         """As of `StrategyRunner`."""
-        return self._log.take()
+        return NO_RULES if self._log is None else self._log.take()
 
     def placements(self) -> RowBatch:
         """As of `StrategyRunner`."""
@@ -67,7 +69,8 @@ class _InPython(_Consulted):
         layer: Layer | None,
     ) -> None:  # fmt: skip
         super().__init__(rules, layer)
-        self._strategy, self._rows, self._quotes = strategy, rows, quotes
+        self._strategy = strategy
+        self._rows, self._quotes = np.array(rows, np.intp), np.array(quotes, np.intp)
         self._view, self._orders = MarketView(grid), OrderSender()
 
     def run(self, batch: TapeBatch, start: int, handles: Any, exchange: Exchange) -> tuple[int, int, int]:
@@ -79,25 +82,26 @@ class _InPython(_Consulted):
     def _decide(self, out: Any, r: int, exchange: Exchange) -> None:
         view, layer, clock = self._view, self._layer, exchange.clock
         working, orders = exchange.working, int(clock[WORKING])
-        seen, quotes = None, out.value[self._quotes, r]
+        values, ts = out.value[:, r], int(out.integer[TS, r])
         if layer is not None:
+            quotes = values[self._quotes]
             seen = View(
-                quotes, int(out.integer[TS, r]), int(clock[LOCAL]), 0.0, working, orders, view.tick, view.lot,
+                quotes, ts, int(clock[LOCAL]), 0.0, working, orders, view.tick, view.lot,
                 int(out.integer[ROW_ORDINAL, r]), exchange.resting,
             )  # fmt: skip
             working, orders = layer.shown, look(layer, seen, quotes)
-        view.look(exchange, out.value[self._rows, r].tolist(), int(out.integer[TS, r]), working[:, :orders])
+        view.look(exchange, values[self._rows].tolist(), ts, working[:, :orders])
         try:
             self._strategy.decide(view, self._orders)
             self._orders.hand_over(exchange)
         except Exception as e:
             when = np.datetime64(view.ts, "ns")
             raise StrategyError(f"{type(self._strategy).__name__} failed at the feature row of {when}Z") from e
-        if self._rules is not None and exchange.commands.noted[0] > 0:
-            context = np.ascontiguousarray(out.value[:, r])
+        if self._rules is not None and self._log is not None and exchange.commands.noted[0] > 0:
+            context = np.ascontiguousarray(values)
             known = (view.ts, view.local_ts, view.position, view.lot)
             apply_once(self._rules, context, *known, exchange.commands, self._log)
-        if layer is not None and seen is not None:
+        if layer is not None:
             work(layer, seen, quotes, exchange.commands)
 
 

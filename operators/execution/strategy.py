@@ -64,10 +64,11 @@ class MarketView:
         tick, lot: one step of price and size.
     """
 
-    __slots__ = ("_grid", "_working", "columns", "local_ts", "lot", "position", "tick", "ts")
+    __slots__ = ("_grid", "_lot", "_lots", "_working", "columns", "local_ts", "lot", "position", "tick", "ts")
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
+        self._lot, self._lots = grid.lot.numerator, grid.lot.denominator  # a fraction takes its time to tell them
         self.tick, self.lot = float(grid.tick), float(grid.lot)
         self.columns: list[float] = []
         self.ts = self.local_ts = 0
@@ -79,7 +80,7 @@ class MarketView:
         self._working = working
         clock = exchange.clock
         self.columns, self.ts, self.local_ts = columns, ts, int(clock[LOCAL])
-        self.position = int(clock[SEEN_POSITION]) * self._grid.lot.numerator / self._grid.lot.denominator
+        self.position = int(clock[SEEN_POSITION]) * self._lot / self._lots
 
     @property
     def working(self) -> list[WorkingOrder]:

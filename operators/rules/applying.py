@@ -18,6 +18,7 @@ from sources.tape.batch import Float64s, Int64s
 _ROOM = 6100  # decisions between two calls of `Log.take`: more than the feature rows of a part
 _ON_GRID = 1e-6  # of a lot
 _NO_BOOK = np.empty((0, 0))
+NOTHING = RowBatch(np.empty((4, 0), np.int64), np.empty((1, 0), np.int8), np.empty((4, 0)), _NO_BOOK)  # of `APPLIED`
 
 
 class Log(NamedTuple):

@@ -202,11 +202,22 @@ class TapeReader:
         Raises:
             TickwaxError: a file cannot be read, or is damaged.
         """
+        return self._unchecked(batch_rows, ("ordinal", "exchange_ts", "receive_ts"), self.first_ordinal)
+
+    def numbers(self, batch_rows: int = BATCH_ROWS) -> Iterator[TapeBatch]:
+        """Kinds, prices and sizes of the rows of `batches`, unchecked, with ordinals and receive times.
+
+        Raises:
+            TickwaxError: as `times`.
+        """
+        return self._unchecked(batch_rows, ("ordinal", "receive_ts", "kind", "price", "size"), self._warm_ordinal)
+
+    def _unchecked(self, batch_rows: int, names: tuple[str, ...], begin: int) -> Iterator[TapeBatch]:
         for file in self._files:
-            if not self._reads(file, self.first_ordinal):
+            if not self._reads(file, begin):
                 continue
-            for batch in file.read(batch_rows, ("ordinal", "exchange_ts", "receive_ts"), self.first_ordinal):
-                part, ended = self._cut(batch, self.first_ordinal)
+            for batch in file.read(batch_rows, names, begin):
+                part, ended = self._cut(batch, begin)
                 if part.rows:
                     yield part
                 if ended:

@@ -166,6 +166,9 @@ class TestRange:
         assert reader.first_ordinal == ordinal
         assert same(concat(list(reader.batches(data.draw(st.sampled_from((1, 3, 1 << 16)))))), expected)
         assert reader.rows >= expected.rows
+        numbers = concat(list(reader.numbers(3)))
+        for name in ("ordinal", "receive_ts", "kind", "price", "size"):
+            assert np.array_equal(getattr(numbers, name), getattr(expected, name)), name
 
     def test_of_a_known_tape(self, tmp_path, tape):
         write(tmp_path, tape, [0, 1, 3, 7, 10])  # both snapshots lie in two files
