@@ -10,7 +10,8 @@ from window.columns import RESTART, Columns
 
 SPARKS = 60  # mids of a sparkline, one a second
 _MS = 1000.0
-GAPS, KNOWN = "gaps", "known"  # resets since the page's run began; 0 while the book is unknown
+GAPS, KNOWN = "gaps", "known"  # resets since the page's run began, or on a tape; 0 while the book is unknown
+LATENCY, VERDICT = "latency", "verdict"  # of a tape: ms, median of the worst day; the number of a word
 
 
 def shown_columns(config: FeatureConfig) -> list[str]:
@@ -31,7 +32,7 @@ class Overview:
         self._rows = np.array([columns.names.index(name) for name in names])
         self._ts, self._mid = columns.names.index("ts"), columns.names.index("mid")
         self._restart = columns.names.index(RESTART)
-        self.columns = [*names, GAPS, KNOWN]
+        self.columns = [*names, LATENCY, VERDICT, GAPS, KNOWN]
         self._index: dict[str, int] = {}
         self._values = np.full((len(self.columns), 16), np.nan)
         self._versions = np.zeros(16)  # rises with each change
@@ -72,6 +73,12 @@ class Overview:
         i = self._place(key)
         self._values[-2, i] += count
         self._values[-1, i] = 0
+        self._versions[i] += 1
+
+    def judged(self, key: str, verdict: float, gaps: float, latency: float) -> None:
+        """What an inspection of the whole tape has found; NaN for what it could not tell."""
+        i = self._place(key)
+        self._values[-4:-1, i] = latency, verdict, gaps
         self._versions[i] += 1
 
     def changed(self, versions: Float64s) -> tuple[list[str], Float64s, Float64s]:

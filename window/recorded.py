@@ -56,6 +56,7 @@ class Recording:
         self._columns = feature_rows(config)
         self._overview = Overview(config, self._columns)
         self._lock = threading.Lock()
+        self._reasons: dict[str, list[str]] = {}
         spans = [index.span for index in self._indices.values()]
         self.begin, self.end = min(s[0] for s in spans), max(s[1] for s in spans)
 
@@ -72,6 +73,22 @@ class Recording:
             with self._lock:
                 self._overview.row(key, self._columns.of(newest))
                 self._overview.history(key, mids)
+
+    @property
+    def has_tape(self) -> bool:
+        """Whether there is a tape beside the features."""
+        return self._tape is not None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the instruments."""
+        return list(self._indices)
+
+    def judged(self, key: str, verdict: float, reasons: list[str], gaps: float, latency: float) -> None:
+        """Take what an inspection has found: as of `Overview.judged`, and why the verdict is not a better one."""
+        with self._lock:
+            self._reasons[key] = reasons
+            self._overview.judged(key, verdict, gaps, latency)
 
     def hello(self) -> dict[str, Any]:
         """As of `window.tap.Tap`, with the time of the recording."""
@@ -132,9 +149,11 @@ class Recording:
         told = [(FEATURES, self._columns.of(rows))]
         if self._tape is not None:
             told += [(TRADES, trades), (RESETS, resets)]
-        last = told[-1][0]
+        last, reasons = told[-1][0], self._reasons.get(key, [])
         return [
-            binary(part, kind="rows", of=name, symbol=key, gone=0, stretch=[begin, end], last=name == last)
+            binary(
+                part, kind="rows", of=name, symbol=key, gone=0, stretch=[begin, end], reasons=reasons, last=name == last
+            )
             for name, part in told
         ]
 

@@ -10,6 +10,7 @@ from dataflows.runtime.exit_codes import say
 from dataflows.settings.model import Settings, settings_from
 from operators.config import FeatureConfig
 from operators.feature_engine import FeatureEngine
+from operators.inspection_verdict import VERDICTS
 from operators.schema import feature_schema
 from sinks.identity import settings_in
 from sources.errors import TickwaxError
@@ -47,14 +48,15 @@ def recording(settings: Settings) -> Recording:
     config = _config_of(settings_in(files[chosen[0]][0]), str(files[chosen[0]][0]))
     indices = {i: FeatureIndex(paths, feature_schema(config)) for i, paths in files.items()}
     tape = settings.tape.path
-    with_tape = tape is not None and set(chosen) <= set(instruments(tape))
-    if tape is not None and not with_tape and "path" in settings.tape.model_fields_set:
-        raise TickwaxError(f"tape.path: {tape} lacks an instrument of {root}: {_first_missing(settings, chosen)}")
-    about = {"run": uuid.uuid4().hex, "mode": "recorded", "speed": 1}
-    if not with_tape or tape is None:
+    journals = TapeJournals(tape) if tape is not None else None
+    recorded = {*instruments(tape), *journals.instruments} if tape is not None and journals is not None else set()
+    lacking = next((i for i in chosen if i not in recorded), None)
+    if tape is not None and lacking and "path" in settings.tape.model_fields_set:
+        raise TickwaxError(f"tape.path: {tape} lacks an instrument of {root}: {lacking}")
+    about = {"run": uuid.uuid4().hex, "mode": "recorded", "speed": 1, "verdicts": VERDICTS}
+    if lacking or tape is None:
         say("no tape: the page has no book and no trades")
         return Recording(indices, config, time.time_ns, about)
-    journals = TapeJournals(tape)
 
     def opened(instrument: Instrument, begin: int, end: int) -> TapeReader:
         return TapeReader(tape, instrument, begin, end, journals)
@@ -63,12 +65,6 @@ def recording(settings: Settings) -> Recording:
         return FeatureEngine(config, full_depth=instrument.venue in FIXED_DEPTH, with_books=True, gil_rows=0)
 
     return Recording(indices, config, time.time_ns, about, opened, engine)
-
-
-def _first_missing(settings: Settings, chosen: list[Instrument]) -> str:
-    assert settings.tape.path is not None
-    there = set(instruments(settings.tape.path))
-    return str(next(i for i in chosen if i not in there))
 
 
 def _config_of(told: Mapping[str, str] | None, place: str) -> FeatureConfig:

@@ -13,12 +13,16 @@ from typer.testing import CliRunner
 
 import window.recorded
 from dataflows.assembly.in_process import replay_in_process
+from dataflows.assembly.inspecting import inspect_tape
+from dataflows.assembly.recorded_quality import judge_tape
 from dataflows.assembly.recorded_window import recording
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from dataflows.command_line.verbs import app
 from dataflows.runtime.caller import Caller
 from dataflows.settings.model import settings_from
 from operators.config import FeatureConfig
+from operators.inspection_engine import InspectionConfig
+from operators.inspection_verdict import VERDICTS, Limits
 from operators.row_batch import RowBatch
 from operators.schema import SINCE_RESTART, column_row
 from sources.errors import TickwaxError
@@ -109,6 +113,27 @@ def test_the_table_has_the_last_row_and_the_whole_line(folder: Path) -> None:
     assert newest["ts"].tolist() == [made.end / 1e6] * 2
     assert made.sparks()[-1].tolist() == newest["mid"].tolist()
     assert not np.isnan(made.sparks()).any()
+
+
+def test_the_verdicts_are_those_of_an_inspection(folder: Path) -> None:
+    settings = settings_from({"features.path": str(folder / "features"), "tape.path": str(folder / "tape")})
+    made, ended = recording(settings), threading.Event()
+    made.read_overview()
+
+    def table() -> dict[str, list[float]]:
+        return dict(zip(made.hello()["overview"], made.changed(np.empty(0))[1][1:].tolist(), strict=True))
+
+    assert np.isnan(table()["verdict"]).all()
+    ended.set()
+    judge_tape(settings, made, ended)  # nobody waits for it any more
+    assert np.isnan(table()["verdict"]).all()
+    judge_tape(settings, made, threading.Event())
+    worst = dict.fromkeys(made.names, 0)
+    for day in inspect_tape(settings, InspectionConfig(), Limits()):
+        worst[str(day.instrument)] = max(worst[str(day.instrument)], VERDICTS.index(day.verdict))
+    assert table()["verdict"] == list(worst.values())
+    assert table()["gaps"] == [0, 0]
+    assert all(0 < latency < 10 for latency in table()["latency"])
 
 
 def test_where_a_row_does_not_go_on_from_the_one_before() -> None:

@@ -95,6 +95,45 @@ export function tradeCells(decimals) {
   };
 }
 
+/** Own orders that are open at a time, the newest first, from what has become of each. */
+export class Orders {
+  constructor(table, statuses) {
+    this.body = table.tBodies[0];
+    this.key = table.closest("figure").querySelector(".key");
+    this.statuses = statuses;
+    this.drawn = "";
+  }
+
+  draw(series, now, decimals) {
+    const end = series.find(now + HAIR);
+    const mark = `${end} ${series.at("ts", end - 1)} ${decimals}`;
+    if (mark === this.drawn) return;
+    this.drawn = mark;
+    const open = new Map();
+    const words = this.statuses();
+    for (let r = 0; r < end; r += 1) {
+      const id = series.get("order_id")[r];
+      const status = words[series.get("status")[r]];
+      if (status === "accepted" || status === "part") open.set(id, [open.get(id)?.[0] ?? r, r]);
+      else if (status !== "rejected") open.delete(id); // a change of it may be rejected: it stays as it was
+    }
+    this.key.textContent = open.size ? String(open.size) : "none";
+    this.body.replaceChildren(...[...open.values()].reverse().map(([first, r]) => {
+      const row = document.createElement("tr");
+      const buys = series.get("side")[r] > 0;
+      const [tone, at] = [buys ? "bid" : "ask", series.get("price")[r]];
+      const texts = [time(series.get("ts")[first]), buys ? "▲ buy" : "▼ sell", price(at, decimals), size(series.get("leaves")[r]), size(series.get("size")[r])];
+      texts.forEach((text, k) => {
+        const cell = document.createElement("td");
+        cell.textContent = text;
+        cell.className = k === 1 || k === 2 ? tone : "";
+        row.append(cell);
+      });
+      return row;
+    }));
+  }
+}
+
 export function ruleCells(words) {
   return (series, r) => [
     [time(series.get("ts")[r])], [String(series.get("rule")[r])], [words()[series.get("action")[r]] ?? "–"],

@@ -3,12 +3,15 @@
 import { HAIR, colour, drawHoles } from "./view.js";
 import { significant, time } from "./format.js";
 
+const LABEL = 28; // px, half a time below the axis
+const AIR = 10; // px on the right of the plot
 const AXIS = 66; // px beside the plot, the same in every panel, so that times stand under each other
 
 export class Chart {
   /**
    * lines: [{ name, label, colour, step, width }], values of columns `name`.
-   * options: { range: (min, max) => [min, max], below: draw before the lines, above: after, text: value to text }
+   * options: { range: (min, max) => [min, max], below: draw before the lines, above: after, text: value to text,
+   *   bit: of `warm`, without which the values are over fewer rows than they should be }
    */
   constructor(element, view, lines, options = {}) {
     this.element = element;
@@ -33,13 +36,13 @@ export class Chart {
         tzDate: (ms) => uPlot.tzDate(new Date(ms), "Etc/UTC"),
         legend: { show: false },
         cursor: { sync: { key: "time" }, drag: { x: false, y: false }, points: { size: 6 } },
-        padding: [6, 10, 0, 0],
+        padding: [6, AIR, 0, 0],
         scales: {
           x: { time: true, range: () => [view.from, view.to] },
           y: { range: (plot, low, high) => padded(low, high, options.range) },
         },
         axes: [
-          { ...axis, size: 28, values: (plot, splits) => splits.map((ms) => time(ms).slice(0, 8)), space: 90 },
+          { ...axis, size: 28, values: (plot, splits) => splits.map((ms) => (this.fits(plot, ms) ? time(ms).slice(0, 8) : "")), space: 90 },
           { ...axis, size: AXIS, values: (plot, splits) => splits.map((value) => (value === null ? "" : this.text(value))) },
         ],
         series: [
@@ -63,6 +66,29 @@ export class Chart {
     );
   }
 
+  /** Whether the text of a time has room before the right edge. */
+  fits(plot, ms) {
+    return plot.valToPos(ms, "x") + LABEL < plot.bbox.width / devicePixelRatio + AIR;
+  }
+
+  /** Pale what is over too few rows, and say so. */
+  veil(plot) {
+    const { left, top, width, height } = plot.bbox;
+    const context = plot.ctx;
+    for (const [from, to] of this.view.cold(this.options.bit)) {
+      const [begin, end] = [from, to].map((ms) => Math.min(left + width, Math.max(left, plot.valToPos(ms, "x", true))));
+      context.globalAlpha = 0.65;
+      context.fillStyle = colour("panel");
+      context.fillRect(begin, top, end - begin, height);
+      context.globalAlpha = 1;
+      context.fillStyle = colour("warn");
+      context.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+      context.textAlign = "left";
+      context.textBaseline = "top";
+      context.fillText("warming up", begin + 6 * devicePixelRatio, top + 3 * devicePixelRatio);
+    }
+  }
+
   above(plot) {
     const { left, top, width, height } = plot.bbox;
     const x = (ms) => Math.min(left + width, Math.max(left, plot.valToPos(ms, "x", true)));
@@ -71,6 +97,7 @@ export class Chart {
     plot.ctx.beginPath();
     plot.ctx.rect(left, top, width, height);
     plot.ctx.clip();
+    if (this.options.bit) this.veil(plot);
     this.options.above?.(plot);
     if (plot.data.slice(1).every((values) => values.every((value) => value === null))) {
       plot.ctx.fillStyle = colour("quiet");
@@ -97,7 +124,8 @@ export class Chart {
     if (!this.plot) return;
     const { idx } = this.plot.cursor;
     const at = idx ?? this.plot.data[0].length - 1;
-    const words = this.lines.map((line, i) => `${line.label} ${this.text(this.plot.data[i + 1][at] ?? NaN)}`);
+    const cold = this.options.bit && this.view.cold(this.options.bit).some(([from, to]) => from <= this.plot.data[0][at] && this.plot.data[0][at] <= to);
+    const words = this.lines.map((line, i) => `${line.label} ${cold ? "…" : this.text(this.plot.data[i + 1][at] ?? NaN)}`);
     this.element.setAttribute("aria-label", `${this.options.title ?? ""}: ${words.join(", ")}`);
     if (!this.key) return;
     while (this.key.children.length < words.length) this.key.append(document.createElement("span"), " ");
@@ -171,17 +199,37 @@ export function drawFills(plot, view) {
   }
 }
 
-/** The forecast at the newest row: quantiles of the return by horizon, as prices; darker is likelier. */
-export function drawFan(plot, view) {
+/** The forecast at the newest row: times, and prices of a quantile by horizon; null if there is none. */
+function fan(view) {
   const told = view.store.of("predictions");
   const row = told.find(view.now + HAIR) - 1;
-  const mid = view.features.at("mid", view.row());
-  if (row < 0 || !Number.isFinite(mid) || view.now - told.at("ts", row) > 5000) return;
   const start = told.at("ts", row);
+  const mid = view.features.at("mid", view.features.find(start + HAIR) - 1); // that of the row it was made at
+  if (row < 0 || !Number.isFinite(mid) || view.now - start > 5000) return null;
   const horizons = told.names.filter((name) => name.startsWith("q50_")).map((name) => [name.slice(4), milliseconds(name.slice(4))]);
   horizons.sort((a, b) => a[1] - b[1]);
-  const x = [start, ...horizons.map(([, ms]) => start + ms)].map((ms) => plot.valToPos(ms, "x", true));
-  const line = (prefix) => [mid, ...horizons.map(([name]) => mid * Math.exp(told.at(`${prefix}_${name}`, row)))].map((value) => plot.valToPos(value, "y", true));
+  return {
+    times: [start, ...horizons.map(([, ms]) => start + ms)],
+    prices: (prefix) => [mid, ...horizons.map(([name]) => mid * Math.exp(told.at(`${prefix}_${name}`, row)))],
+  };
+}
+
+/** A range of prices with room for the forecast as far as it is drawn. */
+export function withFan(view) {
+  return (low, high) => {
+    const found = fan(view);
+    const inside = (prices) => (found ? prices.filter((_, i) => found.times[i] <= view.to) : []);
+    const known = found ? [...inside(found.prices("q05")), ...inside(found.prices("q95"))].filter(Number.isFinite) : [];
+    return padded(Math.min(low ?? Infinity, ...known), Math.max(high ?? -Infinity, ...known));
+  };
+}
+
+/** The forecast at the newest row: quantiles of the return by horizon, as prices; darker is likelier. */
+export function drawFan(plot, view) {
+  const found = fan(view);
+  if (!found) return;
+  const x = found.times.map((ms) => plot.valToPos(ms, "x", true));
+  const line = (prefix) => found.prices(prefix).map((value) => plot.valToPos(value, "y", true));
   const context = plot.ctx;
   for (const [low, high] of [["q05", "q95"], ["q25", "q75"]]) {
     const [upper, lower] = [line(high), line(low)];

@@ -6,7 +6,9 @@ import { price as priceText, time } from "./format.js";
 const LEVELS = 20;
 const [LEFT, BOTTOM, TOP, RIGHT] = [66, 24, 6, 10]; // px, as in the charts
 const SHADES = 24;
-const LARGE = 0.15; // of the trades in view are drawn
+const LARGE = 0.15; // of the trades in view are drawn, and …
+const MOST = 50; // … no more than these: the book is to be seen
+const LABEL = 28; // px, half a time
 
 export class Heat {
   constructor(canvas, view) {
@@ -143,16 +145,17 @@ export class Heat {
     const end = trades.find(this.view.now + HAIR);
     // The larger ones: all of them would hide the book.
     const sizes = Array.from(trades.get("size").subarray(first, end)).sort((a, b) => a - b);
-    const large = sizes[Math.floor(sizes.length * (1 - LARGE))] ?? 0;
+    const large = sizes[Math.max(Math.floor(sizes.length * (1 - LARGE)), sizes.length - MOST)] ?? 0;
     for (let r = first; r < end; r += 1) {
       const [at, size] = [trades.get("price")[r], trades.get("size")[r]];
       if (size < large || at < low || at > high) continue;
       context.beginPath();
-      context.arc(x(trades.get("ts")[r]), y(at), Math.min(10, 2.5 * Math.sqrt(size / large)), 0, 7);
-      context.fillStyle = colour(trades.get("side")[r] > 0 ? "buy" : "sell");
-      context.strokeStyle = colour("panel");
-      context.fill();
-      context.stroke();
+      context.arc(x(trades.get("ts")[r]), y(at), Math.min(7, 2.5 * Math.sqrt(size / large)), 0, 7);
+      for (const [width, tone] of [[3.5, "panel"], [1.6, trades.get("side")[r] > 0 ? "buy" : "sell"]]) {
+        context.lineWidth = width;
+        context.strokeStyle = colour(tone);
+        context.stroke();
+      }
     }
   }
 
@@ -173,7 +176,7 @@ export class Heat {
     const { from, to } = this.view;
     const every = 1000 * nice((to - from) / 1000 / Math.max(2, plot.width / 110));
     for (let ms = Math.ceil(from / every) * every; ms < to; ms += every) {
-      context.fillText(time(ms).slice(0, 8), x(ms), plot.top + plot.height + 6);
+      if (x(ms) + LABEL < plot.left + plot.width + RIGHT) context.fillText(time(ms).slice(0, 8), x(ms), plot.top + plot.height + 6);
       line(context, x(ms), plot.top, x(ms), plot.top + plot.height);
     }
   }

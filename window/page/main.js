@@ -37,6 +37,7 @@ function choose() {
   find("name").textContent = name;
   document.title = `${name} · tickwax`;
   store.watch(name);
+  find("quality").textContent = "";
   if (mode === "recorded") player.open();
   else link.send({ do: "watch", symbol: name });
   overview.draw();
@@ -59,6 +60,8 @@ link.addEventListener("hello", ({ detail }) => {
   status.began(detail);
   store.schema(detail.schemas);
   overview.still = mode === "recorded";
+  overview.verdicts = detail.verdicts ?? [];
+  overview.pending = detail.schemas.trades ? "…" : "–"; // without a tape there is nothing to inspect
   overview.schema(detail.overview);
   if (!same) panels.begin(detail);
   player.begin(detail);
@@ -74,6 +77,7 @@ link.addEventListener("overview", ({ detail }) => detail.columns.length && overv
 link.addEventListener("rows", ({ detail }) => {
   if (detail.head.gone > 0) status.notice(`${detail.head.gone} rows were skipped: this browser is too slow for them`);
   store.take(detail);
+  if (detail.head.reasons) find("quality").textContent = detail.head.reasons.join("; ");
   player.arrived(detail.head);
   wake();
 });

@@ -6,6 +6,7 @@ const ROW = 36; // px, as in the style sheet
 const STRIDE = 8; // rows by which the part that is in the document moves: each move costs a layout
 const BEYOND = 12; // rows above and below what is in sight
 const LATE = 2000; // ms without a row, for one that is sampled more often
+const ZSCORES = 2; // of `warm`
 const POINTS = 60;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -22,6 +23,8 @@ export class Overview {
     this.current = "";
     this.ahead = 0; // ms of the engine's clock beyond ours
     this.pool = [];
+    this.verdicts = [];
+    this.pending = "–"; // of what an inspection of the tape has not told yet
     let asked = false;
     root.addEventListener("scroll", () => {
       if (asked) return;
@@ -42,10 +45,12 @@ export class Overview {
     this.sparks = [];
     this.at = Object.fromEntries(columns.map((name, i) => [name, i]));
     this.z = columns.find((name) => name.startsWith("ofi_z_")) ?? "";
-    this.shown = [
-      ["name", "instrument"], ["spark", this.still ? "whole" : "1 min"], ["mid", "mid"], ["spread", "spread"],
-      [this.z, this.z.replace("ofi_z_", "z ")], ["fdi", "FDI"], ["gaps", "gaps"], ["lag", "lag"],
-    ];
+    this.shown = this.still
+      ? [["name", "instrument"], ["spark", "whole"], ["mid", "mid"], ["spread", "spread"], ["fdi", "FDI"], ["gaps", "gaps"],
+          ["latency", "lag"], ["verdict", "quality"]]
+      : [["name", "instrument"], ["spark", "1 min"], ["mid", "mid"], ["spread", "spread"],
+          [this.z, this.z.replace("ofi_z_", "z ")], ["fdi", "FDI"], ["gaps", "gaps"], ["lag", "lag"]];
+    this.table.classList.toggle("still", Boolean(this.still));
     this.head();
   }
 
@@ -111,12 +116,14 @@ export class Overview {
   value(name, i) {
     if (name === "name") return this.names[i];
     if (name === "lag") return this.lag(i);
+    if (name === this.z && !(this.value("warm", i) & ZSCORES)) return NaN;
     return this.values[this.at[name]]?.[i] ?? NaN;
   }
 
   /** ms between the newest frame in the row and now, by the engine's clock. */
   lag(i) {
-    return Date.now() + this.ahead - (this.values[this.at.receive_ts]?.[i] ?? NaN);
+    const passed = Date.now() + this.ahead - (this.values[this.at.receive_ts]?.[i] ?? NaN);
+    return passed < 0 ? 0 : passed; // the message that told their clock was late itself
   }
 
   search(text) {
@@ -153,6 +160,23 @@ export class Overview {
   /** The first row that belongs into the document. */
   first() {
     return Math.max(0, STRIDE * Math.floor((Math.floor(this.root.scrollTop / ROW) - BEYOND) / STRIDE));
+  }
+
+  /** What a cell says, and how it looks. */
+  text(column, i, decimals) {
+    const value = this.value(column, i);
+    switch (column) {
+      case "mid": return [price(value, decimals + 1), ""];
+      case "spread": case "fdi": return [significant(value), ""];
+      case "gaps": return [this.still && !Number.isFinite(this.value("verdict", i)) ? this.pending : String(value || 0), ""];
+      case "latency": return [Number.isFinite(value) ? span(value) : this.pending, ""];
+      case "verdict": return [this.verdicts[value] ?? this.pending, ["", "late", "lost"][value] ?? ""];
+      case "lag": {
+        const [known, waiting] = [this.value("known", i), !Number.isFinite(this.value("ts", i))];
+        return [waiting ? "waiting" : known === 0 ? "no book" : span(value), known === 0 || waiting ? "lost" : value > LATE ? "late" : ""];
+      }
+      default: return [signed(value, 1), ""];
+    }
   }
 
   draw(first = this.first()) {
@@ -211,18 +235,12 @@ export class Overview {
     row.element.ariaRowIndex = String(place + 2);
     row.element.ariaCurrent = String(name === this.current);
     const { decimals } = this.sparks[i];
-    const [known, waiting] = [this.value("known", i), !Number.isFinite(this.value("ts", i))];
-    const lag = this.lag(i);
-    const texts = [
-      price(this.value("mid", i), decimals + 1), significant(this.value("spread", i)), signed(this.value(this.z, i), 1),
-      significant(this.value("fdi", i)), this.still ? "–" : String(this.value("gaps", i) || 0),
-      waiting ? "waiting" : this.still ? "–" : known === 0 ? "no book" : span(lag),
-    ];
-    texts.forEach((text, k) => {
+    this.shown.slice(2).forEach(([column], k) => {
       const cell = row.cells[k + 1];
+      const [text, tone] = this.text(column, i, decimals);
       if (cell.textContent !== text) cell.textContent = text;
+      if (cell.className !== tone) cell.className = tone;
     });
-    row.cells[6].className = this.still ? "" : known === 0 || waiting ? "lost" : lag > LATE ? "late" : "";
     const { points, second } = this.sparks[i];
     const mark = `${name} ${second}`;
     if (row.mark !== mark) row.svg.replaceChildren(...parts(points));

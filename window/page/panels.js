@@ -1,7 +1,7 @@
 // The panels of one instrument: what each shows, and when it is drawn anew.
 
-import { Ladder, Newest, Scores, label, ruleCells, tradeCells } from "./book.js";
-import { Chart, drawFan, drawFills, farthest, regimeBands, symmetric } from "./charts.js";
+import { Ladder, Newest, Orders, Scores, label, ruleCells, tradeCells } from "./book.js";
+import { Chart, drawFan, drawFills, farthest, regimeBands, symmetric, withFan } from "./charts.js";
 import { decimalsOf, price, significant, span } from "./format.js";
 import { Heat } from "./heat.js";
 
@@ -24,6 +24,7 @@ export class Panels {
     this.scores = new Scores(find("zs"));
     this.trades = new Newest(find("trades"), 60, tradeCells(() => this.decimals));
     this.rules = new Newest(find("rules"), 40, ruleCells(() => store.schemas.applied?.words.action ?? []));
+    this.orders = new Orders(find("orders"), () => store.schemas.orders?.words.status ?? []);
     find("z-depth").addEventListener("change", () => this.make());
     // Charts are drawn with the colours of the moment.
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.make());
@@ -46,14 +47,14 @@ export class Panels {
     const line = (name, text, tone, more) => ({ name, label: text, colour: tone, ...more });
     this.charts = {
       price: new Chart(find("price"), view, [line("bid_price", "bid", "buy", { step: true }), line("ask_price", "ask", "sell", { step: true })], {
-        title: "Price", text: priced,
+        title: "Price", text: priced, range: withFan(view),
         above: (plot) => {
           drawFan(plot, view);
           drawFills(plot, view);
         },
       }),
       z: new Chart(find("z"), view, this.hello.windows.map((window, i) => line(`ofi_z_${depth}_${window}`, window, TONES[i % 4], { width: 1.2 })), {
-        title: "z-scores of order flow", range: symmetric, text: (value) => significant(value, 3),
+        title: "z-scores of order flow", range: symmetric, bit: 2, text: (value) => significant(value, 3),
       }),
       ffd: new Chart(find("ffd"), view, [line("price_ffd", "", "one")], { title: "Price, fractionally differenced", text: (value) => significant(value, 5) }),
       fdi: new Chart(find("fdi"), view, [line("fdi", "", "four")], { title: "Fractal dimension", range: () => [1, 2], below: regimeBands, text: (value) => significant(value, 3) }),
@@ -72,6 +73,7 @@ export class Panels {
     this.title(series, at);
     const account = store.of("equity").length > 0;
     find("equity-panel").hidden = find("position-panel").hidden = !account;
+    find("orders-panel").hidden = !account;
     find("rules-panel").hidden = store.of("applied").length === 0;
     for (const [name, chart] of Object.entries(this.charts)) {
       const of = name === "equity" || name === "position" ? store.of("equity") : series;
@@ -82,6 +84,7 @@ export class Panels {
     this.scores.draw(series, at, this.hello.depths, this.hello.windows);
     this.trades.draw(store.of("trades"), view.now);
     this.rules.draw(store.of("applied"), view.now);
+    if (account) this.orders.draw(store.of("orders"), view.now, this.decimals);
     this.derivatives(series, at);
   }
 
@@ -123,7 +126,8 @@ export class Panels {
     panel.hidden = !series.has("mark_price");
     if (panel.hidden) return;
     const texts = { price: (v) => price(v, this.decimals), share: (v) => (Number.isFinite(v) ? `${(100 * v).toFixed(4)} %` : "–"), seconds: (v) => span(1000 * v), "": (v) => significant(v, 6) };
-    find("derivatives").replaceChildren(...DERIVATIVES.flatMap(([name, title, kind]) => {
+    const liquidated = this.hello.windows.map((window) => [`liquidation_${window}`, `liquidated in ${window}, base`, ""]);
+    find("derivatives").replaceChildren(...[...DERIVATIVES, ...liquidated].flatMap(([name, title, kind]) => {
       const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
       dt.textContent = title;
       dd.textContent = texts[kind](series.at(name, at));

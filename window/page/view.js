@@ -67,6 +67,20 @@ export class View {
     return data;
   }
 
+  /** Stretches in view in which a feature has not its whole history: bit `bit` of `warm` is not set. */
+  cold(bit) {
+    const series = this.features;
+    const [ts, warm] = [series.get("ts"), series.get("warm")];
+    const [first, end] = this.rows();
+    const found = [];
+    for (let r = first; r < end && warm; r += 1) {
+      if (warm[r] & bit) continue;
+      if (found.length && found.at(-1)[2] === r - 1) [found.at(-1)[1], found.at(-1)[2]] = [ts[r], r];
+      else found.push([ts[r], ts[r], r]);
+    }
+    return found;
+  }
+
   /** Stretches in view of which nothing is known: [from, to, why]. */
   holes() {
     const series = this.features;

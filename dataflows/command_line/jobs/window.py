@@ -4,6 +4,7 @@ import threading
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from dataflows.assembly.recorded_quality import judge_tape
 from dataflows.assembly.recorded_window import recording
 from dataflows.command_line.jobs.replay import run_replay
 from dataflows.runtime.exit_codes import say
@@ -39,12 +40,19 @@ def show(flags: dict[str, Any], computes: bool) -> None:
 def _serve(settings: Settings) -> None:
     shown = recording(settings)
     server = WindowServer(shown, settings.ui.host, settings.ui.port)
-    threading.Thread(target=shown.read_overview, name="overview", daemon=True).start()
-    say(f"the window: {server.url} (Ctrl-C ends it)")
     ended = threading.Event()
+
+    def read() -> None:
+        shown.read_overview()
+        if shown.has_tape:
+            judge_tape(settings, shown, ended)
+
+    threading.Thread(target=read, name="overview", daemon=True).start()
+    say(f"the window: {server.url} (Ctrl-C ends it)")
     undo = on_interruption(lambda number: ended.set())
     try:
         ended.wait()
     finally:
+        ended.set()
         undo()
         server.close()
