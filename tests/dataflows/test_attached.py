@@ -100,7 +100,7 @@ def test_a_tape_that_grows_gives_the_bits_of_its_replay(synthetic_tape_root, tmp
             part = InstrumentBatch(BTC, whole.slice(begin, end))
             log.append([(str(BTC), tape_form().arrays(part))])
             until(lambda end=end: tap.tape_rows == end, "rows are missing")
-        assert watch.state == ""
+        until(lambda: watch.state == "", "the recorder is not seen")
         assert log.close()
     assert_bits_of_a_replay(tap, root, tmp_path / "again")
 
@@ -114,7 +114,7 @@ def test_it_shows_the_bits_of_a_replay_over_the_death_of_the_recorder_and_its_ow
         other = start(settings, *ATTACH)
         first = start(settings, *RECORD)
         until(lambda: tap.rows > 12, "nothing comes from the recorder")
-        assert watch.state == ""
+        until(lambda: watch.state == "", "the recorder is not seen")
         other.kill()
         other.wait()
         seen = tap.rows
