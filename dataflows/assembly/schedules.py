@@ -23,7 +23,8 @@ def read_schedules(path: Path, readers: list[TapeReader]) -> dict[Instrument, Sc
 
     Raises:
         TickwaxError: the file cannot be read, lacks a column, or a row is wrong: an unknown instrument, a duplicate id,
-            NaN, a time before the tape. The text names the row, counted from 0.
+            NaN (but as the size of an amend, which keeps it), a time before the tape. The text names the row, counted
+            from 0.
     """
     try:
         table = pq.read_table(path)
@@ -80,8 +81,9 @@ def _schedule(path: Path, columns: dict[str, list[Any]], rows: list[int], reader
             if row_of["side"] not in (1, -1):
                 raise _wrong(path, row, f"side {row_of['side']} is neither 1 nor -1")
         for name in ("price", "size"):
+            keeps = action == AMEND and name == "size" and (row_of[name] is None or np.isnan(row_of[name]))
             needed = action in (LIMIT, AMEND) or (action == MARKET and name == "size")
-            if needed and (row_of[name] is None or not np.isfinite(row_of[name])):
+            if needed and not keeps and (row_of[name] is None or not np.isfinite(row_of[name])):
                 raise _wrong(path, row, f"{name} {row_of[name]} is not a finite number")
         tif = row_of["tif"] if action == LIMIT else None
         if action == LIMIT and tif not in TIMES_IN_FORCE:

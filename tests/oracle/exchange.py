@@ -189,7 +189,8 @@ class Exchange:
                 return
         side, tif = (old.side, old.tif) if c.action == "amend" and old else (c.side, c.tif)
         ticks = None if c.action == "market" else self.steps(c.price, self.law.tick)
-        lots = self.steps(c.size, self.law.lot)
+        keeps = c.action == "amend" and old is not None and math.isnan(c.size)
+        lots = old.leaves if keeps and old else self.steps(c.size, self.law.lot)
         if reason := self.refused(c, side, tif, ticks, lots, old if c.action == "amend" else None):
             self.row(ts, c.order_id, side, c.action, tif, c.price, c.size, 0, "rejected", reason)
             return

@@ -290,7 +290,8 @@ def schedule(
                     result.append((later, Request("cancel", number)))
                     continue
                 new = given.price if draw.random() < 0.5 else price(draw.choice((own, own - side, other, own + side)))
-                result.append((later, Request("amend", number, side, kind, tif, new, size())))
+                kept = draw.random() < 0.25  # the size
+                result.append((later, Request("amend", number, side, kind, tif, new, math.nan if kept else size())))
             number = next(numbers, None)
             if number is None:
                 break

@@ -141,7 +141,8 @@ class Exchange:
             self.amend(ts, order, request)
 
     def amend(self, ts: int, order: Order, request: Request) -> None:
-        again = Request("new", order.order_id, order.side, order.kind, order.tif, request.price, request.size)
+        size = self.rules.size(order.leaves) if math.isnan(request.size) else request.size  # NaN: what is open now
+        again = Request("new", order.order_id, order.side, order.kind, order.tif, request.price, size)
         place = self.open.index(order)
         self.open.remove(order)
         reason = self.fault(again)
@@ -149,7 +150,7 @@ class Exchange:
         if reason is not None:  # neither law nor page: the order stays as it was
             self.refuse(ts, replace(request, side=order.side), reason, order.tif)
             return
-        ticks, lots = on_grid(request.price, self.rules.tick), on_grid(request.size, self.rules.lot)
+        ticks, lots = on_grid(request.price, self.rules.tick), on_grid(size, self.rules.lot)
         if ticks == order.ticks and lots is not None and lots < order.leaves:
             order.leaves = lots
             self.report(ts, order, "accepted", "amend")

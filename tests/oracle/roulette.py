@@ -31,7 +31,8 @@ class Roulette:
                 orders.amend(order.order_id, order.price, max(1, round(order.leaves / view.lot) // 2) * view.lot)
             elif what == 2:
                 best = bid if order.side > 0 else ask
-                orders.amend(order.order_id, best, (1 + self.draw(5)) * view.lot)
+                lots = self.draw(6)
+                orders.amend(order.order_id, best, lots * view.lot if lots else float("nan"))
         if self.draw(3) == 0 and len(view.working) < 8:
             side = 1 - 2 * self.draw(2)
             if round(view.position / view.lot) * side > 20:
