@@ -1,6 +1,6 @@
 """How a run's parent orders are worked: the method, and the model that it decides with, read once at the start."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from dataflows.assembly.trading import execution_config
 from dataflows.runtime.exit_codes import say
@@ -83,18 +83,19 @@ class Placing:
             said["model"] = self._folder.card.identity
         return {f"placement.{key}": text for key, text in said.items()}
 
-    def tell(self, first_ns: int | None = None) -> None:
+    def tell(self, first_ns: int | None = None, tell: Callable[[str], None] = say) -> None:
         """Say what is to be known of the model before its results are believed.
 
         Args:
             first_ns: receive time at which a backtest begins; None: it is no backtest.
+            tell: is told, in lines.
         """
         if self._folder is None:
             return
         if self._folder.card.planted:
-            say("placement.model: PLANTED: it was estimated on a synthetic market")
+            tell("placement.model: PLANTED: it was estimated on a synthetic market")
         if first_ns is not None and first_ns < self._folder.card.trained_until:
-            say("placement.model: IN SAMPLE: it was estimated on a time that this backtest is of, or on a later one")
+            tell("placement.model: IN SAMPLE: it was estimated on a time that this backtest is of, or on a later one")
 
     def check(self, grids: Mapping[Instrument, Grid]) -> None:
         """Refuse, before a run, instruments that the model does not serve.

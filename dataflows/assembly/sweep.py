@@ -142,6 +142,11 @@ def prepare_sweep(flags: Mapping[str, Any], grid: SweepGrid) -> Sweep:
             raise grid.refused(str(e)) from None
     for variant in variants:
         refuse_in_sample(base, variant.engines.forecasting, readers)
+        try:
+            variant.engines.placing.check(grids)
+        except TickwaxError as e:
+            raise grid.refused(str(e)) from None
+        variant.engines.placing.tell(min((reader.span[0] for reader in readers), default=None), tell)
     consulted = {key: text for variant in variants for key, text in variant.engines.identity.items()}
     identity = _identity(trading_identity(DATA_SET, base, config, grids, edges_of(readers), consulted), grid)
     check_sweep_target(out, identity, chosen, base.backtest.overwrite, _KEY)
@@ -189,8 +194,9 @@ def _check_strategies(
         except (TypeError, ValueError) as e:
             raise grid.refused(f"strategy: {_text(variant)}: {e}") from None
         kernel = getattr(strategy, "decide_kernel", None)
-        if kernel is not None and kernel not in compiled:
-            compiled.add(kernel)
+        loop = (kernel, variant.engines.placing.on)
+        if kernel is not None and loop not in compiled:
+            compiled.add(loop)
             if forecasting is not None:
                 forecasting.ready()
             ready_trading(engine=variant.engines.make(one, its))

@@ -13,8 +13,13 @@ from sources.errors import TickwaxError
 
 Value = bool | int | float | str
 
-GROUPS = ("strategy", "execution")
+GROUPS = ("strategy", "execution", "placement")
 MOST_RUNS = 10_000
+_NEVER_VARIED = {
+    "execution.grids": "a grid belongs to its instrument; set it in the file of settings",
+    "placement.tapes": "`tickwax train placement` estimates a model from them; a backtest does not look at them",
+    "placement.size": "`tickwax train placement` estimates a model with it; a backtest does not look at it",
+}
 _KEYS = ("symbols", *GROUPS)
 
 
@@ -48,7 +53,8 @@ class SweepGrid:
 
 
 def read_grid(path: Path) -> SweepGrid:
-    """The grid in a TOML file: ``symbols``, and keys of ``[strategy]`` and ``[execution]`` with lists of values.
+    """The grid in a TOML file: ``symbols``, and keys of ``[strategy]``, ``[execution]`` and ``[placement]`` with lists
+    of values.
 
     A value that stands alone is a list of one. Whether the values are good for their keys is not known here.
 
@@ -70,12 +76,17 @@ def read_grid(path: Path) -> SweepGrid:
         for key, given in _leaves(grid, group, table):
             values[key] = _values(grid, key, given)
     if not values:
-        raise grid.refused(f"there is nothing to vary; it needs keys in [{'] or ['.join(GROUPS)}]")
+        raise grid.refused(f"there is nothing to vary; it needs keys in {_tables()}")
     whole = SweepGrid(path, None if symbols is None else [str(s) for s in symbols], values)
     if whole.runs > MOST_RUNS:
         lengths = " × ".join(str(len(each)) for each in values.values() if len(each) > 1)
         raise grid.refused(f"{lengths} = {whole.runs:,} combinations; at most {MOST_RUNS:,}")
     return whole
+
+
+def _tables() -> str:
+    names = [f"[{group}]" for group in GROUPS]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -97,8 +108,8 @@ def _leaves(grid: SweepGrid, above: str, table: Mapping[str, Any]) -> Iterator[t
         key = f"{above}.{name}"
         if "." in name or not name:
             raise grid.refused(f"{above}: {name!r} is no key")
-        if key == "execution.grids":
-            raise grid.refused(f"{key}: a grid belongs to its instrument; set it in the file of settings")
+        if key in _NEVER_VARIED:
+            raise grid.refused(f"{key}: {_NEVER_VARIED[key]}")
         if isinstance(given, dict):
             yield from _leaves(grid, key, given)
         else:

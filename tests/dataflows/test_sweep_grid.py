@@ -19,6 +19,19 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings_of({})
 
 
+BTC = "binance_futures:BTCUSDT"
+BUYER = """
+class Buyer:
+    columns, rows = (), 0
+
+    def decide(self, view, orders):
+        self.rows += 1
+        if self.rows % 10 == 1:
+            orders.market(1, view.lot)
+"""
+HOLD = '[strategy]\nname = "hold"\n[placement]\n'
+
+
 def written(text: str) -> Path:
     path = Path("grid.toml")
     path.write_text(text)
@@ -52,9 +65,9 @@ def test_one_and_true_are_two_values():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "there is nothing to vary; it needs keys in [strategy] or [execution]"),
+        ("", "there is nothing to vary; it needs keys in [strategy], [execution] or [placement]"),
         ('symbols = ["v:A", "v:B"]', "there is nothing to vary"),
-        ("[features]\nsampling = [1]", "features: unknown key; a sweep has symbols, strategy, execution"),
+        ("[features]\nsampling = [1]", "features: unknown key; a sweep has symbols, strategy, execution, placement"),
         ("strategy = 3", "strategy: 3 is not a table of keys with lists of values"),
         ("[strategy]\nsize = []", "strategy.size: [] is empty; at least one value is needed"),
         ("symbols = []\n[strategy]\nsize = 1", "symbols: [] is empty"),
@@ -65,6 +78,9 @@ def test_one_and_true_are_two_values():
         ("[strategy]\nsize = [2026-01-01]", "strategy.size: datetime.date(2026, 1, 1) is not a finite number"),
         ("[strategy]\nsize = [1, 1.0]", "strategy.size: 1.0 stands twice"),
         ('[strategy]\n"a.b" = 1', "strategy: 'a.b' is no key"),
+        ("placement = 3", "placement: 3 is not a table of keys with lists of values"),
+        ('[placement]\ntapes = ["a"]', "placement.tapes: `tickwax train placement` estimates a model from them"),
+        ("[placement]\nsize = [1]", "placement.size: `tickwax train placement` estimates a model with it"),
         ("[execution.grids.x]\ntick = [1]", "execution.grids: a grid belongs to its instrument"),
         (
             "[strategy]\n" + "\n".join(f"k{n} = {list(range(101))}" for n in range(2)),
@@ -102,6 +118,13 @@ def test_a_file_that_cannot_be_read_is_refused():
         ('[execution]\nqueu = ["power"]', {}, "--sweep: grid.toml: execution.queu: unknown key; did you mean queue?"),
         ("[execution]\nqueue_power = [1, 99]", {"strategy.name": "hold"}, "--sweep: grid.toml: execution.queue_power"),
         ('[execution]\nlatency_entry = [5]', {}, "--sweep: grid.toml: execution.latency_entry: 5 is not a duration"),
+        (HOLD + 'method = ["take", "pegg"]', {}, "--sweep: grid.toml: placement.method: 'pegg' is not one of"),
+        (HOLD + 'step = ["3s"]', {}, "--sweep: grid.toml: placement.deadline: 10s is not 1 to 10,000 times"),
+        (HOLD + 'method = ["peg", "dp"]', {}, "--sweep: grid.toml: placement.model: empty; dp decides with one"),
+        (HOLD + 'model = ["nowhere"]', {}, "--sweep: grid.toml: placement.model: nowhere"),
+        (HOLD + "simulations = [0]", {}, "--sweep: grid.toml: placement.simulations: 0 is not at least 1"),
+        (HOLD + "stepp = [1]", {}, "--sweep: grid.toml: placement.stepp: unknown key; did you mean step?"),
+        (HOLD + 'method = "peg"', {"placement.method": "twap"}, "--sweep: grid.toml: placement.method: it is given on"),
         ('[strategy]\nname = "hold"', {"strategy.name": "peg"}, "--sweep: grid.toml: strategy.name: it is given on"),
         ('symbols = "x:Y"\n[strategy]\nname = "hold"', {"symbols": ["x:Z"]}, "--sweep: grid.toml: symbols: it is giv"),
         ('symbols = "binance_futures:NO"\n[strategy]\nname = "hold"', {}, "symbols: binance_futures:NO is not on "),
@@ -114,6 +137,21 @@ def test_values_are_checked_before_anything_runs(synthetic_tape_root, tmp_path, 
     assert str(refusal.value).startswith(says)
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_ways_of_working_orders_are_compared(synthetic_tape_root, tmp_path, monkeypatch):
+    """An order that rests pays the maker's fee, for what is done before its deadline."""
+    (tmp_path / "own_buyer.py").write_text(BUYER)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = '[strategy]\nname = "own_buyer:Buyer"\n[placement]\nmethod = ["take", "peg"]\ndeadline = ["1s", "4s"]'
+    given = {"tape.path": str(synthetic_tape_root), "backtest.path": str(tmp_path / "out"), "symbols": [BTC]}
+    sweep = prepare_sweep(given, read_grid(written(text)))
+    assert not {"placement.method", "placement.deadline"} - set(sweep.identity.settings)
+    assert len(sweep.run(1)) == 1
+    (found,) = sweep.rows.values()
+    paid = [row["fees"] / row["turnover"] * 1e4 for row in found]
+    assert paid[:2] == pytest.approx([5.0, 5.0])
+    assert 1.99 < paid[3] <= paid[2] < 5.0
 
 
 def test_the_page_names_every_statistic():
