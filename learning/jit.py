@@ -5,3 +5,4 @@ from sources.jit import KernelCache
 CACHE = KernelCache("learning", "learning/**/*.py", "operators/**/*.py", "sources/tape/batch.py", "sources/jit.py")
 kernel = CACHE.kernel
 entry_kernel = CACHE.entry_kernel
+pasted = CACHE.pasted

@@ -51,15 +51,26 @@ from sources.tape.batch import Float64s, Int64s
 
 
 @kernel
-def begin(market: Market, rules: Rules, terms: Terms, account: Account, row: int) -> None:
-    """Begin an episode at a decision, with nothing."""
-    account.clock[:] = 0
-    account.money[:] = 0.0
+def begin(clock: Int64s, money: Float64s, row: int, mid: float, size: float) -> None:
+    """Begin an episode at a decision, with nothing.
+
+    Args:
+        clock, money: as of an `Account`, here and below.
+        size: base currency, of a whole position.
+    """
+    clock[:] = 0
+    money[:] = 0.0
+    clock[ROW] = clock[START] = row
+    clock[SENT] = NO_ORDER
+    money[MID] = mid
+    money[CAPITAL] = size * mid
+
+
+@kernel
+def _begin(market: Market, rules: Rules, terms: Terms, account: Account, row: int) -> None:
+    size = value(terms.lots, rules.lot_numerator, rules.lot_denominator)
+    begin(account.clock, account.money, row, market.mid[row], size)
     account.taken_count[0] = 0
-    account.clock[ROW] = account.clock[START] = row
-    account.clock[SENT] = NO_ORDER
-    account.money[MID] = market.mid[row]
-    account.money[CAPITAL] = value(terms.lots, rules.lot_numerator, rules.lot_denominator) * market.mid[row]
 
 
 @kernel
@@ -185,41 +196,62 @@ def advance(market: Market, rules: Rules, terms: Terms, account: Account, target
     money[MID] = market.mid[row]
     if sent != NO_ORDER and clock[ACTED] and clock[SEEN_AT] <= market.local_ts[row]:
         clock[SENT] = NO_ORDER
-        if (clock[SEEN_POSITION] > 0) != (clock[POSITION] > 0) or (clock[SEEN_POSITION] < 0) != (clock[POSITION] < 0):
-            clock[OPENED] = row
-            money[OPENED_AT] = market.quote[row]
+        before = clock[SEEN_POSITION]
         clock[SEEN_POSITION] = clock[POSITION]
-    position = value(clock[POSITION], rules.lot_numerator, rules.lot_denominator)
+        note_opened(clock, money, market.quote, row, before)
+    return valued(clock, money, market.last, row, rules.lot_numerator, rules.lot_denominator, terms)
+
+
+@kernel
+def note_opened(clock: Int64s, money: Float64s, quote: Float64s, row: int, before: int) -> None:
+    """The position that is seen was ``before`` at the decision before: note when one is opened or turned."""
+    if (before > 0) != (clock[SEEN_POSITION] > 0) or (before < 0) != (clock[SEEN_POSITION] < 0):
+        clock[OPENED] = row
+        money[OPENED_AT] = quote[row]
+
+
+@kernel
+def valued(
+    clock: Int64s, money: Float64s, last: Int64s, row: int, lot_numerator: int, lot_denominator: int, terms: Terms
+) -> tuple[float, bool]:
+    """The reward of the step to a decision, and whether the episode is over."""
+    position = value(clock[POSITION], lot_numerator, lot_denominator)
     equity = money[CASH] + position * money[MID]
     reward = (equity - money[EQUITY]) / money[CAPITAL] * BPS
     money[EQUITY] = equity
     if terms.eta > 0.0:
         reward, money[MEAN], money[SQUARE] = differential_step(money[MEAN], money[SQUARE], reward, terms.eta)
-    return reward, row == market.last[row] or clock[STEPS] >= terms.episode
+    return reward, row == last[row] or clock[STEPS] >= terms.episode
 
 
 @kernel
-def observe(market: Market, terms: Terms, account: Account, out: Float32s) -> None:
-    """Fill ``out``, shape ``(columns + OWN,)``: all of it was known at the decision."""
-    clock, money = account.clock, account.money
-    row, n = clock[ROW], market.features.shape[1]
+def observe(
+    clock: Int64s, money: Float64s, features: Float32s, quote: Float64s, spread: Float64s, lots: int, out: Float32s
+) -> None:
+    """Fill ``out``, shape ``(columns + OWN,)`` or longer: all of it was known at the decision."""
+    row, n = clock[ROW], features.shape[1]
     for c in range(n):
-        out[c] = market.features[row, c]
+        out[c] = features[row, c]
     seen = clock[SEEN_POSITION]
-    out[n] = seen / terms.lots
+    out[n] = seen / lots
     out[n + 1] = out[n + 2] = 0.0
     if seen != 0:
         sign = 1.0 if seen > 0 else -1.0
-        out[n + 1] = sign * (market.quote[row] / money[OPENED_AT] - 1.0) * BPS
+        out[n + 1] = sign * (quote[row] / money[OPENED_AT] - 1.0) * BPS
         out[n + 2] = (row - clock[OPENED]) / 100.0
-    out[n + 3] = market.spread[row] / market.quote[row] * BPS
+    out[n + 3] = spread[row] / quote[row] * BPS
+
+
+@kernel
+def _observe(market: Market, terms: Terms, account: Account, out: Float32s) -> None:
+    observe(account.clock, account.money, market.features, market.quote, market.spread, terms.lots, out)
 
 
 @entry_kernel
 def begin_one(market: Market, rules: Rules, terms: Terms, account: Account, row: int, out: Float32s) -> None:
     """`begin`, and the first observation."""
-    begin(market, rules, terms, account, row)
-    observe(market, terms, account, out)
+    _begin(market, rules, terms, account, row)
+    _observe(market, terms, account, out)
 
 
 @entry_kernel
@@ -228,7 +260,7 @@ def advance_one(
 ) -> tuple[float, bool]:
     """`advance`, and the observation after it."""
     reward, over = advance(market, rules, terms, account, target)
-    observe(market, terms, account, out)
+    _observe(market, terms, account, out)
     return reward, over
 
 
@@ -256,8 +288,8 @@ def advance_many(
     for e in agents:
         account = _one(accounts, e)
         if begins[e] >= 0:
-            begin(market, rules, terms, account, begins[e])
+            _begin(market, rules, terms, account, begins[e])
             rewards[e], over[e] = 0.0, False
         else:
             rewards[e], over[e] = advance(market, rules, terms, account, targets[e])
-        observe(market, terms, account, out[e])
+        _observe(market, terms, account, out[e])

@@ -9,6 +9,32 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from learning.environment import calls
+from learning.environment.jit import entry_kernel, kernel
+from learning.environment.room import (
+    ACTS,
+    BEFORE,
+    BOOKS,
+    DECIDED,
+    FEATURE_ROW,
+    INTERVAL,
+    KNOWN,
+    LOCAL_TS,
+    MID_PRICE,
+    NEVER,
+    NEXT,
+    NEXT_CALL,
+    SEGMENT,
+    SEGMENT_OF,
+    SETTLED,
+    TS,
+    UNWATCHED,
+    WATCHED,
+    Recorder,
+    grown,
+    make_recorder,
+    with_room_for,
+)
 from operators.book import level_size, next_level
 from operators.config import FeatureConfig
 from operators.execution import state as execution
@@ -21,68 +47,7 @@ from operators.feature_engine import FeatureEngine
 from operators.features.feature import Rows
 from operators.level_blocks import BLOCK, Book
 from operators.tape_loop import EXCHANGE_FULL, process, unpack_params, unpack_state
-from sources.jit import KernelCache
-from sources.tape.batch import Float64s, Int64s, TapeBatch
-
-# A cache of its own: the whole loop over tape rows is in it, and takes half a minute.
-_CACHE = KernelCache(
-    "recorder", "learning/environment/recorder.py", "operators/**/*.py", "sources/tape/batch.py", "sources/jit.py",
-    allocates=False,
-)  # fmt: skip
-kernel, entry_kernel = _CACHE.kernel, _CACHE.entry_kernel
-
-# Indices into `Recorder.clock` behind those of `operators.execution.state`.
-_FIRST = 32
-DECIDED, BOOKS, WATCHED, SEGMENT, INTERVAL, BEFORE, UNWATCHED, SETTLED = range(_FIRST, _FIRST + 8)
-
-# Rows of `Recorder.integer` and `Recorder.value`.
-TS, LOCAL_TS, SEGMENT_OF, FEATURE_ROW, ACTS, NEXT, KNOWN = range(7)
-MID_PRICE = 0
-
-_MOST_WATCHED = 2048
-_NEVER = -(1 << 62)
-
-
-class Recorder(NamedTuple):
-    """What is written down, in the place of an `Exchange`; ``room`` decisions of K levels a side."""
-
-    clock: Int64s
-    money: Float64s
-    integer: Int64s  # (7, room): ts, local time, segment, feature row, act time, decision after it, whether book known
-    value: Float64s  # (1, room): mid
-    level: Float64s  # (room, 2, 2, K): bids and asks from the best outwards, prices and sizes; NaN and 0 beyond
-    since: Int64s  # (room, 2, K): decision since whose order a level has had its size after every message
-    watch: Float64s  # (2, W): key and size of levels that orders may have met
-    watch_since: Int64s  # (2, W): the decision; the side
-    step: Int64s  # (1,): ns from one decision to the next
-    settled: Int64s  # (2, F): decisions taken, and books recorded, when a funding was settled
-    funding: Float64s  # (2, F): the price that it was settled at, and its rate
-
-
-def make_recorder(step_ns: int, depth: int, room: int = 1024) -> Recorder:
-    """A recorder before the first row of a tape."""
-    recorder = Recorder(
-        np.zeros(_FIRST + 8, np.int64), np.zeros(7), np.zeros((7, room), np.int64), np.zeros((1, room)),
-        np.full((room, 2, 2, depth), np.nan), np.zeros((room, 2, depth), np.int64), np.zeros((2, _MOST_WATCHED)),
-        np.zeros((2, _MOST_WATCHED), np.int64), np.array([step_ns]), np.zeros((2, room), np.int64),
-        np.zeros((2, room)),
-    )  # fmt: skip
-    recorder.clock[LOCAL] = recorder.clock[execution.SEEN] = recorder.clock[INTERVAL] = _NEVER
-    return recorder
-
-
-def _grown(recorder: Recorder) -> Recorder:
-    room = 2 * recorder.integer.shape[1]
-    larger = make_recorder(int(recorder.step[0]), recorder.level.shape[3], room)._replace(
-        clock=recorder.clock, money=recorder.money, watch=recorder.watch, watch_since=recorder.watch_since
-    )
-    larger.integer[:, : room // 2] = recorder.integer
-    larger.value[:, : room // 2] = recorder.value
-    larger.level[: room // 2] = recorder.level
-    larger.since[: room // 2] = recorder.since
-    larger.settled[:, : room // 2] = recorder.settled
-    larger.funding[:, : room // 2] = recorder.funding
-    return larger
+from sources.tape.batch import TapeBatch
 
 
 @kernel
@@ -97,6 +62,7 @@ def _watched(recorder: Recorder, s: int, key: float) -> int:
 def _act(book: Book, known: int, recorder: Recorder, rules: Rules, before: int) -> bool:
     """The book that the orders of decisions meet whose act time is less than ``before``."""
     clock = recorder.clock
+    calls.note_act(recorder, book, known, before)
     while clock[BOOKS] < clock[DECIDED] and recorder.integer[ACTS, clock[BOOKS]] < before:
         k = clock[BOOKS]
         good, _, _ = quotes(book, known)
@@ -136,6 +102,7 @@ def _act(book: Book, known: int, recorder: Recorder, rules: Rules, before: int) 
 @kernel
 def _take_message(book: Book, known: int, recorder: Recorder, rules: Rules, ts: int) -> None:
     """A whole message: the mid, and which levels no longer have the size that an order met."""
+    calls.note_message(recorder, book, known, ts)
     n = 0
     for i in range(recorder.clock[WATCHED]):
         key, size, s = recorder.watch[0, i], recorder.watch[1, i], recorder.watch_since[1, i]
@@ -167,19 +134,24 @@ def _write_row(recorder: Recorder, rules: Rules, ts: int, r: int) -> None:
     recorder.integer[ACTS, k] = clock[LOCAL] + latency_at(rules.entry_from, rules.entry, clock[LOCAL])
     recorder.value[MID_PRICE, k] = recorder.money[MID]
     clock[DECIDED] = k + 1
+    calls.note_decision(recorder, ts)
+    recorder.integer[NEXT_CALL, k] = clock[calls.CALLS]
 
 
 @kernel
 def _reset(recorder: Recorder, rules: Rules, ts: int) -> None:
     """A ``reset``: another segment begins, and nothing is known of levels."""
+    calls.note_reset(recorder, ts)
     recorder.clock[SEGMENT] += 1
-    recorder.clock[INTERVAL] = _NEVER
+    recorder.clock[INTERVAL] = NEVER
     recorder.clock[WATCHED] = 0
 
 
 @kernel
 def _has_room(recorder: Recorder, most: int) -> bool:
     clock = recorder.clock
+    if not calls.has_room(recorder):
+        return False
     return clock[DECIDED] < recorder.integer.shape[1] and clock[SETTLED] + 1 < recorder.settled.shape[1]
 
 
@@ -193,6 +165,7 @@ def _fund(recorder: Recorder, rules: Rules, now: int) -> None:
     clock[execution.NEXT_FUNDING] = 0
     clock[execution.FUNDED] = due
     n = clock[SETTLED]
+    calls.note_funding(recorder, n)
     recorder.settled[0, n] = clock[DECIDED]
     recorder.settled[1, n] = clock[BOOKS]
     mark = money[execution.MARK_PRICE]
@@ -202,21 +175,32 @@ def _fund(recorder: Recorder, rules: Rules, now: int) -> None:
 
 
 @kernel
+def _receive_all(recorder: Any, rules: Rules, batch: TapeBatch, start: int, end: int, now: int) -> None:
+    receive_all(recorder, rules, batch, start, end, now)
+    calls.note_rows(recorder, batch, start, end)
+
+
+@kernel
+def _take_trade(recorder: Recorder, rules: Rules, ts: int, side: int, price: float, size: float) -> None:
+    calls.note_trade(recorder, ts, side, price, size)
+
+
+@kernel
 def _ignore(recorder: Recorder, *what: Any) -> None:
-    """No order rests, nobody is told of one."""
+    """Nobody is told of an order."""
 
 
 class _Hooks(NamedTuple):
     """Those of `operators.execution.hooks`."""
 
     receive: Any = receive
-    receive_all: Any = receive_all
+    receive_all: Any = _receive_all
     forget_offset: Any = forget_offset
     take_derivative: Any = take_derivative
     fund: Any = _fund
     act: Any = _act
     has_room: Any = _has_room
-    take_trade: Any = _ignore
+    take_trade: Any = _take_trade
     take_message: Any = _take_message
     cancel_all: Any = _reset
     see_reports: Any = _ignore
@@ -238,25 +222,29 @@ def _record(
 class RecordingEngine(FeatureEngine):
     """Features of one instrument, and a `Recorder` on the same loop."""
 
-    def __init__(self, config: FeatureConfig, rules: Rules, step_ns: int, depth: int, *, full_depth: bool) -> None:
+    def __init__(
+        self, config: FeatureConfig, rules: Rules, step_ns: int, depth: int, *, full_depth: bool, calls: bool
+    ) -> None:
         """Args:
         rules: of the exchange; nobody may look at reports.
         step_ns: from one decision to the next.
         depth: levels a side that are kept of a book.
         full_depth: as of `FeatureEngine`.
+        calls: whether those are written down that an exchange gets in which orders rest.
         """
         super().__init__(config, full_depth=full_depth, gil_rows=0)
         self._rules = rules
-        self.recorder = make_recorder(step_ns, depth)
+        self.recorder = make_recorder(step_ns, depth, calls=calls)
 
     def _run(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:
+        self.recorder = with_room_for(self.recorder, batch.rows - start)
         while True:
             start, n, why = _record(
                 batch, start, self._packed.handle, self._params.handle, rows, self.recorder, self._rules
             )
             if why != EXCHANGE_FULL:
                 break
-            self.recorder = _grown(self.recorder)
+            self.recorder = with_room_for(grown(self.recorder), batch.rows - start)
         self.recorder.clock[BEFORE] += n
         self.recorder.clock[ROW] = 0
         return start, n, why

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from learning.environment import recorder as at
+from learning.environment import room as at
+from learning.environment.calls import WANTED, CallLog, ended
 from learning.environment.recorder import RecordingEngine
 from operators.arguments import as_count
 from operators.config import FeatureConfig
@@ -17,6 +18,22 @@ from operators.schema import feature_columns
 from sources.tape.batch import Float64s, Int64s, TapeBatch
 
 _QUOTES = ("bid_price", "ask_price")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What an exchange in which orders rest is called with, between the decisions of a `Recording`.
+
+    Attributes:
+        log: the calls, and the changes of the book.
+        after: of each decision, the first call after it.
+        bid, ask: quote currency, best prices of the feature row of each decision.
+    """
+
+    log: CallLog
+    after: Int64s
+    bid: Float64s
+    ask: Float64s
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,7 @@ class Recording:
         funding: price and rate that they were settled at, same shape.
         step_ns: from one decision to the next.
         execution, grid: of the exchange.
+        calls: for orders that rest; None: they were not asked for.
     """
 
     columns: tuple[str, ...]
@@ -64,6 +82,7 @@ class Recording:
     step_ns: int
     execution: ExecutionConfig
     grid: Grid
+    calls: Calls | None = None
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -93,6 +112,7 @@ def record(
     step_ns: int = 1_000_000_000,
     depth: int = 20,
     full_depth: bool = False,
+    resting: bool = False,
 ) -> Recording:
     """Compute the decisions of a tape.
 
@@ -105,6 +125,7 @@ def record(
         columns: of the features, to be seen.
         depth: levels a side that are kept of a book; an order that needs more is refused when it acts.
         full_depth: as of `operators.feature_engine.FeatureEngine`.
+        resting: whether orders may rest: then all that the tape does to a book is kept, some 20 bytes a row.
 
     Raises:
         ValueError: a column is unknown or no number, or the tape has too few rows for a step.
@@ -115,7 +136,8 @@ def record(
             raise ValueError(f"columns: {name!r} is no column of numbers of these features")
     wanted = [rows[name] for name in (*columns, *_QUOTES)]
     step, levels = as_count("step_ns", step_ns, 1), as_count("depth", depth, 1, 1000)
-    engine = RecordingEngine(config, make_rules(execution, grid, reports=False), step, levels, full_depth=full_depth)
+    rules = make_rules(execution, grid, reports=False)
+    engine = RecordingEngine(config, rules, step, levels, full_depth=full_depth, calls=resting)
     seen, first, decided = [], 0, 0
     for item in tape:
         for part in engine.parts(*(item if not isinstance(item, TapeBatch) else (item,))):
@@ -163,4 +185,9 @@ def _made(
     for array in arrays.values():
         array.flags.writeable = False
     assert set(arrays) <= {field.name for field in fields(Recording)}
-    return Recording(tuple(columns), step_ns=int(found.step[0]), execution=execution, grid=grid, **arrays)
+    calls = None
+    if found.clock[WANTED]:
+        calls = Calls(ended(found.log, found.clock), integer[at.NEXT_CALL].copy(), seen[-2].copy(), seen[-1].copy())
+        for array in (calls.after, calls.bid, calls.ask):
+            array.flags.writeable = False
+    return Recording(tuple(columns), step_ns=int(found.step[0]), execution=execution, grid=grid, calls=calls, **arrays)

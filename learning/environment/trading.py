@@ -26,6 +26,8 @@ from operators.execution.grid import NO_STEP, steps
 from operators.execution.state import CASH, FEES, SEEN_POSITION, Rules
 from sources.tape.batch import Float64s, Int64s
 
+Bools = npt.NDArray[np.bool_]
+
 REWARDS = ("sharpe", "pnl")
 TARGETS = (-1, 0, 1)
 
@@ -94,6 +96,20 @@ def starts(recording: Recording) -> Int64s:
     return found
 
 
+def drawn_start(recording: Recording, rows: Int64s, draws: np.random.Generator, options: dict[str, Any] | None) -> int:
+    """The decision of ``options["start"]``, or one of ``rows`` that is drawn, whatever the options.
+
+    Raises:
+        ValueError: no step leads on from the one that is named.
+    """
+    row = int(rows[draws.integers(len(rows))])
+    if options and "start" in options:
+        row = as_count("start", options["start"], 0, len(recording) - 1)
+        if recording.last[row] == row:
+            raise ValueError(f"start: decision {row} is the last of its segment")
+    return row
+
+
 class Trading(gym.Env[Float32s, np.int64]):
     """Trades one instrument; decisions are those of a `Recording`.
 
@@ -138,11 +154,7 @@ class Trading(gym.Env[Float32s, np.int64]):
             ValueError: no step leads on from that decision.
         """
         super().reset(seed=seed)
-        row = int(self._starts[self.np_random.integers(len(self._starts))])
-        if options and "start" in options:
-            row = as_count("start", options["start"], 0, len(self.recording) - 1)
-            if self.recording.last[row] == row:
-                raise ValueError(f"start: decision {row} is the last of its segment")
+        row = drawn_start(self.recording, self._starts, self.np_random, options)
         out = np.empty(self.observation_space.shape or (), np.float32)
         begin_one(self._market, self._rules, self._terms, self._account, row, out)
         self._over = False

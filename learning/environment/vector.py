@@ -5,7 +5,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from typing_extensions import override
@@ -13,10 +12,21 @@ from typing_extensions import override
 from learning.environment.account import OWN, SHORT, Account, Float32s, make_account
 from learning.environment.market import advance_many
 from learning.environment.recording import Recording
-from learning.environment.trading import TARGETS, Task, starts
+from learning.environment.trading import TARGETS, Bools, Task, starts
 from sources.tape.batch import Float64s, Int64s
 
-Bools = npt.NDArray[np.bool_]
+
+def shared_columns(recordings: Sequence[Recording], tasks: Sequence[Task]) -> tuple[str, ...]:
+    """The columns of recordings that are traded together, a task each.
+
+    Raises:
+        ValueError: there is none, another number of tasks, or they differ in their columns.
+    """
+    if not recordings or len(tasks) != len(recordings):
+        raise ValueError(f"tasks: {len(tasks)} for {len(recordings)} recordings; one each is needed")
+    if len({recording.columns for recording in recordings}) > 1:
+        raise ValueError("recordings: they differ in their columns")
+    return recordings[0].columns
 
 
 class TradingVector(VectorEnv[Float32s, Int64s, Any]):
@@ -38,10 +48,7 @@ class TradingVector(VectorEnv[Float32s, Int64s, Any]):
             ValueError: as of `Trading`, or the recordings differ in their columns.
         """
         super().__init__()
-        if not recordings or len(tasks) != len(recordings):
-            raise ValueError(f"tasks: {len(tasks)} for {len(recordings)} recordings; one each is needed")
-        if len({recording.columns for recording in recordings}) > 1:
-            raise ValueError("recordings: they differ in their columns")
+        columns = shared_columns(recordings, tasks)
         self.num_envs = num_envs
         n = len(recordings)
         agents = [np.arange(i, num_envs, n) for i in range(n)]
@@ -54,7 +61,7 @@ class TradingVector(VectorEnv[Float32s, Int64s, Any]):
             (np.zeros((num_envs, *array.shape), array.dtype) if field != "resting" else array
               for field, array in one._asdict().items())
         )  # fmt: skip
-        width = len(recordings[0].columns) + OWN
+        width = len(columns) + OWN
         self.single_action_space = gym.spaces.Discrete(len(TARGETS))
         self.single_observation_space = gym.spaces.Box(-np.inf, np.inf, (width,), np.float32)
         self.action_space = batch_space(self.single_action_space, num_envs)

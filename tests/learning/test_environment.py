@@ -143,8 +143,8 @@ def recording(tape: list[TapeBatch]) -> Recording:
     return recorded(tape)
 
 
-def test_a_position_pays_funding_as_in_a_backtest(tape: list[TapeBatch]) -> None:
-    """Before an order of the same step acts, and after it."""
+def with_four_fundings(tape: list[TapeBatch]) -> list[TapeBatch]:
+    """Before an order of the tenth second's decision acts, and after it."""
     whole = concat(tape)
     due = [START // MS + 10_000 + more for more in (5, 150, 1_020, 2_500)]  # a decision is at 0, its order acts at 10
     at = int(np.searchsorted(whole.exchange_ts, START + 9 * SECOND))
@@ -157,7 +157,11 @@ def test_a_position_pays_funding_as_in_a_backtest(tape: list[TapeBatch]) -> None
         "last": [True] * n,
     }  # fmt: skip
     mixed = {name: np.insert(getattr(whole, name), places, values) for name, values in columns.items()}
-    funded = [tape_batch(ordinal=np.arange(whole.rows + n), **mixed)]
+    return [tape_batch(ordinal=np.arange(whole.rows + n), **mixed)]
+
+
+def test_a_position_pays_funding_as_in_a_backtest(tape: list[TapeBatch]) -> None:
+    funded = with_four_fundings(tape)
     recording = recorded(funded)
     assert recording.settled.shape == (2, 4)
     first = int(recording.settled[0, 0]) - 2
