@@ -25,7 +25,7 @@ EXEMPT = {
     "long": 3,  # most of a minute, of which tests run every step on less
 }
 
-SOAK = {"kafka.md", "acting.md"}  # a minute each
+SOAK = {"kafka.md", "acting.md", "learning.md"}  # a minute each
 
 
 def reader(folder: Path, stand_ins: Mapping[str, str] | None = None, **around: str) -> Reader:

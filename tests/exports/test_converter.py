@@ -16,21 +16,20 @@ from sources.tape.batch import DELTA, RESET, SNAPSHOT, TRADE, TapeBatch, concat,
 from sources.tape.reader import TapeReader
 from tests.exports.conftest import CAPTURES, Run
 
+# Validates an export, prints how many events it has, and converts captures: each compiles some seconds for it.
 CONVERT = """
-import sys
-import numpy as np
-from hftbacktest.data.utils.binancefutures import convert
-np.save(sys.argv[2], convert(sys.argv[1], buffer_size=1_000_000))
-"""
-VALIDATE = """
 import sys
 import numpy as np
 import hftbacktest
 from hftbacktest.data import validate_event_order
-events = np.load(sys.argv[1])["data"]
+from hftbacktest.data.utils.binancefutures import convert
+exported, *pairs = sys.argv[1:]
+events = np.load(exported)["data"]
 validate_event_order(events)
 assert events.dtype == hftbacktest.types.event_dtype
 print(len(events))
+for capture, converted in zip(pairs[::2], pairs[1::2], strict=True):
+    np.save(converted, convert(capture, buffer_size=1_000_000))
 """
 # Prints, for each moment of local time, every level that hftbacktest's book of the trader has.
 BOOKS = """
@@ -91,7 +90,6 @@ def test_events_are_those_of_the_converter(
     """Event for event and bit for bit, but for the one rule of the page: stale diffs are not on the tape."""
     file = exported(real_tape, symbol, tmp_path / "out")
     ours = np.load(file)["data"]
-    assert run_hftbacktest(VALIDATE, str(file)).strip() == str(len(ours))
     capture = market_data / "binance_usdm" / CAPTURES[symbol]
     lines = gzip.decompress(capture.read_bytes()).splitlines(keepends=True)
     stale = stale_lines(lines)
@@ -101,13 +99,14 @@ def test_events_are_those_of_the_converter(
     # The capture without those lines: everything is equal.
     without = tmp_path / "without.gz"
     without.write_bytes(gzip.compress(b"".join(line for n, line in enumerate(lines) if n not in stale), 1))
-    run_hftbacktest(CONVERT, str(without), str(tmp_path / "without.npy"))
+    pairs = (without, tmp_path / "without.npy", capture, tmp_path / "all.npy")
+    told = run_hftbacktest(CONVERT, str(file), *map(str, pairs))
+    assert len(ours) == int(next(line for line in told.splitlines() if line.isdigit()))
     theirs = np.load(tmp_path / "without.npy")
     assert ours.dtype == theirs.dtype == EVENT
     assert ours.tobytes() == theirs.tobytes()
 
     # The capture as it is: theirs has the levels of those diffs in addition, and nothing else differs.
-    run_hftbacktest(CONVERT, str(capture), str(tmp_path / "all.npy"))
     everything = np.load(tmp_path / "all.npy")
     shift = shift_of(rows_of(real_tape, symbol))
     arrived = np.array([int(lines[n][:19]) + shift for n in stale])

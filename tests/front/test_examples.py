@@ -25,7 +25,7 @@ PRINTS = {
     "spread_from_books.py": r"spread of 1 ticks: +\d+\.\d%\n(.*\n)*more bids than asks: \d+\.\d% of 601 books\n",
 }
 
-SLOW = ("fitted_q.py", "honest_learning.py")
+MARKS = {"fitted_q.py": [pytest.mark.slow], "honest_learning.py": [pytest.mark.soak]}
 
 
 def test_all_are_listed_and_short():
@@ -35,7 +35,7 @@ def test_all_are_listed_and_short():
     assert {path.name: n for path in FOLDER.glob("*.py") if (n := len(path.read_text().splitlines())) > 40} == {}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PRINTS])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, [])) for name in PRINTS])
 def test_it_runs(name, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name])
     runpy.run_path(str(FOLDER / name), run_name="__main__")
