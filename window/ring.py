@@ -47,6 +47,10 @@ class Ring:
         places = np.arange(first, self.count) % self.capacity
         return self._rows[:, places], first - min(seen, first)
 
+    def last(self) -> Float64s:
+        """A copy of the newest row, shape ``(columns,)``; there must be one."""
+        return self._rows[:, (self.count - 1) % self.capacity].copy()
+
     def grown(self, capacity: int) -> "Ring":
         """The same rows with more room."""
         wider = Ring(len(self._rows), capacity)

@@ -166,6 +166,16 @@ class Tap:
             rings = [self._instruments[name].rings.get(FEATURES) for name in names]
             return names, self.overview.values(), np.array([ring.count if ring else 0 for ring in rings], np.float64)
 
+    def has(self, name: str) -> bool:
+        """Whether such a data set was declared."""
+        return name in self._columns
+
+    def last(self, name: str) -> dict[str, Float64s]:
+        """The newest row of a data set, of every instrument that has one."""
+        with self._lock:
+            rings = {key: instrument.rings.get(name) for key, instrument in self._instruments.items()}
+            return {key: ring.last() for key, ring in rings.items() if ring is not None}
+
     def changed(self, versions: Float64s) -> tuple[list[str], Float64s, Float64s]:
         """As `Overview.changed`, between two batches of the dataflow."""
         with self._lock:

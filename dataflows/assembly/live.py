@@ -187,6 +187,11 @@ def prepare_live(
                     without_damaged(path, check, live.telemetry.set_aside)
                     form = row_form(schema, settings.tape.compression, marks)
                     sinks[schema.name] = sink(schema.name, path, form, lambda item: None, "paper.path")
+                    if tap is not None:
+                        from window.sink import row_sink  # with what a run without a screen need not import
+
+                        shown = rows_in(schema.name, named_rows, f"screen_{schema.name}_rows")
+                        op.output(f"screen_{schema.name}", shown, row_sink(tap, schema))
                     if window is not None:
                         window.rows(schema, rows_in(schema.name, named_rows, f"window_{schema.name}_rows"))
                 op.output("paper_parquet", named_rows, trading.sink(sinks, live))

@@ -25,6 +25,7 @@ from sources.instrument import Instrument
 from sources.tape.journal_kernels import compile_kernels
 
 _GRACE = 5.0  # seconds from a signal to the end
+_LISTENING = 1.0  # seconds that a terminal has to take the line that ends the process
 _PATIENCE = 2.5  # of them to begin with files; renaming those of 400 instruments takes another second
 
 
@@ -122,16 +123,23 @@ class Live:
         """End the process with one line: of an exception that leaves a callback Bytewax would print a Rust and a Python
         traceback, and in a cluster nothing. What has been recorded is in journals."""
         self._leave()
-        say(in_a_line(error))
+        _say_last(in_a_line(error))
         if not isinstance(error, DiskFailure):  # a disk that does not answer would hold the process
             self.release()
         os._exit(exit_code(error, code))
 
     def _exit(self, line: str, code: int) -> None:
         self._leave()
-        say(line)
+        _say_last(line)
         os._exit(code)
 
     def _leave(self) -> None:
         for leave in list(self.leaving):
             leave()
+
+
+def _say_last(line: str) -> None:
+    """Say a line, and wait no longer than a moment: a terminal that takes nothing must not keep the process."""
+    saying = threading.Thread(target=say, args=(line,), daemon=True)
+    saying.start()
+    saying.join(_LISTENING)

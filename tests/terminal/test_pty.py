@@ -4,23 +4,27 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from simulator.thread import SimulatorThread, simulator_thread
 from sources.instrument import Instrument
+from sources.tape.layout import journal_files
+from sources.tape.tail import find_tail
 from tests.dataflows.conftest import environment
 from tests.markets import market
 
 pytestmark = pytest.mark.slow
 BTC = Instrument("binance_futures", "BTCUSDT")
-FEATURES = (sys.executable, "-c", "from dataflows.cli import main; main()", "features", "--symbols", str(BTC))
+TICKWAX = (sys.executable, "-c", "from dataflows.cli import main; main()")
 WITHIN_S = 180  # the kernels may have to be compiled
 COMES, GOES = b"\x1b[?1049h", b"\x1b[?1049l"
 # Of what the screen switches on: the mouse, pasting in brackets; and the cursor, that it hides.
@@ -37,12 +41,13 @@ def exchange() -> Iterator[SimulatorThread]:
 class Run:
     """A process on a terminal of its own."""
 
-    def __init__(self, settings: dict[str, object]) -> None:
+    def __init__(self, settings: dict[str, object], verb: str = "features") -> None:
         self.ours, self.theirs = pty.openpty()
         fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
         self.before = termios.tcgetattr(self.theirs)
         around = environment(settings) | {"TERM": "xterm-256color", "COLUMNS": "110", "LINES": "30"}
-        self.process = subprocess.Popen(FEATURES, stdin=self.theirs, stdout=self.theirs, stderr=self.theirs, env=around)
+        pipes = {"stdin": self.theirs, "stdout": self.theirs, "stderr": self.theirs}
+        self.process = subprocess.Popen([*TICKWAX, verb, "--symbols", str(BTC)], env=around, **pipes)
         self.shown = b""
 
     def read(self) -> None:
@@ -103,3 +108,27 @@ def test_an_error_is_one_line_behind_the_screen(run: Run) -> None:
     assert len(lines) == 1
     assert "127.0.0.1:1" in lines[0]
     assert "Traceback" not in rest
+
+
+@pytest.mark.soak
+def test_a_terminal_that_takes_nothing_holds_up_neither_the_run_nor_its_end(
+    exchange: SimulatorThread, tmp_path: Path
+) -> None:
+    root = tmp_path / "tape"
+    run = Run({**exchange.addresses, "tape.path": root, "features.path": tmp_path / "features"}, "live")
+    try:
+        run.until(b"warm in ")  # from now on nobody reads
+        time.sleep(3)  # a dozen pictures, of which the terminal holds 4 kB
+        sizes = []
+        for _ in range(3):
+            time.sleep(1)
+            (journal,) = journal_files(root)
+            sizes.append(journal.stat().st_size)
+        assert sizes[0] < sizes[1] < sizes[2]
+        rows = find_tail(root, BTC).next_ordinal
+        run.process.send_signal(signal.SIGINT)
+        run.process.wait(20)
+        assert journal_files(root) == []
+        assert find_tail(root, BTC).next_ordinal > rows
+    finally:
+        run.close()

@@ -12,6 +12,7 @@ from textual.widgets import Footer, Static
 
 from operators.config import FeatureConfig
 from window.tap import Tap
+from window.terminal.account import Account, trades
 from window.terminal.drawing import NONE, number, span
 from window.terminal.log import LogLines
 from window.terminal.panes import LogPane, StatusBar
@@ -31,6 +32,8 @@ class InstrumentScreen(Screen[None]):
     ]
     DEFAULT_CSS = f"""
     InstrumentScreen #facts {{ height: 2; padding: 0 1; }}
+    InstrumentScreen #account {{ height: 1; padding: 0 1; display: none; }}
+    InstrumentScreen #account.there {{ display: block; }}
     InstrumentScreen #book {{ height: 1fr; min-height: 8; }}
     InstrumentScreen #ladder {{ width: 1fr; height: 100%; padding: 0 1; }}
     InstrumentScreen #right {{ width: 1fr; overflow-y: auto; }}
@@ -44,11 +47,13 @@ class InstrumentScreen(Screen[None]):
         self._table = table
         self._lines = log
         self.view = View(tap, config, key)
+        self._account = Account(tap, key) if trades(tap) else None
 
     def compose(self) -> ComposeResult:
         """What is on it."""
         yield StatusBar()
         yield Static(id="facts")
+        yield Static(id="account", classes="there" if self._account else "")
         with Horizontal(id="book"):
             yield Static(id="ladder")
             with Vertical(id="right"):
@@ -66,6 +71,9 @@ class InstrumentScreen(Screen[None]):
         view = self.view
         view.read()
         self.query_one("#facts", Static).update(self._facts())
+        if self._account is not None:
+            self._account.read()
+            self.query_one("#account", Static).update(self._account.line())
         ladder = self.query_one("#ladder", Static)
         ladder.update(view.ladder((ladder.size.height - 1) // 2))
         flow = self.query_one("#zscores", Static)
@@ -102,6 +110,7 @@ class InstrumentScreen(Screen[None]):
         if names:
             at = names.index(self.view.key) if self.view.key in names else -by
             self.view = View(self._tap, self._config, names[(at + by) % len(names)])
+            self._account = self._account and Account(self._tap, self.view.key)
             self.renew()
 
 

@@ -12,6 +12,7 @@ from sources.tape.batch import Float64s
 from window.columns import RESTART
 from window.overview import GAPS, KNOWN
 from window.tap import Tap
+from window.terminal.account import newest, trades
 from window.terminal.drawing import NONE, number, span, spark
 from window.terminal.warming import ZSCORES, Warming
 
@@ -60,6 +61,9 @@ class Table:
             Column("fdi", "FDI", 6),
             Column("spark", "last minute", _SPARK, left=True),
         ]
+        if trades(tap):
+            self.columns[5:5] = [Column("position", "position", 10), Column("equity", "equity", 12)]
+        self._account: dict[str, Float64s] = {}  # columns of the account
         self.names: list[str] = []
         self.order: list[int] = []  # of the instruments in sight
         self.sorted_by, self.falling, self.filter = "name", False, ""
@@ -73,6 +77,8 @@ class Table:
         if len(self.names) != before:
             longest = max((cell_len(name) for name in self.names), default=0)
             self.columns[0] = Column("name", "instrument", max(_NAMES, longest), left=True)
+        if trades(self._tap):
+            self._account = {name: newest(self._tap, self.names, name) for name in ("position", "equity")}
         self.arrange()
 
     def arrange(self) -> None:
@@ -101,6 +107,8 @@ class Table:
             return self._tap.now() / 1e6 - self._of("receive_ts")
         if name == "rows":
             return self._rows
+        if name in self._account:
+            return self._account[name]
         if name == "state":
             return np.array([self._left(i) for i in range(len(self.names))])
         numbers = self._of(name)
@@ -162,6 +170,13 @@ class Table:
     def _count(self, i: int) -> Cell:
         return Cell(f"{int(self._rows[i]):,}")
 
+    def _position(self, i: int) -> Cell:
+        value = float(self._account["position"][i])
+        return Cell(number(value, 6), "green" if value > 0 else "red" if value < 0 else "")
+
+    def _equity(self, i: int) -> Cell:
+        return Cell(number(float(self._account["equity"][i]), 6))
+
     def _fdi(self, i: int) -> Cell:
         value = self.value(i, "fdi")
         return Cell(NONE, "dim") if np.isnan(value) else Cell(f"{value:.3f}")
@@ -181,6 +196,8 @@ _CELLS: dict[str, Callable[[Table, int], Cell]] = {
     "rows": Table._count,
     "state": Table.state,
     "fdi": Table._fdi,
+    "position": Table._position,
+    "equity": Table._equity,
     "spark": Table._spark,
 }
 
