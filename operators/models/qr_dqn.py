@@ -24,14 +24,14 @@ class Network(NamedTuple):
 
 
 @kernel
-def said(net: Network, observation: Float64s, room: Float64s, out: Float64s) -> None:
+def said(net: Network, observation: Float64s, room: Float64s, live: Int64s, out: Float64s) -> None:
     """Fill ``out`` with the quantiles of each action's return, rising.
 
     Of every number the terms are added in the order of the inputs, for one observation as for many.
 
     Args:
         observation: shape ``(inputs,)``.
-        room: shape ``(2, widest layer)``.
+        room: shape ``(2, widest layer)``; ``live``: room for the numbers of inputs that are not 0, ``(widest layer,)``.
         out: shape ``(actions, N)``.
     """
     layers = len(net.sizes) - 1
@@ -41,18 +41,34 @@ def said(net: Network, observation: Float64s, room: Float64s, out: Float64s) -> 
     for layer in range(layers):
         before, after = layer % 2, 1 - layer % 2
         inputs, outputs = net.sizes[layer], net.sizes[layer + 1]
+        own, to = net.weights[weight : weight + inputs * outputs], room[after, :outputs]
         for j in range(outputs):
-            room[after, j] = net.bias[bias + j]
+            to[j] = net.bias[bias + j]
+        n = 0
         for i in range(inputs):
-            x = room[before, i]
-            if x != 0.0:  # half of what comes out of a ReLU is 0
-                for j in range(outputs):
-                    room[after, j] += x * net.weights[weight + j]
-            weight += outputs
+            if room[before, i] != 0.0:  # half of what comes out of a ReLU is 0
+                live[n] = i
+                n += 1
+        k = 0
+        while k + 4 <= n:  # four inputs at a time: the sums are read and written once for all of them
+            a, b, c, d = live[k], live[k + 1], live[k + 2], live[k + 3]
+            x, y, z, u = room[before, a], room[before, b], room[before, c], room[before, d]
+            by_a, by_b = own[a * outputs : (a + 1) * outputs], own[b * outputs : (b + 1) * outputs]
+            by_c, by_d = own[c * outputs : (c + 1) * outputs], own[d * outputs : (d + 1) * outputs]
+            for j in range(outputs):
+                to[j] = to[j] + x * by_a[j] + y * by_b[j] + z * by_c[j] + u * by_d[j]
+            k += 4
+        while k < n:
+            a = live[k]
+            x, by_a = room[before, a], own[a * outputs : (a + 1) * outputs]
+            for j in range(outputs):
+                to[j] += x * by_a[j]
+            k += 1
+        weight += inputs * outputs
         bias += outputs
         if layer < layers - 1:
             for j in range(outputs):
-                room[after, j] = max(room[after, j], 0.0)
+                to[j] = max(to[j], 0.0)
     last, n = layers % 2, out.shape[1]
     for a in range(out.shape[0]):
         for k in range(n):
@@ -88,11 +104,12 @@ def best(quantiles: Float64s, share: float) -> int:
 
 @entry_kernel
 def decide(
-    net: Network, observations: Float64s, share: float, room: Float64s, quantiles: Float64s, actions: Int64s
-) -> None:
+    net: Network, observations: Float64s, share: float, room: Float64s, live: Int64s, quantiles: Float64s,
+    actions: Int64s,
+) -> None:  # fmt: skip
     """Fill ``quantiles``, shape ``(rows, actions, N)``, and ``actions``, shape ``(rows,)``, row by row."""
     for r in range(len(observations)):
-        said(net, observations[r], room, quantiles[r])
+        said(net, observations[r], room, live, quantiles[r])
         actions[r] = best(quantiles[r], share)
 
 
@@ -133,7 +150,7 @@ class QuantilePolicy:
             raise ValueError(f"actions: {actions} do not share {sizes[-1]} quantiles evenly")
         scale = np.array([_number(arrays, f"scale.{name}") for name in ("mean", "deviation")])
         self._net = Network(np.array(sizes), np.concatenate(weights), np.concatenate(bias), scale)
-        self._room = np.empty((2, max(sizes)))
+        self._room, self._live = np.empty((2, max(sizes))), np.empty(max(sizes), np.int64)
 
     def quantiles(self, observations: npt.ArrayLike) -> Float64s:
         """Quantiles of returns, rising, the i-th at ``(i + ½)/N``.
@@ -174,7 +191,7 @@ class QuantilePolicy:
             raise ValueError(f"observations: have {rows.shape[1]} numbers each; the network's have {self.inputs}")
         quantiles = np.empty((len(rows), self.actions, self.n_quantiles))
         actions = np.empty(len(rows), np.int64)
-        decide(self._net, rows, share, self._room, quantiles, actions)
+        decide(self._net, rows, share, self._room, self._live, quantiles, actions)
         actions += self.first_action
         return (quantiles[0], int(actions[0])) if one else (quantiles, actions)
 
