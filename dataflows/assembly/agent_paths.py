@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataflows.assembly.backtest_in_memory import TradedColumns, backtest_in_memory
+from dataflows.assembly.forecasting import Forecasting
 from dataflows.assembly.trading import execution_config
 from dataflows.assembly.trials import PeriodReturns, period_returns
 from dataflows.settings.model import Settings
@@ -16,7 +17,7 @@ from operators.execution.run_statistics import annual_sharpe
 from operators.execution.statistics import tail_mean
 from operators.execution.strategy import MarketView, OrderSender
 from operators.models.agent import AgentModel
-from operators.strategies.agent import QUOTES, Acting
+from operators.strategies.agent import Acting, asked_of
 from operators.strategies.hold import Hold
 from operators.trade_engine import TradeEngine
 from sources.tape.batch import Float64s, Int64s
@@ -70,7 +71,7 @@ class _Path:
         """Args:
         ts: ns, of the decisions, shape ``(n,)``; ``chosen``: number of the model of each.
         """
-        self.columns = (*models[0].columns, *QUOTES)
+        self.columns = asked_of(models[0])
         self._models, self._ts, self._chosen = models, ts, chosen
         self._acting = Acting(models[0].size, models[0].step_ns)
 
@@ -84,12 +85,15 @@ class AgentPaths:
     """Judges agents on a tape, beside who holds and who does nothing."""
 
     def __init__(
-        self, settings: Settings, reader: TapeReader, config: FeatureConfig, grid: Grid, ts: Int64s, size: float
-    ) -> None:
+        self, settings: Settings, reader: TapeReader, config: FeatureConfig, grid: Grid, ts: Int64s, size: float,
+        forecasting: Forecasting | None = None,
+    ) -> None:  # fmt: skip
         """Args:
         ts: ns, of the decisions.
         size: base currency, of who holds.
+        forecasting: what the agents ask; None: nothing.
         """
+        self._forecasting = forecasting
         self._reader, self._config, self._grid, self._ts, self._size = reader, config, grid, ts, size
         self._execution = execution_config(settings, reader.instrument.venue)
         self._span = int(ts[0]), int(ts[-1])
@@ -116,7 +120,10 @@ class AgentPaths:
 
     def _run(self, strategy: Any) -> TradedColumns:
         full = self._reader.instrument.venue in FIXED_DEPTH
-        engine = TradeEngine(self._config, self._execution, self._grid, strategy=strategy, full_depth=full)
+        forecasts = None if self._forecasting is None else self._forecasting.make(self._reader.instrument)
+        engine = TradeEngine(
+            self._config, self._execution, self._grid, strategy=strategy, full_depth=full, forecasts=forecasts
+        )
         return backtest_in_memory(self._reader, engine, self._config.sampling_ns)
 
     def _judged(self, name: str, traded: TradedColumns) -> Judged:

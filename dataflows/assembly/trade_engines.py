@@ -7,6 +7,7 @@ from dataflows.assembly.forecasting import asked_for
 from dataflows.assembly.latencies import measured_latencies
 from dataflows.assembly.placing import Placing
 from dataflows.assembly.trading import execution_config, strategy_factory
+from dataflows.assembly.trained_strategies import check_forecasts
 from dataflows.runtime.exit_codes import say
 from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
@@ -57,6 +58,7 @@ class TradeEngines:
                 chosen_rows(strategy.columns, config, forecasts)
             except (AttributeError, TypeError, ValueError) as e:
                 raise TickwaxError(f"strategy.name: {settings.strategy.name}: {e}") from None
+        check_forecasts(strategy, None if self.forecasting is None else self.forecasting.card.identity)
         self.rules = ConsultedRules(settings, decision_columns(config, forecasts))
         self.placing = Placing(settings, config)
         self._latency = measured_latencies(settings)

@@ -31,6 +31,21 @@ def check_features(strategy: Any, settings: Settings, tell: Callable[[str], None
         tell("strategy.path: PLANTED: it was trained on a synthetic market, whose edge somebody put there")
 
 
+def check_forecasts(strategy: Any, identity: str | None) -> None:
+    """Refuse a trained agent the forecasts of another model than it was trained with.
+
+    Args:
+        identity: of the model that foretells; None: none does.
+
+    Raises:
+        TickwaxError: that is so.
+    """
+    card = strategy.model.card if isinstance(strategy, Agent) else None
+    wanted = None if card is None else card.parameters.get("predict.model")
+    if wanted is not None and identity is not None and identity != wanted:
+        raise TickwaxError(f"predict.model: {identity[:16]}; the agent was trained with the forecasts of {wanted[:16]}")
+
+
 def check_instruments(strategy: Any, wanted: Iterable[Instrument]) -> None:
     """Refuse a trained agent another instrument: its size is in the base currency of the one that it was trained on.
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from dataflows.assembly.agent_paths import AgentPaths
 from dataflows.assembly.engines import own_config
+from dataflows.assembly.forecasting import Forecasting, forecasting_of, refuse_in_sample
 from dataflows.assembly.grids import grids_of
 from dataflows.assembly.identities import edges_of, identity_of
 from dataflows.assembly.learn_extra import learn_extra
@@ -29,6 +30,7 @@ from operators.execution.grid import Grid
 from operators.features.feature import PRICE_UNIT
 from operators.identity import feature_settings
 from operators.models.agent import KIND, arrays_of_members
+from operators.models.predictions import FORECAST
 from operators.schema import feature_columns
 from sinks.trials import FOLDER, write_trials
 from sources.errors import TickwaxError
@@ -73,9 +75,10 @@ def train_agent(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
     reader = _only_tape(settings)
     instrument = reader.instrument
     config = own_config(settings, settings.feature_config())(instrument)
-    columns = _columns(config, s.columns)
+    forecasting = _asked(settings, reader, config, say)
+    columns = _columns(config, s.columns, () if forecasting is None else forecasting.columns)
     grid = grids_of(settings, [reader], say)[instrument]
-    recording = _recorded(settings, reader, config, columns, grid)
+    recording = _recorded(settings, reader, config, columns, grid, forecasting)
     plan = _plan(settings, recording, say)
     cv = splitter(recording, s.blocks, s.test_blocks, str(s.embargo))
     checkpoints = s.path.with_name(f".{s.path.name}.checkpoints")
@@ -94,7 +97,7 @@ def train_agent(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
     last = train_members(recording, every, plan, len(splits), clock, work)
     say("backtests of the paths …")
     paths = split_paths(cv, [blocks.test for blocks in splits])
-    judged = AgentPaths(settings, reader, config, grid, recording.ts, plan.size).judge(
+    judged = AgentPaths(settings, reader, config, grid, recording.ts, plan.size, forecasting).judge(
         [each.model(recording, plan) for each in found], paths
     )
     report: dict[str, Any] = {
@@ -107,7 +110,7 @@ def train_agent(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
         "training": [_curve(at, number) for at, each in enumerate([*found, last]) for number in each.curves],
         "most_doubt": _finite(last.most_doubt),
     }
-    card = _card(settings, config, reader, recording, plan, last)
+    card = _card(settings, config, reader, recording, plan, last, forecasting)
     report["planted"] = card.planted
     arrays = arrays_of_members(last.arrays)
     report["identity"] = write_model(s.path, card, arrays, report=report, overwrite=s.overwrite)
@@ -128,9 +131,31 @@ def _only_tape(settings: Settings) -> TapeReader:
     return readers[0]
 
 
-def _columns(config: FeatureConfig, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The inputs, in the order of the features."""
+def _asked(
+    settings: Settings, reader: TapeReader, config: FeatureConfig, say: Callable[[str], None]
+) -> Forecasting | None:
+    """The model of forecasts that the agent looks at; None: it looks at none."""
+    doubt, seen = settings.agent.doubt, settings.train.columns
+    if not doubt and not any(name.startswith(FORECAST) for name in seen):
+        if settings.predict.model is not None:
+            say("predict.model: is not consulted, since neither train.columns nor agent.doubt names a forecast")
+        return None
+    forecasting = forecasting_of(settings, config, say)
+    if forecasting is None:
+        what = f"agent.doubt: {doubt!r}" if doubt else "train.columns: a forecast is named"
+        raise TickwaxError(f"{what}, and no model foretells: name one with predict.model")
+    if doubt and doubt not in forecasting.columns:
+        there = ", ".join(name for name in forecasting.columns if "epistemic" in name)
+        raise TickwaxError(f"agent.doubt: {doubt!r} is no column of the forecasts; {there} tell the doubt")
+    refuse_in_sample(settings, forecasting, [reader])
+    return forecasting
+
+
+def _columns(config: FeatureConfig, wanted: tuple[str, ...], forecasts: tuple[str, ...]) -> tuple[str, ...]:
+    """The inputs, in the order of the features; of the forecasts those that are named."""
     numbers = [column.name for column in feature_columns(config) if column.array == "value"]
+    if wanted:
+        numbers += forecasts
     for name in wanted:
         if name not in numbers:
             close = get_close_matches(name, numbers, n=1) or numbers[:1]
@@ -143,8 +168,9 @@ def _is_price(name: str) -> bool:
 
 
 def _recorded(
-    settings: Settings, reader: TapeReader, config: FeatureConfig, columns: tuple[str, ...], grid: Grid
-) -> "Recording":
+    settings: Settings, reader: TapeReader, config: FeatureConfig, columns: tuple[str, ...], grid: Grid,
+    forecasting: Forecasting | None,
+) -> "Recording":  # fmt: skip
     from learning.environment.recording import record
 
     execution = execution_config(settings, reader.instrument.venue)
@@ -152,8 +178,12 @@ def _recorded(
     step = settings.agent.step.ns
     if step < config.sampling_ns or (config.sampling_ns and step % config.sampling_ns):
         raise TickwaxError(f"agent.step: '{settings.agent.step}' is no multiple of features.sampling")
+    forecasts = None if forecasting is None else forecasting.make(reader.instrument)
     try:
-        return record(_rows(reader), config, execution, grid, columns, step_ns=step, full_depth=full)
+        return record(
+            _rows(reader), config, execution, grid, columns, step_ns=step, full_depth=full,
+            forecasts=forecasts, doubt=settings.agent.doubt,
+        )  # fmt: skip
     except ValueError as e:
         raise TickwaxError(f"{'agent' if str(e).startswith('depth') else 'tape.path'}: {e}") from None
 
@@ -184,10 +214,12 @@ def _plan(settings: Settings, recording: "Recording", say: Callable[[str], None]
 
 def _card(
     settings: Settings, config: FeatureConfig, reader: TapeReader, recording: "Recording", plan: "AgentPlan",
-    last: "TrainedMembers",
+    last: "TrainedMembers", forecasting: Forecasting | None,
 ) -> Card:  # fmt: skip
     own = {name: dict(told) for name, told in identity_of("features", settings, config, edges_of([reader])).own.items()}
     parameters = {**asdict(plan), "step_ns": recording.step_ns, "most_doubt": _finite(last.most_doubt)}
+    if forecasting is not None:
+        parameters["predict.model"] = forecasting.card.identity
     told = feature_settings(config)
     packages = ("numpy", "jax", "optax")
     return Card(

@@ -30,6 +30,9 @@ class AgentSettings(Group):
     """Steps that each network learns from."""
     cvar: Annotated[Number, Field(gt=0, le=1), _SHARE] = 0.25
     """Share of returns that it acts by, the lowest. 1: all, the mean."""
+    doubt: str = ""
+    """Column of a forecast that tells the doubt, such as `forecast_epistemic_5s`; `predict.model` has it. Empty: the
+    networks' own."""
     max_epistemic: Annotated[Number, Field(gt=0, le=1), _SHARE] = 0.95
     """Quantile of the doubt in training beyond which no position is opened. 1: whatever the doubt."""
     discount: Annotated[Number, Field(ge=0, lt=1), Words("", "0 or more, below 1")] = 0.9

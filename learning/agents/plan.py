@@ -30,6 +30,7 @@ class AgentPlan:
         members: networks that are trained, each with a seed of its own.
         steps: that each takes in the environment.
         cvar: share of returns that the agent acts by, the lowest; 1: all.
+        doubt: column of a forecast that tells the doubt; empty: the networks' own.
         max_epistemic: quantile of the doubt at decisions of the training, beyond which no position is opened; 1: none.
         seed: of whatever is drawn.
         hidden, n_quantiles, kappa, discount, n_step, prioritised, batch, learning_rate: as of
@@ -46,6 +47,7 @@ class AgentPlan:
     members: int = 3
     steps: int = 20_000
     cvar: float = 0.25
+    doubt: str = ""
     max_epistemic: float = 0.95
     seed: int = 0
     hidden: tuple[int, ...] = (64, 64)

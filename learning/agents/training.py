@@ -41,7 +41,8 @@ class TrainedMembers(NamedTuple):
         nets = tuple(QuantilePolicy(arrays, len(TARGETS)) for arrays in self.arrays)
         mean, scale = self.scaling
         columns = recording.columns
-        return AgentModel(columns, mean, scale, plan.size, recording.step_ns, plan.cvar, self.most_doubt, nets)
+        most = self.most_doubt
+        return AgentModel(columns, mean, scale, plan.size, recording.step_ns, plan.cvar, most, nets, doubt=plan.doubt)
 
 
 class Clock:
@@ -142,17 +143,42 @@ def _identity(recording: Recording, about: Scaling, plan: AgentPlan, seed: int) 
     """What decides the weights: decisions, numbers chosen, and the libraries."""
     chosen = [asdict(plan), seed, recording.columns, recording.step_ns, str(recording.grid), str(recording.execution)]
     sums = hashlib.sha256(json.dumps([*chosen, jax.__version__, optax.__version__], default=str).encode())
-    for array in (recording.features, recording.segment, recording.mid, recording.price, recording.size, *about):
+    doubt = () if recording.doubt is None else (recording.doubt,)
+    for array in (
+        recording.features,
+        recording.segment,
+        recording.mid,
+        recording.price,
+        recording.size,
+        *about,
+        *doubt,
+    ):
         sums.update(np.ascontiguousarray(array).tobytes())
     return sums.hexdigest()[:16]
 
 
 def _usual_doubt(recording: Recording, rows: Rows, model: AgentModel, plan: AgentPlan) -> float:
     """The quantile of the doubt over the decisions that were trained on, met as the agent itself would go."""
-    if plan.max_epistemic >= 1.0 or plan.members == 1:
+    if plan.max_epistemic >= 1.0 or (plan.members == 1 and not plan.doubt):
         return float(np.inf)
+    if plan.doubt:
+        return foretold_doubt(recording, rows, plan)
     doubts = doubts_of(recording, rows, model, plan)
     return float(np.quantile(doubts, plan.max_epistemic))
+
+
+def foretold_doubt(recording: Recording, rows: Rows, plan: AgentPlan) -> float:
+    """The quantile of a forecast's doubt over some decisions; where it is not known, it does not count.
+
+    Raises:
+        TickwaxError: it is not known at any of them.
+    """
+    assert recording.doubt is not None
+    known = recording.doubt[rows]
+    known = known[np.isfinite(known)]
+    if not len(known):
+        raise TickwaxError(f"agent.doubt: {plan.doubt!r} is not known at any decision; the model has no doubt to tell")
+    return float(np.quantile(known, plan.max_epistemic))
 
 
 def doubts_of(recording: Recording, rows: Rows, model: AgentModel, plan: AgentPlan) -> Float64s:

@@ -5,6 +5,7 @@ from sources.jit import KernelCache
 
 CACHE = KernelCache(
     "recorder", "learning/environment/calls.py", "learning/environment/recorder.py", "learning/environment/room.py",
-    "operators/**/*.py", "sources/tape/batch.py", "sources/jit.py", allocates=False,
+    "operators/*.py", "operators/execution/*.py", "operators/features/*.py", "sources/tape/batch.py", "sources/jit.py",
+    allocates=False,
 )  # fmt: skip
 kernel, entry_kernel = CACHE.kernel, CACHE.entry_kernel

@@ -5,9 +5,11 @@ The loop is `operators.tape_loop.run`, the one that backtests use, with hooks th
 order acts between the same two tape rows here and there.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from typing_extensions import override
 
 from learning.environment import calls
 from learning.environment.jit import entry_kernel, kernel
@@ -46,6 +48,9 @@ from operators.execution.state import LOCAL, MID, ROW, Rules
 from operators.feature_engine import FeatureEngine
 from operators.features.feature import Rows
 from operators.level_blocks import BLOCK, Book
+from operators.models.forecasts_ahead import ForecastsAhead
+from operators.models.predictions import Predictor
+from operators.row_batch import RowBatch
 from operators.tape_loop import EXCHANGE_FULL, process, unpack_params, unpack_state
 from sources.tape.batch import TapeBatch
 
@@ -223,21 +228,37 @@ class RecordingEngine(FeatureEngine):
     """Features of one instrument, and a `Recorder` on the same loop."""
 
     def __init__(
-        self, config: FeatureConfig, rules: Rules, step_ns: int, depth: int, *, full_depth: bool, calls: bool
-    ) -> None:
+        self, config: FeatureConfig, rules: Rules, step_ns: int, depth: int, *, full_depth: bool, calls: bool,
+        forecasts: Predictor | None,
+    ) -> None:  # fmt: skip
         """Args:
         rules: of the exchange; nobody may look at reports.
         step_ns: from one decision to the next.
         depth: levels a side that are kept of a book.
         full_depth: as of `FeatureEngine`.
         calls: whether those are written down that an exchange gets in which orders rest.
+        forecasts: whose numbers stand behind those of the features in ``value``.
         """
         super().__init__(config, full_depth=full_depth, gil_rows=0)
         self._rules = rules
         self.recorder = make_recorder(step_ns, depth, calls=calls)
+        self._ahead = None if forecasts is None else ForecastsAhead(forecasts, config, full_depth=full_depth)
+        self._forecasts = 0 if forecasts is None else len(forecasts.columns)
+        self._values += self._forecasts
+
+    @override
+    def parts(self, batch: TapeBatch, cut_levels: int = 0) -> Iterator[RowBatch]:
+        if self._ahead is not None:
+            self._ahead.read(batch, cut_levels)
+        for part in super().parts(batch, cut_levels):
+            if self._ahead is not None:
+                self._ahead.take(part.rows)
+            yield part
 
     def _run(self, batch: TapeBatch, start: int, rows: Rows) -> tuple[int, int, int]:
         self.recorder = with_room_for(self.recorder, batch.rows - start)
+        if self._ahead is not None:
+            self._ahead.fill(rows.value[-self._forecasts :])
         while True:
             start, n, why = _record(
                 batch, start, self._packed.handle, self._params.handle, rows, self.recorder, self._rules

@@ -12,9 +12,10 @@ from learning.environment.calls import WANTED, CallLog, ended
 from learning.environment.recorder import RecordingEngine
 from operators.arguments import as_count
 from operators.config import FeatureConfig
+from operators.execution.columns import decision_columns
 from operators.execution.grid import Grid
 from operators.execution.state import ExecutionConfig, make_rules
-from operators.schema import feature_columns
+from operators.models.predictions import Predictor
 from sources.tape.batch import Float64s, Int64s, TapeBatch
 
 _QUOTES = ("bid_price", "ask_price")
@@ -60,6 +61,7 @@ class Recording:
         step_ns: from one decision to the next.
         execution, grid: of the exchange.
         calls: for orders that rest; None: they were not asked for.
+        doubt: of a forecast, at each decision, NaN where it is not known; None: it was not asked for.
     """
 
     columns: tuple[str, ...]
@@ -83,6 +85,7 @@ class Recording:
     execution: ExecutionConfig
     grid: Grid
     calls: Calls | None = None
+    doubt: Float64s | None = None
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -113,6 +116,8 @@ def record(
     depth: int = 20,
     full_depth: bool = False,
     resting: bool = False,
+    forecasts: Predictor | None = None,
+    doubt: str = "",
 ) -> Recording:
     """Compute the decisions of a tape.
 
@@ -122,22 +127,25 @@ def record(
     Args:
         tape: of one instrument, in order; a batch may stand with its ``cut_levels`` (`InstrumentBatch`).
         execution: latencies and fees.
-        columns: of the features, to be seen.
+        columns: of the features and of the forecasts, to be seen.
         depth: levels a side that are kept of a book; an order that needs more is refused when it acts.
         full_depth: as of `operators.feature_engine.FeatureEngine`.
         resting: whether orders may rest: then all that the tape does to a book is kept, some 20 bytes a row.
+        forecasts: of the instrument.
+        doubt: column whose numbers are kept beside; empty: none.
 
     Raises:
         ValueError: a column is unknown or no number, or the tape has too few rows for a step.
     """
-    rows = {column.name: column.row for column in feature_columns(config) if column.array == "value"}
-    for name in columns:
-        if name not in rows:
-            raise ValueError(f"columns: {name!r} is no column of numbers of these features")
-    wanted = [rows[name] for name in (*columns, *_QUOTES)]
+    rows = decision_columns(config, () if forecasts is None else forecasts.columns)
+    for key, names in (("columns", columns), ("doubt", (doubt,) if doubt else ())):
+        if lacking := next((name for name in names if name not in rows), None):
+            raise ValueError(f"{key}: {lacking!r} is no column of numbers of these features and forecasts")
+    wanted = [rows[name] for name in (*columns, *((doubt,) if doubt else ()), *_QUOTES)]
     step, levels = as_count("step_ns", step_ns, 1), as_count("depth", depth, 1, 1000)
     rules = make_rules(execution, grid, reports=False)
-    engine = RecordingEngine(config, rules, step, levels, full_depth=full_depth, calls=resting)
+    engine = RecordingEngine(config, rules, step, levels, full_depth=full_depth, calls=resting,
+                             forecasts=forecasts)  # fmt: skip
     seen, first, decided = [], 0, 0
     for item in tape:
         for part in engine.parts(*(item if not isinstance(item, TapeBatch) else (item,))):
@@ -180,6 +188,7 @@ def _made(
         "since": found.since[:n],
         "settled": found.settled[:, : found.clock[at.SETTLED]],
         "funding": found.funding[:, : found.clock[at.SETTLED]],
+        **({"doubt": seen[-3]} if len(seen) > len(columns) + len(_QUOTES) else {}),
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     for array in arrays.values():

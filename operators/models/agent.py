@@ -79,6 +79,7 @@ class AgentModel:
         most_doubt: beyond it no position is opened; infinite: whatever the doubt.
         members: the networks.
         card: of the folder; None: of an agent that `learning.qr_dqn.QRDQN.save` wrote.
+        doubt: column of a forecast that tells the doubt; empty: that between the members.
 
     Raises:
         ValueError: they do not fit together; the text begins with what does not.
@@ -93,6 +94,7 @@ class AgentModel:
     most_doubt: float
     members: tuple[QuantilePolicy, ...]
     card: Card | None = None
+    doubt: str = ""
 
     def __post_init__(self) -> None:
         shapes = {(net.inputs, net.actions, net.n_quantiles) for net in self.members}
@@ -119,18 +121,22 @@ class AgentModel:
         action, doubt = _agreed(said, self.cvar if cvar is None else cvar, _FLAT, np.empty(said.shape[1:]))
         return Choice(int(action), float(doubt))
 
-    def target(self, observation: npt.ArrayLike, held: int, cvar: float | None = None) -> int:
+    def target(
+        self, observation: npt.ArrayLike, held: int, cvar: float | None = None, foretold: float = math.nan
+    ) -> int:
         """The position to have: −1, 0 or 1 times the size. In doubt none is opened, and none turned.
 
         Args:
             held: sign of the present position.
+            foretold: the doubt of the forecast, where that closes the gate; one that is not known (NaN) closes it.
 
         Raises:
             ValueError: as of `choose`.
         """
         action, doubt = self.choose(observation, cvar)
         wanted = TARGETS[action]
-        return 0 if doubt > self.most_doubt and wanted != held else wanted
+        sure = (foretold if self.doubt else doubt) <= self.most_doubt
+        return wanted if sure or wanted == held or self.most_doubt == math.inf else 0
 
 
 def arrays_of_members(members: Sequence[Mapping[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
@@ -161,6 +167,7 @@ def model_of(card: Card, arrays: Mapping[str, npt.NDArray[Any]]) -> AgentModel:
             card.columns, as_array("mean", card.mean), as_array("scale", card.scale),
             as_number("size", told["size"]), as_count("step_ns", told["step_ns"], 1), as_number("cvar", told["cvar"]),
             math.inf if doubt is None else as_number("most_doubt", doubt), tuple(members), card,
+            doubt=str(told.get("doubt", "")),
         )  # fmt: skip
     except KeyError as e:
         raise ValueError(f"parameters: {e.args[0]} is missing") from None

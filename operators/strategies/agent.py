@@ -17,6 +17,11 @@ _LIMIT = 10.0  # scaled features beyond it count as no further
 _BPS = 1e4
 
 
+def asked_of(model: AgentModel) -> tuple[str, ...]:
+    """The columns that `Acting` looks at: those of the model, `QUOTES`, and a forecast's doubt, if that is the gate."""
+    return (*model.columns, *QUOTES, *((model.doubt,) if model.doubt else ()))
+
+
 class Acting:
     """When an agent decides, what it sees of itself, and how it gets the position that it wants, whoever chooses it."""
 
@@ -32,7 +37,7 @@ class Acting:
         """Send a market order to the position that the model chooses, where it is another one.
 
         Args:
-            view: its columns are those of the model, then `QUOTES`.
+            view: its columns are `asked_of` the model.
             cvar: share of returns that count, the lowest; None: the model's own.
         """
         interval = view.ts // self._step
@@ -40,8 +45,8 @@ class Acting:
             return
         self._interval = interval
         self._decision += 1
-        columns = np.array(view.columns)
-        bid, ask = columns[-2:]
+        columns, n = np.array(view.columns), len(model.columns)
+        bid, ask = columns[n : n + 2]
         quote = (bid + ask) / 2.0
         held, whole = round(view.position / view.lot), round(self._size / view.lot)
         if np.sign(held) != np.sign(self._held):
@@ -49,13 +54,14 @@ class Acting:
         self._held = held
         if view.working:
             return
-        scaled = np.nan_to_num((columns[:-2] - model.mean) / model.scale, nan=0.0, posinf=_LIMIT, neginf=-_LIMIT)
+        scaled = np.nan_to_num((columns[:n] - model.mean) / model.scale, nan=0.0, posinf=_LIMIT, neginf=-_LIMIT)
         own = [held / whole, 0.0, 0.0, (ask - bid) / quote * _BPS]
         if held:
             own[1] = np.sign(held) * (quote / self._opened_at - 1.0) * _BPS
             own[2] = (self._decision - self._opened) / 100.0
         seen = np.append(np.clip(scaled, -_LIMIT, _LIMIT), own).astype(np.float32)
-        lots = model.target(seen, int(np.sign(held)), cvar) * whole - held
+        foretold = float(columns[n + 2]) if model.doubt else np.nan
+        lots = model.target(seen, int(np.sign(held)), cvar, foretold) * whole - held
         if lots:
             orders.market(1 if lots > 0 else -1, abs(lots) * view.lot)
 
@@ -82,7 +88,7 @@ class Agent:
         if self.cvar is not None and not 0 < as_number("cvar", self.cvar) <= 1:
             raise ValueError(f"cvar: {self.cvar} is outside 0 (excluded) to 1")
         self.model = read_agent(Path(self.path), "strategy.path")
-        self.columns = (*self.model.columns, *QUOTES)
+        self.columns = asked_of(self.model)
         self._acting = Acting(self.model.size, self.model.step_ns)
 
     def decide(self, view: MarketView, orders: OrderSender) -> None:

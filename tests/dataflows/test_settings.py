@@ -189,6 +189,7 @@ def test_every_key_and_its_default():
             "members": 3,
             "steps": 20000,
             "cvar": 0.25,
+            "doubt": "",
             "max_epistemic": 0.95,
             "discount": 0.9,
             "hidden": [64, 64],

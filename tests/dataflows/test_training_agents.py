@@ -14,14 +14,18 @@ from typer.testing import CliRunner
 from dataflows.assembly.agent_paths import AgentPaths
 from dataflows.assembly.backtest_in_memory import backtest_in_memory
 from dataflows.assembly.engines import own_config
+from dataflows.assembly.forecasting import forecasting_of
 from dataflows.assembly.grids import grids_of
 from dataflows.assembly.paper import PaperTrading
 from dataflows.assembly.synthetic_tape import write_synthetic_tape
 from dataflows.assembly.tapes import open_tape
+from dataflows.assembly.trade_engines import TradeEngines
 from dataflows.assembly.trading import execution_config, strategy_factory, trading_identity
 from dataflows.assembly.training import train_model
 from dataflows.command_line.verbs import app
 from dataflows.settings.model import settings_from
+from learning.environment.recording import record
+from operators.execution.columns import chosen_rows
 from operators.models.agent import read_agent
 from operators.strategies.agent import Agent
 from operators.trade_engine import TradeEngine
@@ -31,6 +35,7 @@ from sources.instrument import Instrument
 from sources.live.telemetry import Telemetry
 from sources.model_folder import CARD, read_model
 from tests.dataflows.conftest import MIDNIGHT, SECOND
+from tests.dataflows.test_predictions import model_folder
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +99,73 @@ def test_the_verb_trains_judges_and_remembers(
     assert run("models", "list", "m")[1].count("qrdqn") == 1
     assert "horizons" not in run("models", "show", "m/agent")[1]
     assert run("train", "qrdqn", "--tape", market / "tape", "--out", "m/agent")[1].startswith("train.path: ")
+
+
+@pytest.fixture(scope="module")
+def foretold(market: Path) -> dict[str, object]:
+    """Settings of an agent whose doubt is that of a forecast, of which it sees another column, too."""
+    model = model_folder(market / "models/ridge")
+    return {
+        "predict__model": str(model), "predict__in_sample": True, "agent__doubt": "forecast_hi_1s", "agent__members": 1,
+        "agent__steps": 100, "agent__max_epistemic": 0.5, "train__columns": ["ofi_l5_1s", "forecast_q50_1s"],
+    }  # fmt: skip
+
+
+def test_a_forecast_closes_the_gate(market: Path, foretold: dict[str, object], tmp_path: Path) -> None:
+    told: list[str] = []
+    trained = train_model(settings_from(settings(market, tmp_path / "agent", **foretold)), told.append)
+    model = read_agent(tmp_path / "agent", "strategy.path")
+    assert model.doubt == "forecast_hi_1s"
+    assert model.columns == ("ofi_l5_1s", "forecast_q50_1s")
+    assert model.most_doubt == trained["most_doubt"]
+    run_settings = {
+        "strategy.name": "agent",
+        "strategy.path": str(tmp_path / "agent"),
+        "tape.path": str(market / "later"),
+    }
+    given = settings_from({**run_settings, "predict.model": foretold["predict__model"]})
+    _, readers = open_tape(given)
+    config, grid = given.feature_config(), grids_of(given, readers)[A]
+    own, forecasting = own_config(given, config), forecasting_of(given, config)
+    assert forecasting is not None
+    recording = record(
+        readers[0].cut_batches(), config, execution_config(given, A.venue), grid, model.columns, full_depth=True,
+        forecasts=forecasting.make(A), doubt=model.doubt,
+    )  # fmt: skip
+    engine = TradeEngines(given, own).make(A, grid)
+    parts = [part for batch, cut in readers[0].cut_batches() for part in engine.trade(batch, cut)]
+    rows = np.concatenate([part.features.value for part in parts], axis=1)[:, recording.row]
+    places = chosen_rows((*model.columns, model.doubt), config, forecasting.columns)
+    assert recording.doubt is not None
+    np.testing.assert_array_equal([*recording.features.T, recording.doubt], rows[places])  # as in a backtest
+    assert 0.05 < (recording.doubt > model.most_doubt).mean() < 1
+    with pytest.raises(TickwaxError, match=r"^strategy.name: agent: .* and no model foretells"):
+        TradeEngines(settings_from(run_settings), own)
+    other = model_folder(tmp_path / "other", seed=1)
+    with pytest.raises(TickwaxError, match=r"^predict.model: .*; the agent was trained with the forecasts of"):
+        TradeEngines(settings_from({**run_settings, "predict.model": str(other)}), own)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"predict__model": ""}, r"agent.doubt: 'forecast_hi_1s', and no model foretells: name one with predict.model"),
+        (
+            {"agent__doubt": "forecast_hi_9s"},
+            r"agent.doubt: 'forecast_hi_9s' is no column of the forecasts; forecast_ep",
+        ),
+        (
+            {"agent__doubt": "forecast_epistemic_1s"},
+            r"agent.doubt: 'forecast_epistemic_1s' is not known at any decision",
+        ),
+        ({"predict__in_sample": False}, r"predict.model: .* was trained on what happened before"),
+    ],
+)
+def test_a_gate_that_cannot_be_is_refused(
+    market: Path, foretold: dict[str, object], tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    with pytest.raises(TickwaxError, match=f"^{says}"):
+        train_model(settings_from(settings(market, tmp_path / "agent", **{**foretold, **change})), print)
 
 
 def test_it_trades_what_comes_later(market: Path, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

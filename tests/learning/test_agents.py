@@ -1,6 +1,7 @@
 """Agents that are trained on some decisions of a recording: what they may see, the doubt between them, breaks."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from learning.agents.plan import Blocks, ends, need, restricted, scaling, splitter
-from learning.agents.training import TrainedMembers, doubts_of, train_members
+from learning.agents.training import TrainedMembers, doubts_of, foretold_doubt, train_members
 from learning.environment.recording import Recording
 from learning.environment.trading import Trading
 from learning.qr_dqn import QRDQN
@@ -107,6 +108,23 @@ def test_in_doubt_nothing_is_opened(found: TrainedMembers, recording: Recording)
         for held in (-1, 1):
             assert held_back.target(seen, held) == (target if target in (0, held) else 0)
     assert wanted - {0}
+
+
+def test_a_forecast_can_tell_the_doubt(recording: Recording, rows: Any, found: TrainedMembers) -> None:
+    """Its quantile in training is the gate; where it is not known, nothing is opened."""
+    told = np.where(np.arange(len(recording)) % 7 == 0, np.nan, np.arange(len(recording), dtype=float))
+    plan, with_doubt = replace(PLAN, doubt="forecast_epistemic_1s"), replace(recording, doubt=told)
+    most = foretold_doubt(with_doubt, rows, plan)
+    assert most == np.nanquantile(told[rows], 0.95)
+    own = found._replace(most_doubt=most).model(recording, plan)
+    assert own.doubt == plan.doubt
+    for seen in np.random.default_rng(6).normal(size=(50, 8)):
+        target = TARGETS[own.choose(seen).action]
+        assert own.target(seen, 0, foretold=most) == target
+        assert own.target(seen, 0, foretold=most * 1.01) == own.target(seen, 0) == 0
+        assert own.target(seen, 1, foretold=most * 1.01) == (target if target in (0, 1) else 0)
+    with pytest.raises(TickwaxError, match=r"^agent\.doubt: 'forecast_epistemic_1s' is not known at any decision"):
+        foretold_doubt(replace(recording, doubt=np.full(len(recording), np.nan)), rows, plan)
 
 
 def test_the_gate_is_a_quantile_of_the_doubt_in_training(
