@@ -6,6 +6,7 @@ import lightgbm
 import numpy as np
 
 from learning.rows import Rows, TrainingRows
+from learning.stored_inputs import Inputs
 from operators.models.served import CLASSES, QUANTILES
 
 
@@ -26,11 +27,12 @@ def fit_boosted(rows: TrainingRows, train: Rows, parameters: dict[str, Any], see
         "objective": "quantile", "seed": seed, "num_threads": threads, "deterministic": True, "force_row_wise": True,
         "verbosity": -1,
     }  # fmt: skip
-    inputs, weight = rows.inputs[train], rows.weight[train]
     texts = []
+    inputs = _Sequence(rows.inputs, train)
     data = lightgbm.Dataset(
-        inputs, np.zeros(len(train)), weight=weight, params={"verbosity": -1, **given, **fixed}, free_raw_data=False
-    ).construct()
+        inputs, np.zeros(len(train)), weight=rows.weight[train], params={"verbosity": -1, **given, **fixed},
+        free_raw_data=False,
+    ).construct()  # fmt: skip
     for horizon in range(rows.returns.shape[1]):
         data.set_label(rows.returns[train, horizon])
         for alpha in QUANTILES:
@@ -41,6 +43,21 @@ def fit_boosted(rows: TrainingRows, train: Rows, parameters: dict[str, Any], see
         several = {**given, **fixed, "objective": "multiclass", "num_class": len(CLASSES)}
         texts.append(_without_parameters(lightgbm.train(several, data, rounds).model_to_string()))
     return texts
+
+
+class _Sequence(lightgbm.Sequence):
+    """Rows that LightGBM puts into its bins, of one byte or two a number, a bounded number at a time."""
+
+    batch_size = 1 << 15
+
+    def __init__(self, inputs: Inputs, train: Rows) -> None:
+        self._inputs, self._train = inputs, train
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._inputs[self._train[at]]
+
+    def __len__(self) -> int:
+        return len(self._train)
 
 
 def _without_parameters(text: str) -> str:

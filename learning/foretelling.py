@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from learning.rows import Rows, TrainingRows
+from learning.scores import misses
 from operators.models.served import Forecasts, ModelRows, ServedModel, forecasts
 from sources.tape.batch import Float64s
 
@@ -22,8 +23,21 @@ def foretold(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Forecasts:
     A model with a state is shown every row of a segment up to the last one wanted.
     """
     out = forecasts(len(wanted), len(rows.horizons))
-    place = np.full(len(rows), -1)
-    place[wanted] = np.arange(len(wanted))
+    for at, found in _parts(model, rows, wanted):
+        out.quantiles[at], out.epistemic[at], out.classes[at] = found
+    return out
+
+
+def outside(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Float64s:
+    """`misses` of some rows, without a memory of what was foretold of them; shape ``(wanted, horizons)``."""
+    out = np.empty((len(wanted), len(rows.horizons)))
+    for at, found in _parts(model, rows, wanted):
+        out[at] = misses(rows.returns[wanted[at]], found.quantiles)
+    return out
+
+
+def _parts(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Iterator[tuple[Rows, Forecasts]]:
+    """A bounded number of rows at a time: where they are among those wanted, and what is said of them."""
     for stretch in _stretches(model, rows, wanted):
         state = model.start(rows.instruments[rows.instrument[stretch[0]]])
         for start in range(0, len(stretch), _AT_ONCE):
@@ -31,11 +45,11 @@ def foretold(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Forecasts:
             found = forecasts(len(part), len(rows.horizons))
             shown = ModelRows(rows.ts[part], rows.ordinal[part], np.ascontiguousarray(rows.inputs[part]))
             model.step(state, shown, found)
-            kept = place[part] >= 0
-            at = place[part][kept]
-            out.quantiles[at] = np.sort(found.quantiles[kept], axis=2)
-            out.epistemic[at], out.classes[at] = found.epistemic[kept], found.classes[kept]
-    return out
+            at = np.searchsorted(wanted, part)
+            kept = at < len(wanted)
+            kept[kept] = wanted[at[kept]] == part[kept]
+            quantiles, epistemic, classes = (each[kept] for each in found)
+            yield at[kept], Forecasts(np.sort(quantiles, axis=2), epistemic, classes)
 
 
 def _stretches(model: ServedModel, rows: TrainingRows, wanted: Rows) -> Iterator[Rows]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from learning.rows import Rows, TrainingRows
+from learning.stored_inputs import Inputs
 from operators.models.linear import LIMIT
 from operators.models.served import QUANTILES
 from sources.tape.batch import Float64s
@@ -22,20 +23,26 @@ class Scaling(NamedTuple):
     scale: Float64s
 
 
-def scaling_of(inputs: Float64s) -> Scaling:
+def scaling_of(inputs: Inputs, train: Rows | None = None) -> Scaling:
     """Mean and deviation of the numbers that are known in each column.
 
+    Sums are of 32,768 rows at a time, wherever the rows are kept.
+
     Args:
-        inputs: shape ``(rows, columns)``; of the training rows alone.
+        inputs: shape ``(rows, columns)``.
+        train: numbers of the training rows, rising; None: there are no others.
     """
-    mean, scale = np.zeros(inputs.shape[1]), np.ones(inputs.shape[1])
-    for c in range(inputs.shape[1]):
-        known = inputs[np.isfinite(inputs[:, c]), c]
-        if len(known):
-            mean[c] = known.mean()
-            deviation = known.std()
-            scale[c] = deviation if np.isfinite(deviation) and deviation > 1e-12 * abs(mean[c]) else 1.0
-    return Scaling(mean, scale)
+    columns = inputs.shape[1]
+    known, total, square = np.zeros(columns, np.int64), np.zeros(columns), np.zeros(columns)
+    for x in _raw(inputs, train):
+        known += np.count_nonzero(~np.isnan(x), axis=1)
+        total += np.nansum(x, axis=1)
+    mean = total / np.maximum(known, 1)
+    for x in _raw(inputs, train):
+        square += np.nansum((x - mean[:, None]) ** 2, axis=1)
+    deviation = np.sqrt(square / np.maximum(known, 1))
+    tells = np.isfinite(deviation) & (deviation > 1e-12 * np.abs(mean)) & (known > 0)
+    return Scaling(mean, np.where(tells, deviation, 1.0))
 
 
 def scaled(inputs: Float64s, scaling: Scaling) -> Float64s:
@@ -68,7 +75,7 @@ def fit_ridge(rows: TrainingRows, train: Rows, penalty: float) -> Ridge:
         train: numbers of the rows to learn from, rising.
         penalty: above 0, in units of the mean square of a scaled input.
     """
-    scaling = scaling_of(rows.inputs[train])
+    scaling = scaling_of(rows.inputs, train)
     columns, horizons = rows.inputs.shape[1], rows.returns.shape[1]
     weight = rows.weight[train]
     total = float(weight.sum())
@@ -86,13 +93,11 @@ def fit_ridge(rows: TrainingRows, train: Rows, penalty: float) -> Ridge:
         moment = moment / total - np.outer(centre, target)
         coefficients = np.linalg.solve(gram + penalty * np.eye(columns), moment).T
         intercept = target - coefficients @ centre
-        left = np.concatenate(
-            [
-                rows.returns[part] - intercept - z @ coefficients.T
-                for part, _, z in _blocks(rows, train, weight, scaling)
-            ]
-        )
-    offsets = np.quantile(left, QUANTILES, axis=0).T
+        left, at = np.empty((horizons, len(train))), 0
+        for part, _, z in _blocks(rows, train, weight, scaling):
+            left[:, at : at + len(part)] = (rows.returns[part] - intercept - z @ coefficients.T).T
+            at += len(part)
+    offsets = np.stack([np.quantile(each, QUANTILES, overwrite_input=True) for each in left])
     return Ridge(scaling, np.ascontiguousarray(coefficients), intercept, np.ascontiguousarray(offsets))
 
 
@@ -103,3 +108,12 @@ def _blocks(
     for start in range(0, len(train), _AT_ONCE):
         part = train[start : start + _AT_ONCE]
         yield part, weight[start : start + _AT_ONCE], scaled(rows.inputs[part], scaling)
+
+
+def _raw(inputs: Inputs, train: Rows | None) -> Iterator[Float64s]:
+    """A column a line, with NaN where a number is not known."""
+    for start in range(0, inputs.shape[0] if train is None else len(train), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        x = np.array(inputs[part if train is None else train[part]].T, order="C")
+        x[~np.isfinite(x)] = np.nan
+        yield x

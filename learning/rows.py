@@ -1,7 +1,7 @@
 """The rows of a data set of labels, as models are trained on them (docs/learning.md, 4)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from learning.stored_inputs import Inputs, StoredInputs
 from operators.dictionary import describe
 from operators.features.feature import PRICE_UNIT
 from sources.errors import TickwaxError
@@ -21,10 +22,16 @@ from sources.tape.layout import data_files, instruments
 from sources.tape.schema import SETTINGS
 
 Rows = npt.NDArray[np.intp]  # row numbers
+Integers = npt.NDArray[np.integer[Any]]
 
 _DATA_SET = b"tickwax.data_set"
 _UNKNOWN = "features.unknown"  # how a number that is not known is written: to a model both are one
 _HEAD = ("ts", "ordinal", "label_end", "weight", "group", "barrier")
+_TYPES: dict[str, npt.DTypeLike] = {
+    "ts": np.int64, "ordinal": np.int64, "label_end": np.int64, "weight": np.float64, "group": np.int32,
+    "barrier": np.int8, "instrument": np.int32,
+}  # fmt: skip
+_MOST_HELD = 1 << 28  # bytes of inputs
 _NO_INPUT = ("receive_ts", "warm", "barrier_end", *_HEAD)
 
 
@@ -56,29 +63,35 @@ class TrainingRows:
     features: dict[str, str]
     own: dict[str, dict[str, str]]
     instruments: tuple[Instrument, ...]
-    instrument: Int64s
+    instrument: Integers
     ts: Int64s
     end: Int64s
     ordinal: Int64s
-    group: Int64s
-    inputs: Float64s
+    group: Integers
+    inputs: Inputs
     returns: Float64s
     weight: Float64s
-    barrier: Int64s = field(default_factory=lambda: np.empty(0, np.int64))
+    barrier: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     labels: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ts)
 
 
-def read_rows(root: Path, columns: Sequence[str] = ()) -> TrainingRows:
-    """Read a data set that `tickwax dataset` has written; all of it is held in memory, 8 bytes a number.
+def read_rows(
+    root: Path, columns: Sequence[str] = (), beside: Path | None = None, most_held: int = _MOST_HELD
+) -> TrainingRows:
+    """Read a data set that `tickwax dataset` has written.
 
     Args:
         columns: inputs; none: every number but prices, which tell the time of a row more than what comes next.
+        beside: folder of a file that inputs are kept in which would take more memory than ``most_held``, 8 bytes a
+            number; None: all are in memory. Times, weights and labels are, whatever is asked for.
+        most_held: bytes.
 
     Raises:
         TickwaxError: there is none, it cannot be read, a column is not in it, or a label is not a finite number.
+        DiskFailure: the file cannot be written.
     """
     chosen = list(instruments(root))
     if not chosen:
@@ -88,24 +101,36 @@ def read_rows(root: Path, columns: Sequence[str] = ()) -> TrainingRows:
     horizons = tuple(told["horizons"].split(", "))
     inputs = _inputs(first, schema, columns)
     labels = [f"ret_{horizon}" for horizon in horizons]
-    parts: dict[str, list[Any]] = {name: [] for name in ("instrument", *_HEAD, "inputs", "returns")}
+    files = [(number, file) for number, instrument in enumerate(chosen) for file in data_files(root, instrument)]
     own: dict[str, dict[str, str]] = {}
-    for number, instrument in enumerate(chosen):
-        files = data_files(root, instrument)
-        settings = _settings(files[0])[0]
-        own[str(instrument)] = {name: value for name, value in settings.items() if _is_own(name)}
+    for number, file in files:
+        settings = _settings(file)[0]
+        own.setdefault(str(chosen[number]), {name: value for name, value in settings.items() if _is_own(name)})
         if (odd := _difference(told, settings)) is not None:
-            raise TickwaxError(f"dataset.path: {files[0]}: {odd} is {settings.get(odd)}, elsewhere {told.get(odd)}")
-        for table in (table for file in files for table in _tables(file, [*_HEAD, *inputs, *labels])):
+            raise TickwaxError(f"dataset.path: {file}: {odd} is {settings.get(odd)}, elsewhere {told.get(odd)}")
+    n = sum(_count(file) for _, file in files)
+    read: dict[str, Any] = {name: np.empty(n, kind) for name, kind in _TYPES.items()}
+    read["returns"] = np.empty((n, len(labels)))
+    stored = StoredInputs(beside, len(inputs)) if beside is not None and n * len(inputs) * 8 > most_held else None
+    read |= {} if stored is not None else {"inputs": np.empty((n, len(inputs)))}
+    at = 0
+    for number, file in files:
+        for table in _tables(file, [*_HEAD, *inputs, *labels]):
+            part = slice(at, at + table.num_rows)
             for name in _HEAD:
                 column = table[name].cast(pa.int64()) if pa.types.is_timestamp(table[name].type) else table[name]
-                parts[name].append(column.to_numpy())
-            parts["instrument"].append(np.full(table.num_rows, number))
-            parts["inputs"].append(_matrix(table, inputs))
-            parts["returns"].append(_matrix(table, labels))
-    read = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+                read[name][part] = column.to_numpy()
+            read["instrument"][part], read["returns"][part] = number, _matrix(table, labels)
+            if stored is not None:
+                stored.add(_matrix(table, inputs))
+            else:
+                read["inputs"][part] = _matrix(table, inputs)
+            at += table.num_rows
     order = np.lexsort((read["ordinal"], read["instrument"], read["ts"]))
-    read = {name: array[order] for name, array in read.items()}
+    for name in read:  # one after the other: of each there are two for a moment, and not of all
+        read[name] = read[name][order]
+    if stored is not None:
+        stored.number(order)
     _check(root, read["returns"], labels)
     return TrainingRows(
         columns=tuple(inputs),
@@ -121,10 +146,10 @@ def read_rows(root: Path, columns: Sequence[str] = ()) -> TrainingRows:
         end=read["label_end"],
         ordinal=read["ordinal"],
         group=read["group"],
-        inputs=read["inputs"],
+        inputs=read["inputs"] if stored is None else stored,
         returns=read["returns"],
         weight=read["weight"],
-        barrier=read["barrier"].astype(np.int64),
+        barrier=read["barrier"],
         labels={name: value for name, value in told.items() if name.startswith("barrier.")},
     )
 
@@ -177,11 +202,17 @@ def _is_price(name: str) -> bool:
         return False
 
 
-def _tables(file: Path, names: list[str]) -> list[pa.Table]:
+def _count(file: Path) -> int:
+    with CheckedFile(file) as opened:
+        return int(opened.metadata.num_rows)
+
+
+def _tables(file: Path, names: list[str]) -> Iterator[pa.Table]:
     with CheckedFile(file) as opened:
         if lost := next((name for name in names if name not in opened.schema.names), None):
             raise TickwaxError(f"dataset.path: {file} has no column {lost!r}")
-        return [opened.group(group, names) for group in range(opened.metadata.num_row_groups)]
+        for group in range(opened.metadata.num_row_groups):
+            yield opened.group(group, names)
 
 
 def _matrix(table: pa.Table, names: list[str]) -> Float64s:

@@ -5,25 +5,36 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from learning.rows import Integers
 from operators.models.conformal import COVERAGE, offset
 from operators.models.served import QUANTILES
-from sources.tape.batch import Float64s, Int64s
+from sources.tape.batch import Float64s
 
 LEAST_CHANCE = 1e-12  # a class that training has not seen costs no more than that
 MOST_SCORES = 2048  # of a horizon that a model keeps
 
 
-def conformal_scores(returns: Float64s, quantiles: Float64s) -> Float64s:
-    """How far each return lay outside of its interval; inside is negative. Shape ``(horizons, scores)``, rising.
+def misses(returns: Float64s, quantiles: Float64s) -> Float64s:
+    """How far each return lay outside of its interval; inside is negative. Shape ``(rows, horizons)``.
 
-    ``max(q05 − y, y − q95)``: Romano, Patterson & Candès 2019, "Conformalized Quantile Regression", eq. 6. Of many
-    scores, evenly spaced order statistics are kept.
+    ``max(q05 − y, y − q95)``: Romano, Patterson & Candès 2019, "Conformalized Quantile Regression", eq. 6.
 
     Args:
         returns: shape ``(rows, horizons)``, of the calibration block.
         quantiles: shape ``(rows, horizons, 5)``.
     """
-    scores = np.sort(np.maximum(quantiles[:, :, 0] - returns, returns - quantiles[:, :, -1]), axis=0).T
+    out: Float64s = np.maximum(quantiles[:, :, 0] - returns, returns - quantiles[:, :, -1])
+    return out
+
+
+def conformal_scores(missed: Float64s) -> Float64s:
+    """What a model keeps of `misses`: shape ``(horizons, scores)``, rising; of many, evenly spaced order statistics.
+
+    Args:
+        missed: is sorted in place.
+    """
+    missed.sort(axis=0)
+    scores = missed.T
     n = scores.shape[1]
     if n > MOST_SCORES:
         kept = -(-np.arange(1, MOST_SCORES + 1) * n // MOST_SCORES) - 1
@@ -71,7 +82,7 @@ def measured(
     }
 
 
-def chances_measured(barrier: Int64s, chances: Float64s, shares: Float64s) -> dict[str, float]:
+def chances_measured(barrier: Integers, chances: Float64s, shares: Float64s) -> dict[str, float]:
     """What the chances of the barrier's classes were worth: mean log loss (the logarithmic score of Good 1952).
 
     Args:

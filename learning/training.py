@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learning.boosted import fit_boosted
-from learning.foretelling import foretold, predicted
+from learning.foretelling import foretold, outside
 from learning.holes import hole_words
 from learning.model_writer import write_model
 from learning.ridge import fit_ridge
@@ -29,6 +29,7 @@ from sources.errors import TickwaxError
 from sources.model_folder import VERSION, Card, ModelFolder, settings_hash
 from sources.tape.batch import Float64s
 
+MOST_REFERENCE = 1 << 17  # rows that a model's reference of inputs is made of
 LEAST = {"training": 100, "calibration": 50, "test": 20}  # rows of a block
 _EDGE, _NULL = "synthetic.edge", "0.0"  # setting of a synthetic market, and its value without an edge
 
@@ -220,12 +221,18 @@ def _model(
         planted=any(own.get(_EDGE, _NULL) != _NULL for own in rows.own.values()),
         packages={"python": platform.python_version(), **{name: version(name) for name in ("numpy", *fitted.packages)}},
     )
-    known_inputs = reference(rows.inputs[blocks.training])
+    known_inputs = reference(rows.inputs[_some(blocks.training)])
     arrays = {**fitted.arrays, CALIBRATION: np.zeros((len(rows.horizons), 1)), REFERENCE: known_inputs}
     model = served(ModelFolder(Path(), card, arrays, fitted.trees))
-    scores = conformal_scores(rows.returns[blocks.calibration], predicted(model, rows, blocks.calibration))
+    scores = conformal_scores(outside(model, rows, blocks.calibration))
     folder = ModelFolder(Path(), card, {**arrays, CALIBRATION: scores}, fitted.trees)
     return folder, served(folder), fitted.report
+
+
+def _some(numbers: Rows) -> Rows:
+    """All of them, or as many evenly spaced ones as tell what inputs were."""
+    n = len(numbers)
+    return numbers if n <= MOST_REFERENCE else numbers[np.arange(MOST_REFERENCE) * n // MOST_REFERENCE]
 
 
 def _barrier(rows: TrainingRows, plan: Plan) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from learning.evaluation.errors import Measured, average, mean_of, ratio_of, str
 from learning.evaluation.forecasters import IMBALANCE, Forecaster, Foretold, imbalance_column
 from learning.evaluation.verdicts import verdict
 from learning.ridge import scaled, scaling_of
-from learning.rows import Rows, TrainingRows
+from learning.rows import Integers, Rows, TrainingRows
 from learning.scores import LEAST_CHANCE
 from operators.models.served import CLASSES
 from sources.durations import Duration
@@ -115,7 +115,7 @@ def logistic(rows: TrainingRows, train: Rows, test: Rows, columns: Sequence[int]
     return out
 
 
-def log_losses(barrier: Int64s, chances: Float64s) -> Float64s:
+def log_losses(barrier: Integers, chances: Float64s) -> Float64s:
     """``−ln p`` of the class that came, of each row.
 
     Args:
@@ -125,7 +125,7 @@ def log_losses(barrier: Int64s, chances: Float64s) -> Float64s:
     return out
 
 
-def scores(barrier: Int64s, chances: Float64s, shares: Float64s, stretch: Int64s) -> Scores:
+def scores(barrier: Integers, chances: Float64s, shares: Float64s, stretch: Int64s) -> Scores:
     """Judge chances.
 
     Args:
@@ -147,7 +147,7 @@ def scores(barrier: Int64s, chances: Float64s, shares: Float64s, stretch: Int64s
     )
 
 
-def reliability(barrier: Int64s, chances: Float64s) -> Float64s:
+def reliability(barrier: Integers, chances: Float64s) -> Float64s:
     """Of each class and bin of its chance: rows, mean chance, and how often it came; shape ``(3, 10, 3)``."""
     out = np.full((len(CLASSES), BINS, 3), np.nan)
     for k in range(len(CLASSES)):
@@ -187,6 +187,6 @@ def judged_chances(
     return out
 
 
-def _figures(y: Int64s, paths: Float64s, shares: Float64s, stretch: Int64s) -> dict[str, Measured]:
+def _figures(y: Integers, paths: Float64s, shares: Float64s, stretch: Int64s) -> dict[str, Measured]:
     each = [scores(y, one, nothing, stretch) for one, nothing in zip(paths, shares, strict=True)]
     return {name: average([getattr(one, name) for one in each]) for name in Scores._fields}

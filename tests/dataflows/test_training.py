@@ -18,6 +18,7 @@ from dataflows.command_line.verbs import app
 from dataflows.settings.model import settings_from
 from learning.foretelling import predicted
 from learning.rows import read_rows
+from learning.stored_inputs import StoredInputs
 from operators.models.kinds import served
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
@@ -47,6 +48,15 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(market: Path, out: Path, **more: object) -> dict[str, object]:
     own = {key.replace("__", "."): value for key, value in more.items()}
     return {"dataset.path": str(market / "dataset"), "train.path": str(out), "train.least_in_leaf": 5, **own}
+
+
+def test_rows_whose_inputs_are_kept_in_a_file_are_the_same(market: Path, tmp_path: Path) -> None:
+    held, kept = read_rows(market / "dataset"), read_rows(market / "dataset", (), tmp_path, 0)
+    assert isinstance(kept.inputs, StoredInputs)
+    assert kept.inputs[:].tobytes() == held.inputs[:].tobytes()
+    assert (np.diff(held.ts) >= 0).all()
+    for name in ("ts", "end", "ordinal", "instrument", "group", "returns", "weight", "barrier"):
+        assert getattr(kept, name).tobytes() == getattr(held, name).tobytes()
 
 
 @pytest.mark.parametrize("kind", ["ridge", "gbm"])

@@ -12,7 +12,7 @@ from dataflows.reports.training import lines, table
 from learning.foretelling import foretold, predicted
 from learning.ridge import fit_ridge, scaled, scaling_of
 from learning.rows import TrainingRows
-from learning.scores import conformal_scores, measured, pinball
+from learning.scores import conformal_scores, measured, misses, pinball
 from learning.training import LEAST, Blocks, Plan, _calibrated, _last, _validation, train
 from operators.models.conformal import offset
 from operators.models.kinds import served
@@ -194,12 +194,12 @@ def test_scores_and_offset_cover() -> None:
     random = np.random.default_rng(0)
     returns = random.normal(size=(5000, 1))
     quantiles = np.broadcast_to(np.array([-1.0, -0.5, 0.0, 0.5, 1.0]), (5000, 1, 5))  # too narrow
-    (scores,) = conformal_scores(returns, quantiles)
+    (scores,) = conformal_scores(misses(returns, quantiles))
     assert len(scores) == 2048
     wider = offset(scores, 0.1)
     new = random.normal(size=20_000)
     assert np.mean(np.abs(new) <= 1.0 + wider) == pytest.approx(0.9, abs=0.012)
-    few = conformal_scores(returns[:99], quantiles[:99])[0]
+    few = conformal_scores(misses(returns[:99], quantiles[:99]))[0]
     assert offset(few, 0.1) == np.sort(np.abs(returns[:99, 0]) - 1.0)[89]  # ceil(100 · 0.9) = 90th
     assert offset(few, 0.001) == np.inf
 
