@@ -135,21 +135,24 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
         written.append((APPLIED, rows_in(APPLIED.name, named)))
     if trading.placing.on:
         written.append((PLACEMENTS, rows_in(PLACEMENTS.name, named)))
-    if not recovery:  # what an open position was at its entry is not kept
-        forecasts = () if trading.forecasting is None else trading.forecasting.columns
-        builder = partial(EpisodeBuilder.of, config, settings.execution.latency_entry.ns, forecasts)
-        episodes = find_episodes("episodes", traded, builder, on_error=backtest.stop_with_error)
-        plainly = op.filter_map("episodes_of", episodes, _episode_rows)
-        written.append((episodes_schema(entry_columns(config, forecasts)), plainly))
+    forecasts = () if trading.forecasting is None else trading.forecasting.columns
+    builder = partial(EpisodeBuilder.of, config, settings.execution.latency_entry.ns, forecasts)
+    failing = backtest.stop_with_error
+    episodes = find_episodes("episodes", traded, builder, keeper=backtest.states, on_error=failing)
+    plainly = op.filter_map("episodes_of", episodes, _episode_rows)
+    written.append((episodes_schema(entry_columns(config, forecasts)), plainly))
     try:
         for schema, rows in written:
             _write(rows, schema, settings, chosen, identity(schema.name), backtest, placement)
         if recovery and backtest.states:
-            from dataflows.runtime.recovery_check import Resumed, TradeProgress  # needs SQLite, which most runs do not
-            from dataflows.runtime.recovery_store import take_up
+            from dataflows.runtime.recovery_progress import EpisodeProgress, Resumed, TradeProgress
+            from dataflows.runtime.recovery_store import take_up  # needs SQLite, which most runs do not
 
             sets = {f"{name}_parquet": sink.root for name, sink in backtest.sinks.items()}
-            take_up(recovery.directory, backtest.states, Resumed(flow.flow_id, run, sets, TradeProgress()), alone)
+            made = {step: sets.pop(step) for step in ("episodes_parquet",)}
+            traded_so_far = Resumed(flow.flow_id, run, sets, TradeProgress())
+            episodes_so_far = Resumed(flow.flow_id, None, made, EpisodeProgress())
+            take_up(recovery.directory, backtest.states, traded_so_far, alone, episodes_so_far)
     except BaseException:
         backtest.abort()
         raise

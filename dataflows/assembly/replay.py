@@ -174,7 +174,7 @@ def _prepare(
     if not replay.sinks and replay.frame is None and window is None:
         op.inspect("nowhere", rows, lambda step_id, item: None)
     if recovery and replay.states:
-        from dataflows.runtime.recovery_check import FeatureProgress, Resumed  # needs SQLite, which most runs do not
+        from dataflows.runtime.recovery_progress import FeatureProgress, Resumed
         from dataflows.runtime.recovery_store import take_up
 
         # Of cold rows there are no predictions, so their newest row is not the features'.

@@ -12,16 +12,16 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from bytewax.recovery import init_db_dir
 
+from dataflows.runtime.recovery_progress import Resumed
 from operators.feature_step import StateKeeper
-from operators.mark import Mark, TradeMark
-from sinks.counted import counted_rows, newest_rows
+from operators.mark import TradeMark
+from operators.rules.episode_state import EpisodeMark
 from sources.errors import DamagedError, TickwaxError
 from sources.placement import shard, shard_names
 from sources.tape.resumable_source import read_state
@@ -35,78 +35,6 @@ _ANEW = "start anew with an empty recovery directory"
 _SHORTEST = 256  # bytes of a state that stands in the store itself
 
 Snaps = dict[str, dict[str, bytes]]  # content by key, by the last part of the step's name
-
-
-@dataclass(frozen=True)
-class Resumed:
-    """What is resumed: the source's state, and the data sets."""
-
-    flow: str
-    run: dict[str, str] | None  # of a recorded tape; None: the source is another
-    sets: Mapping[str, Path]  # by step of the sink
-    progress: "Progress"
-
-
-class Progress(Protocol):
-    """What the state of an instrument says of the rows that it has given."""
-
-    @property
-    def step(self) -> str:
-        """Name of the step that keeps the states."""
-
-    def mark(self, data: bytes) -> Any:
-        """Of a state; its ``next_ordinal`` is that of the tape."""
-
-    def given(self, mark: Any, sink: str, key: str) -> Any:
-        """What a sink must have of an instrument; None: nothing. ``mark`` is None where there is no state."""
-
-    def written(self, root: Path, part: str, state: bytes) -> Mapping[str, Any] | None:
-        """The same by instrument, as the state of a sink's partition tells it; None: it is complete."""
-
-
-@dataclass(frozen=True)
-class FeatureProgress:
-    """Of features: time and ordinal of the newest row.
-
-    Attributes:
-        first: by instrument: rows of lower ordinals reach no sink.
-    """
-
-    first: Mapping[str, int]
-    step: str = "features"
-
-    def mark(self, data: bytes) -> Mark:
-        """Of a state."""
-        return Mark.of(data)
-
-    def given(self, mark: Mark | None, sink: str, key: str) -> tuple[int, int] | None:
-        """Of the newest row."""
-        if mark is None or mark.row_ordinal < self.first.get(key, 0):
-            return None
-        return (mark.row_ts, mark.row_ordinal) if mark.row_ordinal >= 0 else None
-
-    def written(self, root: Path, part: str, state: bytes) -> Mapping[str, Any] | None:
-        """Of the newest rows."""
-        return newest_rows(root, part, state)
-
-
-@dataclass(frozen=True)
-class TradeProgress:
-    """Of trading: how many rows."""
-
-    step: str = "trade"
-
-    def mark(self, data: bytes) -> TradeMark:
-        """Of a state."""
-        return TradeMark.of(data)
-
-    def given(self, mark: TradeMark | None, sink: str, key: str) -> int | None:
-        """Rows of the sink's data set."""
-        return None if mark is None else getattr(mark, sink.removesuffix("_parquet")) or None
-
-    def written(self, root: Path, part: str, state: bytes) -> Mapping[str, Any] | None:
-        """Rows in the journal."""
-        return counted_rows(root, part, state)
 
 
 def check_form(files: list[Path], alone: bool) -> None:
@@ -174,8 +102,11 @@ def newest_states(files: list[Path], flow: str) -> Snaps:
     return found
 
 
-def check_states(store: Path, found: Snaps, states: StateKeeper, resumed: Resumed) -> None:
+def check_states(store: Path, found: Snaps, states: StateKeeper, resumed: Resumed) -> dict[str, Any]:
     """Hold against each other how far source, states and sinks have come with every instrument.
+
+    Returns:
+        What the states say of it, by instrument.
 
     Raises:
         DamagedError: they have not come equally far, or one of them is damaged.
@@ -207,6 +138,20 @@ def check_states(store: Path, found: Snaps, states: StateKeeper, resumed: Resume
             for key in sorted({*rows, *mine}):
                 if rows.get(key) != progress.given(mine.get(key), step, key):
                     raise _apart(store, f"the rows of {key} in {root} are not those that its state has given")
+    return marks
+
+
+def check_episodes(store: Path, trading: Mapping[str, TradeMark], episodes: Mapping[str, EpisodeMark]) -> None:
+    """Whether episodes were told of all that was traded, and of no more.
+
+    Raises:
+        DamagedError: they were not.
+    """
+    for key in sorted({*trading, *episodes}):
+        traded = trading[key].equity if key in trading else 0
+        told = episodes[key].equity if key in episodes else 0
+        if traded != told:
+            raise _apart(store, f"of {key} {traded} rows of equity were given, and episodes made of {told}")
 
 
 def _of(store: Path, read: Callable[..., T], *arguments: Any) -> T:

@@ -12,7 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from dataflows.runtime.recovery_check import Resumed, check_epochs, check_form, check_states, newest_states
+from dataflows.runtime.recovery_check import check_episodes, check_epochs, check_form, check_states, newest_states
+from dataflows.runtime.recovery_progress import Resumed
 from sinks.state_files import Reference, StateFiles, find_reference
 from sources.errors import DamagedError, TickwaxError
 
@@ -22,12 +23,15 @@ _PARTS = "SELECT part_index, part_count FROM parts"
 _SHORT = "SELECT ser_change FROM snaps WHERE length(ser_change) < 256"  # a reference is, an engine's state is not
 
 
-def take_up(store: Path, states: StateFiles, resumed: Resumed, alone: bool = True) -> None:
+def take_up(
+    store: Path, states: StateFiles, resumed: Resumed, alone: bool = True, episodes: Resumed | None = None
+) -> None:
     """Ready the store, and the states beside it, for a run that goes on from them.
 
     Args:
         resumed: what is to go on.
         alone: no other process has parts of the store.
+        episodes: made of what is traded.
 
     Raises:
         TickwaxError: a file of either is missing, damaged or of another moment; another user could have written it.
@@ -39,7 +43,10 @@ def take_up(store: Path, states: StateFiles, resumed: Resumed, alone: bool = Tru
     references, shared = kept_states(store)
     states.begin(references, shared)
     if shared:
-        check_states(store, newest_states(files, resumed.flow), states, resumed)
+        found = newest_states(files, resumed.flow)
+        marks = check_states(store, found, states, resumed)
+        if episodes is not None:
+            check_episodes(store, marks, check_states(store, found, states, episodes))
 
 
 def make_private(store: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -11,40 +10,14 @@ from operators.config import FeatureConfig
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.execution.words import ACCEPTED, CANCELLED, EXPIRED, FILLED
 from operators.row_batch import NO_CODE, TS, RowBatch, RowSchema
-from operators.rules.schemas import HORIZONS, entry_columns, episodes_schema
+from operators.rules.episode_state import REMEMBERED, TIMES, Episode, EpisodeState, dump, load
+from operators.rules.schemas import entry_columns, episodes_schema
 from operators.schema import column_row
 from sources.tape.batch import Float64s, Int64s
-
-REMEMBERED = 6000  # feature rows before the opening fill, among which the entry row is looked for
-
-_TIMES = tuple(HORIZONS.values())
 
 
 class MismatchError(ValueError):
     """Fills and equity are not of one run."""
-
-
-@dataclass
-class _Episode:
-    opened_ts: int
-    order_id: int
-    side: int
-    liquidity: int
-    price: float
-    entry_ts: int
-    regime: int
-    entry: Float64s
-    notional: float = 0.0
-    size: float = 0.0
-    fees: float = 0.0
-    net: float = 0.0  # what was received less what was paid
-    position: float = 0.0
-    fills: int = 0
-    best: float = float("-inf")
-    worst: float = float("inf")
-    closed_ts: int = 0
-    markouts: list[float] = field(default_factory=lambda: [float("nan")] * len(_TIMES))
-    unmarked: int = len(_TIMES)
 
 
 class EpisodeBuilder:
@@ -64,17 +37,7 @@ class EpisodeBuilder:
         self.schema: RowSchema = episodes_schema(self.columns)
         self._regime_row = regime_row
         self._latency = latency_ns
-        self._arrived: dict[int, int] = {}
-        self._done: list[int] = []  # orders of which no more fills come
-        self._fills: deque[tuple[Any, ...]] = deque()  # that no feature row has come after
-        self._volume = 0.0
-        self._position = 0.0
-        self._now = -(1 << 62)  # latest time of a row
-        self._past: deque[tuple[Int64s, Float64s, Any]] = deque()  # times, columns, regimes
-        self._open: _Episode | None = None
-        self._marking: tuple[deque[tuple[int, _Episode]], ...] = tuple(deque() for _ in _TIMES)  # with the times
-        self._mid = float("nan")  # of the newest row
-        self._closed: deque[_Episode] = deque()
+        self._state = EpisodeState()
 
     @classmethod
     def of(cls, config: FeatureConfig, latency_ns: int, forecasts: Sequence[str] = ()) -> Self:
@@ -98,15 +61,15 @@ class EpisodeBuilder:
         n = equity.rows
         if n == 0:
             return self._rows([])
-        times = np.maximum(np.maximum.accumulate(equity.integer[TS]), self._now)
+        times = np.maximum(np.maximum.accumulate(equity.integer[TS]), self._state.now)
         values = equity.value
         mid, volume = values[_row(EQUITY, "mid")], values[_row(EQUITY, "volume")]
         regime, columns = features.code[self._regime_row], features.value
         at = 0
-        while self._fills and self._fills[0][-1] <= volume[-1]:
-            fill = self._fills.popleft()
+        while self._state.fills and self._state.fills[0][-1] <= volume[-1]:
+            fill = self._state.fills.popleft()
             k = int(np.searchsorted(volume, fill[-1]))  # the first row after it
-            if volume[k] != fill[-1] and not (self._fills and self._fills[0][-1] <= volume[k]):
+            if volume[k] != fill[-1] and not (self._state.fills and self._state.fills[0][-1] <= volume[k]):
                 raise MismatchError(f"the fills come to a volume of {fill[-1]!r}, equity to {volume[k]!r}")
             self._pass(times[at:k], mid[at:k])
             at = k
@@ -114,21 +77,33 @@ class EpisodeBuilder:
         self._pass(times[at:], mid[at:])
         self._mark(times, mid)
         self._remember(times, columns, regime)
-        self._now, self._mid = int(times[-1]), float(mid[-1])
-        if not self._fills:
-            for order_id in self._done:
-                self._arrived.pop(order_id, None)
-            self._done.clear()
+        self._state.now, self._state.mid = int(times[-1]), float(mid[-1])
+        if not self._state.fills:
+            for order_id in self._state.done:
+                self._state.arrived.pop(order_id, None)
+            self._state.done.clear()
         out = []
-        while self._closed and not self._closed[0].unmarked:
-            out.append(self._closed.popleft())
+        while self._state.closed and not self._state.closed[0].unmarked:
+            out.append(self._state.closed.popleft())
         return self._rows(out)
 
     def end(self) -> RowBatch:
         """Episodes whose markouts the rows end before; one that is not flat yet is none."""
-        self._mark(np.array([self._now + 1]), np.array([self._mid]))
-        out, self._closed = list(self._closed), deque()
+        self._mark(np.array([self._state.now + 1]), np.array([self._state.mid]))
+        out, self._state.closed = list(self._state.closed), deque()
         return self._rows(out)
+
+    def snapshot(self) -> bytes:
+        """What is remembered, as bytes (`operators.rules.episode_state`)."""
+        return dump(self._state, len(self.columns))
+
+    def resume(self, data: bytes) -> None:
+        """Take up a `snapshot` of a builder of the same columns.
+
+        Raises:
+            ValueError: it is none, or of another version or other columns.
+        """
+        self._state = load(data, len(self.columns))
 
     def _note(self, orders: RowBatch) -> None:
         status, ids = (
@@ -137,9 +112,9 @@ class EpisodeBuilder:
         )
         for i, what in enumerate(status):
             if what == ACCEPTED:
-                self._arrived.setdefault(int(ids[i]), int(orders.integer[TS, i]))
+                self._state.arrived.setdefault(int(ids[i]), int(orders.integer[TS, i]))
             elif what in (FILLED, CANCELLED, EXPIRED):
-                self._done.append(int(ids[i]))
+                self._state.done.append(int(ids[i]))
 
     def _queue(self, fills: RowBatch) -> None:
         if fills.rows == 0:
@@ -150,36 +125,36 @@ class EpisodeBuilder:
         )
         ids = fills.integer[_row(FILLS, "order_id")].tolist()
         for i, ts in enumerate(fills.integer[TS].tolist()):
-            self._volume += price[i] * size[i]
-            told = (ts, ids[i], side[i], liquidity[i], price[i], size[i], fee[i], position[i], self._volume)
-            self._fills.append(told)
+            self._state.volume += price[i] * size[i]
+            told = (ts, ids[i], side[i], liquidity[i], price[i], size[i], fee[i], position[i], self._state.volume)
+            self._state.fills.append(told)
 
     def _take(self, fill: tuple[Any, ...], seen: tuple[Int64s, Float64s, Any]) -> None:
         ts, order_id, side, liquidity, price, size, fee, position, _ = fill
-        before, self._position = self._position, position
+        before, self._state.position = self._state.position, position
         closing = min(size, abs(before)) if before * side < 0 else 0.0
         if before * position < 0 or position == 0.0:
             closing = abs(before)
         opening = abs(position) if before * position <= 0 else size - closing
         share = fee * (closing / size)
-        if closing > 0 and self._open is not None:
-            e = self._open
+        if closing > 0 and self._state.open is not None:
+            e = self._state.open
             e.net -= side * (price * closing) + share
             e.fees += share
             e.fills += 1
             e.position = position if before * position > 0 else 0.0
             if e.position == 0.0:
                 e.closed_ts = ts
-                self._closed.append(e)
-                self._open = None
+                self._state.closed.append(e)
+                self._state.open = None
         if opening > 0:
             rest = fee - share if closing > 0 else fee
-            if self._open is None:
-                self._open = _Episode(ts, order_id, side, liquidity, price, *self._entry(ts, order_id, seen))
-                since = max(ts, int(seen[0][-1]) if len(seen[0]) else self._now)
-                for h, waiting in enumerate(self._marking):
-                    waiting.append((since + _TIMES[h], self._open))
-            e = self._open
+            if self._state.open is None:
+                self._state.open = Episode(ts, order_id, side, liquidity, price, *self._entry(ts, order_id, seen))
+                since = max(ts, int(seen[0][-1]) if len(seen[0]) else self._state.now)
+                for h, waiting in enumerate(self._state.marking):
+                    waiting.append((since + TIMES[h], self._state.open))
+            e = self._state.open
             notional = price * opening
             e.net -= side * notional + rest
             e.fees += rest
@@ -191,9 +166,9 @@ class EpisodeBuilder:
     def _entry(self, ts: int, order_id: int, seen: tuple[Int64s, Float64s, Any]) -> tuple[int, int, Float64s]:
         """Time, regime and columns of the entry row: the last one before this fill whose time is not after the
         decision; else the oldest one that is remembered."""
-        bound = self._arrived.get(order_id, ts) - self._latency
+        bound = self._state.arrived.get(order_id, ts) - self._latency
         room, parts = REMEMBERED, []
-        for part in (seen, *reversed(self._past)):
+        for part in (seen, *reversed(self._state.past)):
             n = min(room, len(part[0]))
             if n == 0:
                 continue
@@ -212,28 +187,28 @@ class EpisodeBuilder:
         """Feature rows that no fill lies between."""
         if len(times) == 0:
             return
-        if self._open is not None:
-            outcome = self._open.net + self._open.position * mid
-            self._open.best = max(self._open.best, float(outcome.max()))
-            self._open.worst = min(self._open.worst, float(outcome.min()))
+        if self._state.open is not None:
+            outcome = self._state.open.net + self._state.open.position * mid
+            self._state.open.best = max(self._state.open.best, float(outcome.max()))
+            self._state.open.worst = min(self._state.open.worst, float(outcome.min()))
 
     def _mark(self, times: Int64s, mid: Float64s) -> None:
         """Markouts whose time these rows are beyond: at the mid of the last row not after it."""
-        for h, waiting in enumerate(self._marking):
+        for h, waiting in enumerate(self._state.marking):
             while waiting and waiting[0][0] < times[-1]:
                 then, e = waiting.popleft()
                 k = int(np.searchsorted(times, then, side="right"))
-                there = float(mid[k - 1]) if k > 0 else self._mid
+                there = float(mid[k - 1]) if k > 0 else self._state.mid
                 e.markouts[h] = 1e4 * e.side * (there - e.price) / e.price
                 e.unmarked -= 1
 
     def _remember(self, times: Int64s, columns: Float64s, regime: Any) -> None:
-        self._past.append((times, columns.copy(), regime.copy()))
-        kept = sum(len(part[0]) for part in self._past)
-        while kept - len(self._past[0][0]) >= REMEMBERED:
-            kept -= len(self._past.popleft()[0])
+        self._state.past.append((times, columns.copy(), regime.copy()))
+        kept = sum(len(part[0]) for part in self._state.past)
+        while kept - len(self._state.past[0][0]) >= REMEMBERED:
+            kept -= len(self._state.past.popleft()[0])
 
-    def _rows(self, episodes: list[_Episode]) -> RowBatch:
+    def _rows(self, episodes: list[Episode]) -> RowBatch:
         n = len(episodes)
         counts = self.schema.arrays
         integer, code = np.zeros((counts["integer"], n), np.int64), np.zeros((counts["code"], n), np.int8)

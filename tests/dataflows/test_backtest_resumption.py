@@ -1,5 +1,9 @@
 """A backtest with a recovery directory: broken off anywhere, it goes on, and gives what one left alone gives."""
 
+import signal
+import subprocess
+import sys
+import time
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -14,9 +18,11 @@ from dataflows.assembly.backtest import Backtest, prepare_backtest
 from dataflows.runtime.engine_options import Recovery
 from dataflows.settings.model import load_settings
 from sources.errors import TickwaxError
+from tests.commands import launch
 from tests.dataflows.breaking_off import run_recoverable
-from tests.dataflows.conftest import INSTRUMENTS
+from tests.dataflows.conftest import INSTRUMENTS, environment
 from tests.dataflows.test_paper_rules import store_of
+from tests.kills import ROOT, changed
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +45,7 @@ class Run:
 
 
 def read(out: Path) -> dict[str, pl.DataFrame]:
-    names = [name for name in ("orders", "fills", "equity", "applied") if (out / name).exists()]
+    names = [name for name in ("orders", "fills", "equity", "episodes", "applied") if (out / name).exists()]
     tables = {name: pl.scan_parquet(out / name / "**/*.parquet", hive_partitioning=True).collect() for name in names}
     return {name: table.sort("exchange", "symbol", "ts", maintain_order=True) for name, table in tables.items()}
 
@@ -57,7 +63,9 @@ def run_through(tape: Path, out: Path, **settings: object) -> dict[str, pl.DataF
 
 @pytest.fixture(scope="module")
 def alone(synthetic_tape_root, tmp_path_factory) -> dict[str, pl.DataFrame]:
-    return run_through(synthetic_tape_root, tmp_path_factory.mktemp("alone"))
+    tables = run_through(synthetic_tape_root, tmp_path_factory.mktemp("alone"))
+    assert len(tables["episodes"])
+    return tables
 
 
 def check(run: Run, alone: dict[str, pl.DataFrame]) -> None:
@@ -79,6 +87,28 @@ def test_broken_off_and_gone_on_with_other_workers(synthetic_tape_root, tmp_path
     if sum(after for _, after in plan) >= 3:
         assert finished.progress.rows < sum(reader.rows for reader in finished.readers)
     assert run.start(1).progress.rows == 0  # nothing is left to do
+    check(run, alone)
+
+
+@pytest.mark.soak
+def test_killed_twice_and_gone_on_with(synthetic_tape_root, tmp_path, alone):
+    run = Run(tmp_path, synthetic_tape_root)
+    command = [sys.executable, "-m", "bytewax.run", "dataflows.backtest", "-r", str(run.store), "-s", "0", "-b", "0"]
+
+    def start() -> subprocess.Popen[str]:
+        around = environment(run.settings) | {"PYTHONPATH": str(ROOT)}
+        return launch(command, stderr=subprocess.PIPE, text=True, env=around, cwd=ROOT)
+
+    for _ in range(2):
+        before, process = changed(tmp_path / "out" / ".equity.resume"), start()
+        while process.poll() is None and changed(tmp_path / "out" / ".equity.resume") == before:
+            time.sleep(0.002)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    process = start()
+    _, told = process.communicate(timeout=250)
+    assert process.returncode == 0, told
     check(run, alone)
 
 

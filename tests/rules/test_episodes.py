@@ -1,5 +1,6 @@
 """Episodes against a brute-force oracle that reads finished lists, and for any split of the tape."""
 
+import io
 import math
 from fractions import Fraction
 
@@ -168,6 +169,34 @@ def test_any_split_gives_the_same_bits(rows_at_once):
     whole, schema = episodes(traded(1, None))
     split, _ = episodes(traded(1, rows_at_once))
     assert texts(schema, [whole]) == texts(schema, [split])
+
+
+def test_a_builder_that_is_resumed_after_every_part_gives_the_same_bits():
+    whole, schema = episodes(traded(1, None))
+    found, state = [], EpisodeBuilder.of(CONFIG, LATENCY).snapshot()
+    for part in traded(1, 700):
+        builder = EpisodeBuilder.of(CONFIG, LATENCY)
+        builder.resume(state)
+        found.append(builder.process(part.features, part.orders, part.fills, part.equity))
+        state = builder.snapshot()
+    builder = EpisodeBuilder.of(CONFIG, LATENCY)
+    builder.resume(state)
+    assert texts(schema, [concat_rows([*found, builder.end()])]) == texts(schema, [whole])
+
+
+def test_states_that_cannot_be_taken_up():
+    builder = EpisodeBuilder.of(CONFIG, LATENCY)
+    state = builder.snapshot()
+    with pytest.raises(ValueError, match="not a state of episodes"):
+        builder.resume(state[: len(state) // 2])
+    with pytest.raises(ValueError, match=r"state of \d+ columns, not of 1"):
+        EpisodeBuilder(["mid"], 0, LATENCY).resume(state)
+    with np.load(io.BytesIO(state)) as arrays:
+        later = dict(arrays) | {"version": np.array(99)}
+    out = io.BytesIO()
+    np.savez(out, **later)
+    with pytest.raises(ValueError, match="state of version 99; this build reads version 1"):
+        builder.resume(out.getvalue())
 
 
 def test_rows_of_two_runs_are_refused():
