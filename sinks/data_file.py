@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,17 @@ from sinks.disk import sync
 from sinks.identity import SPAN, Identity
 from sinks.parquet import CHECKSUMS, seal
 from sources.instrument import Instrument
+
+
+class Summary(Protocol):
+    """What a file says of its rows, found while they are written."""
+
+    def add(self, table: pa.Table) -> None:
+        """Take rows that are written."""
+
+    def metadata(self) -> dict[str, str]:
+        """For the file, at its end."""
+
 
 _BUFFER = 1 << 16  # bytes of a file; Parquet writes every page on its own, however small
 
@@ -30,6 +41,7 @@ class FileFormat:
     file_bytes: int = 1 << 30  # in memory, before compression; then a new file begins
     compression: str = "snappy"
     identity: Identity | None = None  # written into every file's metadata
+    summary: Callable[[], Summary] | None = None  # what makes that of a file, for its metadata, too
 
 
 Arrow = Callable[[Sequence[Any]], Sequence[pa.RecordBatch]]  # from items of an instrument, all their rows in order
@@ -65,6 +77,7 @@ class DataFile:
     written: int = 0
     first_ts: int = 0
     last_ts: int = 0
+    summary: Summary | None = None
 
     def append(self, parts: Sequence[Part], form: FileFormat, arrow: Arrow) -> None:
         """Write rows as row groups.
@@ -73,6 +86,7 @@ class DataFile:
             OSError: the disk is full.
         """
         if self.writer is None:
+            self.summary = form.summary and form.summary()
             self.sink = pa.BufferedOutputStream(pa.OSFile(str(self.staged), "wb"), _BUFFER)
             self.writer = pq.ParquetWriter(
                 self.sink,
@@ -84,7 +98,10 @@ class DataFile:
                 **CHECKSUMS,
             )
         if parts:
-            self.writer.write_table(_table(parts, arrow), row_group_size=form.row_group_rows)
+            table = _table(parts, arrow)
+            if self.summary is not None:
+                self.summary.add(table)
+            self.writer.write_table(table, row_group_size=form.row_group_rows)
 
     def finish(self, form: FileFormat, durable: bool) -> None:
         """Write what a file says of itself, and close it; ``durable``: it is on the disk then.
@@ -94,7 +111,8 @@ class DataFile:
         """
         if form.identity is not None and self.writer is not None:
             span = {"from": str(np.datetime64(self.first_ts, "ns")), "to": str(np.datetime64(self.last_ts, "ns"))}
-            self.writer.add_key_value_metadata({SPAN: json.dumps(span)})
+            more = {} if self.summary is None else self.summary.metadata()
+            self.writer.add_key_value_metadata({SPAN: json.dumps(span), **more})
         self.close()
         seal(self.staged)
         if durable:

@@ -13,6 +13,7 @@ from sinks.data_file import FileFormat
 from sinks.dataset import DatasetWriter
 from sinks.format import Form
 from sinks.identity import Identity
+from sinks.tape_grid import TapeGrid
 from sources.instrument import Instrument
 from sources.tape.batch import InstrumentBatch, TapeBatch
 from sources.tape.journal_reader import TAPE_FIELDS
@@ -31,6 +32,7 @@ def tape_format(compression: str = "snappy", own: Mapping[str, Mapping[str, str]
         row_group_rows=1 << 18,  # small enough that encoding begins while a file is still being imported
         compression=compression,
         identity=Identity("tape", own={} if own is None else own),
+        summary=TapeGrid,
     )
 
 

@@ -1,5 +1,6 @@
 """Tick and lot of each instrument: named, found on its tape, or asked of its venue."""
 
+import math
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -13,9 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from dataflows.runtime.exit_codes import say
 from dataflows.settings.groups import GridSettings
 from dataflows.settings.model import Settings
-from operators.execution.grid import Grid, GridSearch, as_decimal
+from operators.execution.grid import Grid, StepSearch, as_decimal
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.tape.files import Steps
 from sources.tape.reader import TapeReader
 
 if TYPE_CHECKING:  # a backtest asks no exchange, and aiohttp is a tenth of its start
@@ -68,11 +70,8 @@ def grids_of(
         instrument = reader.instrument
         found: Grid | None = named.get(instrument)
         if found is None:
-            search = GridSearch()
             try:
-                for batch in reader.numbers():
-                    search.add(batch)
-                found = search.grid()
+                found = grid_on(reader)
             except ValueError as e:
                 raise TickwaxError(f"execution.grids: {instrument}: {e}") from None
             if found is None:
@@ -82,6 +81,31 @@ def grids_of(
             tell(f"{instrument}: tick {float(found.tick):.12g}, lot {float(found.lot):.12g}, inferred from the tape")
         grids[instrument] = found
     return grids
+
+
+def grid_on(reader: TapeReader) -> Grid | None:
+    """The largest grid that holds every price and size of a range: as its files tell, else by their rows.
+
+    Raises:
+        ValueError: a number has more than 12 decimals.
+    """
+    ticks, lots = StepSearch(), StepSearch()
+    steps: list[Steps] = []
+    for batch in reader.numbers(steps.append):
+        ticks.add(batch.price, batch.kind)
+        lots.add(batch.size, batch.kind)
+    tick = _common([ticks.step, *(told.tick for told in steps)])
+    lot = _common([lots.step, *(told.lot for told in steps)])
+    return None if tick is None or lot is None else Grid(tick, lot)
+
+
+def _common(steps: Iterable[Fraction | None]) -> Fraction | None:
+    """The largest step of which all of these are multiples."""
+    found = [step for step in steps if step is not None]
+    if not found:
+        return None
+    scale = math.lcm(*(step.denominator for step in found))
+    return Fraction(math.gcd(*(int(step * scale) for step in found)), scale)
 
 
 def listed_grids(listings: "Iterable[Listing]") -> dict[Instrument, Grid]:

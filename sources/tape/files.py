@@ -4,8 +4,9 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +15,18 @@ from sources.errors import TickwaxError
 from sources.parquet import CheckedFile
 from sources.tape.arrow import from_arrow_array
 from sources.tape.batch import DTYPES, KINDS, Int8s, TapeBatch
-from sources.tape.schema import CUT_LEVELS, EDGE, SETTINGS, TAPE_SCHEMA
+from sources.tape.schema import CUT_LEVELS, EDGE, GRID, SETTINGS, TAPE_SCHEMA
 
 NO_KIND = -1
 ALL = tuple(TAPE_SCHEMA.names)
+
+
+class Steps(NamedTuple):
+    """The largest decimal steps of which all prices, and all sizes, of books and trades are multiples; None: there are
+    none."""
+
+    tick: Fraction | None
+    lot: Fraction | None
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class TapeFile(ABC):
     last_receive_ts: int
     cut_levels: int = field(default=0, kw_only=True)  # as of `InstrumentBatch`
     edge: str = field(default="", kw_only=True)  # as of `schema.EDGE`; empty: of no synthetic market that says so
+    steps: "Steps | None" = field(default=None, kw_only=True)  # None: the file does not tell
 
     @abstractmethod
     def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
@@ -86,15 +96,17 @@ class ParquetFile(TapeFile):
             return cls(path, 0, 0, -1, 0, 0)
         ordinals = [_extent(path, g, "ordinal") for g in groups]
         received = [_extent(path, g, "receive_ts") for g in groups]
+        first, last = min(low for low, _ in ordinals), max(high for _, high in ordinals)
         return cls(
             path,
             meta.num_rows,
-            min(low for low, _ in ordinals),
-            max(high for _, high in ordinals),
+            first,
+            last,
             min(low for low, _ in received),
             max(high for _, high in received),
             cut_levels=cut_levels,
             edge=edge,
+            steps=_steps(meta.metadata or {}, [first, last]),
         )
 
     def read(self, batch_rows: int, names: tuple[str, ...] = ALL, from_ordinal: int = 0) -> Iterator[TapeBatch]:
@@ -136,6 +148,18 @@ def _told(path: Path, schema: pa.Schema) -> tuple[int, str]:
         return int(settings.get(CUT_LEVELS, 0)), str(settings.get(EDGE, ""))
     except (ValueError, TypeError, AttributeError):
         raise TickwaxError(f"{path}: its metadata {SETTINGS} cannot be read") from None
+
+
+def _steps(told_of: dict[bytes, bytes], ordinals: list[int]) -> Steps | None:
+    """As the file says of rows with these first and last ordinals; None if it says nothing, or that of other rows."""
+    told = told_of.get(GRID.encode())
+    try:
+        grid = json.loads(told) if told else {}
+        if grid.get("ordinals") != ordinals:  # another program has rewritten the file
+            return None
+        return Steps(*(None if grid[name] is None else Fraction(grid[name]) for name in Steps._fields))
+    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError):
+        return None
 
 
 def _extent(path: Path, group: Any, name: str) -> tuple[int, int]:

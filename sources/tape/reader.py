@@ -9,7 +9,7 @@ import numpy as np
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.batch import RESET, SNAPSHOT, TapeBatch
-from sources.tape.files import NO_KIND, ParquetFile, TapeFile
+from sources.tape.files import NO_KIND, ParquetFile, Steps, TapeFile
 from sources.tape.holes import with_holes
 from sources.tape.journal_reader import TapeJournals
 from sources.tape.layout import NS_PER_DAY, data_files
@@ -30,6 +30,8 @@ def tape_files(
 ) -> list[TapeFile]:
     """All files of an instrument's tape that have rows, in the order of the tape.
 
+    Where damaged journals, or such as a power cut has shortened, leave rows out, a ``reset`` tells of them.
+
     Args:
         journals: those of ``root``, if they have been opened already.
         but: leave out files whose names begin so; empty: none.
@@ -38,8 +40,6 @@ def tape_files(
 
     Raises:
         TickwaxError: a file is not Parquet or not of the tape's schema, or two hold the same ordinals.
-
-    Where damaged journals, or such as a power cut has shortened, leave rows out, a ``reset`` tells of them.
     """
     journals = journals or TapeJournals(root)  # before files are listed: what is compacted meanwhile is in both
     found = [path for path in data_files(root, instrument) if not (but and path.name.startswith(but))]
@@ -204,24 +204,30 @@ class TapeReader:
         """
         return self._unchecked(batch_rows, ("ordinal", "exchange_ts", "receive_ts"), self.first_ordinal)
 
-    def numbers(self, batch_rows: int = BATCH_ROWS) -> Iterator[TapeBatch]:
-        """Kinds, prices and sizes of the rows of `batches`, unchecked, with ordinals and receive times.
+    def numbers(self, told: Callable[[Steps], None], batch_rows: int = BATCH_ROWS) -> Iterator[TapeBatch]:
+        """Kinds, prices and sizes of the rows of `batches`, with ordinals and receive times; unchecked, as `times`.
+        ``told`` takes what a file says of them, whose rows are left out then; not asked where only some are wanted."""
+        begin, end = self._warm_ordinal, self._end_ns
 
-        Raises:
-            TickwaxError: as `times`.
-        """
-        return self._unchecked(batch_rows, ("ordinal", "receive_ts", "kind", "price", "size"), self._warm_ordinal)
+        def read(file: TapeFile) -> bool:
+            if file.steps is None or file.first_ordinal < begin or (end is not None and file.last_receive_ts >= end):
+                return True
+            told(file.steps)
+            return False
 
-    def _unchecked(self, batch_rows: int, names: tuple[str, ...], begin: int) -> Iterator[TapeBatch]:
+        return self._unchecked(batch_rows, ("ordinal", "receive_ts", "kind", "price", "size"), begin, read)
+
+    def _unchecked(
+        self, batch_rows: int, names: tuple[str, ...], begin: int, read: Callable[[TapeFile], bool] = lambda file: True
+    ) -> Iterator[TapeBatch]:
         for file in self._files:
-            if not self._reads(file, begin):
-                continue
-            for batch in file.read(batch_rows, names, begin):
-                part, ended = self._cut(batch, begin)
-                if part.rows:
-                    yield part
-                if ended:
-                    return
+            if self._reads(file, begin) and read(file):
+                for batch in file.read(batch_rows, names, begin):
+                    part, ended = self._cut(batch, begin)
+                    if part.rows:
+                        yield part
+                    if ended:
+                        return
 
     def _before_first(self, file: TapeFile, batch: TapeBatch, begin: int) -> int:
         """Ordinal before the first row read: a tape begins with 0 or, where its beginning was removed, with a reset."""

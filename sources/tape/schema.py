@@ -9,6 +9,7 @@ from sources.tape.batch import KINDS, TapeBatch
 SETTINGS = "tickwax.settings"
 CUT_LEVELS = "cut_levels"  # as of `InstrumentBatch`
 EDGE = "synthetic.edge"  # of a synthetic market: how predictable it was made, or `UNMEASURED`
+GRID = "tickwax.grid"  # of a data file's metadata: the steps of all its prices and sizes, a JSON object
 UNMEASURED = "unmeasured"  # the market that order flow makes can be predicted, nobody knows how well
 
 TIMESTAMP = pa.timestamp("ns", tz="UTC")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataflows.assembly.grids import grid_on
 from operators.config import SECOND
+from operators.execution.grid import GridSearch
 from sinks.dataset import DatasetWriter
 from sinks.tape import TapeWriter, tape_format
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.tape.batch import DELTA, KINDS, RESET, SNAPSHOT, TRADE, TapeBatch, concat
+from sources.tape.files import ParquetFile, Steps
 from sources.tape.layout import NS_PER_DAY, data_files, instrument_dir, instruments
 from sources.tape.reader import TapeReader
 from sources.tape.schema import TAPE_SCHEMA, to_arrow
@@ -166,9 +170,29 @@ class TestRange:
         assert reader.first_ordinal == ordinal
         assert same(concat(list(reader.batches(data.draw(st.sampled_from((1, 3, 1 << 16)))))), expected)
         assert reader.rows >= expected.rows
-        numbers = concat(list(reader.numbers(3)))
-        for name in ("ordinal", "receive_ts", "kind", "price", "size"):
-            assert np.array_equal(getattr(numbers, name), getattr(expected, name)), name
+        told: list[Steps] = []
+        numbers = concat(list(reader.numbers(told.append, 3)))
+        if not told:
+            for name in ("ordinal", "receive_ts", "kind", "price", "size"):
+                assert np.array_equal(getattr(numbers, name), getattr(expected, name)), name
+        search = GridSearch()
+        search.add(expected)
+        assert grid_on(reader) == search.grid()
+
+    def test_what_a_file_says_of_its_numbers_counts_for_these_rows_alone(self, tmp_path, tape):
+        file, _ = write(tmp_path, tape)  # rows 0 to 3, and those after midnight
+        assert ParquetFile.open(file).steps == (1, Fraction(1, 2))
+        said, table = pq.read_metadata(file).metadata, pq.read_table(file)
+        for rows, grid in (
+            (3, said[b"tickwax.grid"]),
+            (4, b"{"),
+            (4, b'{"ordinals": [0, 3], "tick": "x", "lot": null}'),
+        ):
+            # another program, which keeps what the file said
+            with pq.ParquetWriter(file, table.schema) as writer:
+                writer.write_table(table.slice(0, rows))
+                writer.add_key_value_metadata({"tickwax.grid": grid})
+            assert ParquetFile.open(file).steps is None
 
     def test_of_a_known_tape(self, tmp_path, tape):
         write(tmp_path, tape, [0, 1, 3, 7, 10])  # both snapshots lie in two files
