@@ -6,6 +6,7 @@ What it shows is a recording of the synthetic market, so the same picture comes 
 
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -14,6 +15,7 @@ sys.path.insert(0, str(FOLDER.parent))  # for the browser of the tests
 from PIL import Image  # noqa: E402  # it comes with matplotlib
 
 from dataflows.assembly.in_process import replay_in_process  # noqa: E402
+from dataflows.assembly.recorded_quality import judge_tape  # noqa: E402
 from dataflows.assembly.recorded_window import recording  # noqa: E402
 from dataflows.assembly.synthetic_tape import START_NS, write_synthetic_tape  # noqa: E402
 from dataflows.runtime.caller import Caller  # noqa: E402
@@ -35,6 +37,7 @@ def main() -> None:
         replay_in_process(settings, Caller(print, frame=False, progress=False))
         shown = recording(settings)
         shown.read_overview()
+        judge_tape(settings, shown, threading.Event())
         server = WindowServer(shown, "127.0.0.1", 0)
         try:
             with chromium(root / "profile", "--window-size=1500,1250") as page:

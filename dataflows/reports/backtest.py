@@ -152,14 +152,17 @@ def _panels(r: Results) -> list[list[Panel]]:
     name = str(r.instrument)
     return [
         [
-            Panel(f"{name}: markouts", "seconds after the fill", "basis points", curves, [("0", 0.0)], dotted=True),
+            Panel(
+                f"{name}: markouts", "seconds after the fill", "basis points", curves, [("0", 0.0)],
+                dotted=True, nothing="no fills",
+            ),
             Panel("Equity and drawdown", "", "quote", [("equity", ts, equity), ("drawdown", ts, drawdown(equity))]),
         ],
         [
-            Panel("Fills", "", "price", prices),
+            Panel("Fills" if len(r.fills["ts"]) else "Fills: none", "", "price", prices),
             Panel("Position", "", "base", [("position", ts, position)]),
         ],
-    ]
+    ]  # fmt: skip
 
 
 def _times(ts: Int64s) -> Any:

@@ -40,6 +40,7 @@ class Panel:
         bands: the ground behind the curves.
         log: y has a logarithmic scale.
         dotted: each value of a curve has a dot, so that few values are seen as such.
+        nothing: said in the middle if no curve has a value.
     """
 
     title: str
@@ -51,6 +52,12 @@ class Panel:
     bands: Sequence[Band] = ()
     log: bool = False
     dotted: bool = False
+    nothing: str = "no values"
+
+    @property
+    def empty(self) -> bool:
+        """Whether no curve has a value."""
+        return not any(np.isfinite(np.asarray(y, np.float64)).any() for _, _, y in self.curves)
 
 
 @dataclass(frozen=True)

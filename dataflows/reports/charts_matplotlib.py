@@ -87,6 +87,10 @@ def _draw(axes: Any, panel: Panel, fewest_dates: int) -> None:
         axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))
         axes.xaxis.get_offset_text().set_fontsize(7)
     axes.yaxis.get_offset_text().set_fontsize(_SMALL)
+    if not panel.log:
+        axes.yaxis.get_major_formatter().set_useOffset(False)  # 64001.5 is read more easily than 1.5 and +6.4e4
+    if panel.empty:
+        axes.text(0.5, 0.5, panel.nothing, transform=axes.transAxes, fontsize=8, color="grey", ha="center", va="center")
     axes.set_title(panel.title, fontsize=9)
     axes.set_xlabel(panel.x, fontsize=7)
     axes.set_ylabel(panel.y, fontsize=7)

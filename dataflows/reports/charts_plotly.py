@@ -59,6 +59,10 @@ def _draw(figure: Any, panel: Panel, r: int, c: int, number: int, lowest: bool) 
             x=1, xref="x domain", y=log10(y) if panel.log else y, text=name, showarrow=False, xanchor="right",
             yanchor="middle", xshift=-_STEP * i, bgcolor=_GROUND, font=_SMALL, **at,
         )  # fmt: skip
+    if panel.empty:
+        figure.add_annotation(
+            x=0.5, xref="x domain", y=0.5, yref="y domain", text=panel.nothing, showarrow=False, font=_SMALL, **at
+        )
     middle = _middle(panel)
     for name, x in panel.marks:
         side = "top left" if x > middle else "top right"

@@ -72,13 +72,15 @@ def feature_panels(
         fills: by the sign and name of their marks.
         fills_on: the panel that they are on.
     """
-    bands = [Band(word, _time(a), _time(b), _REGIMES.get(word, GREY)) for word, a, b in drawn.regimes]
+    bands = [Band(f"regime: {word}", _time(a), _time(b), _REGIMES.get(word, GREY)) for word, a, b in drawn.regimes]
     rows = []
     for n, names in enumerate(panels):
         curves: list[tuple[str, Any, Any]] = [(name, *_drawable(drawn.curves[name])) for name in names]
         curves += [(name, *_drawable(values)) for name, values in fills.items()] if n == fills_on else []
         units = list(dict.fromkeys(filter(None, map(recording.unit, names))))
         title = f"{names[0]}: {recording.meaning(names[0])}".removesuffix(": ") if len(names) == 1 else ", ".join(names)
+        if n == fills_on and fills and not any(len(times) for times, _ in fills.values()):
+            title += " · no fills"
         rows.append(
             [
                 Panel(

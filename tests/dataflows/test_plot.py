@@ -10,6 +10,8 @@ import pytest
 import tickwax as tw
 from dataflows.assembly.plotting import FOREVER, open_recording, read_drawn
 from dataflows.cli import main
+from dataflows.reports.chart_panels import Panel
+from dataflows.reports.charts import draw
 from dataflows.reports.feature_plot import default_columns, feature_panels
 from sinks.tape import TapeWriter
 from sources.tape.batch import RESET, TapeBatch, concat
@@ -157,6 +159,7 @@ def test_default_columns_are_those_of_the_data_set(features):
         (("--symbol", BTC, "--columns", ",", "--out", "a.png"), "--columns: ',' names none"),
         (("--symbol", BTC, "--start", "2030-01-01", "--out", "a.png"), "--start, --end: no rows of "),
         (("--symbol", BTC, "--backtest", "nowhere", "--out", "a.png"), "--backtest: nowhere holds no backtest"),
+        (("--symbol", BTC, "--out", "nodir/a.png"), "--out: 'nodir/a.png' is not in a folder that exists"),
         (("--symbol", BTC, "--out", "FEATURES/a.png"), "--out: FEATURES/a.png lies inside the data set"),
     ],
 )  # fmt: skip
@@ -183,3 +186,17 @@ def test_without_the_extra_it_says_which(features, plot, tmp_path, monkeypatch):
     assert (code, err) == (
         2, f"tickwax: --out: '{tmp_path / 'a.png'}' needs matplotlib; pip install 'tickwax[plot]'"
     )  # fmt: skip
+
+
+def test_an_empty_panel_says_so_and_prices_have_no_offset(tmp_path):
+    times = np.array([0, 1], "datetime64[s]")
+    empty = Panel("markouts", "", "", [("maker", times, [np.nan, np.nan])], nothing="no fills")
+    prices = Panel("mid", "", "", [("mid", times, [64000.5, 64001.5])])
+    assert (empty.empty, prices.empty) == (True, False)
+    draw(tmp_path / "a.html", [[empty], [prices]])
+    assert (tmp_path / "a.html").read_text().count("no fills") == 1
+    draw(tmp_path / "a.svg", [[empty], [prices]])
+    words = re.findall("<!-- (.+?) -->", (tmp_path / "a.svg").read_text())
+    assert words.count("no fills") == 1
+    assert not any("+" in word or "e4" in word for word in words)
+    assert any(word.startswith("64001") for word in words)

@@ -49,6 +49,8 @@ def plot(flags: dict[str, Any], symbol: str | None, columns: str | None, backtes
     """
     check_chart_path("--out", out)
     check_outside(out, "--out")
+    if not out.parent.is_dir():  # a name that is mistyped makes no folder
+        raise TickwaxError(f"--out: '{out}' is not in a folder that exists")
     settings = load_settings(flags)
     root = settings.features.path
     if root is None:
