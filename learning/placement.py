@@ -18,6 +18,7 @@ from operators.placement.market import (
     IMPROVED,
     JOIN,
     LAST_THIRD,
+    NONE,
     SHARES,
     SPREADS,
     STATES,
@@ -70,7 +71,10 @@ class TooFewError(ValueError):
 
 
 def steps_of(parts: list[Decisions], step_ns: int) -> Steps:
-    """Steps from decisions that follow each other; what took longer than one and a half is none."""
+    """Steps from decisions that follow each other, then those of the market, in which there is no order.
+
+    What took longer than one and a half is none.
+    """
     d = Decisions(*map(np.concatenate, zip(*parts, strict=True))) if parts else _NONE
     order = np.lexsort((d.ts, d.parent))
     order = order[d.action[order] != SENT_NOW]
@@ -84,9 +88,31 @@ def steps_of(parts: list[Decisions], step_ns: int) -> Steps:
         [(action == JOIN) & ~queued, action == IMPROVE, action == STEP_BACK], [LAST_THIRD, IMPROVED, BEHIND], place
     )  # an order that is at the best already stays where it is in the queue
     state = d.state[now] - place + put
+    own = put != NONE
+    # What comes of having no order is what the market does, whoever has one: it is seen once a time and side. Steps of
+    # orders that are further away would not do, since they are filled now and then, nor those between two orders alone,
+    # for these begin when one was filled, and the price goes on for a while.
+    _, first = np.unique(2 * d.ts[now] + (d.side[now] > 0), return_index=True)
+    market = (now[first], then[first])
+    now, then, state = now[own], then[own], state[own]
     return Steps(
-        d.ts[now], state, d.action[then] == DONE, d.side[now] * (d.mid[then] - d.mid[now]), d.state[then]
-    )  # fmt: skip
+        np.concatenate([d.ts[now], d.ts[market[0]]]),
+        np.concatenate([state, _without(d.state[market[0]])]),
+        np.concatenate([d.action[then] == DONE, np.zeros(len(first), np.bool_)]),
+        np.concatenate([_move(d, now, then), _move(d, *market)]),
+        np.concatenate([d.state[then], _without(d.state[market[1]])]),
+    )
+
+
+def _without(state: Int64s) -> Int64s:
+    """The states in which there is no order."""
+    none: Int64s = state - state % len(PLACES) + NONE
+    return none
+
+
+def _move(d: Decisions, now: Int64s, then: Int64s) -> Float64s:
+    moved: Float64s = d.side[now] * (d.mid[then] - d.mid[now])
+    return moved
 
 
 _NONE = Decisions(

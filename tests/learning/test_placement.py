@@ -48,15 +48,33 @@ def test_steps_by_hand():
         (1300 * MS, 1, 1, DONE, state(0, 0, NONE), 98.0),  # too long after: nobody knows what was between
     ]
     steps = steps_of([decisions(rows[:3]), decisions(rows[3:])], 250 * MS)
-    assert steps.state.tolist() == [
+    assert steps.state.tolist()[:4] == [
         state(1, 2, LAST_THIRD), state(0, 3, MIDDLE_THIRD), state(0, 1, FIRST_THIRD), state(1, 2, IMPROVED),
     ]  # fmt: skip
-    assert steps.filled.tolist() == [False, False, False, True]
-    assert steps.move.tolist() == [0.5, -0.5, -1.0, -0.5]
+    assert steps.filled.tolist() == [False, False, False, True, *[False] * 4]
+    assert steps.move.tolist()[:4] == [0.5, -0.5, -1.0, -0.5]
     assert steps.after.tolist()[:3] == [state(0, 3, MIDDLE_THIRD), state(0, 1, FIRST_THIRD), state(0, 1, FIRST_THIRD)]
     behind = steps_of([decisions([rows[6], (1000 * MS, 1, 1, DONE, 0, 98.0)])], 250 * MS)
-    assert behind.state.tolist() == [state(0, 1, BEHIND)]
+    assert behind.state.tolist() == [state(0, 1, BEHIND), state(0, 1, NONE)]
     assert len(steps_of([], 250 * MS).ts) == 0
+
+
+def test_what_comes_of_no_order_is_what_the_market_does():
+    """Once a time and side, whatever became of the orders: one that is far away may be filled, and no order cannot."""
+    rows = []
+    for k in range(3):  # two orders to buy and one to sell, of which the first is seen as none, and is filled
+        for parent, side, place in ((1, 1, NONE), (2, 1, BEHIND), (3, -1, FIRST_THIRD)):
+            what = DONE if k == 2 and parent == 1 else WAIT
+            rows.append((k * 250 * MS, parent, side, what, state(0, k if side > 0 else 4 - k, place), 100.0 + k))
+    steps = steps_of([decisions(rows)], 250 * MS)
+    none = steps.state % len(PLACES) == NONE
+    assert sorted(zip(*(x[none].tolist() for x in steps), strict=True)) == [
+        (0, state(0, 0, NONE), False, 1.0, state(0, 1, NONE)),
+        (0, state(0, 4, NONE), False, -1.0, state(0, 3, NONE)),
+        (250 * MS, state(0, 1, NONE), False, 1.0, state(0, 2, NONE)),
+        (250 * MS, state(0, 3, NONE), False, -1.0, state(0, 2, NONE)),
+    ]
+    assert (~none).sum() == 4
 
 
 def seen_of(market, n: int, seed: int) -> Steps:
