@@ -1,8 +1,8 @@
 """An agent's speed on one core: ``taskset -c 0 python benchmarks/bench_agent.py``.
 
 Gradient rows a second at a batch of 256 and 200 quantiles; steps a second of learning CartPole-v1, the environment
-included; a served decision; steps a second of the trading environment, one agent and many. Each is the fastest of some
-rounds, by processor time and by the clock on the wall.
+included; a served decision; steps a second of the trading environments, one agent and many, and of one in plain Python.
+Each is the fastest of some rounds, by processor time and by the clock on the wall.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.peers.plain_trading import PlainTrading
+from learning.environment.quoting import Quoting
+from learning.environment.quoting_vector import QuotingVector
 from learning.environment.recording import record
 from learning.environment.trading import Task, Trading
 from learning.environment.vector import TradingVector
@@ -27,6 +30,7 @@ from operators.execution.state import ExecutionConfig
 from operators.models.agent import AgentModel
 from operators.models.qr_dqn import QuantilePolicy
 from sources.instrument import Instrument
+from sources.tape.batch import TapeBatch
 from synthetic.market import SyntheticMarket, synthetic_tape
 
 _START = 1_767_571_200 * 10**9
@@ -104,16 +108,21 @@ def together() -> None:
           f"{wall * 1e3:>14.1f} µs by the clock")  # fmt: skip
 
 
-def trading() -> None:
+def _tape() -> tuple[list[TapeBatch], Any]:
     market = SyntheticMarket(Instrument("binance_futures", "BTCUSDT"), 7, _START)
     tape = list(synthetic_tape(market, _START + _SECONDS * 10**9))
     search = GridSearch()
     for batch in tape:
         search.add(batch)
+    return tape, search.grid()
+
+
+def trading() -> None:
+    tape, grid = _tape()
     columns = ("ofi_z_l0_1s", "ofi_l0_1s", "bid_price", "ask_price")
-    record(tape, FeatureConfig(), ExecutionConfig(), search.grid(), columns)  # compiles, where that has to be
+    record(tape, FeatureConfig(), ExecutionConfig(), grid, columns)  # compiles, where that has to be
     wall = perf_counter()
-    recording = record(tape, FeatureConfig(), ExecutionConfig(), search.grid(), columns)
+    recording = record(tape, FeatureConfig(), ExecutionConfig(), grid, columns)
     rows = sum(batch.rows for batch in tape)
     print(f"recording: {rows:,} tape rows, {len(recording)} decisions, {rows / (perf_counter() - wall):,.0f} rows/s")
     task = Task(size=0.01, episode=500, mean=np.zeros(4), scale=np.ones(4))
@@ -123,14 +132,41 @@ def trading() -> None:
         actions = np.random.default_rng(0).integers(0, 3, (200, agents))
         taken = fastest(lambda: [many.step(a) for a in actions])  # noqa: B023  # called at once
         show(f"trading, {agents} agents, random targets", 200 * agents, "steps", taken)
-    one, random = Trading(recording, task), np.random.default_rng(0).integers(0, 3, 400)
+    one, plain = Trading(recording, task), PlainTrading(recording, 0.01, 500)
+    random = np.random.default_rng(0).integers(0, 3, 400)
+
+    def episode(env: Any) -> None:
+        env.reset(options={"start": 0})
+        for action in random:
+            env.step(action)
+
+    for _ in range(2):  # in turns: the machine is not the same from one minute to the next
+        show("trading, one agent, stepped from Python", 400, "steps", fastest(lambda: episode(one)))
+        show("the same in plain Python (peers/plain_trading.py)", 400, "steps", fastest(lambda: episode(plain)))
+
+
+def quoting() -> None:
+    tape, grid = _tape()
+    columns = ("ofi_z_l0_1s", "ofi_l0_1s")
+    recording = record(tape, FeatureConfig(), ExecutionConfig(), grid, columns, resting=True)
+    assert recording.calls is not None
+    rows, task = len(recording.calls.log.side), Task(size=0.01, episode=500, mean=np.zeros(2), scale=np.ones(2))
+    steps = len(recording) - 1
+    one, random = Quoting(recording, task, episode=steps), np.random.default_rng(0).integers(0, 17, steps)
 
     def episode() -> None:
         one.reset(options={"start": 0})
         for action in random:
             one.step(action)
 
-    show("trading, one agent in Python", 400, "steps", fastest(episode))
+    show(f"quoting, one agent, {rows // steps} tape rows a step", rows, "tape rows", fastest(episode))
+    show("the same", steps, "steps", fastest(episode))
+    for agents in (16, 64):
+        many = QuotingVector([recording], [task], agents)
+        many.reset(seed=0)
+        actions = np.random.default_rng(0).integers(0, 17, (50, agents))
+        taken = fastest(lambda: [many.step(a) for a in actions])  # noqa: B023  # called at once
+        show(f"quoting, {agents} agents", 50 * agents, "steps", taken)
 
 
 if __name__ == "__main__":
@@ -139,3 +175,4 @@ if __name__ == "__main__":
     deciding()
     together()
     trading()
+    quoting()
