@@ -123,7 +123,11 @@ class KernelFiles(_Cache):
             warn_once("compiled kernels cannot be kept: no home folder")
             return
         library, *rest = data._reduce()
-        body = dumps((_without_bodies(library) if self._entry else library, *rest))
+        if self._entry:
+            library = _without_bodies(library)
+            # What links with it from now on, in this process as in others, calls it and does not compile it again.
+            data.library._shared_module = llvm.parse_bitcode(library[2][1])
+        body = dumps((library, *rest))
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _write(

@@ -27,6 +27,8 @@ from tests.dataflows.test_live import assert_replay_is_live, wait_until_served
 from tests.dataflows.test_replay import assert_same, run, table, told
 from tests.markets import market
 
+pytestmark = pytest.mark.slow
+
 VERB = ("-c", "from dataflows.cli import main; main()")
 
 # Python runs it at the start of every process: what crosses a process is pickled, and that is noted.

@@ -4,6 +4,8 @@ import pytest
 
 from tests.dataflows.test_replay import told
 
+pytestmark = pytest.mark.slow
+
 MODULE = ("-m", "bytewax.run", "dataflows.replay")
 VERB = ("-c", "from dataflows.cli import main; main()")
 SPARSE = {"features.fdi_interval": "7h", "features.max_hold": "14h"}

@@ -25,6 +25,8 @@ from tests.dataflows.conftest import INSTRUMENTS
 from tests.dataflows.test_replay import alone, assert_same, cluster, table, told  # noqa: F401
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.slow
+
 MODULE = ("-m", "bytewax.run", "dataflows.replay")
 VERB = ("-c", "from dataflows.cli import main; main()")
 

@@ -649,6 +649,7 @@ def test_the_log_of_a_live_run_shows_no_secret(capsys, monkeypatch):
     assert "secret" not in out
 
 
+@pytest.mark.slow
 class TestCommandLine:
     @pytest.fixture
     def here(self, monkeypatch, tmp_path):

@@ -27,6 +27,8 @@ from tests.commands import launch
 from tests.commands import run as command
 from tests.dataflows.conftest import MIDNIGHT, SECOND, environment
 
+pytestmark = pytest.mark.slow
+
 LONG = Instrument("binance_futures", "1000000MOGUSDT")
 CHINESE = Instrument("bybit_linear", "币安人生USDT")
 number = count()

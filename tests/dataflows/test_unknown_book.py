@@ -12,6 +12,8 @@ from sources.tape.layout import data_files
 from tests.dataflows.test_replay import table, told
 from tests.oracle.script import Script
 
+pytestmark = pytest.mark.slow
+
 VERB = ("-c", "from dataflows.cli import main; main()")
 INSTRUMENTS = [Instrument("bybit_linear", "BTCUSDT"), Instrument("binance_futures", "BTCUSDT")]
 T = 1_767_571_200 * SECOND

@@ -35,6 +35,8 @@ from tests.kafka.test_dataflows import received, recorded
 from tests.oracle.script import Script
 from tests.strategies import split, splits, tapes
 
+pytestmark = pytest.mark.slow
+
 BTC = INSTRUMENTS[0]
 
 

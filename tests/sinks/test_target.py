@@ -12,6 +12,8 @@ from sinks.target import check_outside, check_target
 from sources.errors import TickwaxError
 from tests.commands import tickwax
 
+pytestmark = pytest.mark.slow
+
 SYMBOL = "binance_futures:BTCUSDT"
 
 
