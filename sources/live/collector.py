@@ -90,6 +90,17 @@ class Collector:
             self._raise()
         return batches
 
+    def turn(self) -> threading.Event:
+        """Set when the connections' thread has read what has come by now; at once if it does not run."""
+        done, loop = threading.Event(), self._loop
+        try:
+            if loop is None:
+                raise RuntimeError
+            loop.call_soon_threadsafe(loop.call_soon, done.set)  # twice round: sockets are read in between
+        except RuntimeError:
+            done.set()
+        return done
+
     def stop(self, timeout: float) -> bool:
         """Close the connections; rows may be drained afterwards. False when that takes longer than ``timeout`` s."""
         self._stopped = True

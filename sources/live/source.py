@@ -17,8 +17,8 @@ from sources.tape.builder import TapeTail
 
 Item = tuple[str, InstrumentBatch]
 
-_SHORTEST_PAUSE_NS = 1_000_000
-_LONGEST_PAUSE_NS = 20_000_000
+_PAUSE = timedelta(milliseconds=1)
+_LONGEST_TURN_NS = 20_000_000  # a thread that is never through must not stop the dataflow
 _STOP_TIMEOUT = 3.0  # seconds for the sockets to close; the process has 5 to end
 
 
@@ -105,15 +105,17 @@ class _LivePartition(StatelessSourcePartition[Item]):
         self._on_failure = on_failure
         self._route = route
         self._awake: datetime | None = None
-        self._drained: int | None = None  # when rows were handed out that the dataflow may still be busy with
+        self._drained = False  # rows were handed out that the dataflow may still be busy with
+        self._turn: threading.Event | None = None  # of the connections' thread, until it has had it
+        self._since = 0  # when that began
         self._closed = False
 
     def next_batch(self) -> list[Item]:
-        """Whatever has come since the last call but one; ends when told to, after the last rows.
+        """Whatever has come since the last call; ends when told to, after the last rows.
 
-        Between two drains lies a pause of half the time that the dataflow was busy with the first. In it the
-        connections' thread has the interpreter for itself, and rows gather: the cost is in batches, so a run that is
-        late makes fewer and larger ones.
+        Between two drains the connections' thread has its turn: it reads all that has come while the dataflow was busy
+        with the first. So rows gather where a run is late, and the cost is in batches; and no time is left unused, or a
+        run with some to spare could not work off a long batch, in whose time as many rows come again.
         """
         try:
             return self._next_batch()
@@ -127,27 +129,29 @@ class _LivePartition(StatelessSourcePartition[Item]):
         if not self._closed and (self._stop.is_set() or (self._end is not None and self._elapsed() >= self._end)):
             self._collector.stop(_STOP_TIMEOUT)
             self._closed = True
-        if self._drained is not None and not self._closed:
-            self._pause((self._elapsed() - self._drained) // 2)
-            return []
+        if self._drained:
+            self._drained = False
+            self._turn, self._since = self._collector.turn(), self._elapsed()
+            return self._pause()
+        if self._turn is not None and not self._closed:
+            if not self._turn.is_set() and self._elapsed() - self._since < _LONGEST_TURN_NS:
+                return self._pause()
+            self._turn = None
         batches = self._collector.drain()
         if not batches and self._closed:
             raise StopIteration
-        if batches:
-            self._drained = self._elapsed()
-            self._awake = None
-        else:
-            self._pause(0)
+        if not batches:
+            return self._pause()
+        self._drained, self._awake = True, None
         return [(self._route(batch.instrument), batch) for batch in batches]
 
     def next_awake(self) -> datetime | None:
-        """At once after rows, to see how long they took; otherwise after the pause."""
+        """At once after rows, when the dataflow is through with them; otherwise after the pause."""
         return self._awake
 
-    def _pause(self, ns: int) -> None:
-        ns = min(max(ns, _SHORTEST_PAUSE_NS), _LONGEST_PAUSE_NS)
-        self._awake = datetime.now(UTC) + timedelta(microseconds=ns // 1000)
-        self._drained = None
+    def _pause(self) -> list[Item]:
+        self._awake = datetime.now(UTC) + _PAUSE
+        return []
 
     def close(self) -> None:
         """Close the connections."""
