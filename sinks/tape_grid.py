@@ -6,8 +6,9 @@ from fractions import Fraction
 import pyarrow as pa
 
 from operators.execution.grid import StepSearch
+from sources.tape.batch import TapeBatch, tape_batch
 from sources.tape.files import columns_of
-from sources.tape.schema import GRID
+from sources.tape.schema import GRID, to_arrow
 
 _COLUMNS = ["ordinal", "kind", "price", "size"]
 
@@ -40,6 +41,12 @@ class TapeGrid:
         if self._ordinals is None or not self._on_a_grid:
             return {}
         return {GRID: json.dumps({"tick": _text(self._tick), "lot": _text(self._lot), "ordinals": self._ordinals})}
+
+
+def ready_grid() -> None:
+    """Compile what a file needs: a live run writes its first ones while frames come."""
+    row = {name: [0] for name in TapeBatch._fields}
+    TapeGrid().add(pa.Table.from_batches([to_arrow(tape_batch(**row | {"price": [1.0], "size": [1.0]}))]))
 
 
 def _text(search: StepSearch) -> str | None:

@@ -20,6 +20,7 @@ from dataflows.runtime.process_tuning import ready_interpreter
 from operators.feature_engine import FEW_ROWS, FeatureEngine
 from sinks.live_sink import LiveSink
 from sinks.lock import DataSetLock
+from sinks.tape_grid import ready_grid
 from sources.errors import DiskFailure, TickwaxError
 from sources.instrument import Instrument
 from sources.tape.journal_kernels import compile_kernels
@@ -62,6 +63,7 @@ class Live:
         for prepare in self.preparations:
             prepare()
         compile_kernels()
+        ready_grid()
         ready_interpreter()
         self.telemetry.liveness.watch()
 
