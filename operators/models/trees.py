@@ -8,11 +8,18 @@ from operators.models.jit import entry_kernel, kernel
 from operators.models.lightgbm_text import DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO, Forest, read_forest, separated
 from operators.models.served import CLASSES, QUANTILES, Forecasts, ModelHead, ModelRows, State
 from operators.models.tft.exponential import exponential
+from operators.models.tree_bits import Vectors, make_vectors, reach_by_bits
 from operators.models.tree_groups import SIDE_BY_SIDE, Groups, make_groups, reach
+from operators.packed_arguments import Packed, unpacker
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
-from sources.tape.batch import Float64s
+from sources.tape.batch import Float64s, Int64s
 
+_NO_INTS, _NO_FLOATS = np.empty(0, np.int32), np.empty(0)
+_EXAMPLE = Forest(
+    _NO_INTS, _NO_FLOATS, np.empty(0, np.uint8), np.empty((0, 2), np.int32), _NO_FLOATS, _NO_INTS, _NO_INTS
+)
+_forest = unpacker(_EXAMPLE)
 NOTHING = float(np.float32(1e-35))  # LightGBM's `kZeroThreshold`: an input no further from 0 is 0
 
 
@@ -27,43 +34,84 @@ def goes_left(x: float, threshold: float, decision: int) -> bool:
     return x <= threshold
 
 
+@kernel
+def read(row: Float64s, values: Float64s) -> bool:
+    """Fill ``values`` with the inputs as LightGBM sees them; whether all of them are known."""
+    known = True
+    for c in range(len(row)):
+        x = row[c]
+        values[c] = 0.0 if abs(x) <= NOTHING else x
+        known &= not np.isnan(x)
+    return known
+
+
+@kernel
+def walk(values: Float64s, forest: Forest, leaves: Float64s) -> None:
+    """Fill ``leaves`` with the leaf of each tree: missing values go where the node says, others left if they are at
+    most the threshold."""
+    for t in range(len(forest.root)):
+        node = forest.root[t]
+        while node >= 0:
+            left = goes_left(values[forest.feature[node]], forest.threshold[node], forest.decision[node])
+            node = forest.child[node, 0 if left else 1]
+        leaves[t] = forest.leaf[~node]
+
+
+@kernel
+def add(leaves: Float64s, forest: Forest, out: Float64s) -> None:
+    """The sum of each model's leaves, in the order of its trees."""
+    for m in range(len(forest.first) - 1):
+        total = 0.0
+        for t in range(forest.first[m], forest.first[m + 1]):
+            total += leaves[t]
+        out[m] = total
+
+
 @entry_kernel
 def boosted(inputs: Float64s, forest: Forest, groups: Groups, values: Float64s, room: Any, out: Float64s) -> None:
     """The sum of each model's leaves for each row, ``out`` of shape ``(rows, models)``.
 
-    A decision is LightGBM's: missing values go where the node says, others left if they are at most the threshold.
-
     Args:
         values: room for a row and for a leaf of each tree, and one more; ``room``: as of `reach`.
     """
-    rows, columns = inputs.shape
-    leaves = values[columns:]
-    for r in range(rows):
-        known = groups.usable[0] != 0
-        for c in range(columns):
-            x = inputs[r, c]
-            values[c] = 0.0 if abs(x) <= NOTHING else x
-            known &= not np.isnan(x)
-        if known:  # nothing can be missing
+    leaves = values[inputs.shape[1] :]
+    for r in range(len(inputs)):
+        if read(inputs[r], values) and groups.usable[0] != 0:
             reach(values, groups, room, leaves)
         else:
-            for t in range(len(forest.root)):
-                node = forest.root[t]
-                while node >= 0:
-                    left = goes_left(values[forest.feature[node]], forest.threshold[node], forest.decision[node])
-                    node = forest.child[node, 0 if left else 1]
-                leaves[t] = forest.leaf[~node]
-        for m in range(len(forest.first) - 1):
-            total = 0.0
-            for t in range(forest.first[m], forest.first[m + 1]):
-                total += leaves[t]
-            out[r, m] = total
+            walk(values, forest, leaves)
+        add(leaves, forest, out[r])
 
 
-def sums(inputs: Float64s, forest: Forest, groups: Groups, out: Float64s) -> None:
-    """`boosted`, with room for its work."""
-    values = np.empty(inputs.shape[1] + len(forest.root) + 1)
-    boosted(inputs, forest, groups, values, np.empty(SIDE_BY_SIDE, np.uint64), out)
+@entry_kernel
+def boosted_by_bits(
+    inputs: Float64s, handle: Any, vectors: Vectors, values: Float64s, room: Any, at: Int64s, out: Float64s
+) -> None:
+    """`boosted`, of trees with few leaves.
+
+    Args:
+        handle: of the forest.
+        values: room for a row and for a leaf of each tree; ``room``, ``at``: as of `reach_by_bits`.
+    """
+    forest = _forest(handle)
+    leaves = values[inputs.shape[1] :]
+    for r in range(len(inputs)):
+        if read(inputs[r], values):
+            reach_by_bits(values, vectors, room, at, leaves)
+        else:
+            walk(values, forest, leaves)
+        add(leaves, forest, out[r])
+
+
+def sums(inputs: Float64s, forest: Packed[Forest], by: Groups | Vectors, out: Float64s) -> None:
+    """The sum of each model's leaves for each row, ``out`` of shape ``(rows, models)``."""
+    trees = len(forest.value.root)
+    values = np.empty(inputs.shape[1] + trees + 1)
+    if isinstance(by, Vectors):
+        bits, at = np.empty(trees, by.mask.dtype), np.empty(len(by.first), np.int64)
+        boosted_by_bits(inputs, forest.handle, by, values, bits, at, out)
+    else:
+        boosted(inputs, forest.value, by, values, np.empty(SIDE_BY_SIDE, np.uint64), out)
 
 
 @entry_kernel
@@ -96,10 +144,12 @@ class TreeModel:
         if len(texts) != self._quantiles + head.classes:
             more = " and one of classes" if head.classes else ""
             raise ValueError(f"trees: {len(texts)} models; for horizons and quantiles {self._quantiles}{more}")
-        self._forest = read_forest(texts, len(head.columns))
-        if (classes := len(self._forest.first) - 1 - self._quantiles) != len(CLASSES) * head.classes:
+        forest = read_forest(texts, len(head.columns))
+        self._forest = Packed(forest)
+        if (classes := len(forest.first) - 1 - self._quantiles) != len(CLASSES) * head.classes:
             raise ValueError(f"trees: of {classes} classes; served are {len(CLASSES)}")
-        self._groups = make_groups(self._forest, len(head.columns))
+        columns = len(head.columns)
+        self._by = make_vectors(forest, columns) or make_groups(forest, columns)
 
     @property
     def head(self) -> ModelHead:
@@ -114,9 +164,9 @@ class TreeModel:
         """Fill ``out`` with the quantiles of each row, and the chances of the classes."""
         n = len(rows.inputs)
         if not self._head.classes:
-            sums(rows.inputs, self._forest, self._groups, out.quantiles.reshape(n, -1))
+            sums(rows.inputs, self._forest, self._by, out.quantiles.reshape(n, -1))
             return
         scores = np.empty((n, self._quantiles + len(CLASSES)))
-        sums(rows.inputs, self._forest, self._groups, scores)
+        sums(rows.inputs, self._forest, self._by, scores)
         out.quantiles.reshape(n, -1)[:] = scores[:, : self._quantiles]
         softmax(np.ascontiguousarray(scores[:, self._quantiles :]), out.classes)

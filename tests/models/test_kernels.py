@@ -12,8 +12,10 @@ from operators.models.kinds import CALIBRATION, served
 from operators.models.lightgbm_text import joined, read_forest, separated
 from operators.models.linear import LIMIT
 from operators.models.served import ModelRows, ServedModel, forecasts
+from operators.models.tree_bits import make_vectors
 from operators.models.tree_groups import make_groups
 from operators.models.trees import softmax, sums
+from operators.packed_arguments import Packed
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
@@ -50,14 +52,36 @@ def texts() -> list[str]:
 def test_lightgbms_bits(texts: list[str], chosen: list[int]) -> None:
     texts = [texts[number] for number in chosen]
     forest, x = read_forest(separated(joined(texts)), COLUMNS), inputs(5000, 3)
-    groups = make_groups(forest, COLUMNS)
-    assert groups.usable[0] == (1 not in chosen)
+    groups, vectors = make_groups(forest, COLUMNS), make_vectors(forest, COLUMNS)
+    assert groups.usable[0] == (vectors is not None) == (1 not in chosen)
     assert np.isnan(x).any(axis=1).sum() > 500 < (~np.isnan(x).any(axis=1)).sum()
-    out = np.empty((len(x), len(texts)))
-    sums(x, forest, groups, out)
-    for number, text in enumerate(texts):
-        expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
-        np.testing.assert_array_equal(out[:, number].copy().view(np.int64), expected.view(np.int64))
+    for by in (groups, vectors or groups):
+        out = np.empty((len(x), len(texts)))
+        sums(x, Packed(forest), by, out)
+        for number, text in enumerate(texts):
+            expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
+            np.testing.assert_array_equal(out[:, number].copy().view(np.int64), expected.view(np.int64))
+
+
+@pytest.mark.parametrize("leaves", [2, 16, 17, 64, 65])
+def test_trees_of_any_size(leaves: int) -> None:
+    """As many leaves as there are bits, and one more."""
+    x = np.random.default_rng(4).normal(size=(3000, COLUMNS))
+    y = np.sin(9 * x[:, 0]) + np.cos(7 * x[:, 1]) * x[:, 2]
+    fixed = {"verbosity": -1, "num_threads": 1, "deterministic": True, "min_data_in_leaf": 5}
+    booster = lightgbm.train({**fixed, "objective": "regression", "num_leaves": leaves}, lightgbm.Dataset(x, y), 12)
+    forest = read_forest([booster.model_to_string()], COLUMNS)
+    assert len(forest.leaf) == 12 * leaves
+    vectors = make_vectors(forest, COLUMNS)
+    assert (None if vectors is None else vectors.mask.dtype) == (
+        np.uint16 if leaves <= 16 else np.uint64 if leaves <= 64 else None
+    )
+    if vectors is not None:
+        on_thresholds = np.resize(forest.threshold, (500, COLUMNS))  # those go left
+        for rows in (x, on_thresholds):
+            out = np.empty((len(rows), 1))
+            sums(rows, Packed(forest), vectors, out)
+            assert out[:, 0].tobytes() == booster.predict(rows, num_threads=1).tobytes()
 
 
 def of_classes(classes: int) -> str:
@@ -75,7 +99,9 @@ def test_classes_are_lightgbms() -> None:
     text, x = of_classes(3), inputs(5000, 3)
     forest = read_forest([text], COLUMNS)
     scores = np.empty((len(x), 3))
-    sums(x, forest, make_groups(forest, COLUMNS), scores)
+    vectors = make_vectors(forest, COLUMNS)
+    assert vectors is not None
+    sums(x, Packed(forest), vectors, scores)
     other = lightgbm.Booster(model_str=text)
     expected = other.predict(x, raw_score=True, num_threads=1)
     np.testing.assert_array_equal(scores.view(np.int64), np.ascontiguousarray(expected).view(np.int64))
