@@ -45,10 +45,10 @@ def side_returns(rows: TrainingRows, centres: Mapping[str, Float64s], h: int, ho
     kept: list[int] = []
     for number in range(len(rows.instruments)):
         mine = np.flatnonzero(rows.instrument == number)
-        at = 0
+        ts, at = rows.ts[mine], 0
         while at < len(mine):
             kept.append(int(mine[at]))
-            at = int(np.searchsorted(rows.ts[mine], rows.ts[mine[at]] + horizon_ns))
+            at = int(np.searchsorted(ts, ts[at] + horizon_ns))
     chosen = np.sort(np.array(kept, np.intp))
     return {name: np.sign(centre[chosen]) * rows.returns[chosen, h] for name, centre in centres.items()}
 
