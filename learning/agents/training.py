@@ -177,7 +177,10 @@ def foretold_doubt(recording: Recording, rows: Rows, plan: AgentPlan) -> float:
     known = recording.doubt[rows]
     known = known[np.isfinite(known)]
     if not len(known):
-        raise TickwaxError(f"agent.doubt: {plan.doubt!r} is not known at any decision; the model has no doubt to tell")
+        raise TickwaxError(
+            f"agent.doubt: {plan.doubt!r} is not known at any decision: the model has no doubt to tell, or the tape is "
+            "too short for the features that it looks at"
+        )
     return float(np.quantile(known, plan.max_epistemic))
 
 
