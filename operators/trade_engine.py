@@ -151,6 +151,11 @@ class TradeEngine(FeatureEngine):
         exchange = self._exchange.value
         return int(exchange.clock[FUNDINGS]), float(exchange.money[FUNDING_PAID])
 
+    @property
+    def forecasts(self) -> ForecastsAhead | None:
+        """Those that the strategy sees; None: it sees none."""
+        return self._ahead
+
     def open_orders(self) -> int:
         """Orders that rest."""
         bids, asks = self._exchange.value.resting.orders

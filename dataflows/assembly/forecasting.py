@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bytewax.operators as op
 import numpy as np
@@ -15,6 +16,7 @@ from dataflows.settings.model import Settings
 from operators.config import FeatureConfig
 from operators.execution.strategy import CompiledStrategy, Strategy
 from operators.identity import feature_settings
+from operators.models.forecasts_ahead import Beside
 from operators.models.kinds import served
 from operators.models.predictions import FORECAST, Predictor, forecast_columns, prediction_schema
 from operators.models.served import ServedModel
@@ -27,6 +29,9 @@ from sources.instrument import Instrument
 from sources.model_folder import Card, read_model
 from sources.placement import plain
 from sources.tape.reader import TapeReader
+
+if TYPE_CHECKING:
+    from dataflows.runtime.forecast_metrics import Watched
 
 PREDICTIONS = "predictions"
 _OWN = "features.d_file."
@@ -67,21 +72,26 @@ class Forecasting:
         rows: KeyedStream[RowBatch],
         *,
         keeps: bool = False,
-        watched: bool = False,
+        make: Callable[[Instrument], Foretelling] | None = None,
         on_error: Callable[[Exception], None],
     ) -> KeyedStream[RowBatch]:
         """The predictions of all feature rows, keyed as they are.
 
         Args:
             keeps: as of `predict`.
-            watched: metrics are told of them.
+            make: of what foretells of an instrument, if it is not the model alone.
         """
-        return predict(PREDICTIONS, rows, self._watched if watched else self.make, keeps=keeps, on_error=on_error)
+        return predict(PREDICTIONS, rows, make or self.make, keeps=keeps, on_error=on_error)
 
-    def _watched(self, instrument: Instrument) -> Foretelling:
+    def watched(self, instrument: Instrument, predictor: Beside | None = None) -> "Watched":
+        """What foretells of one instrument, and tells the metrics.
+
+        Args:
+            predictor: in front of which it stands; None: a new one.
+        """
         from dataflows.runtime.forecast_metrics import Watched  # Prometheus, which a replay need not import
 
-        return Watched(self.make(instrument), str(instrument))
+        return Watched(predictor or self.make(instrument), str(instrument))
 
 
 def forecasting_of(settings: Settings, config: FeatureConfig, tell: Callable[[str], None] = say) -> Forecasting | None:

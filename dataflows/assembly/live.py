@@ -163,10 +163,14 @@ def prepare_live(
             else:
                 traded = trading.step(routed, past.lead if past else lambda instrument: [], live)
                 rows = trading.features(traded)
-            forecasting = forecasting_of(settings, config)
+            forecasting = (trading and trading.forecasting) or forecasting_of(settings, config)
             streams = {"features": rows}
             if forecasting is not None:
-                streams[PREDICTIONS] = forecasting.step(rows, watched=True, on_error=partial(live.fail, code=1))
+                failed = partial(live.fail, code=1)
+                if trading is None:
+                    streams[PREDICTIONS] = forecasting.step(rows, make=forecasting.watched, on_error=failed)
+                else:
+                    streams[PREDICTIONS] = trading.predictions(traded, forecasting, live, failed)
                 live.preparations.append(forecasting.ready)
             if placement.weights:
                 streams = {name: op.map(_ROW_STEPS[name], stream, named) for name, stream in streams.items()}

@@ -9,6 +9,7 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream
 
 from dataflows.assembly.engines import own_config
+from dataflows.assembly.forecasting import Forecasting
 from dataflows.assembly.grids import listed_grids, named_grids, read_grids, write_grids
 from dataflows.assembly.listings import list_venues
 from dataflows.assembly.live_config import live_config
@@ -23,7 +24,9 @@ from dataflows.runtime.trade_metrics import TradeMeter
 from dataflows.settings.model import Settings
 from operators.execution.grid import Grid
 from operators.execution.schemas import SCHEMAS
+from operators.models.forecasts_ahead import Said
 from operators.placement.log import PLACEMENTS
+from operators.predict_step import Foretelling
 from operators.row_batch import RowBatch, RowSchema
 from operators.rules.schemas import APPLIED
 from operators.schema import value_count
@@ -115,6 +118,31 @@ class PaperTrading:
         """The rows of the features, without forecasts."""
         return op.filter_map("feature_rows", traded, partial(_features_of, value_count(self._config)))
 
+    @property
+    def forecasting(self) -> Forecasting | None:
+        """The model that the strategy sees; None if it sees none."""
+        return self._engines.forecasting
+
+    def predictions(
+        self,
+        traded: KeyedStream[Traded],
+        forecasting: Forecasting,
+        live: Live,
+        on_error: Callable[[Exception], None],
+    ) -> KeyedStream[RowBatch]:
+        """The data set of forecasts: those that the strategies saw; of who sees none they are computed."""
+
+        def make(instrument: Instrument) -> Foretelling:
+            engine = live.engines[instrument]
+            if not isinstance(engine, TradeEngine) or engine.forecasts is None:
+                return forecasting.watched(instrument)
+            watched = engine.forecasts.predictor = forecasting.watched(instrument, engine.forecasts.predictor)
+            return Said(watched)
+
+        return forecasting.step(
+            op.filter_map("foretold_rows", traded, partial(_features_of, None)), make=make, on_error=on_error
+        )
+
     def sink(self, sinks: Mapping[str, LiveSink[RowBatch]], live: Live) -> PartsSink[Traded]:
         """Where all that is traded goes, and is told to the metrics.
 
@@ -172,8 +200,8 @@ class PaperTrading:
         return grid
 
 
-def _features_of(values: int, item: tuple[str, Traded]) -> tuple[str, RowBatch] | None:
+def _features_of(values: int | None, item: tuple[str, Traded]) -> tuple[str, RowBatch] | None:
     rows = item[1].features
     if not rows.rows:
         return None
-    return item[0], rows if len(rows.value) <= values else rows._replace(value=rows.value[:values])
+    return item[0], rows if values is None or len(rows.value) <= values else rows._replace(value=rows.value[:values])

@@ -2,11 +2,14 @@
 
 import time
 
+import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
-from operators.models.predictions import Predictor
+from operators.models.forecasts_ahead import Beside
+from operators.models.predictions import Misses
 from operators.row_batch import RowBatch
 from operators.schema import RECEIVE_TS
+from sources.tape.batch import Float64s
 
 _NS = 1e9
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0)
@@ -29,28 +32,53 @@ CHANGES = Counter(
 
 
 class Watched:
-    """Foretells as a `Predictor` does, and tells the metrics."""
+    """Foretells as a `Predictor` does, and tells the metrics.
 
-    def __init__(self, predictor: Predictor, instrument: str) -> None:
+    Attributes:
+        columns: as of `Predictor`.
+    """
+
+    def __init__(self, predictor: Beside, instrument: str) -> None:
         self._predictor, self._instrument = predictor, instrument
         self._seen: dict[str, int] = {}
         self._looked = 0.0
-        self.snapshot, self.resume = predictor.snapshot, predictor.resume
+        self.columns, self.snapshot, self.resume = predictor.columns, predictor.snapshot, predictor.resume
 
     def process(self, rows: RowBatch) -> RowBatch | None:
         """As of `Predictor`."""
         began = time.perf_counter()
         told = self._predictor.process(rows)
+        self._called(began, told is not None)
+        return _late(told)
+
+    def beside(self, rows: RowBatch) -> Float64s:
+        """As of `Predictor`."""
+        began = time.perf_counter()
+        told = self._predictor.beside(rows)
+        self._called(began, bool(np.isfinite(told).any()))
+        return told
+
+    def said(self, rows: RowBatch) -> RowBatch | None:
+        """As of `Predictor`."""
+        return _late(self._predictor.said(rows))
+
+    @property
+    def stability(self) -> dict[str, float]:
+        """As of `Predictor`."""
+        return self._predictor.stability
+
+    @property
+    def misses(self) -> list[Misses]:
+        """As of `Predictor`."""
+        return self._predictor.misses
+
+    def _called(self, began: float, any_told: bool) -> None:
         ended = time.perf_counter()
-        if told is not None:
+        if any_told:
             CALL.observe(ended - began)
-            now = time.time_ns()
-            for receive_ts in set(told.integer[RECEIVE_TS].tolist()):
-                LATENCY.observe((now - receive_ts) / _NS)
         if ended - self._looked >= _EVERY:
             self._looked = ended
             self._tell_drift()
-        return told
 
     def _tell_drift(self) -> None:
         for column, index in self._predictor.stability.items():
@@ -60,3 +88,11 @@ class Watched:
             counter = CHANGES.labels(self._instrument, horizon)
             counter.inc(max(0, changes - self._seen.get(horizon, 0)))  # a restart of the features begins with none
             self._seen[horizon] = changes
+
+
+def _late(told: RowBatch | None) -> RowBatch | None:
+    if told is not None:
+        now = time.time_ns()
+        for receive_ts in set(told.integer[RECEIVE_TS].tolist()):
+            LATENCY.observe((now - receive_ts) / _NS)
+    return told

@@ -139,10 +139,7 @@ class Predictor:
         for part in self._parts(rows):
             is_warm, told = self._told(part)
             if told.shape[1]:
-                integer = np.ascontiguousarray(part.integer[: ROW_ORDINAL + 1, is_warm])
-                code = np.zeros((2, integer.shape[1]), np.int8)  # the model is the first of its words
-                code[0] = integer[TS] < self._model.head.trained_until
-                parts.append(RowBatch(integer, code, told, _EMPTY, NO_VALIDITY))
+                parts.append(self._rows(part, is_warm, told))
         return concat_rows(parts)
 
     def beside(self, rows: RowBatch) -> Float64s:
@@ -157,6 +154,16 @@ class Predictor:
             out[:, at + np.flatnonzero(is_warm)] = told
             at += part.rows
         return out
+
+    def said(self, rows: RowBatch) -> RowBatch | None:
+        """What `process` would have given of rows whose last values are those of `beside`. Nothing is computed again.
+
+        None when there are none.
+        """
+        is_warm = self._is_warm(rows)
+        if not is_warm.any():
+            return None
+        return self._rows(rows, is_warm, np.ascontiguousarray(rows.value[-len(self.columns) :, is_warm]))
 
     @property
     def stability(self) -> dict[str, float]:
@@ -193,6 +200,15 @@ class Predictor:
         self._state, wait = state_bytes.load(data[_ROWS.size :], like, self._model.head.identity)
         self._pending = in_rings(Pending(*wait), 0)
 
+    def _is_warm(self, rows: RowBatch) -> Any:
+        return rows.code[self._warm].view(np.uint8) & self._needs == self._needs
+
+    def _rows(self, rows: RowBatch, is_warm: Any, told: Float64s) -> RowBatch:
+        integer = np.ascontiguousarray(rows.integer[: ROW_ORDINAL + 1, is_warm])
+        code = np.zeros((2, integer.shape[1]), np.int8)  # the model is the first of its words
+        code[0] = integer[TS] < self._model.head.trained_until
+        return RowBatch(integer, code, told, _EMPTY, NO_VALIDITY)
+
     def _count(self, inputs: Float64s) -> None:
         if self._edges is not None:
             count_bins(inputs, self._edges, self._counts)
@@ -215,7 +231,7 @@ class Predictor:
     def _told(self, rows: RowBatch) -> tuple[Any, Float64s]:
         """Of rows without a restart but before the first: which are warm, and the numbers of those, (columns, rows)."""
         head = self._model.head
-        is_warm = rows.code[self._warm].view(np.uint8) & self._needs == self._needs
+        is_warm = self._is_warm(rows)
         integer = np.ascontiguousarray(rows.integer[: ROW_ORDINAL + 1, is_warm])
         n = integer.shape[1]
         found = forecasts(n, len(self._horizons))

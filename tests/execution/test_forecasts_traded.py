@@ -10,8 +10,10 @@ from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.execution.state import ExecutionConfig
 from operators.execution.strategy import MarketView, OrderSender
 from operators.feature_engine import FeatureEngine
+from operators.models.forecasts_ahead import Said
 from operators.models.predictions import Predictor
 from operators.models.served import ModelHead
+from operators.row_batch import concat_rows
 from operators.schema import column_row
 from operators.strategies.momentum import Momentum
 from operators.trade_engine import TradeEngine
@@ -103,6 +105,26 @@ def test_a_split_and_a_state_that_is_taken_up_change_nothing(tape, grid) -> None
                 assert engine.snapshot() == state
             parts += engine.trade(batch.slice(start, stop))
     assert rows_of(parts) == whole
+
+
+def test_the_data_set_is_what_the_strategy_was_shown(tape, grid) -> None:  # noqa: F811
+    """Rows that are traded on tell their forecasts: what a predictor of its own makes of the features, to the bit."""
+    engine, alone, features = made(grid, Momentum(0.5, 6e-5, 2e-5, COLUMN)), predictor(), FeatureEngine(CONFIG)
+    assert engine.forecasts is not None
+    step, said, expected = Said(engine.forecasts.predictor), [], []
+    for batch in tape:
+        cuts = [*range(0, batch.rows, 997), batch.rows]
+        for start, stop in pairwise(cuts):
+            said += [step.process(part.features) for part in engine.trade(batch.slice(start, stop))]
+        rows = features.process(batch)
+        assert rows is not None
+        expected.append(alone.process(rows))
+    found, wanted = (concat_rows([each for each in parts if each is not None]) for parts in (said, expected))
+    assert found.rows > 100
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert ours.tobytes() == theirs.tobytes()
+        assert ours.flags.c_contiguous
+    assert step.snapshot() == alone.snapshot()
 
 
 def test_a_state_of_another_model_is_refused(tape, grid) -> None:  # noqa: F811

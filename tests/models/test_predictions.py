@@ -199,6 +199,15 @@ def test_what_the_metrics_are_told() -> None:
         assert value("tickwax_forecast_error_changes_total", {**labels, "horizon": horizon}) == changes
     assert value("tickwax_predict_seconds_count") >= 1
     assert value("tickwax_wire_to_forecast_seconds_count") >= 300
+    calls, late = value("tickwax_predict_seconds_count"), value("tickwax_wire_to_forecast_seconds_count")
+    beside = Watched(Predictor(Counting(head), CONFIG, A), "okx_swap:BESIDE")
+    numbers = beside.beside(rows)
+    same(
+        beside.said(rows._replace(value=np.vstack([rows.value, numbers]))), Predictor(model(), CONFIG, A).process(rows)
+    )
+    assert value("tickwax_predict_seconds_count") == calls + 1
+    assert value("tickwax_wire_to_forecast_seconds_count") >= late + 1
+    assert beside.misses == alone.misses
 
 
 def test_row_by_row_gives_the_same_bits() -> None:
