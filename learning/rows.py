@@ -79,7 +79,11 @@ class TrainingRows:
 
 
 def read_rows(
-    root: Path, columns: Sequence[str] = (), beside: Path | None = None, most_held: int = _MOST_HELD
+    root: Path,
+    columns: Sequence[str] = (),
+    beside: Path | None = None,
+    most_held: int = _MOST_HELD,
+    key: str = "train.columns",
 ) -> TrainingRows:
     """Read a data set that `tickwax dataset` has written.
 
@@ -88,6 +92,7 @@ def read_rows(
         beside: folder of a file that inputs are kept in which would take more memory than ``most_held``, 8 bytes a
             number; None: all are in memory. Times, weights and labels are, whatever is asked for.
         most_held: bytes.
+        key: what the columns were given as; an error about them begins with it.
 
     Raises:
         TickwaxError: there is none, it cannot be read, a column is not in it, or a label is not a finite number.
@@ -99,7 +104,7 @@ def read_rows(
     first = data_files(root, chosen[0])[0]
     told, schema = _settings(first)
     horizons = tuple(told["horizons"].split(", "))
-    inputs = _inputs(first, schema, columns)
+    inputs = _inputs(first, schema, columns, key)
     labels = [f"ret_{horizon}" for horizon in horizons]
     files = [(number, file) for number, instrument in enumerate(chosen) for file in data_files(root, instrument)]
     own: dict[str, dict[str, str]] = {}
@@ -176,7 +181,7 @@ def _settings(file: Path) -> tuple[dict[str, str], pa.Schema]:
     return found, schema
 
 
-def _inputs(file: Path, schema: pa.Schema, columns: Sequence[str]) -> list[str]:
+def _inputs(file: Path, schema: pa.Schema, columns: Sequence[str], key: str) -> list[str]:
     """The inputs, in the order of the data set."""
     numbers = [
         field.name
@@ -188,10 +193,10 @@ def _inputs(file: Path, schema: pa.Schema, columns: Sequence[str]) -> list[str]:
     for name in columns:
         if name not in numbers:
             close = get_close_matches(name, numbers, n=1) or numbers[:1]
-            raise TickwaxError(f"train.columns: {name!r} is no number in {file}; did you mean {close[0]}?")
+            raise TickwaxError(f"{key}: {name!r} is no number in {file}; did you mean {close[0]}?")
     chosen = [name for name in numbers if name in columns] if columns else [n for n in numbers if not _is_price(n)]
     if not chosen:
-        raise TickwaxError(f"train.columns: {file} has no column that is a number and no price")
+        raise TickwaxError(f"{key}: {file} has no column that is a number and no price")
     return chosen
 
 

@@ -48,7 +48,7 @@ def evaluate_model(
     card = read_model(model, "MODEL").card
     if card.kind not in FITS:
         raise TickwaxError(f"MODEL: {model} is of kind {card.kind!r}; judged can be {', '.join(FITS)}")
-    rows = read_rows(dataset, card.columns)
+    rows = read_rows(dataset, card.columns, key=f"MODEL: {model}")
     if odd := sorted(set(rows.features.items()) ^ set(card.features.items())):
         raise TickwaxError(f"MODEL: {model} and {dataset} are of other features: {odd[0][0]} differs")
     if (rows.horizons, rows.latency) != (card.horizons, card.latency):

@@ -15,6 +15,7 @@ import numpy as np
 from dataflows.assembly.learn_extra import learn_extra
 from dataflows.assembly.training_agents import AGENT, train_agent
 from dataflows.settings.model import Settings
+from operators.placement.model import KIND as PLACEMENT
 from sinks.trials import FOLDER, Trial, write_trials
 from sources.errors import TickwaxError
 from sources.tape.batch import Float64s
@@ -42,7 +43,7 @@ def train_model(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
     if s.model == AGENT:
         return train_agent(settings, say)
     if s.model not in FITS:
-        raise TickwaxError(f"train.model: {s.model!r} is not one of {', '.join([*FITS, AGENT])}")
+        raise TickwaxError(f"train.model: {s.model!r} is not one of {', '.join([*FITS, AGENT, PLACEMENT])}")
     check_model_path(s.path, s.overwrite)
     plan = Plan(
         kind=s.model,

@@ -157,6 +157,17 @@ def test_what_cannot_be_judged(models: Path, market: Path, tmp_path: Path) -> No
         assert pl.Series([said]).str.contains(line).item(), said
 
 
+def test_a_data_set_without_an_input_of_the_model(models: Path, market: Path, tmp_path: Path) -> None:  # noqa: F811
+    root = tmp_path / "dataset"
+    shutil.copytree(market / "dataset", root)
+    for file in root.rglob("*.parquet"):
+        pq.write_table(pq.read_table(file, partitioning=None).drop(["trade_count"]), file, **CHECKSUMS)
+        seal(file)
+    done = run("evaluate", models / "ridge", "--dataset", root)
+    with pytest.raises(TickwaxError, match=r"^MODEL: .*ridge: 'trade_count' is no number in "):
+        raise done.exception
+
+
 @pytest.mark.parametrize(
     ("targets", "line"),
     [

@@ -132,7 +132,7 @@ def test_the_module_trains_the_same(market: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "line"),
     [
-        ({"train.model": "oracle"}, r"train\.model: 'oracle' is not one of ridge, gbm"),
+        ({"train.model": "oracle"}, r"train\.model: 'oracle' is not one of ridge, gbm, tft, qrdqn, placement"),
         ({"train.columns": ["ofi_l5"]}, r"train\.columns: 'ofi_l5' is no number in .*; did you mean ofi_l5_1s\?"),
         ({"train.columns": ["regime"]}, r"train\.columns: 'regime' is no number"),
         ({"dataset.path": "{market}/features"}, r"dataset\.path: .*: features, and no data set of labels"),
