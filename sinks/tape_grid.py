@@ -14,7 +14,7 @@ _COLUMNS = ["ordinal", "kind", "price", "size"]
 
 
 class TapeGrid:
-    """What a file of a tape says of the prices and sizes of its rows (docs/tape.md, 4)."""
+    """What a file of a tape says of the prices and sizes of its rows (docs/tape.md, 2.6)."""
 
     def __init__(self) -> None:
         self._tick, self._lot = StepSearch(), StepSearch()
