@@ -109,7 +109,9 @@ def schedules(draw: st.DrawFn, tape: TapeBatch, grid: Grid, entry: int) -> list[
 
 @st.composite
 def with_funding(draw: st.DrawFn, tape: TapeBatch) -> TapeBatch:
-    """The tape with fundings that are due at times of its own rows, and mark prices."""
+    """The tape with fundings that are due at times of its own rows, and mark prices; one without rows as it is."""
+    if tape.rows == 0:
+        return tape
     places = sorted(draw(st.lists(st.integers(0, tape.rows), min_size=1, max_size=6)))
     kinds = [draw(st.sampled_from((FUNDING, FUNDING, MARK))) for _ in places]
     due = [int(tape.exchange_ts[draw(st.integers(0, tape.rows - 1))]) // MS for _ in places]
