@@ -40,6 +40,7 @@ _NOT_RUN = re.compile(r"^<!-- not run \((\w+)\): (.+) -->$")
 _BEFORE = re.compile(r"^<!-- before(?: (python))?$")
 _OUTPUT = "<!-- output -->"
 _LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+_COMPILING = re.compile(r"^tickwax: compiling for this machine, once; .*\n", re.MULTILINE)  # by whoever is the first
 
 
 class PageError(Exception):
@@ -180,7 +181,7 @@ class Reader:
         folder, _, environment = self._state.read_text().partition("\n")
         self._folder = Path(folder)
         self._environment = dict(entry.split("=", 1) for entry in environment.split("\0") if entry)
-        return text
+        return _COMPILING.sub("", text)
 
     def _toml(self, block: Block) -> str:
         (self._folder / ".page.toml").write_text(block.code)
