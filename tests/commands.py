@@ -14,7 +14,6 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from inspect import signature
@@ -69,18 +68,7 @@ def tickwax(
     Args:
         environment: instead of that of the tests.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
-        command = [TICKWAX, *map(str, arguments)]
-        process = launch(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=error)
-        try:
-            code = process.wait(TIMEOUT)
-        finally:
-            process.kill()
-        said = []
-        for file in (out, error):
-            file.seek(0)
-            said.append(file.read().decode())
-    return subprocess.CompletedProcess(command, code, *said)
+    return run([TICKWAX, *arguments], cwd=cwd, env=environment, stdin=subprocess.DEVNULL)
 
 
 def _at_start(environment: Mapping[str, str]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def recorded_tape(settings: Settings) -> Path:
 
 
 def prepare_attached(settings: Settings, tap: Tap, log: Log | None = None) -> tuple[Live, RecorderWatch]:
-    """Put a run together that shows what is recorded, and disturbs nobody.
+    """Put together a run that shows what another process records, without disturbing it.
 
     Args:
         tap: is shown every row.

@@ -87,7 +87,7 @@ class Forecasting:
         """What foretells of one instrument, and tells the metrics.
 
         Args:
-            predictor: in front of which it stands; None: a new one.
+            predictor: that does the work; None: a new one.
         """
         from dataflows.runtime.forecast_metrics import Watched  # Prometheus, which a replay need not import
 

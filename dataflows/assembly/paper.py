@@ -130,7 +130,7 @@ class PaperTrading:
         live: Live,
         on_error: Callable[[Exception], None],
     ) -> KeyedStream[RowBatch]:
-        """The data set of forecasts: those that the strategies saw; of who sees none they are computed."""
+        """The data set of forecasts: those that the strategies saw, and computed ones where a strategy sees none."""
 
         def make(instrument: Instrument) -> Foretelling:
             engine = live.engines[instrument]

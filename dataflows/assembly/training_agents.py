@@ -152,7 +152,7 @@ def _asked(
 
 
 def _columns(config: FeatureConfig, wanted: tuple[str, ...], forecasts: tuple[str, ...]) -> tuple[str, ...]:
-    """The inputs, in the order of the features; of the forecasts those that are named."""
+    """The inputs in the order of the features, then the forecasts that are named."""
     numbers = [column.name for column in feature_columns(config) if column.array == "value"]
     if wanted:
         numbers += forecasts

@@ -13,7 +13,6 @@ from tests.commands import tickwax
 
 pytestmark = pytest.mark.slow
 
-TICKWAX = Path(sys.executable).with_name("tickwax")
 BTC, ETH = "binance_futures:BTCUSDT", "bybit_linear:ETHUSDT"
 START = 1_767_571_200_000_000_000
 
@@ -226,7 +225,7 @@ def test_settings_of_a_backtest_can_be_saved_and_read_again(tmp_path):
         "TICKWAX_EXECUTION__GRIDS": '{"binance_futures:BTCUSDT": {"tick": 0.1, "lot": "0.001"}}',
         "TICKWAX_EXECUTION__FEES": '{"binance_futures": {"maker": -0.5, "taker": 1.7}}',
     }  # fmt: skip
-    first = subprocess.run([TICKWAX, "settings"], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    first = tickwax("settings", environment=environment, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     saved.write_text(first.stdout)
     again = tickwax("settings", "--config", saved, cwd=tmp_path)

@@ -2,7 +2,6 @@
 
 import math
 import struct
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +18,6 @@ from tests.oracle.exchange_cases import LOTS, MS, WHOLE, Case, case
 from tests.oracle.independent_backtest import Backtest
 from tests.oracle.independent_orders import Request, Rules, TapeRow
 
-TICKWAX = Path(sys.executable).with_name("tickwax")
 DATE = "2026-01-05"
 VENUES = ("binance_futures", "bybit_linear")
 
