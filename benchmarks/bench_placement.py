@@ -1,7 +1,7 @@
 """What placement saves: the shortfall of the same parent orders, worked in each way, on the synthetic market or a tape.
 
 Run as ``PYTHONPATH=. python benchmarks/bench_placement.py``, or with ``--tape FOLDER --model FOLDER`` on a tape of
-one's own. Every deadline and a half-second an order to buy and one to sell begin. A parent's shortfall is what it paid
+one's own. An order to buy and one to sell begin every deadline plus half a second. A parent's shortfall is what it paid
 beyond the mid at which it began, fees and all, in basis points of that mid. Ways are compared parent by parent; those
 that began together count as one observation. On the synthetic market the model is estimated on another seed than it is
 judged on. The time of a decision is that of the run beyond that of ``peg``, divided by the decisions of the model.

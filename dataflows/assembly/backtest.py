@@ -149,7 +149,7 @@ def prepare_backtest(settings: Settings, share: Share | None = None, recovery: R
             from dataflows.runtime.recovery_store import take_up  # needs SQLite, which most runs do not
 
             sets = {f"{name}_parquet": sink.root for name, sink in backtest.sinks.items()}
-            made = {step: sets.pop(step) for step in ("episodes_parquet",)}
+            made = {"episodes_parquet": sets.pop("episodes_parquet")}
             traded_so_far = Resumed(flow.flow_id, run, sets, TradeProgress())
             episodes_so_far = Resumed(flow.flow_id, None, made, EpisodeProgress())
             take_up(recovery.directory, backtest.states, traded_so_far, alone, episodes_so_far)
