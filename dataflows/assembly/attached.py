@@ -30,11 +30,14 @@ def recorded_tape(settings: Settings) -> Path:
     """The tape to attach to.
 
     Raises:
-        TickwaxError: none is named.
+        TickwaxError: none is named, or a file.
     """
     if settings.tape.path is None:
         raise TickwaxError("tape.path: empty; name the tape that a recorder writes")
-    return settings.tape.path
+    path = settings.tape.path
+    if path.exists() and not path.is_dir():
+        raise TickwaxError(f"tape.path: {path} is not a folder")
+    return path
 
 
 def prepare_attached(settings: Settings, tap: Tap, log: Log | None = None) -> tuple[Live, RecorderWatch]:

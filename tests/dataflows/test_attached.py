@@ -14,7 +14,7 @@ import pytest
 from bytewax.run import cli_main
 from typing_extensions import override
 
-from dataflows.assembly.attached import prepare_attached
+from dataflows.assembly.attached import prepare_attached, recorded_tape
 from dataflows.runtime.recorder_watch import RecorderWatch
 from dataflows.settings.model import load_settings
 from operators.config import FeatureConfig
@@ -22,6 +22,7 @@ from operators.row_batch import RowBatch
 from sinks.lock import DataSetLock
 from sinks.tape import tape_form
 from sinks.write_ahead_log import Rotation, WriteAheadLog
+from sources.errors import TickwaxError
 from sources.tape.batch import InstrumentBatch, concat
 from sources.tape.reader import TapeReader
 from tests.dataflows.conftest import INSTRUMENTS, Start
@@ -147,3 +148,8 @@ def test_the_watch_tells_each_change_once(tmp_path: Path) -> None:
     assert [look(), look()] == ["the recorder has ended; waiting for another one"] * 2
     assert len(lines) == 3
     assert watch.line() == "attached · the recorder has ended; waiting for another one · 100 rows/s · 1 instrument"
+
+
+def test_a_file_is_no_tape_to_attach_to() -> None:
+    with pytest.raises(TickwaxError, match=r"^tape\.path: .* is not a folder$"):
+        recorded_tape(load_settings({"tape.path": __file__}))
