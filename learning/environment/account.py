@@ -28,9 +28,9 @@ class Account(NamedTuple):
     clock: Int64s  # (42,)
     money: Float64s  # (13,)
     resting: Resting  # nothing ever rests
-    taken: Float64s  # (4, 256): side, price, lots taken, decision whose order took them; `TAKEN` entries
+    taken: Float64s  # (256, 4): side, price, lots taken, decision whose order took them; `TAKEN` entries
     taken_count: Int64s  # (1,)
-    fills: Float64s  # (4, 2 · depth): price, lots with their sign, fee, act time of the newest order's fills
+    fills: Float64s  # (2 · depth, 4): price, lots with their sign, fee, act time of the newest order's fills
 
 
 class Market(NamedTuple):
@@ -65,8 +65,8 @@ def make_account(depth: int) -> Account:
     """One that has nothing."""
     resting = Resting(np.zeros(2, np.int64), np.zeros((5, 2, 1), np.int64), np.zeros((3, 2, 1)))
     return Account(
-        np.zeros(_FIRST + 10, np.int64), np.zeros(13), resting, np.zeros((4, _MOST_TAKEN)), np.zeros(1, np.int64),
-        np.zeros((4, 2 * depth)),
+        np.zeros(_FIRST + 10, np.int64), np.zeros(13), resting, np.zeros((_MOST_TAKEN, 4)), np.zeros(1, np.int64),
+        np.zeros((2 * depth, 4)),
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from learning.environment.account import (
     Market,
     Terms,
 )
-from learning.jit import entry_kernel, kernel
+from learning.environment.jit import step_entry_kernel, step_kernel
 from learning.rewards import differential_step
 from operators.execution.account import settle
 from operators.execution.grid import value
@@ -50,7 +50,7 @@ from operators.execution.words import MARKET, NO_REASON, TAKER
 from sources.tape.batch import Float64s, Int64s
 
 
-@kernel
+@step_kernel
 def begin(clock: Int64s, money: Float64s, row: int, mid: float, size: float) -> None:
     """Begin an episode at a decision, with nothing.
 
@@ -66,45 +66,46 @@ def begin(clock: Int64s, money: Float64s, row: int, mid: float, size: float) -> 
     money[CAPITAL] = size * mid
 
 
-@kernel
+@step_kernel
 def _begin(market: Market, rules: Rules, terms: Terms, account: Account, row: int) -> None:
     size = value(terms.lots, rules.lot_numerator, rules.lot_denominator)
     begin(account.clock, account.money, row, market.mid[row], size)
     account.taken_count[0] = 0
 
 
-@kernel
+@step_kernel
 def _taken(market: Market, account: Account, k: int, s: int, m: int) -> int:
     """Where it is noted what own orders took of the m-th level of the k-th book; −1: nothing is."""
     for i in range(account.taken_count[0]):
-        if account.taken[0, i] == s and account.taken[1, i] == market.price[k, s, m]:
+        if account.taken[i, 0] == s and account.taken[i, 1] == market.price[k, s, m]:
             return i
     return -1
 
 
-@kernel
+@step_kernel
 def _forget(market: Market, account: Account, k: int) -> None:
     """What was taken of a level is back where the level has changed since (docs/execution.md, 4)."""
     taken, n = account.taken, 0
     for i in range(account.taken_count[0]):
-        s = int(taken[0, i])
+        s = int(taken[i, 0])
         stays = True
         for m in range(market.price.shape[2]):
             price = market.price[k, s, m]
-            if price == taken[1, i]:
-                stays = market.since[k, s, m] <= taken[3, i]
+            if price == taken[i, 1]:
+                stays = market.since[k, s, m] <= taken[i, 3]
                 break
             sign = 1.0 if s == 0 else -1.0
-            if np.isnan(price) or sign * price < sign * taken[1, i]:  # it is not there any more
+            if np.isnan(price) or sign * price < sign * taken[i, 1]:  # it is not there any more
                 stays = False
                 break
         if stays:
-            taken[:, n] = taken[:, i]
+            for j in range(4):
+                taken[n, j] = taken[i, j]
             n += 1
     account.taken_count[0] = n
 
 
-@kernel
+@step_kernel
 def _execute(market: Market, rules: Rules, account: Any, k: int) -> None:
     """The market order of the k-th decision acts (`operators.execution.matching.arrive`)."""
     clock = account.clock
@@ -122,7 +123,7 @@ def _execute(market: Market, rules: Rules, account: Any, k: int) -> None:
         if leaves == 0 or np.isnan(market.price[k, s, m]):
             break
         i = _taken(market, account, k, s, m)
-        used = int(account.taken[2, i]) if i >= 0 else 0
+        used = int(account.taken[i, 2]) if i >= 0 else 0
         size = market.size[k, s, m]
         free = int(np.floor((size - value(used, rules.lot_numerator, rules.lot_denominator)) / lot + 1e-6))
         some = min(leaves, free)
@@ -130,27 +131,27 @@ def _execute(market: Market, rules: Rules, account: Any, k: int) -> None:
             continue
         if i < 0:
             i = account.taken_count[0]
-            if i == account.taken.shape[1]:
+            if i == account.taken.shape[0]:
                 clock[SHORT] = 1
                 break
             account.taken_count[0] = i + 1
-            account.taken[0, i] = s
-            account.taken[1, i] = market.price[k, s, m]
-        account.taken[2, i] = used + some
-        account.taken[3, i] = k
+            account.taken[i, 0] = s
+            account.taken[i, 1] = market.price[k, s, m]
+        account.taken[i, 2] = used + some
+        account.taken[i, 3] = k
         fee = settle(account, rules, side, market.price[k, s, m], some, TAKER)
         n = clock[FILLED]
-        account.fills[0, n] = market.price[k, s, m]
-        account.fills[1, n] = side * some
-        account.fills[2, n] = fee
-        account.fills[3, n] = market.act[k]
+        account.fills[n, 0] = market.price[k, s, m]
+        account.fills[n, 1] = side * some
+        account.fills[n, 2] = fee
+        account.fills[n, 3] = market.act[k]
         clock[FILLED] = n + 1
         leaves -= some
     if leaves > 0 and not np.isnan(market.price[k, s, market.price.shape[2] - 1]):
         clock[SHORT] = 1  # the book may hold more than was kept of it
 
 
-@kernel
+@step_kernel
 def _fund(market: Market, rules: Rules, account: Account, row: int) -> None:
     """Settle what was due between a decision and the next one (`operators.execution.funding.fund`)."""
     clock, money = account.clock, account.money
@@ -166,7 +167,7 @@ def _fund(market: Market, rules: Rules, account: Account, row: int) -> None:
         e += 1
 
 
-@kernel
+@step_kernel
 def advance(market: Market, rules: Rules, terms: Terms, account: Account, target: int) -> tuple[float, bool]:
     """Decide, and go on to the next decision; there must be one in the segment.
 
@@ -202,7 +203,7 @@ def advance(market: Market, rules: Rules, terms: Terms, account: Account, target
     return valued(clock, money, market.last, row, rules.lot_numerator, rules.lot_denominator, terms)
 
 
-@kernel
+@step_kernel
 def note_opened(clock: Int64s, money: Float64s, quote: Float64s, row: int, before: int) -> None:
     """The position that is seen was ``before`` at the decision before: note when one is opened or turned."""
     if (before > 0) != (clock[SEEN_POSITION] > 0) or (before < 0) != (clock[SEEN_POSITION] < 0):
@@ -210,7 +211,7 @@ def note_opened(clock: Int64s, money: Float64s, quote: Float64s, row: int, befor
         money[OPENED_AT] = quote[row]
 
 
-@kernel
+@step_kernel
 def valued(
     clock: Int64s, money: Float64s, last: Int64s, row: int, lot_numerator: int, lot_denominator: int, terms: Terms
 ) -> tuple[float, bool]:
@@ -224,7 +225,7 @@ def valued(
     return reward, row == last[row] or clock[STEPS] >= terms.episode
 
 
-@kernel
+@step_kernel
 def observe(
     clock: Int64s, money: Float64s, features: Float32s, quote: Float64s, spread: Float64s, lots: int, out: Float32s
 ) -> None:
@@ -242,19 +243,19 @@ def observe(
     out[n + 3] = spread[row] / quote[row] * BPS
 
 
-@kernel
+@step_kernel
 def _observe(market: Market, terms: Terms, account: Account, out: Float32s) -> None:
     observe(account.clock, account.money, market.features, market.quote, market.spread, terms.lots, out)
 
 
-@entry_kernel
+@step_entry_kernel
 def begin_one(market: Market, rules: Rules, terms: Terms, account: Account, row: int, out: Float32s) -> None:
     """`begin`, and the first observation."""
     _begin(market, rules, terms, account, row)
     _observe(market, terms, account, out)
 
 
-@entry_kernel
+@step_entry_kernel
 def advance_one(
     market: Market, rules: Rules, terms: Terms, account: Account, target: int, out: Float32s
 ) -> tuple[float, bool]:
@@ -264,7 +265,7 @@ def advance_one(
     return reward, over
 
 
-@kernel
+@step_kernel
 def _one(accounts: Account, e: int) -> Account:
     """The account of the e-th agent."""
     return Account(
@@ -273,7 +274,7 @@ def _one(accounts: Account, e: int) -> Account:
     )  # fmt: skip
 
 
-@entry_kernel
+@step_entry_kernel
 def advance_many(
     market: Market, rules: Rules, terms: Terms, accounts: Account, agents: Int64s, targets: Int64s, begins: Int64s,
     out: Float32s, rewards: Float64s, over: npt.NDArray[np.bool_],

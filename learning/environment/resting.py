@@ -22,9 +22,10 @@ from learning.environment.calls import (
     WHAT,
     CallLog,
 )
+from learning.environment.jit import step_entry_kernel
 from learning.environment.market import begin, note_opened, observe, valued
 from learning.environment.quotes import quote, show_quotes
-from learning.jit import entry_kernel, pasted
+from learning.jit import pasted
 from operators.book import apply_rows
 from operators.execution.funding import fund
 from operators.execution.grid import value
@@ -88,7 +89,7 @@ def _change(log: Any, clock: Int64s, book: Book, c: int) -> bool:
     return bool(done == until)
 
 
-@entry_kernel
+@step_entry_kernel
 def skip(log: CallLog, handle: Any, until: int) -> bool:
     """Make the changes of all calls before ``until``, and no call; False as of `_change`."""
     player = unpack_player(handle)
@@ -142,7 +143,7 @@ def _show(market: Market, rules: Rules, terms: Terms, quotes: Float64s, exchange
     show_quotes(exchange, rules, terms, quotes[0, row], quotes[1, row], out, market.features.shape[1] + OWN)
 
 
-@entry_kernel
+@step_entry_kernel
 def take_seat(
     log: CallLog, market: Market, rules: Rules, terms: Terms, quotes: Float64s, handle: Any, row: int, after: int,
     out: Float32s,
@@ -170,7 +171,7 @@ def take_seat(
     _show(market, rules, terms, quotes, exchange, out)
 
 
-@entry_kernel
+@step_entry_kernel
 def quote_many(
     log: CallLog, market: Market, rules: Rules, terms: Terms, quotes: Float64s, after: Int64s, handles: Any,
     todo: Int64s, agents: Int64s, actions: Int64s, out: Float32s, rewards: Float64s, over: npt.NDArray[np.bool_],

@@ -192,7 +192,7 @@ class Trading(gym.Env[Float32s, np.int64]):
     @property
     def fills(self) -> Float64s:
         """Fills of the newest order: price, lots with their sign, fee, act time; shape ``(4, fills)``."""
-        return self._account.fills[:, : self._account.clock[FILLED]].copy()
+        return self._account.fills[: self._account.clock[FILLED]].T.copy()
 
     def _told(self) -> dict[str, Any]:
         clock, money = self._account.clock, self._account.money
