@@ -3,7 +3,7 @@
 from sources.jit import KernelCache
 
 # Packages with caches of their own are not among them: a change there compiles nothing here anew.
-_PACKAGES = ("operators", *(f"operators/{name}" for name in ("execution", "features", "labels", "strategies")))
+_PACKAGES = ("operators", *(f"operators/{name}" for name in ("execution", "features", "strategies")))
 
 CACHE = KernelCache(
     "operators", *(f"{package}/*.py" for package in _PACKAGES), "sources/tape/batch.py", "sources/jit.py",

@@ -105,7 +105,9 @@ def test_no_run_loads_the_page_unless_it_is_asked_for() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("package", ["operators", "operators.models", "operators.placement", "operators.rules"])
+@pytest.mark.parametrize(
+    "package", ["operators", "operators.labels", "operators.models", "operators.placement", "operators.rules"]
+)
 def test_machine_code_is_kept_by_the_text_of_all_that_is_in_it(package: str) -> None:
     """A kernel holds the machine code of those that it calls: a module that no pattern names would leave it stale."""
     jit = f"{package}.jit"

@@ -80,8 +80,9 @@ def ready_labels(tell: Callable[[str], None] = say) -> None:
     """Compile the kernels of the labels; tells of it if that takes a while."""
     from operators.labels.config import LabelConfig  # a replay needs none of it
     from operators.labels.engine import Labeller, LabelRows
+    from operators.labels.jit import CACHE as LABELS
 
-    announce(OPERATORS, "window.take", 5, tell)
+    announce(LABELS, "window.take", 5, tell)
     one = np.ones(1)
     row = LabelRows(np.zeros(1, np.int64), one, one, one, one, np.ones(1, np.bool_))
     labeller = Labeller(LabelConfig())

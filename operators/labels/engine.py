@@ -1,29 +1,32 @@
 """The labels of one instrument's feature rows: the thin owner of a `window.Window`."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from operators.labels.config import LabelConfig
+from operators.labels.settling import room_for, settle
 from operators.labels.window import (
     BACK,
+    HEAD,
+    IN,
     NEW,
     OPEN,
     ROWS,
     SAME,
     SETTLED,
     Int8s,
-    Window,
     empty_window,
-    room_for,
+    restart,
     rule_of,
-    settle,
     take,
 )
 from sources.tape.batch import Float64s, Int64s
 
 _ROOM = 1024  # rows of the first window
+_OF_ROWS = ("ts", "mid", "bought", "sold", "width", "why", "entry", "touch", "barrier", "share")
+_OF_OPEN = ("open", "above", "below")
 
 
 class LabelRows(NamedTuple):
@@ -74,8 +77,7 @@ class Labeller:
         self._make_room(count)
         w = self._window
         start = int(w.clock[ROWS])
-        times = np.append(w.ts[start - 1 : start], rows.ts)
-        if (np.diff(times) < 0).any():
+        if (rows.ts[1:] < rows.ts[:-1]).any() or (start and count and rows.ts[0] < w.ts[start - 1]):
             raise ValueError("ts: steps back inside a segment")
         w.ts[start : start + count] = rows.ts
         take(w, start, start + count, self._rule, *rows[1:])
@@ -94,10 +96,8 @@ class Labeller:
         return labels
 
     def _restart(self) -> None:
-        clock = self._window.clock
-        self._group += 1 - int(clock[NEW])
-        clock[:] = 0
-        clock[NEW] = 1
+        self._group += 1 - int(self._window.clock[NEW])
+        restart(self._window)
 
     def _settled(self, longest: int, whole: bool) -> Labels:
         w = self._window
@@ -114,24 +114,31 @@ class Labeller:
         )
 
     def _make_room(self, count: int) -> None:
-        """Forget rows that nothing asks for any more, and have room for others."""
-        w = self._window
-        clock = w.clock
+        """Have room for ``count`` rows more: forget those that nothing asks for any more, or take more room."""
+        w, clock = self._window, self._window.clock
         rows = int(clock[ROWS])
+        if rows + count <= len(w.ts):
+            return
+        head, stop = int(clock[HEAD]), int(clock[OPEN])
         first = int(clock[SETTLED])
-        if clock[OPEN]:  # the newest time may be that of a vertical barrier, which only a later row closes
-            first = min(first, int(w.open[0]))
+        if head < stop:  # the newest time may be that of a vertical barrier, which only a later row closes
+            first = min(first, int(w.open[head]))
         if self._rule.rows == 0:
             first = min(first, int(clock[BACK]))
+        first = min(first, max(rows - 1, 0))  # at whose prices a label may be in with the next row
         left = rows - first
-        if left + count > len(w.ts):
-            self._window = empty_window(2 * (left + count))
-            self._window.clock[:] = clock
-        into: Any = self._window
-        for name in Window._fields:
-            if name not in ("open", "clock"):
-                getattr(into, name)[:left] = getattr(w, name)[first:rows].copy()
+        into = w if 4 * (left + count) <= 3 * len(w.ts) else empty_window(2 * (left + count))
+        for name in _OF_ROWS:
+            getattr(into, name)[:left] = getattr(w, name)[first:rows].copy()
+        for name in _OF_OPEN:
+            getattr(into, name)[: stop - head] = getattr(w, name)[head:stop].copy()
+        into.nearest[:] = w.nearest
+        into.clock[:] = clock
         into.entry[:left] -= first
-        into.open[: clock[OPEN]] = w.open[: clock[OPEN]] - first
+        into.touch[:left] -= np.where(into.touch[:left] >= 0, first, 0)
+        into.open[: stop - head] -= first
         into.clock[[ROWS, SETTLED, SAME]] -= first
+        into.clock[[IN, OPEN]] -= head
+        into.clock[HEAD] = 0
         into.clock[BACK] = max(0, int(clock[BACK]) - first)
+        self._window = into

@@ -1,8 +1,11 @@
-"""Rows whose labels are not all known yet, and the kernels that take a row and settle one.
+"""Rows of one segment whose labels are not all known yet, and the kernel that takes a row.
 
 Rows are taken strictly in order. A label *begins* at its row, if that has what a label needs, and is *open* until it
 touches a barrier. How many labels cover a row is known as soon as no more rows of its time can come: it takes no label
 that begins later. So nothing that is settled depends on rows after the label's own time.
+
+Open labels stand in the order of their rows: those whose time is over are the first ones, those that are not in yet the
+last. A row asks the others for nothing while its prices lie between the nearest of their barriers.
 """
 
 import math
@@ -11,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from operators.jit import entry_kernel, kernel
 from operators.labels.config import LabelConfig
+from operators.labels.jit import entry_kernel, kernel
 from sources.tape.batch import Float64s, Int64s
 
 Int8s = npt.NDArray[np.int8]
@@ -26,16 +29,22 @@ CUT = 4  # the segment ends, or the rows do, before a label is known
 
 # Indices into `Window.clock`.
 ROWS = 0  # in the window
-OPEN = 1  # labels that have touched no barrier yet
+OPEN = 1  # end of the labels in `Window.open`
 SETTLED = 2  # rows at the front of the window that are done with
 SAME = 3  # first row of the newest time
 COVERING = 4  # labels that cover the newest time
 BACK = 5  # first row within the past that the width counts
 BEGAN = 6  # ns, the first row of the segment
 NEW = 7  # 1 before the segment's first row
-_CLOCK = 8
+HEAD = 8  # first label in `Window.open` whose time is not over
+IN = 9  # first one that is not in yet
+_CLOCK = 10
 
-NOT_TOUCHED = (1 << 63) - 1  # in `Window.end`
+NOT_TOUCHED = -1  # in `Window.touch`
+ABOVE, BELOW = 0, 1  # indices into `Window.nearest`
+
+LANES = 32  # labels whose weights are summed side by side
+_SLACK = 1e-15  # of numbers that are added: four times what their sums can be wrong by
 
 
 class Rule(NamedTuple):
@@ -58,22 +67,14 @@ class Window(NamedTuple):
     width: Float64s  # of the barriers, log return
     why: Int8s  # KEPT, COLD, FLAT or NO_PRICE
     entry: Int64s  # row at whose prices the label is in
-    end: Int64s  # ns, of the touch; `NOT_TOUCHED`
+    touch: Int64s  # row at which the label touches a barrier; below 0: none so far
     barrier: Int8s  # +1 or −1 once touched
-    share: Float64s  # 1 over the number of labels that cover the row's time
-    open: Int64s  # rows of the open labels
-    clock: Int64s  # (8,)
-
-
-class Settled(NamedTuple):
-    """Room for rows that are settled."""
-
-    why: Int8s  # (rows,)
-    returns: Float64s  # (horizons, rows)
-    barrier: Int8s  # (rows,)
-    barrier_end: Int64s  # (rows,): ns
-    end: Int64s  # (rows,): ns, the latest time that a label of the row knows of
-    weight: Float64s  # (rows,)
+    share: Float64s  # (room + LANES,): 1 over the number of labels that cover the row's time
+    open: Int64s  # rows of labels that have touched no barrier yet, from `HEAD` to `OPEN`
+    above: Float64s  # of those that are in: no lower logarithm of a price touches the upper barrier
+    below: Float64s  # no higher one touches the lower barrier
+    nearest: Float64s  # (2,): the lowest of ``above``, the highest of ``below``, or further than that
+    clock: Int64s  # (10,)
 
 
 def rule_of(config: LabelConfig) -> Rule:
@@ -84,9 +85,7 @@ def rule_of(config: LabelConfig) -> Rule:
 
 def empty_window(room: int) -> Window:
     """Room for rows; none are there."""
-    clock = np.zeros(_CLOCK, np.int64)
-    clock[NEW] = 1
-    return Window(
+    window = Window(
         ts=np.zeros(room, np.int64),
         mid=np.zeros(room),
         bought=np.zeros(room),
@@ -94,60 +93,92 @@ def empty_window(room: int) -> Window:
         width=np.zeros(room),
         why=np.zeros(room, np.int8),
         entry=np.zeros(room, np.int64),
-        end=np.zeros(room, np.int64),
+        touch=np.zeros(room, np.int64),
         barrier=np.zeros(room, np.int8),
-        share=np.zeros(room),
+        share=np.zeros(room + LANES),
         open=np.zeros(room, np.int64),
-        clock=clock,
+        above=np.zeros(room),
+        below=np.zeros(room),
+        nearest=np.zeros(2),
+        clock=np.zeros(_CLOCK, np.int64),
     )
+    restart(window)
+    return window
 
 
-def room_for(rows: int, horizons: int) -> Settled:
-    """Room for settled rows."""
-    return Settled(
-        np.zeros(rows, np.int8),
-        np.full((horizons, rows), np.nan),
-        np.zeros(rows, np.int8),
-        np.zeros(rows, np.int64),
-        np.zeros(rows, np.int64),
-        np.zeros(rows),
-    )
+def restart(w: Window) -> None:
+    """Forget all rows: another segment begins."""
+    w.clock[:] = 0
+    w.clock[NEW] = 1
+    w.nearest[:] = np.inf, -np.inf
+
+
+@kernel
+def enter(w: Window, r: int, rule: Rule) -> None:
+    """Labels that are in before row ``r``, the first of its time, were so at the prices of the row before it."""
+    clock = w.clock
+    while clock[IN] < clock[OPEN] and w.ts[w.open[clock[IN]]] + rule.latency < w.ts[r]:
+        k, e = clock[IN], r - 1
+        j = w.open[k]
+        w.entry[j] = e
+        width, bought, sold = w.width[j], w.bought[e], w.sold[e]
+        w.above[k] = bought + width - _SLACK * (abs(bought) + width)
+        w.below[k] = sold - width + _SLACK * (abs(sold) + width)
+        if w.above[k] < w.nearest[ABOVE]:
+            w.nearest[ABOVE] = w.above[k]
+        if w.below[k] > w.nearest[BELOW]:
+            w.nearest[BELOW] = w.below[k]
+        clock[IN] += 1
 
 
 @kernel
 def expire(w: Window, t: int, rule: Rule) -> None:
     """Labels whose vertical barrier lies before ``t`` are no longer open."""
-    kept = 0
-    for k in range(w.clock[OPEN]):
-        j = w.open[k]
-        if w.ts[j] + rule.barrier >= t:
-            w.open[kept] = j
-            kept += 1
-    w.clock[OPEN] = kept
+    clock = w.clock
+    while clock[HEAD] < clock[IN] and w.ts[w.open[clock[HEAD]]] + rule.barrier < t:
+        clock[HEAD] += 1
 
 
 @kernel
-def touch(w: Window, r: int, rule: Rule) -> None:
-    """Labels that touch a barrier at row ``r`` end there; those that are not in yet take its prices."""
-    t = w.ts[r]
-    kept = 0
-    for k in range(w.clock[OPEN]):
-        j = w.open[k]
-        if t <= w.ts[j] + rule.latency:
-            w.entry[j] = r
-        else:
-            e = w.entry[j]
-            side = 0
-            if w.sold[r] - w.bought[e] >= w.width[j]:
-                side = 1
-            elif w.bought[r] - w.sold[e] <= -w.width[j]:
-                side = -1
+def side_touched(w: Window, j: int, r: int) -> int:
+    """Which barrier of label ``j`` the prices of row ``r`` touch; 0: none."""
+    e = w.entry[j]
+    if w.sold[r] - w.bought[e] >= w.width[j]:
+        return 1
+    if w.bought[r] - w.sold[e] <= -w.width[j]:
+        return -1
+    return 0
+
+
+@kernel
+def touch(w: Window, r: int) -> None:
+    """Labels that touch a barrier at row ``r`` end there."""
+    clock, nearest = w.clock, w.nearest
+    sold, bought = w.sold[r], w.bought[r]
+    if not (sold >= nearest[ABOVE] or bought <= nearest[BELOW]):
+        return
+    kept = clock[HEAD]
+    lowest, highest = math.inf, -math.inf
+    for k in range(clock[HEAD], clock[IN]):
+        j, above, below = w.open[k], w.above[k], w.below[k]
+        if sold >= above or bought <= below:
+            side = side_touched(w, j, r)
             if side != 0:
-                w.end[j], w.barrier[j] = t, side
+                w.touch[j], w.barrier[j] = r, side
                 continue
-        w.open[kept] = j
+        if above < lowest:
+            lowest = above
+        if below > highest:
+            highest = below
+        w.open[kept], w.above[kept], w.below[kept] = j, above, below
         kept += 1
-    w.clock[OPEN] = kept
+    nearest[ABOVE], nearest[BELOW] = lowest, highest
+    gone = clock[IN] - kept
+    if gone > 0:
+        for k in range(clock[IN], clock[OPEN]):
+            w.open[k - gone] = w.open[k]
+        clock[IN] -= gone
+        clock[OPEN] -= gone
 
 
 @kernel
@@ -172,7 +203,7 @@ def begin(w: Window, r: int, rule: Rule, mid: float, bid: float, ask: float, vol
         w.bought[r] = w.mid[r]
         w.sold[r] = w.mid[r]
     w.width[r] = rule.width * volatility * math.sqrt(past_rows(w, r, rule))
-    w.entry[r], w.end[r], w.barrier[r] = r, NOT_TOUCHED, 0
+    w.entry[r], w.touch[r], w.barrier[r] = r, NOT_TOUCHED, 0
     if not is_warm:
         w.why[r] = COLD
     elif not (math.isfinite(w.mid[r]) and math.isfinite(w.bought[r]) and math.isfinite(w.sold[r])):
@@ -201,12 +232,13 @@ def take(
             clock[BEGAN] = t
             clock[BACK] = r
         if r == 0 or t > w.ts[r - 1]:
+            enter(w, r, rule)
             expire(w, t, rule)
             clock[SAME] = r
-            clock[COVERING] = clock[OPEN]
+            clock[COVERING] = clock[OPEN] - clock[HEAD]
         n = r - start
         begin(w, r, rule, mid[n], bid[n], ask[n], volatility[n], is_warm[n])
-        touch(w, r, rule)
+        touch(w, r)
         if w.why[r] == KEPT:
             w.open[clock[OPEN]] = r
             clock[OPEN] += 1
@@ -215,73 +247,3 @@ def take(
         for same in range(clock[SAME], r + 1):
             w.share[same] = share
         clock[ROWS] = r + 1
-
-
-@kernel
-def last_at(ts: Int64s, low: int, high: int, t: int) -> int:
-    """The last of the rows ``low … high − 1`` whose time is not after ``t``; ``low`` is one."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        if ts[middle] <= t:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-@kernel
-def weight(w: Window, i: int, end: int) -> float:
-    """Average uniqueness of a label from row ``i`` to ``end``: the mean of `Window.share` over the rows it covers."""
-    first = i
-    while first > 0 and w.ts[first - 1] == w.ts[i]:
-        first -= 1
-    total, rows = 0.0, 0
-    for b in range(first, w.clock[ROWS]):
-        if w.ts[b] > end:
-            break
-        total += w.share[b]
-        rows += 1
-    return total / rows
-
-
-@kernel
-def settle_row(w: Window, i: int, known: int, rule: Rule, horizons: Int64s, out: Settled, n: int) -> None:
-    """Write the labels of row ``i`` to column ``n``, or why it has none."""
-    why, t, rows = w.why[i], w.ts[i], w.clock[ROWS]
-    if why == KEPT:
-        start = w.mid[last_at(w.ts, i, rows, t + rule.latency)]
-        end, has_price = t, math.isfinite(w.bought[w.entry[i]]) and math.isfinite(w.sold[w.entry[i]])
-        for h in range(len(horizons)):
-            then = t + horizons[h]
-            end = max(end, then)
-            out.returns[h, n] = w.mid[last_at(w.ts, i, rows, then)] - start
-            has_price = has_price and math.isfinite(out.returns[h, n])
-        out.barrier[n] = w.barrier[i]
-        out.barrier_end[n] = min(w.end[i], t + rule.barrier)
-        out.end[n] = max(end, out.barrier_end[n])
-        if out.end[n] > known:
-            why = CUT
-        elif not has_price:
-            why = NO_PRICE
-        else:
-            out.weight[n] = weight(w, i, out.barrier_end[n])
-    out.why[n] = why
-
-
-@entry_kernel
-def settle(w: Window, known: int, longest: int, rule: Rule, horizons: Int64s, out: Settled) -> int:
-    """Settle rows in order, as far as they can be; the number of rows written to ``out``.
-
-    Args:
-        known: ns; no row up to this time is still to come.
-        longest: ns; a row may wait until its labels have had this time. Negative: none may, for no more rows come.
-        horizons: of the returns, ns.
-    """
-    n = 0
-    for i in range(w.clock[SETTLED], w.clock[ROWS]):
-        if longest >= 0 and w.ts[i] + longest > known:
-            break
-        settle_row(w, i, known, rule, horizons, out, n)
-        n += 1
-    w.clock[SETTLED] += n
-    return n

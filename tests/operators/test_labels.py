@@ -225,6 +225,23 @@ def test_the_room_grows_and_is_used_again() -> None:
         assert a[..., kept].tobytes() == b[..., kept].tobytes()
 
 
+@pytest.mark.parametrize("tie", [1, 3], ids=["a time each", "three of a time"])
+def test_many_labels_side_by_side_weigh_what_one_does(tie: int) -> None:
+    """Weights are summed for many labels at once: each from its first row on, whatever its neighbours are."""
+    random = np.random.default_rng(2)
+    mids = 100 * np.exp(np.cumsum(random.normal(0, 2e-3, 300 * tie)))
+    cold = random.random(300 * tie) < 0.1
+    part = [
+        Row(5 * (i // tie), mid, mid, mid, deviation, not bad)
+        for i, (mid, deviation, bad) in enumerate(zip(mids, random.uniform(1e-3, 9e-3, 300 * tie), cold, strict=True))
+    ]
+    chosen = replace(BY_HAND, barrier=300, horizons=(100,), step=5 if tie == 1 else 0)
+    labeller = Labeller(config_of(chosen))
+    found = joined([labeller.add(columns(part)), labeller.end_segment()])
+    check(as_labels(found), labels(part, chosen, part[-1].ts))
+    assert 100 < (found.why == KEPT).sum() < 300 * tie
+
+
 def test_time_does_not_step_back() -> None:
     labeller = Labeller(config_of(BY_HAND))
     labeller.add(columns(flat([5], [100.0])))
