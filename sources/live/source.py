@@ -18,6 +18,7 @@ from sources.tape.builder import TapeTail
 Item = tuple[str, InstrumentBatch]
 
 _PAUSE = timedelta(milliseconds=1)
+_TURN_PAUSE = timedelta(microseconds=100)  # that thread is soon through, and what it has read waits
 _LONGEST_TURN_NS = 20_000_000  # a thread that is never through must not stop the dataflow
 _STOP_TIMEOUT = 3.0  # seconds for the sockets to close; the process has 5 to end
 
@@ -132,10 +133,10 @@ class _LivePartition(StatelessSourcePartition[Item]):
         if self._drained:
             self._drained = False
             self._turn, self._since = self._collector.turn(), self._elapsed()
-            return self._pause()
+            return self._pause(_TURN_PAUSE)
         if self._turn is not None and not self._closed:
             if not self._turn.is_set() and self._elapsed() - self._since < _LONGEST_TURN_NS:
-                return self._pause()
+                return self._pause(_TURN_PAUSE)
             self._turn = None
         batches = self._collector.drain()
         if not batches and self._closed:
@@ -149,8 +150,8 @@ class _LivePartition(StatelessSourcePartition[Item]):
         """At once after rows, when the dataflow is through with them; otherwise after the pause."""
         return self._awake
 
-    def _pause(self) -> list[Item]:
-        self._awake = datetime.now(UTC) + _PAUSE
+    def _pause(self, length: timedelta = _PAUSE) -> list[Item]:
+        self._awake = datetime.now(UTC) + length
         return []
 
     def close(self) -> None:
