@@ -66,7 +66,7 @@ def prepare_dataset(settings: Settings) -> Labelling:
     chosen, tapes = _tapes_of(settings, root)
     columns = _columns(root, chosen[0], settings.dataset.columns)
     names = [column.name for column in columns]
-    read = read_schema(columns)
+    read = read_schema(columns, settings.barrier.prices == "executable")
     features = [FeatureFiles(instrument, data_files(root, instrument), read) for instrument in chosen]
     told = features[0].settings or {}
     sampling, max_hold = (told[f"features.{name}"] for name in ("sampling", "max_hold"))
@@ -91,7 +91,9 @@ def prepare_dataset(settings: Settings) -> Labelling:
             error = TickwaxError(f"features.path: {error}, where the tape has none that ends: they are of another tape")
         run.stop_with_error(error)
 
-    source = FeatureSource(features, tapes, Duration.parse(max_hold).ns, placement, progress.add, run.stop_with_error)
+    source = FeatureSource(
+        features, tapes, Duration.parse(max_hold).ns, placement, progress.add_rows, run.stop_with_error
+    )
     labelled = label("label", op.input("features", flow, source), make, on_error=failed)
     named = op.map("instrument", labelled, lambda item: (plain(item[0]), item[1]))
     replaced = chosen if settings.dataset.overwrite else []

@@ -1,6 +1,7 @@
 """The features of a data set as a Bytewax source, beside the tape that they were computed from."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,16 @@ from operators.row_batch import RowBatch, RowSchema
 from sinks.identity import difference, settings_in
 from sinks.row_format import rows_from_arrow
 from sources.errors import TickwaxError
+from sources.importers.files import read_ahead
 from sources.instrument import Instrument
 from sources.parquet import CheckedFile
 from sources.placement import Placement
-from sources.tape.batch import InstrumentBatch, Int64s, TapeBatch
+from sources.tape.batch import Int64s, TapeBatch
 from sources.tape.reader import TapeReader
 
 Item = tuple[str, FeatureRows]
 
-_ROWS = 1 << 13  # of a batch
+_ROWS = 1 << 14  # of a batch: 9 MB of 66 columns, and a few are read ahead
 _RECEIVE_TS, _ORDINAL = 1, 2  # rows of ``integer``
 
 
@@ -58,7 +60,7 @@ class FeatureFiles:
         # By ordinal: after a reset `ts` may step back to an earlier date's folder.
         self._files = [path for _, path in sorted(found)]
 
-    def batches(self) -> Iterator[RowBatch]:
+    def batches(self) -> Generator[RowBatch, None, None]:
         """The rows, a bounded number at a time.
 
         Raises:
@@ -92,7 +94,7 @@ class FeatureSource(DynamicSource[Item]):
         tapes: Sequence[TapeReader],
         max_hold_ns: int,
         placement: Placement,
-        on_rows: Callable[[InstrumentBatch], None],
+        on_rows: Callable[[TapeBatch], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         """Args:
@@ -137,43 +139,54 @@ class _FeaturePartition(StatelessSourcePartition[Item]):
 
 
 def beside_tape(
-    files: FeatureFiles, tape: TapeReader, max_hold_ns: int, on_rows: Callable[[InstrumentBatch], None]
+    files: FeatureFiles, tape: TapeReader, max_hold_ns: int, on_rows: Callable[[TapeBatch], None]
 ) -> Iterator[FeatureRows]:
     """The rows of an instrument, and the restarts up to each batch; the last one is empty and says so.
 
     Raises:
         TickwaxError: the tape is not the one that the features were computed from.
     """
-    restarts, batches = Restarts(max_hold_ns), tape.batches()
-    current: TapeBatch | None = None
-    ahead = np.empty(0, np.int64)  # restarts after the rows so far
-    for rows in files.batches():
-        ordinals, receive_ts = rows.integer[_ORDINAL], rows.integer[_RECEIVE_TS]
-        checked = 0
-        while checked < rows.rows:
-            if current is None or current.ordinal[-1] < ordinals[checked]:
-                current = next(batches, None)
-                if current is None:
-                    raise TickwaxError(
-                        f"tape.path: the tape of {files.instrument} ends before ordinal {ordinals[checked]}, which its "
-                        "features know: they are of another tape"
-                    )
-                on_rows(InstrumentBatch(files.instrument, current))
-                ahead = np.append(ahead, restarts.find(current))
-                continue
-            until = int(np.searchsorted(ordinals, current.ordinal[-1], "right"))
-            _check_same(files.instrument, current, ordinals[checked:until], receive_ts[checked:until])
-            checked = until
-        here = int(np.searchsorted(ahead, ordinals[-1], "right")) if rows.rows else 0
-        yield FeatureRows(files.instrument, rows, ahead[:here])
-        ahead = ahead[here:]
-        last = rows
-    yield FeatureRows(files.instrument, last.slice(last.rows), np.empty(0, np.int64), ended=True)
+    with closing(read_ahead(files.batches())) as parts, closing(read_ahead(_restarts(tape, max_hold_ns))) as batches:
+        current: TapeBatch | None = None
+        ahead = np.empty(0, np.int64)  # restarts after the rows so far
+        last: RowBatch | None = None
+        for rows in parts:
+            ordinals, receive_ts = rows.integer[_ORDINAL], rows.integer[_RECEIVE_TS]
+            checked = 0
+            while checked < rows.rows:
+                if current is None or current.ordinal[-1] < ordinals[checked]:
+                    current, found = next(batches, (None, ahead))
+                    if current is None:
+                        raise TickwaxError(
+                            f"tape.path: the tape of {files.instrument} ends before ordinal {ordinals[checked]}, which "
+                            "its features know: they are of another tape"
+                        )
+                    on_rows(current)
+                    ahead = np.append(ahead, found)
+                    continue
+                until = int(np.searchsorted(ordinals, current.ordinal[-1], "right"))
+                _check_same(files.instrument, current, ordinals[checked:until], receive_ts[checked:until])
+                checked = until
+            here = int(np.searchsorted(ahead, ordinals[-1], "right")) if rows.rows else 0
+            yield FeatureRows(files.instrument, rows, ahead[:here])
+            ahead = ahead[here:]
+            last = rows
+    if last is not None:
+        yield FeatureRows(files.instrument, last.slice(last.rows), np.empty(0, np.int64), ended=True)
+
+
+def _restarts(tape: TapeReader, max_hold_ns: int) -> Generator[tuple[TapeBatch, Int64s], None, None]:
+    """The tape, as far as it tells of times, and the restarts of each batch."""
+    restarts = Restarts(max_hold_ns)
+    for batch in tape.times(kinds=True):
+        yield batch, restarts.find(batch)
 
 
 def _check_same(instrument: Instrument, tape: TapeBatch, ordinals: Int64s, receive_ts: Int64s) -> None:
     """Compare feature rows with the tape rows that they name as their newest."""
-    at = np.minimum(np.searchsorted(tape.ordinal, ordinals), tape.rows - 1)
+    first = tape.ordinal[0]
+    whole = tape.ordinal[-1] - first == tape.rows - 1  # else a hole is in it
+    at = np.clip(ordinals - first if whole else np.searchsorted(tape.ordinal, ordinals), 0, tape.rows - 1)
     wrong = (tape.ordinal[at] != ordinals) | (tape.receive_ts[at] != receive_ts)
     if wrong.any():
         raise TickwaxError(

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 
 from sources.instrument import Instrument
 from sources.latency import Latencies
-from sources.tape.batch import InstrumentBatch
+from sources.tape.batch import InstrumentBatch, TapeBatch
 
 _NS = 1e9
 _REFRESH = 0.25  # s
@@ -99,9 +99,13 @@ class ReplayProgress:
 
     def add(self, item: InstrumentBatch) -> None:
         """Count a batch that a worker has begun with."""
-        batch = item.batch
         with self._lock:
             self.latencies.add_tape(item)
+        self.add_rows(item.batch)
+
+    def add_rows(self, batch: TapeBatch) -> None:
+        """The same of one that has no more than its times."""
+        with self._lock:
             self.rows += batch.rows
             first, last = int(batch.receive_ts[0]), int(batch.receive_ts[-1])
             self._first, self._last = min(self._first or first, first), max(self._last, last)

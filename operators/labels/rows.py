@@ -1,21 +1,28 @@
 """Feature rows and their labels side by side: the rows of the data set `dataset` (docs/learning.md, 4)."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from operators.dictionary import describe
 from operators.labels.config import LabelConfig
 from operators.labels.engine import Labeller, LabelRows, Labels
 from operators.labels.window import COLD, CUT, FLAT, KEPT, NO_PRICE
-from operators.row_batch import TS, Declared, Layout, RowBatch, RowSchema, concat_rows
+from operators.row_batch import TS, Declared, Layout, RowBatch, RowSchema
 from sources.tape.batch import Int64s
 
 HEAD = (Declared("ts", "timestamp"), Declared("receive_ts", "timestamp"), Declared("ordinal", "int64"))
 WARM = Declared("warm", "uint8")
 READ = ("mid", "bid_price", "ask_price", "volatility")  # what labels are made of
+NOT_ON_MIDS = READ[1:3]
 REASONS = {COLD: "cold", NO_PRICE: "no price", FLAT: "flat", CUT: "cut"}
+
+Array = npt.NDArray[Any]
 
 _ORDINAL = 2  # row of ``integer``
 _TIME = "ns since 1970, UTC"
@@ -37,12 +44,16 @@ def label_columns(config: LabelConfig) -> list[Declared]:
     ]
 
 
-def read_schema(columns: Iterable[Declared]) -> RowSchema:
-    """The feature columns to read: those of the data set in its order, then what the labels need besides."""
+def read_schema(columns: Iterable[Declared], executable: bool = True) -> RowSchema:
+    """The feature columns to read: those of the data set in its order, then what the labels need besides.
+
+    Args:
+        executable: as of `LabelConfig`; labels on mids need no other prices.
+    """
     layout, chosen = Layout(), list(columns)
     layout.add([*HEAD, *chosen, WARM])
     names = {column.name for column in chosen}
-    layout.add([Declared(name, "float64") for name in READ if name not in names])
+    layout.add(Declared(n, "float64") for n in READ if n not in names and (executable or n not in NOT_ON_MIDS))
     return layout.schema("features")
 
 
@@ -97,14 +108,14 @@ class RowLabeller:
         self._needs = needs
         places = {column.name: column.row for column in read.columns}
         self._warm = places["warm"]
-        self._inputs = [places[name] for name in READ]
+        self._inputs = [places.get(name, places["mid"]) for name in READ]
         # The feature columns lie in both alike; those after them are the labels' in one, inputs in the other.
         labels = {column.name for column in label_columns(config)}
         features = [column for column in out.columns if column.name not in labels]
         self._integers = sum(column.array == "integer" for column in features)
         self._codes = sum(column.array == "code" for column in features)
         self._values = sum(column.array == "value" for column in features)
-        self._pending: RowBatch | None = None  # rows whose labels are not known yet
+        self._pending: deque[RowBatch] = deque()  # rows whose labels are not known yet
 
     def process(self, rows: RowBatch, restarts: Int64s) -> list[RowBatch]:
         """Take the rows that follow those of the call before.
@@ -141,7 +152,7 @@ class RowLabeller:
         mid, bid, ask, deviation = (np.ascontiguousarray(rows.value[row]) for row in self._inputs)
         is_warm = warm & self._needs == self._needs
         labels = self._labeller.add(LabelRows(rows.integer[TS], mid, bid, ask, deviation, is_warm))
-        self._pending = rows if self._pending is None else concat_rows([self._pending, rows])
+        self._pending.append(rows)
         return self._settled(labels)
 
     def _settled(self, labels: Labels) -> list[RowBatch]:
@@ -149,25 +160,40 @@ class RowLabeller:
         n = len(labels.why)
         if not n:
             return []
-        assert self._pending is not None
-        rows, self._pending = self._pending.slice(0, n), self._pending.slice(n)
         for code, reason in REASONS.items():
             self.counts.left_out[reason] += int(np.count_nonzero(labels.why == code))
         self.counts.segments = int(labels.group[-1]) + 1
         kept = labels.why == KEPT
-        count = int(np.count_nonzero(kept))
-        self.counts.kept += count
-        return [self._joined(rows, labels, kept)] if count else []
+        self.counts.kept += int(np.count_nonzero(kept))
+        out, start = [], 0
+        while start < n:
+            rows = self._pending.popleft()
+            stop = min(start + rows.rows, n)
+            if stop - start < rows.rows:
+                self._pending.appendleft(rows.slice(stop - start))
+            if (at := np.flatnonzero(kept[start:stop])).size:
+                out.append(self._joined(rows, Labels._make(each[..., start:stop] for each in labels), at))
+            start = stop
+        return out
 
-    def _joined(self, rows: RowBatch, labels: Labels, kept: np.ndarray) -> RowBatch:
-        """Feature columns, then labels in the order of `label_columns`, of the rows that are kept."""
-        integer = np.vstack([rows.integer[: self._integers], labels.barrier_end, labels.end, labels.group])
-        code = np.vstack([rows.code[: self._codes], labels.barrier])
-        value = np.vstack([rows.value[: self._values], labels.returns, labels.weight])
-        empty = np.empty((0, 0))
+    def _joined(self, rows: RowBatch, labels: Labels, at: Int64s) -> RowBatch:
+        """Feature columns, then labels in the order of `label_columns`, of the rows that are kept.
+
+        Args:
+            at: their numbers, rising.
+        """
+        start, stop = int(at[0]), int(at[-1]) + 1
+        chosen = slice(start, stop) if len(at) == stop - start else at
+
+        def beside(features: Array, *columns: Array) -> Array:
+            out = np.empty((len(features) + sum(len(each) for each in columns), len(at)), features.dtype)
+            for row, column in zip(out, chain(features, *columns), strict=True):
+                row[:] = column[chosen]
+            return out
+
         return RowBatch(
-            np.ascontiguousarray(integer[:, kept]),
-            np.ascontiguousarray(code[:, kept]),
-            np.ascontiguousarray(value[:, kept]),
-            empty,
+            beside(rows.integer[: self._integers], labels.barrier_end[None], labels.end[None], labels.group[None]),
+            beside(rows.code[: self._codes], labels.barrier[None]),
+            beside(rows.value[: self._values], labels.returns, labels.weight[None]),
+            np.empty((0, 0)),
         )

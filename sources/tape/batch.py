@@ -76,7 +76,7 @@ class TapeBatch(NamedTuple):
 def market_rows(batch: TapeBatch) -> TapeBatch:
     """The rows of the book and its trades, without derivatives; the same batch where it has none."""
     beside = is_derivative(batch.kind)
-    return TapeBatch._make(column[~beside] for column in batch) if beside.any() else batch
+    return TapeBatch._make(column[~beside] if len(column) else column for column in batch) if beside.any() else batch
 
 
 class InstrumentBatch(NamedTuple):
