@@ -6,7 +6,8 @@
 
 ``cost`` is processor time, of the dataflow's thread and of the server's, while a browser's stand-in in another process
 reads everything. ``paint`` wants Chromium and Selenium: first contentful paint, bytes, and frames a second while 2000
-instruments are scrolled. ``held`` fires frames at a live run as `bench_live.py` does, in turn with and without the page
+instruments are scrolled, each with new numbers once a second, beside a page that has nothing but a table of text.
+``held`` fires frames at a live run as `bench_live.py` does, in turn with and without the page
 being looked at.
 """
 
@@ -20,10 +21,12 @@ import time
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bench_live import fire, slope
+from operators.row_batch import RowBatch
 from tests.ports import free_ports
 from tests.window.chromium import chromium
 from tests.window.conftest import BTC, CONFIG, rows
@@ -100,33 +103,61 @@ const step = (now) => {
 requestAnimationFrame(step);
 """
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+MANY = 2000
+PLAIN = (
+    '<!doctype html><title>plain</title><div id="rows" style="height: 800px; overflow: auto"><table>'
+    + "".join(f'<tr style="height: 36px">{"".join(f"<td>{n * k}</td>" for k in range(8))}</tr>' for n in range(MANY))
+    + "</table></div>"
+)
+
+
+def moving(first: int, mid: float, rng: np.random.Generator) -> RowBatch:
+    """A row with prices and sizes of its own."""
+    made = rows(first, 1, mid=mid + round(float(rng.normal()), 1))
+    made.book[20:40] *= rng.exponential(size=(20, 1))
+    made.book[60:80] *= rng.exponential(size=(20, 1))
+    return made
+
+
+def crowd(tap: Tap, second: int, rng: np.random.Generator) -> None:
+    """A row of each of many instruments; a tenth of them have the same."""
+    batches = [moving(10 * second, 100.0, rng) for _ in range(10)]
+    for n in range(MANY):
+        tap.put(FEATURES, f"binance_futures:X{n:04}", batches[n % 10])
 
 
 def measure_paint(options: argparse.Namespace) -> Table:
     """In a browser that has nothing in its cache."""
-    tap = made_tap()
+    tap, rng = made_tap(), np.random.default_rng(0)
     tap.put(FEATURES, BTC, rows(0, 600, restart=True))
-    for n in range(2000):
-        tap.put(FEATURES, f"binance_futures:X{n:04}", rows(0, 1))
+    for second in range(60):
+        crowd(tap, second, rng)
     server = WindowServer(tap, "127.0.0.1", 0)
-    paints, firsts, scrolls, size = [], [], [], 0
+    paints, firsts, scrolls, plains, size = [], [], [], [], 0
     ended = threading.Event()
 
     def feed() -> None:
-        for n in range(100_000):
+        for n in range(600, 100_000):
             if ended.wait(0.05):
                 return
-            tap.put(FEATURES, BTC, rows(600 + n, 1))
+            tap.put(FEATURES, BTC, moving(n, 100.0, rng))
+            if n % 20 == 0:
+                crowd(tap, n // 10, rng)
 
     threading.Thread(target=feed, daemon=True).start()
     for _ in range(options.rounds):
-        with tempfile.TemporaryDirectory() as profile, chromium(Path(profile)) as page:
+        with tempfile.TemporaryDirectory() as name, chromium(Path(name) / "profile") as page:
             page.open(server.url)
             page.until("window.tickwax?.store.of('features').length > 600", 60)
             firsts.append(page.js("performance.now()"))
             paints.append(page.until(PAINT))
             size = page.js("performance.getEntriesByType('resource').reduce((sum, each) => sum + each.transferSize, 0)")
+            time.sleep(1)  # it is the scrolling that is measured, not what is left of the beginning
             scrolls.append(page.driver.execute_async_script(SCROLL))
+            (Path(name) / "plain.html").write_text(PLAIN)
+            page.open((Path(name) / "plain.html").as_uri())
+            time.sleep(1)
+            plains.append(page.driver.execute_async_script(SCROLL))
     ended.set()
     server.close()
     page_bytes = sum(f.stat().st_size for f in (Path(__file__).parent.parent / "window" / "page").iterdir())
@@ -134,6 +165,7 @@ def measure_paint(options: argparse.Namespace) -> Table:
     table.add_row("first contentful paint", f"{median(paints):.0f} ms", str([round(p) for p in paints]))
     table.add_row("first rows drawn, at the latest", f"{median(firsts):.0f} ms", str([round(p) for p in firsts]))
     table.add_row("scrolling 2001 instruments", f"{median(scrolls):.0f} frames/s", str([round(s) for s in scrolls]))
+    table.add_row("as many rows of plain text", f"{median(plains):.0f} frames/s", str([round(s) for s in plains]))
     table.add_row("bytes sent for the page", f"{size:,}", f"in the package {page_bytes:,}")
     return table
 

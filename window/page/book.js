@@ -1,6 +1,6 @@
 // The book now, the newest trades, z-scores as a table: what is read rather than seen.
 
-import { price, signed, significant, size, time } from "./format.js";
+import { price, signed, significant, size, time, write } from "./format.js";
 import { HAIR } from "./view.js";
 
 const LEVELS = 10;
@@ -8,21 +8,21 @@ const LEVELS = 10;
 /** The best levels of either side, sizes as bars to the same scale. */
 export class Ladder {
   constructor(table) {
-    this.asks = Array.from({ length: LEVELS }, (_, i) => this.row(LEVELS - 1 - i));
+    this.asks = Array.from({ length: LEVELS }, (_, i) => this.row(LEVELS - 1 - i, "ask"));
     this.between = document.createElement("tr");
     this.between.className = "between";
     this.spread = document.createElement("td");
     this.spread.colSpan = 3;
     this.between.append(this.spread);
-    this.bids = Array.from({ length: LEVELS }, (_, i) => this.row(i));
+    this.bids = Array.from({ length: LEVELS }, (_, i) => this.row(i, "bid"));
     table.tBodies[0].append(...this.asks.map((row) => row.element), this.between, ...this.bids.map((row) => row.element));
   }
 
-  row(level) {
+  row(level, side) {
     const element = document.createElement("tr");
     const cells = ["bids", "price", "asks"].map((name) => {
       const cell = document.createElement("td");
-      cell.className = name;
+      cell.className = name === "price" ? side : name;
       const [bar, text] = [document.createElement("span"), document.createElement("span")];
       bar.className = name === "price" ? "" : "bar";
       cell.append(bar, text);
@@ -38,19 +38,17 @@ export class Ladder {
     for (let level = 0; level < LEVELS; level += 1) {
       most = Math.max(most, series.at(`bid_size_${level}`, at) || 0, series.at(`ask_size_${level}`, at) || 0);
     }
-    for (const [side, rows, own, other] of [["ask", this.asks, 2, 0], ["bid", this.bids, 0, 2]]) {
+    for (const [side, rows, own] of [["ask", this.asks, 2], ["bid", this.bids, 0]]) {
       for (const { cells, level } of rows) {
         const [at_price, at_size] = [series.at(`${side}_price_${level}`, at), series.at(`${side}_size_${level}`, at)];
-        cells[1].text.textContent = price(at_price, decimals);
-        cells[1].cell.className = side;
-        cells[own].text.textContent = size(at_size);
-        cells[own].bar.style.width = `${most && at_size > 0 ? (100 * at_size) / most : 0}%`;
-        cells[other].text.textContent = "";
+        write(cells[1].text, price(at_price, decimals));
+        write(cells[own].text, size(at_size));
+        cells[own].bar.style.transform = `scaleX(${most && at_size > 0 ? at_size / most : 0})`;
       }
     }
     const [bid, ask] = [series.at("bid_price", at), series.at("ask_price", at)];
     const text = `spread ${price(ask - bid, decimals)} · ${significant((1e4 * 2 * (ask - bid)) / (ask + bid), 2)} bp`;
-    if (this.spread.textContent !== text) this.spread.textContent = text;
+    write(this.spread, text);
   }
 }
 
@@ -153,7 +151,7 @@ export class Scores {
     const known = (series.at("warm", at) & 2) > 0;
     for (const { cell, name } of this.cells) {
       const z = series.at(name, at);
-      cell.textContent = known ? signed(z, 1) : "…";
+      write(cell, known ? signed(z, 1) : "…");
       const strength = known && Number.isFinite(z) ? Math.min(0.42, Math.abs(z) / 8) : 0;
       cell.style.backgroundColor = `rgba(var(--${z > 0 ? "buy" : "sell"}-rgb), ${strength.toFixed(2)})`;
     }

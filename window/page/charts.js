@@ -1,8 +1,10 @@
 // Lines over time, by uPlot: one chart a panel, all with the same time axis and cursor.
 
 import { HAIR, colour, drawHoles } from "./view.js";
-import { significant, time } from "./format.js";
+import { significant, time, write } from "./format.js";
+import { Sight } from "./sight.js";
 
+const LEAST = 200; // px of width
 const LABEL = 28; // px, half a time below the axis
 const AIR = 10; // px on the right of the plot
 const AXIS = 66; // px beside the plot, the same in every panel, so that times stand under each other
@@ -21,17 +23,22 @@ export class Chart {
     this.text = options.text ?? ((value) => significant(value, 4));
     this.key = element.parentElement.querySelector(".key");
     element.setAttribute("role", "img");
+    this.sight = new Sight(element, () => this.series && this.draw(this.series));
     this.make();
   }
 
+  end() {
+    this.sight.end();
+    this.plot.destroy();
+  }
+
   make() {
-    this.plot?.destroy();
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid") }, font: "12px system-ui, sans-serif" };
     const { options, view } = this;
     this.plot = new uPlot(
       {
-        width: Math.max(200, this.element.clientWidth),
-        height: this.element.clientHeight || 180,
+        width: Math.max(LEAST, this.sight.width),
+        height: this.sight.height || 180,
         ms: 1,
         tzDate: (ms) => uPlot.tzDate(new Date(ms), "Etc/UTC"),
         legend: { show: false },
@@ -108,14 +115,12 @@ export class Chart {
     plot.ctx.restore();
   }
 
-  resize() {
-    const width = Math.max(200, this.element.clientWidth);
-    if (width !== this.plot.width) this.plot.setSize({ width, height: this.element.clientHeight });
-  }
-
   draw(series) {
-    this.resize();
-    this.plot.setData(this.view.points(this.lines.map((line) => line.name), series));
+    this.series = series;
+    const { width, height, inSight } = this.sight;
+    if (inSight && height && Math.max(LEAST, width) !== this.plot.width) this.plot.setSize({ width: Math.max(LEAST, width), height });
+    // What is out of sight has its words kept up, not its picture.
+    this.plot.setData(this.view.points(this.lines.map((line) => line.name), series), inSight);
     this.legend();
   }
 
@@ -131,7 +136,7 @@ export class Chart {
     while (this.key.children.length < words.length) this.key.append(document.createElement("span"), " ");
     words.forEach((word, i) => {
       const span = this.key.children[i];
-      if (span.textContent !== word) span.textContent = word;
+      write(span, word);
       span.style.color = `var(--${this.lines[i].colour})`;
     });
   }

@@ -56,3 +56,8 @@ export function span(ms) {
   if (length < 3_600_000) return `${sign}${(length / 60_000).toFixed(0)} min`;
   return `${sign}${(length / 3_600_000).toFixed(1)} h`;
 }
+
+/** Text of an element, if it is another: each write costs a layout. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

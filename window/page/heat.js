@@ -2,6 +2,7 @@
 
 import { HAIR, colour, drawHoles } from "./view.js";
 import { price as priceText, time } from "./format.js";
+import { Sight } from "./sight.js";
 
 const LEVELS = 20;
 const [LEFT, BOTTOM, TOP, RIGHT] = [66, 24, 6, 10]; // px, as in the charts
@@ -14,12 +15,22 @@ export class Heat {
   constructor(canvas, view) {
     this.canvas = canvas;
     this.view = view;
+    this.sight = new Sight(canvas, () => this.draw(this.decimals, this.tick));
   }
 
   draw(decimals, tick) {
     const { canvas, view } = this;
+    [this.decimals, this.tick] = [decimals, tick];
+    const { width, height, inSight } = this.sight;
     const ratio = devicePixelRatio;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    const plot = { left: LEFT, top: TOP, width: width - LEFT - RIGHT, height: height - TOP - BOTTOM };
+    const series = view.features;
+    const shown = series.has("bid_price_0") ? this.columns(plot.width) : [];
+    const [low, high] = this.range(series, shown, tick);
+    canvas.setAttribute("aria-label", shown.length
+      ? `Depth over time: prices ${priceText(low, decimals)} to ${priceText(high, decimals)}, best bid ${priceText(series.at("bid_price", view.row()), decimals)}, best ask ${priceText(series.at("ask_price", view.row()), decimals)}`
+      : "Depth over time: no rows in view");
+    if (!inSight) return;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
@@ -27,11 +38,7 @@ export class Heat {
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const plot = { left: LEFT, top: TOP, width: width - LEFT - RIGHT, height: height - TOP - BOTTOM };
-    const series = view.features;
     if (!series.has("bid_price_0")) return;
-    const shown = this.columns(plot.width);
-    const [low, high] = this.range(series, shown, tick);
     const x = (ms) => plot.left + ((ms - view.from) / (view.to - view.from)) * plot.width;
     const y = (value) => plot.top + ((high - value) / (high - low)) * plot.height;
     this.axes(context, plot, low, high, x, y, decimals);
@@ -47,9 +54,6 @@ export class Heat {
     context.restore();
     const inside = (ms) => Math.min(plot.left + plot.width, Math.max(plot.left, x(ms)));
     drawHoles(context, view.holes(), inside, plot.top, plot.height, 1);
-    canvas.setAttribute("aria-label", shown.length
-      ? `Depth over time: prices ${priceText(low, decimals)} to ${priceText(high, decimals)}, best bid ${priceText(series.at("bid_price", view.row()), decimals)}, best ask ${priceText(series.at("ask_price", view.row()), decimals)}`
-      : "Depth over time: no rows in view");
   }
 
   /** Rows to draw: at most one every two pixels, and the row at which each ends. */

@@ -1,14 +1,14 @@
 // All instruments in a table: newest numbers, sparkline, gaps, lag. Only the rows in sight are in the document.
 
 import { decimalsOf, price, signed, significant, span } from "./format.js";
+import { POINTS, Row } from "./row.js";
 
 const ROW = 36; // px, as in the style sheet
-const STRIDE = 8; // rows by which the part that is in the document moves: each move costs a layout
+const STRIDE = 8; // rows by which the part that is in the document moves: between two moves nothing is laid out or painted
 const BEYOND = 12; // rows above and below what is in sight
+const RESTS = 200; // ms after the last scrolling
 const LATE = 2000; // ms without a row, for one that is sampled more often
 const ZSCORES = 2; // of `warm`
-const POINTS = 60;
-const SVG = "http://www.w3.org/2000/svg";
 
 export class Overview {
   constructor(root, onChoose) {
@@ -23,18 +23,21 @@ export class Overview {
     this.current = "";
     this.ahead = 0; // ms of the engine's clock beyond ours
     this.pool = [];
+    this.top = 0; // px scrolled; kept here, as to ask the document may cost a layout
+    this.height = 600; // px in sight
+    this.moved = -Infinity; // ms, when it was scrolled
     this.verdicts = [];
     this.pending = "–"; // of what an inspection of the tape has not told yet
-    let asked = false;
+    // Told once a frame, before it is painted.
     root.addEventListener("scroll", () => {
-      if (asked) return;
-      asked = true;
-      requestAnimationFrame(() => {
-        asked = false;
-        const first = this.first();
-        if (first !== this.drawn) this.draw(first);
-      });
+      this.top = root.scrollTop;
+      this.moved = performance.now();
+      if (this.first() !== this.drawn) this.draw(false);
     }, { passive: true });
+    new ResizeObserver(() => {
+      this.height = root.clientHeight;
+      this.draw();
+    }).observe(root);
     this.schema(["ts"]);
   }
 
@@ -59,6 +62,7 @@ export class Overview {
     row.replaceChildren(...this.shown.map(([name, title]) => {
       const cell = document.createElement("th");
       cell.scope = "col";
+      cell.setAttribute("role", "columnheader");
       if (name === "spark") {
         cell.textContent = title;
         return cell;
@@ -153,13 +157,18 @@ export class Overview {
     const at = this.order.findIndex((i) => this.names[i] === this.current);
     const next = Math.min(this.order.length - 1, Math.max(0, at + step));
     if (this.order.length === 0) return;
-    this.root.scrollTop = Math.max(0, next * ROW - this.root.clientHeight / 2);
+    this.root.scrollTop = Math.max(0, next * ROW - this.height / 2);
     this.onChoose(this.names[this.order[next]]);
   }
 
-  /** The first row that belongs into the document. */
+  /** How many rows belong into the document, and the first of them. */
+  many() {
+    return Math.min(this.order.length, Math.ceil(this.height / ROW) + 2 * BEYOND + STRIDE);
+  }
+
   first() {
-    return Math.max(0, STRIDE * Math.floor((Math.floor(this.root.scrollTop / ROW) - BEYOND) / STRIDE));
+    const wanted = STRIDE * Math.floor((Math.floor(this.top / ROW) - BEYOND) / STRIDE);
+    return Math.max(0, Math.min(wanted, this.order.length - this.many()));
   }
 
   /** What a cell says, and how it looks. */
@@ -179,90 +188,48 @@ export class Overview {
     }
   }
 
-  draw(first = this.first()) {
+  /** Put the rows in sight into the document; `anew`: also those that are there already may have other numbers. */
+  draw(anew = true) {
+    const first = this.first();
+    const count = this.many();
     this.drawn = first;
-    const count = Math.min(this.order.length - first, Math.ceil((this.root.clientHeight || 600) / ROW) + 2 * BEYOND + STRIDE);
-    while (this.pool.length < count) this.pool.push(this.row());
-    // A row keeps its element while it is in sight, so that moving on fills only what has come.
-    const rows = Array.from({ length: Math.max(0, count) }, (_, k) => this.pool[(first + k) % this.pool.length]);
-    rows.forEach((row, k) => this.fill(row, this.order[first + k], first + k));
-    const spacers = [this.spacer("above", first * ROW), this.spacer("below", (this.order.length - first - rows.length) * ROW)];
-    const wanted = [spacers[0], ...rows.map((row) => row.element), spacers[1]].filter(Boolean);
-    const kept = new Set(wanted);
-    for (const element of [...this.body.children]) if (!kept.has(element)) element.remove();
-    let at = this.body.firstChild;
-    for (const element of wanted) {
-      if (element === at) at = at.nextSibling;
-      else this.body.insertBefore(element, at);
+    while (this.pool.length < count) {
+      this.pool.push(new Row(this.onChoose));
+      this.body.append(this.pool.at(-1).element);
     }
-    this.table.setAttribute("aria-rowcount", this.order.length + 1);
-  }
-
-  spacer(name, height) {
-    if (height <= 0) return null;
-    this[name] ??= Object.assign(document.createElement("tr"), { ariaHidden: "true" });
-    this[name].style.height = `${height}px`;
-    return this[name];
-  }
-
-  row() {
-    const element = document.createElement("tr");
-    const button = document.createElement("button");
-    button.type = "button";
-    const head = document.createElement("th");
-    head.scope = "row";
-    head.append(button);
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("viewBox", "0 0 56 20");
-    svg.setAttribute("aria-hidden", "true");
-    const cells = this.shown.slice(1).map(() => document.createElement("td"));
-    cells[0].append(svg);
-    element.append(head, ...cells);
-    element.addEventListener("click", () => this.onChoose(button.dataset.name));
-    return { element, button, svg, cells };
-  }
-
-  fill(row, i, place) {
-    const name = this.names[i];
-    if (row.button.dataset.name !== name) {
-      row.button.dataset.name = name;
-      const [venue, symbol] = name.split(":");
-      const small = document.createElement("small");
-      small.textContent = venue;
-      row.button.replaceChildren(symbol, " ", small);
-      row.button.title = name;
+    while (this.pool.length > count) this.pool.pop().element.remove();
+    for (let place = first; place < first + count; place += 1) {
+      // A row keeps its element while it is in sight, so that moving on fills only what has come.
+      const row = this.pool[place % count];
+      if (!anew && row.place === place) continue;
+      const i = this.order[place];
+      row.put(place, place * ROW, this.shown.length);
+      row.name(this.names[i], this.names[i] === this.current);
+      row.fill(this.texts(i), this.sparks[i]);
     }
-    row.element.ariaRowIndex = String(place + 2);
-    row.element.ariaCurrent = String(name === this.current);
+    if (performance.now() - this.moved > RESTS) this.tidy(first, count);
+    const height = `${this.order.length * ROW}px`;
+    if (this.body.style.height !== height) {
+      this.body.style.height = height;
+      this.table.setAttribute("aria-rowcount", this.order.length + 1);
+    }
+  }
+
+  /**
+   * Elements in the order in which they are seen, which is that of the tab key and of screen readers. To move one costs
+   * more than to fill it, so this is not done while the table moves.
+   */
+  tidy(first, count) {
+    const wanted = Array.from({ length: count }, (_, k) => this.pool[(first + k) % count].element);
+    // The one with the focus stays where it is: what is moved loses it.
+    const fixed = Math.max(0, wanted.findIndex((element) => element.contains(document.activeElement)));
+    for (let k = fixed - 1; k >= 0; k -= 1) if (wanted[k].nextSibling !== wanted[k + 1]) wanted[k + 1].before(wanted[k]);
+    for (let k = fixed + 1; k < count; k += 1) if (wanted[k].previousSibling !== wanted[k - 1]) wanted[k - 1].after(wanted[k]);
+  }
+
+  /** The cells after name and sparkline. */
+  texts(i) {
     const { decimals } = this.sparks[i];
-    this.shown.slice(2).forEach(([column], k) => {
-      const cell = row.cells[k + 1];
-      const [text, tone] = this.text(column, i, decimals);
-      if (cell.textContent !== text) cell.textContent = text;
-      if (cell.className !== tone) cell.className = tone;
-    });
-    const { points, second } = this.sparks[i];
-    const mark = `${name} ${second}`;
-    if (row.mark !== mark) row.svg.replaceChildren(...parts(points));
-    row.mark = mark;
+    return this.shown.slice(2).map(([column]) => this.text(column, i, decimals));
   }
-}
-
-/** Polylines of the mids, one between two gaps. */
-function parts(points) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of points) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  const found = [[]];
-  points.forEach((value, k) => {
-    if (Number.isNaN(value)) found.push([]);
-    else found.at(-1).push(`${((k * 56) / (POINTS - 1)).toFixed(1)},${(high > low ? 18 - ((value - low) / (high - low)) * 16 : 10).toFixed(1)}`);
-  });
-  return found.filter((part) => part.length > 1).map((part) => {
-    const line = document.createElementNS(SVG, "polyline");
-    line.setAttribute("points", part.join(" "));
-    return line;
-  });
 }

@@ -2,8 +2,9 @@
 
 import { Ladder, Newest, Orders, Scores, label, ruleCells, tradeCells } from "./book.js";
 import { Chart, drawFan, drawFills, farthest, regimeBands, symmetric, withFan } from "./charts.js";
-import { decimalsOf, price, significant, span } from "./format.js";
+import { decimalsOf, price, significant, span, write } from "./format.js";
 import { Heat } from "./heat.js";
+import { fade } from "./view.js";
 
 const TONES = ["one", "two", "three", "four"];
 const WARM = [[2, "z-scores"], [4, "price difference"], [16, "fractal dimension"], [32, "volatility"]];
@@ -27,7 +28,10 @@ export class Panels {
     this.orders = new Orders(find("orders"), () => store.schemas.orders?.words.status ?? []);
     find("z-depth").addEventListener("change", () => this.make());
     // Charts are drawn with the colours of the moment.
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.make());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      fade();
+      this.make();
+    });
   }
 
   begin(hello) {
@@ -40,7 +44,7 @@ export class Panels {
   }
 
   make() {
-    for (const chart of Object.values(this.charts ?? {})) chart.plot.destroy();
+    for (const chart of Object.values(this.charts ?? {})) chart.end();
     const { view } = this;
     const depth = label(Number(find("z-depth").value || 1));
     const priced = (value) => price(value, this.decimals);
@@ -110,15 +114,14 @@ export class Panels {
       return;
     }
     const word = this.store.schemas.features?.words.regime?.[series.at("regime", at)] ?? "";
-    const bold = document.createElement("b");
-    bold.textContent = price(series.at("mid", at), this.decimals + 1);
-    const regime = document.createElement("span");
+    if (quote.childElementCount !== 2) quote.replaceChildren("mid ", document.createElement("b"), " ", document.createElement("span"));
+    const [bold, regime] = quote.children;
+    write(bold, price(series.at("mid", at), this.decimals + 1));
+    write(regime, word && `· ${word}`);
     regime.className = word;
-    regime.textContent = word;
-    quote.replaceChildren("mid ", bold, word ? " · " : "", regime);
     const warm = series.at("warm", at);
     const cold = WARM.filter(([bit]) => !(warm & bit)).map(([, text]) => text);
-    find("warm").textContent = cold.length ? `warming up: ${cold.join(", ")}` : "";
+    write(find("warm"), cold.length ? `warming up: ${cold.join(", ")}` : "");
   }
 
   derivatives(series, at) {

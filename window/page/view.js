@@ -3,9 +3,17 @@
 /** ms: less than two rows are apart, more than a time of today can be told by as a double (2e-4). */
 export const HAIR = 0.01;
 
+const colours = new Map(); // to ask the document for one may cost a pass over its styles
+
 /** Colours of the style sheet, which follow the reader's light or dark. */
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  return colours.get(name);
+}
+
+/** Forget them: light has become dark. */
+export function fade() {
+  colours.clear();
 }
 
 export class View {
