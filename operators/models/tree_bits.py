@@ -5,7 +5,8 @@ all such nodes of a tree have spoken, the first leaf that is left is the one tha
 for one column are sorted by threshold, so those that send a row to the right are the first ones. Beyond the paper: what
 each 32 of them rule out together is written down beforehand.
 
-Which leaf is reached does not depend on how it is found, so the sums are the same.
+Which leaf is reached does not depend on how it is found. The leaves of a model are summed in the order of its trees,
+those of all models side by side. So the sums are the same.
 """
 
 from typing import Any, NamedTuple
@@ -28,18 +29,22 @@ Bits = npt.NDArray[Any]  # uint16 where no tree has more than 16 leaves, else ui
 class Vectors(NamedTuple):
     """Nodes by column and threshold, and the leaves of each tree from left to right.
 
+    The *places* of trees are the first of each model, then the second, …; a model that has fewer trees than another has
+    places of one leaf that is 0, which changes no sum.
+
     Attributes:
-        threshold: of the nodes of each column, rising, shape ``(columns, a power of 2)``; infinite behind them.
-        tree: of each node, shape ``(nodes,)``.
+        threshold: of the nodes of each column, as binary search asks for them: the middle one, those in the middle of
+            its halves, …; shape ``(a power of 2, columns)``, the first row of no use, infinite behind the last.
+        place: of the tree of each node, by column and threshold, shape ``(nodes,)``.
         mask: likewise: a 0 for each leaf on its left.
         first: of each column, its first node, and the first of its rows in ``known``; shape ``(columns or more, 2)``,
             a multiple of 4 whose last ones have no nodes.
-        known: what the first 0, 32, 64, … nodes of a column rule out of each tree, shape ``(rows, trees)``.
-        leaf: value of each leaf, shape ``(leaves,)``; ``begin``: of each tree, its first leaf, shape ``(trees,)``.
+        known: what the first 0, 32, 64, … nodes of a column rule out of each tree, shape ``(rows, places)``.
+        leaf: value of each leaf, shape ``(leaves,)``; ``begin``: of each tree, its first leaf, shape ``(places,)``.
     """
 
     threshold: Float64s
-    tree: Int32s
+    place: Int32s
     mask: Bits
     first: Int64s
     known: Bits
@@ -50,7 +55,11 @@ class Vectors(NamedTuple):
 def make_vectors(forest: Forest, columns: int) -> Vectors | None:
     """The trees of a forest as bits; None where there are none, they are too many, one has too many leaves, or to one 0
     is missing."""
-    trees, nodes = len(forest.root), len(forest.feature)
+    models, nodes = len(forest.first) - 1, len(forest.feature)
+    rounds = np.diff(forest.first)
+    model = np.repeat(np.arange(models), rounds)
+    place = (np.arange(len(forest.root)) - forest.first[model]) * models + model
+    places = int(rounds.max(initial=0)) * models
     left, right = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)  # first leaf of either side
     tree = np.zeros(nodes, np.int32)
     leaves: list[int] = []
@@ -78,40 +87,54 @@ def make_vectors(forest: Forest, columns: int) -> Vectors | None:
     order = np.lexsort((np.arange(nodes), forest.threshold, forest.feature))
     bounds = np.searchsorted(forest.feature[order], np.arange(columns + 1))
     longest = 1 << int(np.diff(bounds).max()).bit_length()
-    if max(columns * longest * 8, (nodes // TOGETHER + columns) * trees * mask.itemsize) > MOST_BYTES:
+    if max(columns * longest * 8, (nodes // TOGETHER + columns) * places * mask.itemsize) > MOST_BYTES:
         return None
-    threshold = np.full((columns, longest), np.inf)
+    threshold = np.full((longest, columns), np.inf)
+    asked = _search_order(longest)
     known: list[Bits] = []
     first = np.zeros((-(-columns // _ABREAST) * _ABREAST, 2), np.int64)
+    at = place[tree].astype(np.int32)
     for c in range(columns):
         mine = order[bounds[c] : bounds[c + 1]]
-        threshold[c, : len(mine)] = forest.threshold[mine]
+        threshold[asked[: len(mine)], c] = forest.threshold[mine]
         first[c] = bounds[c], len(known)
-        vector = np.full(trees, every).astype(mask.dtype)
+        vector = np.full(places, every).astype(mask.dtype)
         known.append(vector.copy())
         for n, node in enumerate(mine.tolist(), 1):
-            vector[tree[node]] &= mask[node]
+            vector[at[node]] &= mask[node]
             if n % TOGETHER == 0:
                 known.append(vector.copy())
-    return Vectors(
-        threshold, tree[order], mask[order], first, np.array(known), forest.leaf[np.array(leaves)],
-        np.array(begin, np.int64),
-    )  # fmt: skip
+    starts = np.full(places, len(leaves))  # of places without a tree: one leaf behind the last, which is 0
+    starts[place] = begin
+    leaf = np.append(forest.leaf[np.array(leaves)], 0.0)
+    return Vectors(threshold, at[order], mask[order], first, np.array(known), leaf, starts)
+
+
+def _search_order(longest: int) -> Int64s:
+    """Where a search among ``longest − 1`` rising numbers asks for each: first in row 1, after n in 2·n or 2·n + 1."""
+    rank = np.arange(1, longest)
+    step = rank & -rank  # the later a number is asked for, the smaller
+    out: Int64s = (longest // step + rank // step) // 2
+    return out
 
 
 @kernel
-def reach_by_bits(x: Float64s, vectors: Vectors, room: Bits, at: Int64s, out: Float64s) -> None:
-    """Fill ``out``, shape ``(trees,)``, with the leaf of each tree for a row without NaN.
+def sum_by_bits(x: Float64s, vectors: Vectors, room: Bits, at: Int64s, out: Float64s) -> None:
+    """Fill ``out``, shape ``(models,)``, with the sum of each model's leaves for a row without NaN.
 
     Args:
-        room: shape ``(trees,)``, of the type of ``vectors.mask``; ``at``: shape ``(len(vectors.first),)``.
+        room: shape ``(places,)``, of the type of ``vectors.mask``; ``at``: shape ``(len(vectors.first),)``.
     """
-    columns, half = vectors.threshold.shape
-    at[:] = 0
-    while half > 1:  # of each column, how many thresholds are less: all searches abreast
-        half >>= 1
+    longest, columns = vectors.threshold.shape
+    at[:columns] = 1
+    level = longest
+    while level > 1:  # of each column, how many thresholds are less: all searches abreast
+        level >>= 1
         for c in range(columns):
-            at[c] += half if vectors.threshold[c, at[c] + half - 1] < x[c] else 0
+            at[c] = 2 * at[c] + (vectors.threshold[at[c], c] < x[c])
+    for c in range(columns):
+        at[c] -= longest
+    at[columns:] = 0
     for c in range(0, len(at), _ABREAST):
         k = vectors.known[vectors.first[c, 1] + at[c] // TOGETHER]
         j = vectors.known[vectors.first[c + 1, 1] + at[c + 1] // TOGETHER]
@@ -126,6 +149,8 @@ def reach_by_bits(x: Float64s, vectors: Vectors, room: Bits, at: Int64s, out: Fl
     for c in range(columns):
         start = vectors.first[c, 0]
         for node in range(start + at[c] // TOGETHER * TOGETHER, start + at[c]):
-            room[vectors.tree[node]] &= vectors.mask[node]
-    for t in range(len(room)):
-        out[t] = vectors.leaf[vectors.begin[t] + np.int64(lowest_bit(room[t]))]
+            room[vectors.place[node]] &= vectors.mask[node]
+    out[:] = 0.0
+    for t in range(0, len(room), len(out)):
+        for m in range(len(out)):
+            out[m] += vectors.leaf[vectors.begin[t + m] + np.int64(lowest_bit(room[t + m]))]

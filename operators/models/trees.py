@@ -8,18 +8,27 @@ from operators.models.jit import entry_kernel, kernel
 from operators.models.lightgbm_text import DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO, Forest, read_forest, separated
 from operators.models.served import CLASSES, QUANTILES, Forecasts, ModelHead, ModelRows, State
 from operators.models.tft.exponential import exponential
-from operators.models.tree_bits import Vectors, make_vectors, reach_by_bits
+from operators.models.tree_bits import Vectors, make_vectors, sum_by_bits
 from operators.models.tree_groups import SIDE_BY_SIDE, Groups, make_groups, reach
 from operators.packed_arguments import Packed, unpacker
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
-from sources.tape.batch import Float64s, Int64s
+from sources.tape.batch import Float64s
 
 _NO_INTS, _NO_FLOATS = np.empty(0, np.int32), np.empty(0)
 _EXAMPLE = Forest(
     _NO_INTS, _NO_FLOATS, np.empty(0, np.uint8), np.empty((0, 2), np.int32), _NO_FLOATS, _NO_INTS, _NO_INTS
 )
-_forest = unpacker(_EXAMPLE)
+
+
+def _unpacker(bits: Any) -> Any:
+    """Of a forest and its vectors, whose masks are of the type of ``bits``."""
+    rows, none = bits.reshape(0, 0), np.empty((0, 2), np.int64)
+    vectors = Vectors(np.empty((0, 0)), _NO_INTS, bits, none, rows, _NO_FLOATS, np.empty(0, np.int64))
+    return unpacker((_EXAMPLE, vectors))
+
+
+_few, _many = _unpacker(np.empty(0, np.uint16)), _unpacker(np.empty(0, np.uint64))
 NOTHING = float(np.float32(1e-35))  # LightGBM's `kZeroThreshold`: an input no further from 0 is 0
 
 
@@ -83,35 +92,64 @@ def boosted(inputs: Float64s, forest: Forest, groups: Groups, values: Float64s, 
         add(leaves, forest, out[r])
 
 
-@entry_kernel
-def boosted_by_bits(
-    inputs: Float64s, handle: Any, vectors: Vectors, values: Float64s, room: Any, at: Int64s, out: Float64s
-) -> None:
-    """`boosted`, of trees with few leaves.
+@kernel
+def rows_by_bits(inputs: Float64s, forest: Forest, vectors: Vectors, room: Float64s, out: Any) -> None:
+    """`boosted`, of trees with few leaves; ``out`` of shape ``(rows, …)``.
 
     Args:
-        handle: of the forest.
-        values: room for a row and for a leaf of each tree; ``room``, ``at``: as of `reach_by_bits`.
+        room: to work in, as long as `Sums` makes it.
     """
-    forest = _forest(handle)
-    leaves = values[inputs.shape[1] :]
+    trees, columns, places = len(forest.root), inputs.shape[1], len(vectors.begin)
+    leaves, room = room[:trees], room[trees:]
+    values, room = room[:columns], room[columns:]
+    at, room = room[: len(vectors.first)].view(np.int64), room[len(vectors.first) :]
+    bits = room.view(vectors.mask.dtype)[:places]
+    sums = out.reshape(len(out), len(forest.first) - 1)
     for r in range(len(inputs)):
         if read(inputs[r], values):
-            reach_by_bits(values, vectors, room, at, leaves)
+            sum_by_bits(values, vectors, bits, at, sums[r])
         else:
             walk(values, forest, leaves)
-        add(leaves, forest, out[r])
+            add(leaves, forest, sums[r])
 
 
-def sums(inputs: Float64s, forest: Packed[Forest], by: Groups | Vectors, out: Float64s) -> None:
-    """The sum of each model's leaves for each row, ``out`` of shape ``(rows, models)``."""
-    trees = len(forest.value.root)
-    values = np.empty(inputs.shape[1] + trees + 1)
-    if isinstance(by, Vectors):
-        bits, at = np.empty(trees, by.mask.dtype), np.empty(len(by.first), np.int64)
-        boosted_by_bits(inputs, forest.handle, by, values, bits, at, out)
-    else:
-        boosted(inputs, forest.value, by, values, np.empty(SIDE_BY_SIDE, np.uint64), out)
+@entry_kernel
+def boosted_by_few_bits(inputs: Float64s, handle: Any, room: Float64s, out: Any) -> None:
+    """`rows_by_bits`, of trees with up to 16 leaves."""
+    forest, vectors = _few(handle)
+    rows_by_bits(inputs, forest, vectors, room, out)
+
+
+@entry_kernel
+def boosted_by_bits(inputs: Float64s, handle: Any, room: Float64s, out: Any) -> None:
+    """`rows_by_bits`, of trees with more."""
+    forest, vectors = _many(handle)
+    rows_by_bits(inputs, forest, vectors, room, out)
+
+
+class Sums:
+    """The sum of each model's leaves, however they are found."""
+
+    def __init__(self, forest: Forest, by: Groups | Vectors, columns: int) -> None:
+        """``by``: what was made of the forest."""
+        self._forest = forest
+        self._groups: Groups | None = None
+        self._room = len(forest.root) + columns + 1
+        if isinstance(by, Vectors):
+            self._kernel = boosted_by_few_bits if by.mask.itemsize == 2 else boosted_by_bits
+            self._packed = Packed((forest, by))
+            self._room += len(by.first) + len(by.begin) * by.mask.itemsize // 8
+        else:
+            self._groups = by
+
+    def fill(self, inputs: Float64s, out: Float64s) -> None:
+        """Write the sums of each row to ``out``, of shape ``(rows, …)`` with a number for each model."""
+        room = np.empty(self._room)
+        if self._groups is None:
+            self._kernel(inputs, self._packed.handle, room, out)
+        else:
+            side_by_side = np.empty(SIDE_BY_SIDE, np.uint64)
+            boosted(inputs, self._forest, self._groups, room, side_by_side, out.reshape(len(inputs), -1))
 
 
 @entry_kernel
@@ -145,11 +183,10 @@ class TreeModel:
             more = " and one of classes" if head.classes else ""
             raise ValueError(f"trees: {len(texts)} models; for horizons and quantiles {self._quantiles}{more}")
         forest = read_forest(texts, len(head.columns))
-        self._forest = Packed(forest)
         if (classes := len(forest.first) - 1 - self._quantiles) != len(CLASSES) * head.classes:
             raise ValueError(f"trees: of {classes} classes; served are {len(CLASSES)}")
         columns = len(head.columns)
-        self._by = make_vectors(forest, columns) or make_groups(forest, columns)
+        self._sums = Sums(forest, make_vectors(forest, columns) or make_groups(forest, columns), columns)
 
     @property
     def head(self) -> ModelHead:
@@ -162,11 +199,11 @@ class TreeModel:
 
     def step(self, state: State, rows: ModelRows, out: Forecasts) -> None:
         """Fill ``out`` with the quantiles of each row, and the chances of the classes."""
-        n = len(rows.inputs)
         if not self._head.classes:
-            sums(rows.inputs, self._forest, self._by, out.quantiles.reshape(n, -1))
+            self._sums.fill(rows.inputs, out.quantiles)
             return
+        n = len(rows.inputs)
         scores = np.empty((n, self._quantiles + len(CLASSES)))
-        sums(rows.inputs, self._forest, self._by, scores)
+        self._sums.fill(rows.inputs, scores)
         out.quantiles.reshape(n, -1)[:] = scores[:, : self._quantiles]
         softmax(np.ascontiguousarray(scores[:, self._quantiles :]), out.classes)

@@ -14,8 +14,7 @@ from operators.models.linear import LIMIT
 from operators.models.served import ModelRows, ServedModel, forecasts
 from operators.models.tree_bits import make_vectors
 from operators.models.tree_groups import make_groups
-from operators.models.trees import softmax, sums
-from operators.packed_arguments import Packed
+from operators.models.trees import Sums, softmax
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
@@ -57,7 +56,7 @@ def test_lightgbms_bits(texts: list[str], chosen: list[int]) -> None:
     assert np.isnan(x).any(axis=1).sum() > 500 < (~np.isnan(x).any(axis=1)).sum()
     for by in (groups, vectors or groups):
         out = np.empty((len(x), len(texts)))
-        sums(x, Packed(forest), by, out)
+        Sums(forest, by, COLUMNS).fill(x, out)
         for number, text in enumerate(texts):
             expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
             np.testing.assert_array_equal(out[:, number].copy().view(np.int64), expected.view(np.int64))
@@ -80,7 +79,7 @@ def test_trees_of_any_size(leaves: int) -> None:
         on_thresholds = np.resize(forest.threshold, (500, COLUMNS))  # those go left
         for rows in (x, on_thresholds):
             out = np.empty((len(rows), 1))
-            sums(rows, Packed(forest), vectors, out)
+            Sums(forest, vectors, COLUMNS).fill(rows, out)
             assert out[:, 0].tobytes() == booster.predict(rows, num_threads=1).tobytes()
 
 
@@ -101,7 +100,7 @@ def test_classes_are_lightgbms() -> None:
     scores = np.empty((len(x), 3))
     vectors = make_vectors(forest, COLUMNS)
     assert vectors is not None
-    sums(x, Packed(forest), vectors, scores)
+    Sums(forest, vectors, COLUMNS).fill(x, scores)
     other = lightgbm.Booster(model_str=text)
     expected = other.predict(x, raw_score=True, num_threads=1)
     np.testing.assert_array_equal(scores.view(np.int64), np.ascontiguousarray(expected).view(np.int64))
