@@ -1,9 +1,10 @@
-"""What it costs to serve a model: our kernels beside LightGBM's own predict.
+"""What it costs to serve a model: our kernels beside LightGBM's own predict, and beside ONNX Runtime.
 
-Run as ``python benchmarks/bench_models.py``; needs ``pip install 'tickwax[learn]'``. A model of 30 columns, three
-horizons and five quantiles is trained on random rows with the default settings. Every round runs every line once, and
-the fastest of each is shown, in processor time: a row alone, as a live run has it, and 1000 rows together. Before, both
-are held against each other to the bit.
+Run as ``python benchmarks/bench_models.py``; needs ``pip install 'tickwax[learn]'``, the last one 'tickwax[bench]'. A
+model of 30 columns, three horizons and five quantiles is trained on random rows with the default settings. Every round
+runs every line once, and the fastest of each is shown, in processor time: a row alone, as a live run has it, and 1000
+rows together. Before, ours and LightGBM's are held against each other to the bit. ONNX Runtime has thresholds and
+inputs in single precision: how far it is from them is shown.
 """
 
 import argparse
@@ -13,6 +14,11 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+
+try:
+    from onnx_models import trees
+except ImportError:
+    trees = None
 
 from learning.boosted import fit_boosted
 from learning.ridge import fit_ridge
@@ -72,6 +78,7 @@ def main() -> None:
     gbm, texts = model("gbm", rows)
     ridge, _ = model("ridge", rows)
     boosters = [lightgbm.Booster(model_str=text) for text in texts]
+    session = None if trees is None else trees(boosters, COLUMNS)
     lines: dict[str, tuple[Callable[[], object], int, int]] = {}
     for n, calls in ((1, 300), (1000, 3)):
         x = np.ascontiguousarray(rows.inputs[:n])
@@ -83,6 +90,11 @@ def main() -> None:
         lines[f"LightGBM's predict, {n} rows"] = (
             lambda x=x: [booster.predict(x, num_threads=1) for booster in boosters], max(1, calls // 10), n,
         )  # fmt: skip
+        if session is not None:
+            single = x.astype(np.float32)
+            off = np.abs(np.concatenate(session.run(None, {"x": single}), axis=1) - theirs).max() / np.abs(theirs).max()
+            print(f"ONNX Runtime, {n} rows: off by {off:.1e} of the largest forecast at most")
+            lines[f"ONNX Runtime, {n} rows"] = (lambda x=single: session.run(None, {"x": x}), max(1, calls // 10), n)
         lines[f"ridge, {n} rows"] = (lambda s=shown, o=out: ridge.step((), s, o), calls, n)
     best = dict.fromkeys(lines, float("inf"))
     for _ in range(rounds):

@@ -3,9 +3,11 @@
     python benchmarks/bench_tft.py [--rounds 7] [--passes 16] [--no-training]
 
 Serving: batches of 1000 rows, and one row a call, each as often as there are rounds; the fastest counts, because other
-work on the machine can only make one slower. Training: steps of the optimiser as `tickwax train tft` does them, on two
-threads, after the first, which compiles. Beside the time on the clock stands that of the processors, which other work
-does not change much.
+work on the machine can only make one slower. Where onnxruntime is installed (`pip install 'tickwax[bench]'`), it serves
+the same network without passes, in single precision: one row, and a row of each of 1000 instruments. Before, both are
+held against each other to 1e-4 of a target's deviation. Training: steps of the optimiser as `tickwax train tft` does
+them, on two threads, after the first, which compiles. Beside the time on the clock stands that of the processors, which
+other work does not change much.
 """
 
 import argparse
@@ -20,11 +22,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+try:
+    from onnx_models import fusion
+except ImportError:
+    fusion = None
+
 from learning.tft.epochs import Batch, Memory, batch_of, batches, optimiser, trained
 from learning.tft.network import TemporalFusion
 from learning.tft.sequences import Sequences, stretches_of
 from learning.tft.training import Hyper
 from operators.models.served import QUANTILES, ModelHead, ModelRows, forecasts
+from operators.models.tft.phase import phases
 from operators.models.tft.serve import Codes, TemporalFusionModel
 from operators.models.tft.step import Model
 from operators.models.tft.weights import Size, kernel_weights, named
@@ -45,14 +53,21 @@ def best(rounds: int, work: Callable[[], None]) -> tuple[float, float]:
     return min(clock), min(processor)
 
 
-def serve(net: TemporalFusion, rounds: int, passes: int) -> None:
+def model_of(net: TemporalFusion, passes: int) -> TemporalFusionModel:
     arrays = {name: np.asarray(array) for name, array in named(net.weights).items()}
     one = np.ones(SIZE.columns)
     model = Model(SIZE, 0 * one, one, np.ones(SIZE.horizons), passes, 6554, kernel_weights(arrays, SIZE))
     head = ModelHead("0" * 64, "tft", ("x",) * SIZE.columns, (("1s", 10**9),) * SIZE.horizons, 0, 0, np.zeros((3, 1)))
-    served = TemporalFusionModel(model, head, Codes({"venue": 1}, {"X": 1}))
+    return TemporalFusionModel(model, head, Codes({"venue": 1}, {"X": 1}))
+
+
+def some_rows() -> ModelRows:
     random = np.random.default_rng(1)
-    rows = ModelRows(np.arange(ROWS) * 10**8, np.arange(ROWS), random.normal(size=(ROWS, SIZE.columns)))
+    return ModelRows(np.arange(ROWS) * 10**8, np.arange(ROWS), random.normal(size=(ROWS, SIZE.columns)))
+
+
+def serve(net: TemporalFusion, rounds: int, passes: int) -> None:
+    served, rows = model_of(net, passes), some_rows()
     single = [ModelRows(*(array[i : i + 1] for array in rows)) for i in range(ROWS)]
     state, out, row_out = served.start(Instrument("venue", "X")), forecasts(ROWS, 3), forecasts(1, 3)
     served.step(state, rows, out)
@@ -72,6 +87,44 @@ def serve(net: TemporalFusion, rounds: int, passes: int) -> None:
         served.step(state, row, row_out)
         times.append(time.perf_counter() - before)
     print(f"a row a call: p50 {np.percentile(times, 50) * 1e6:.1f}, p99 {np.percentile(times, 99) * 1e6:.1f} µs")
+
+
+def beside_onnx(net: TemporalFusion, rounds: int) -> None:
+    """ONNX Runtime's step of the same network; what it says is ours as soon as its window is full."""
+    session, served, rows = fusion(net, SIZE), model_of(net, 0), some_rows()
+    state, out, d = served.start(Instrument("venue", "X")), forecasts(ROWS, SIZE.horizons), SIZE.width
+    carried = [
+        state.memory[:1].copy(), state.memory[1:].copy(), np.zeros((1, SIZE.heads, SIZE.window, d // SIZE.heads)),
+        np.zeros((1, SIZE.window, d // SIZE.heads)),
+    ]  # fmt: skip
+    about = {"select": state.contexts[:1], "enrich": state.contexts[1:]}
+    about = {name: array.astype(np.float32) for name, array in about.items()}
+    names = ("output", "cell", "keys", "values")
+    known = np.zeros((ROWS, 4))
+    for ts, phase in zip(rows.ts, known, strict=True):
+        phases(ts, phase)
+    inputs, known = np.clip(rows.inputs, -10, 10).astype(np.float32), known.astype(np.float32)
+    now = {name: array.astype(np.float32) for name, array in zip(names, carried, strict=True)}
+
+    def one_by_one() -> list[np.ndarray]:
+        told, seen = [], dict(now)
+        for i in range(ROWS):
+            one, *after = session.run(None, {"x": inputs[i : i + 1], "known": known[i : i + 1], **about, **seen})
+            seen = dict(zip(names, after, strict=True))
+            told.append(one)
+        now.update(seen)
+        return told
+
+    found = np.sort(np.concatenate(one_by_one()).reshape(out.quantiles.shape))
+    served.step(state, rows, out)
+    worst = np.abs(found - out.quantiles)[SIZE.window :].max()
+    assert worst < 1e-4, worst
+    many = {name: np.repeat(array, ROWS, axis=0) for name, array in {**about, **now}.items()}
+    many |= {"x": inputs, "known": known}
+    for name, work in (("1000 instruments a call", lambda: session.run(None, many)), ("a row a call", one_by_one)):
+        clock, processor = best(rounds, work)
+        wall, cpu = clock / ROWS * 1e6, processor / ROWS * 1e6
+        print(f"ONNX Runtime, without passes, {name}: {wall:.1f} µs a row, {cpu:.1f} of processor")
 
 
 def training_batch(hyper: Hyper) -> Batch:
@@ -109,6 +162,9 @@ def main() -> None:
     print(f"load {Path('/proc/loadavg').read_text().split()[0]}, {os.cpu_count()} processors")
     net = TemporalFusion.drawn(SIZE, 0)
     serve(net, wanted.rounds, wanted.passes)
+    if fusion is not None:
+        serve(net, wanted.rounds, 0)
+        beside_onnx(net, wanted.rounds)
     if not wanted.no_training:
         train(net, wanted.rounds)
 
