@@ -39,6 +39,8 @@ def test_it_loads_without_a_network_and_can_be_used_by_everybody(page: Page, ser
     assert page.text("#name") == BTC
     assert page.text("#ladder .best .bid") == "99.5"
     assert page.text("#ladder .best .ask") == "100.5"
+    bars = "[...document.querySelectorAll('#ladder .bar')].filter((bar) => bar.getBoundingClientRect().width > 5)"
+    assert page.js(f"{bars}.map((bar) => bar.parentNode.className)") == ["asks"] * 10 + ["bids"] * 10
     assert page.text("#state") == "live"
     assert page.complaints() == []
     own = urlsplit(server.url).netloc

@@ -24,7 +24,7 @@ export class Ladder {
       const cell = document.createElement("td");
       cell.className = name === "price" ? side : name;
       const [bar, text] = [document.createElement("span"), document.createElement("span")];
-      bar.className = name === "price" ? "" : "bar";
+      bar.className = name === `${side}s` ? "bar" : "";
       cell.append(bar, text);
       return { cell, bar, text };
     });
