@@ -94,11 +94,16 @@ def _tell_book(s: Any, p: Any, book: Book, log: MessageBatch, rng: UInt64s, kind
 def _market_order(s: Any, p: Any, book: Book, log: MessageBatch, rng: UInt64s, side: int) -> None:
     """Take the best levels one by one, one print each; sizes have a tail of exponent 2.
 
-    Where the price is planted, the best level stays, and what it does not fill expires.
+    Nobody takes at any price: what is not filled within ``reach`` ticks expires, as orders are made to fit what stands
+    (Farmer, Gillemot, Lillo, Mike & Sen 2004). Where the price is planted, the best level stays, and what it
+    does not fill expires.
     """
+    first = s.best_ask if side > 0 else s.best_bid
     left = 1 + int(_MARKET_LOTS * (1.0 / sqrt(uniform(rng, FLOW)) - 1.0))
     while left > 0:
         tick = s.best_ask if side > 0 else s.best_bid
+        if abs(tick - first) > p.reach:
+            return
         standing = standing_at(book, tick)
         levels = s.asks if side > 0 else s.bids
         # What would empty a side is filled but for one lot of its last level.

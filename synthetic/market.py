@@ -22,6 +22,8 @@ from synthetic.skill import stay
 from synthetic.state import FLOW_PARAMETERS, STATE, new_book, new_log
 
 NS_PER_MS = 1_000_000
+# 0.2 % of the price: no print of the captures in docs/inspect.md is farther from the quotes.
+_PART_IN_REACH, _LEAST_REACH = 500, 10
 # Where the exchange's counters stand at the start: far from 0 and from 1, which some venues give a meaning of its own.
 _FIRST_UPDATE_ID, _FIRST_BOOK_MESSAGE, _FIRST_TRADE_ID = 10_000_000_000, 1_000_000, 500_000_000
 
@@ -65,6 +67,7 @@ class SyntheticMarket:
             p.levels,
             p.diff_interval_ms,
             rate * (1.0 - p.branching),
+            max(_LEAST_REACH, p.first_price_ticks // _PART_IN_REACH),
             p.branching * decay / kernel.P_MARKET,
             decay,
             p.edge is not None,

@@ -48,6 +48,7 @@ FLOW_PARAMETERS = np.dtype(
         ("levels", "i8"),
         ("interval", "i8"),  # ms between depth diffs; 0: after every event
         ("base_rate", "f8"),  # events per ms
+        ("reach", "i8"),  # ticks from the best price that a market order takes at most
         ("jump", "f8"),  # excitation that a market order adds
         ("decay", "f8"),  # share of the excitation lost per ms
         ("planted", "i8"),  # whether the price is that of `planted`

@@ -76,6 +76,15 @@ def test_the_same_seed_gives_the_same_bits():
     assert same(tape(), tape())
 
 
+def test_nobody_takes_at_any_price():
+    # Sizes of market orders have no finite variance: one of these, of 160 s, would take 400 levels, 2 % of the price.
+    m = messages(Instrument("binance_futures", "SOLUSDT"), 160)
+    prints = m.kind == TRADE
+    ts, ticks = m.exchange_ts[prints], m.ticks[m.stop - 1][prints]
+    together = np.split(ticks, np.flatnonzero(np.diff(ts)) + 1)
+    assert 20 < max(np.ptp(at_once) for at_once in together) <= 2 * 38  # at most two orders in a millisecond
+
+
 def test_seed_and_instrument_make_the_market():
     first = tape()
     assert not same(first, tape(seed=8))
