@@ -25,7 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.bench_live import fire, slope
+from benchmarks.bench_live import LIVE_CORE, fire, slope
 from operators.row_batch import RowBatch
 from tests.ports import free_ports
 from tests.window.chromium import chromium
@@ -50,8 +50,11 @@ asyncio.run(read(*sys.argv[1:]))
 
 
 def stand_in(url: str, symbol: str) -> "subprocess.Popen[bytes]":
-    """What reads the stream as a browser does."""
-    return subprocess.Popen([sys.executable, "-c", STAND_IN, url, symbol])
+    """What reads the stream as a browser does; not on the core that a live run is kept on."""
+    process = subprocess.Popen([sys.executable, "-c", STAND_IN, url, symbol])
+    if len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(process.pid, os.sched_getaffinity(0) - {LIVE_CORE})
+    return process
 
 
 def made_tap() -> Tap:
@@ -172,7 +175,7 @@ def measure_paint(options: argparse.Namespace) -> Table:
 
 def measure_held(options: argparse.Namespace) -> Table:
     """Frames received of those fired, in turn with and without the page."""
-    table = Table("", "fired/s", "received/s", "held", "processor time a frame")
+    table = Table("", "fired/s", "received/s", "held", "processor time a frame", "a core takes at most", "load")
     for _ in range(options.rounds):
         for shown in (False, True):
             (port,) = free_ports(1)
@@ -188,7 +191,10 @@ def measure_held(options: argparse.Namespace) -> Table:
             fired, received = slope(sent, "fired"), slope(seen, "frames")
             each = slope(seen, "cpu_s") / received
             words = "with the page looked at" if shown else "without"
-            table.add_row(words, f"{fired:.0f}", f"{received:.0f}", f"{received / fired:.3f}", f"{each * 1e6:.0f} µs")
+            table.add_row(
+                *(words, f"{fired:.0f}", f"{received:.0f}", f"{received / fired:.3f}", f"{each * 1e6:.0f} µs"),
+                *(f"{1 / each:.0f}/s", f"{os.getloadavg()[0]:.1f}"),
+            )
     return table
 
 
