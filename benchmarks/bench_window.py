@@ -212,7 +212,12 @@ def main() -> None:
     held.add_argument("--rate", type=float, default=5000.0, help="frames/s")
     held.add_argument("--hold", type=float, default=8.0, help="seconds")
     held.add_argument("--rounds", type=int, default=2)
-    held.add_argument("--market-rate", type=float, default=200.0, help="events/s of each instrument")
+    held.add_argument(
+        "--market-rate",
+        type=float,
+        default=1000.0,
+        help="events/s of each instrument; frames of at most 10 min are made",
+    )
     held.add_argument("--instruments", type=int, default=10, help="of each venue")
     held.add_argument("--bybit-depth", type=int, default=50)
     held.set_defaults(run=measure_held)

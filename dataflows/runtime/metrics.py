@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from typing_extensions import override
 
@@ -21,6 +20,7 @@ from dataflows.reports.terminal import literal
 from dataflows.runtime.damage_metrics import QUARANTINED
 from dataflows.runtime.liveness import Liveness
 from dataflows.runtime.liveness_metrics import show_liveness
+from dataflows.runtime.log_lines import log_to
 from sources.errors import DamagedError
 from sources.instrument import Instrument
 from sources.latency import Latencies
@@ -72,11 +72,7 @@ class LiveTelemetry(Telemetry):
         stalled_after: as of `Liveness`.
         log: where log lines go in place of standard error; without colours unless it is a terminal.
         """
-        *processors, renderer = structlog.get_config()["processors"]
-        if log is not None and not log.isatty():
-            renderer = structlog.dev.ConsoleRenderer(colors=False)
-        to: Any = log or sys.stderr
-        self._log: Any = structlog.wrap_logger(structlog.PrintLogger(to), [_fit_to_print, *processors, renderer])
+        self._log: Any = log_to(log or sys.stderr, _fit_to_print, plain=log is not None)
         self._limiter = LogLimiter(time)
         self._time = time
         self.latencies = Latencies()
