@@ -2,9 +2,16 @@
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from dataflows.runtime.exit_codes import say
+
+INTERRUPTED_S = 2.0  # that a training has to end by itself
+
+_INTERRUPTED = 128 + signal.SIGINT  # exit code
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -41,3 +48,36 @@ def on_interruption(act: Callable[[int], None]) -> Callable[[], None]:
         os.close(write)
 
     return undo
+
+
+@contextmanager
+def ending_within(seconds: float) -> Iterator[None]:
+    """Ctrl-C ends what is inside as it always does, and then the process; where that takes longer, the process at once.
+
+    A library that compiles hears no signal, for half a minute where it is JAX, and one whose threads are at work when
+    the interpreter ends may crash. So the interpreter does not: what is inside has to leave its files such that a kill
+    does no harm. For the main thread.
+    """
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    over = threading.Event()
+
+    def watch() -> None:
+        while number := os.read(read, 1):
+            if number[0] == signal.SIGINT and not over.wait(seconds):
+                say("interrupted")
+                os._exit(_INTERRUPTED)
+        os.close(read)
+
+    wakeup = signal.set_wakeup_fd(write)
+    threading.Thread(target=watch, name="interruption", daemon=True).start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        over.set()
+        sys.stdout.flush()
+        os._exit(_INTERRUPTED)
+    finally:
+        over.set()
+        signal.set_wakeup_fd(wakeup)
+        os.close(write)

@@ -14,6 +14,7 @@ from dataflows.reports.evaluation_page import CHANCES, DRIFT, LEAKAGE, LUCK, eva
 from dataflows.reports.progress import progress_bar
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
+from dataflows.runtime.interruption import INTERRUPTED_S, ending_within
 from sinks.evaluation import write_evaluation
 from sources.tape.schema import EDGE
 
@@ -34,7 +35,7 @@ def evaluate(
     check_report_files(html, parquet)
     bar = progress_bar("evaluate", "{task.completed:,} of {task.total:,} trainings", TimeRemainingColumn())
     task = bar.add_task("evaluate", total=None)
-    with bar:
+    with bar, ending_within(INTERRUPTED_S):
         report = evaluate_model(
             model, dataset, blocks, test_blocks, lambda done, of: bar.update(task, completed=done, total=of)
         )

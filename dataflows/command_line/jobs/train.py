@@ -14,6 +14,7 @@ from dataflows.reports.placement_model import table as placement_table
 from dataflows.reports.terminal import prose
 from dataflows.reports.text_table import show
 from dataflows.reports.training import lines, table
+from dataflows.runtime.interruption import INTERRUPTED_S, ending_within
 from dataflows.settings.model import load_settings
 from operators.placement.model import KIND
 from sinks.target import check_outside
@@ -46,7 +47,8 @@ def train(flags: dict[str, Any], report: Path | None = None) -> None:
         return
     if settings.placement.tapes:
         raise TickwaxError(f"placement.tapes: {settings.train.model!r} is not trained from tapes that are named so")
-    found = train_model(settings, lambda line: print(line, file=sys.stderr, flush=True))
+    with ending_within(INTERRUPTED_S):
+        found = train_model(settings, lambda line: print(line, file=sys.stderr, flush=True))
     show(table(found))
     for line in lines(found, settings.train.path):
         prose(line)
