@@ -87,6 +87,13 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert done.stderr == f"tickwax: --folder: cannot write {tmp_path}/file/demo/demo.log: Not a directory\n"
 
 
+def test_a_duration_that_is_none_is_one_line(tmp_path: Path) -> None:
+    done = run([*DEMO, tmp_path / "demo", "--duration", "never"], env=around())
+    assert done.returncode == 2
+    assert done.stderr.startswith("tickwax: --duration: 'never' is not a duration: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_page_opens_where_somebody_can_look_and_nowhere_else(tmp_path: Path) -> None:
     """A stand-in for the browser notes what it was asked to open."""
     noted = tmp_path / "noted"

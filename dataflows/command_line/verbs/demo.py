@@ -7,6 +7,7 @@ import typer
 
 from dataflows.command_line.app import BEGIN, app, path_flag
 from dataflows.runtime.process_tuning import quick_imports
+from dataflows.settings.flags import settings_of
 
 
 @app.command(
@@ -30,4 +31,5 @@ def demo_verb(
     """
     with quick_imports():
         from dataflows.command_line.jobs.demo import demo
-    demo(folder, duration, ui)
+    given = settings_of({"--duration": ("duration", duration)})  # so that what is wrong with it is told of the flag
+    demo(folder, given["duration"], ui)
