@@ -81,6 +81,10 @@ def test_trades_and_resets_are_taken_from_the_tape(tap: Tap) -> None:
         [(NOW + n * 100_000_000) / 1e6 for n in (8, 11)], [100.5] * 2, [0.25] * 2, [1, 1]
     ]  # fmt: skip
     assert found[RESETS][0].tolist() == [[(NOW + 10 * 100_000_000) / 1e6]]
+    tap.put_tape(events(12, [TRADE] * 2))  # nothing but trades
+    again = tap.since(BTC, {TRADES: 2})[TRADES][0]
+    assert again.tolist() == [[(NOW + n * 100_000_000) / 1e6 for n in (12, 13)], [100.5] * 2, [0.25] * 2, [1, 1]]
+    assert tap.tape_rows == 7
     names, table, versions = tap.changed(np.empty(0))
     newest = dict(zip(tap.overview.columns, table[1:, 0], strict=True))
     assert names == [BTC]
