@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataflows.assembly.learn_extra import learn_extra
-from dataflows.assembly.training import remember
+from dataflows.assembly.training import load_network, remember
 from dataflows.reports.evaluation import EvaluationReport
 from operators.models.kinds import BARRIER
 from operators.models.served import CLASSES
@@ -48,6 +48,7 @@ def evaluate_model(
     card = read_model(model, "MODEL").card
     if card.kind not in FITS:
         raise TickwaxError(f"MODEL: {model} is of kind {card.kind!r}; judged can be {', '.join(FITS)}")
+    load_network(card.kind, "MODEL: of kind")
     rows = read_rows(dataset, card.columns, key=f"MODEL: {model}")
     if odd := sorted(set(rows.features.items()) ^ set(card.features.items())):
         raise TickwaxError(f"MODEL: {model} and {dataset} are of other features: {odd[0][0]} differs")

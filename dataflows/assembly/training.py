@@ -44,6 +44,7 @@ def train_model(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
         return train_agent(settings, say)
     if s.model not in FITS:
         raise TickwaxError(f"train.model: {s.model!r} is not one of {', '.join([*FITS, AGENT, PLACEMENT])}")
+    load_network(s.model, "train.model:")
     check_model_path(s.path, s.overwrite)
     plan = Plan(
         kind=s.model,
@@ -68,6 +69,17 @@ def train_model(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
     recipe = {**asdict(plan), "columns": rows.columns, "features": rows.features}
     remember("train", rows, {s.model: (recipe, centres)}, s.path.parent / FOLDER)
     return report
+
+
+def load_network(kind: str, what: str) -> None:
+    """Import what trains a network, if the model is of a kind that is one; others need no JAX.
+
+    Raises:
+        TickwaxError: as of `learn_extra`.
+    """
+    if kind == "tft":
+        with learn_extra(f"{what} {kind!r}"):
+            import learning.tft.training  # noqa: F401
 
 
 def remember(

@@ -50,6 +50,14 @@ def settings(market: Path, out: Path, **more: object) -> dict[str, object]:
     return {"dataset.path": str(market / "dataset"), "train.path": str(out), "train.least_in_leaf": 5, **own}
 
 
+def test_a_network_without_jax_is_one_line(market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jax", None)
+    monkeypatch.delitem(sys.modules, "learning.tft.training", raising=False)
+    wanted = settings_from(settings(market, tmp_path / "m", train__model="tft"))
+    with pytest.raises(TickwaxError, match=r"^train.model: 'tft' needs jax, .* pip install 'tickwax\[learn\]'$"):
+        train_model(wanted, print)
+
+
 def test_rows_whose_inputs_are_kept_in_a_file_are_the_same(market: Path, tmp_path: Path) -> None:
     held, kept = read_rows(market / "dataset"), read_rows(market / "dataset", (), tmp_path, 0)
     assert isinstance(kept.inputs, StoredInputs)
