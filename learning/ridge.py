@@ -13,7 +13,7 @@ from operators.models.linear import LIMIT
 from operators.models.served import QUANTILES
 from sources.tape.batch import Float64s
 
-_AT_ONCE = 1 << 15  # rows
+AT_ONCE = 1 << 15  # rows
 
 
 class Scaling(NamedTuple):
@@ -105,15 +105,15 @@ def _blocks(
     rows: TrainingRows, train: Rows, weight: Float64s, scaling: Scaling
 ) -> Iterator[tuple[Rows, Float64s, Float64s]]:
     """A bounded number of rows at a time: their numbers, weights and scaled inputs."""
-    for start in range(0, len(train), _AT_ONCE):
-        part = train[start : start + _AT_ONCE]
-        yield part, weight[start : start + _AT_ONCE], scaled(rows.inputs[part], scaling)
+    for start in range(0, len(train), AT_ONCE):
+        part = train[start : start + AT_ONCE]
+        yield part, weight[start : start + AT_ONCE], scaled(rows.inputs[part], scaling)
 
 
 def _raw(inputs: Inputs, train: Rows | None) -> Iterator[Float64s]:
     """A column a line, with NaN where a number is not known."""
-    for start in range(0, inputs.shape[0] if train is None else len(train), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    for start in range(0, inputs.shape[0] if train is None else len(train), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
         x = np.array(inputs[part if train is None else train[part]].T, order="C")
         x[~np.isfinite(x)] = np.nan
         yield x

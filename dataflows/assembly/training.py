@@ -58,7 +58,7 @@ def train_model(settings: Settings, say: Callable[[str], None]) -> dict[str, Any
         threads=s.threads,
         parameters=_PARAMETERS[s.model](settings) if s.model in _PARAMETERS else {},
     )
-    rows = read_rows(settings.dataset.path, s.columns, None if s.model in _ALL_IN_MEMORY else s.path.parent)
+    rows = read_rows(settings.dataset.path, s.columns, s.path.parent)
     centres = np.full(rows.returns.shape, np.nan)
 
     def on_fold(test: Any, quantiles: Any) -> None:
@@ -132,7 +132,6 @@ def _of_network(settings: Settings) -> dict[str, Any]:
 _OF_NETWORK = (
     "width", "heads", "window", "stretch", "batch", "epochs", "patience", "decay", "dropout", "mc_samples", "held",
 )  # fmt: skip
-_ALL_IN_MEMORY = ("tft",)  # models that are trained from rows in an order of their own
 _PARAMETERS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "ridge": _of_ridge,
     "gbm": _of_trees,

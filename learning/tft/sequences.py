@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from learning.ridge import scaled, scaling_of
+from learning.ridge import AT_ONCE, Scaling, scaled, scaling_of
 from learning.rows import Rows, TrainingRows
 from operators.models.tft.phase import DAY, HOUR
 from operators.models.tft.serve import Codes
@@ -58,7 +58,7 @@ def sequences_of(rows: TrainingRows, train: Rows, codes: Codes, held: float) -> 
             "dataset.path: no rows are left for training, after purging from those that decide when to stop: a longer "
             "tape, shorter horizons, or a smaller train.held"
         )
-    scaling = scaling_of(rows.inputs[learned])
+    scaling = scaling_of(rows.inputs, learned)
     deviation = rows.returns[learned].std(axis=0)
     unit = np.where(deviation > 0, deviation, 1.0)
     order, first = _segments(rows, train)
@@ -66,7 +66,7 @@ def sequences_of(rows: TrainingRows, train: Rows, codes: Codes, held: float) -> 
     turns = [2 * np.pi * (ts % period) / period for period in (DAY, HOUR)]
     pairs = np.array([codes.find(str(instrument)) for instrument in rows.instruments]).reshape(-1, 2)
     return Sequences(
-        inputs=scaled(rows.inputs[order], scaling).astype(np.float32),
+        inputs=_normalised(rows, order, scaling),
         known=np.stack([f(turn) for turn in turns for f in (np.sin, np.cos)], axis=1).astype(np.float32),
         targets=(rows.returns[order] / unit).astype(np.float32),
         weight=np.where(trains[order], rows.weight[order], 0.0).astype(np.float32),
@@ -77,6 +77,15 @@ def sequences_of(rows: TrainingRows, train: Rows, codes: Codes, held: float) -> 
         scale=scaling.scale,
         unit=unit,
     )
+
+
+def _normalised(rows: TrainingRows, order: Rows, scaling: Scaling) -> Float32s:
+    """Inputs as the network reads them, a bounded number of rows at a time, wherever they are kept."""
+    out = np.empty((len(order), rows.inputs.shape[1]), np.float32)
+    for start in range(0, len(order), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        out[part] = scaled(rows.inputs[order[part]], scaling)
+    return out
 
 
 def _segments(rows: TrainingRows, train: Rows) -> tuple[Rows, npt.NDArray[np.bool_]]:

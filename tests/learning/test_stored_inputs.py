@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning import stored_inputs
+from learning import ridge, stored_inputs
 from learning.ridge import scaling_of
 from learning.stored_inputs import StoredInputs
+from learning.tft import sequences
 from learning.training import Plan, train
+from operators.models.tft.serve import Codes
 from sources.errors import DiskFailure
 from tests.models.training import training_rows
 
@@ -46,6 +48,19 @@ def test_rows_are_those_of_an_array(tmp_path_factory, seed: int, numbers: list[i
             assert found[chosen].tobytes() == rows[chosen].tobytes()
             assert found[chosen].shape == rows[chosen].shape
     assert found.shape == (200, 3)
+
+
+def test_a_network_reads_the_same(tmp_path: Path):
+    rows = training_rows(1500)
+    rows.inputs[::7, 1] = np.nan
+    train, codes = np.flatnonzero(np.arange(1500) % 100 < 90), Codes({}, {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ridge, "AT_ONCE", 64)
+        patch.setattr(sequences, "AT_ONCE", 64)
+        held = sequences.sequences_of(rows, train, codes, 0.2)
+        kept = sequences.sequences_of(replace(rows, inputs=stored(tmp_path, rows.inputs)), train, codes, 0.2)
+    for one, other in zip(held, kept, strict=True):
+        assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
