@@ -81,6 +81,12 @@ class Overview:
         self._values[-4:-1, i] = latency, verdict, gaps
         self._versions[i] += 1
 
+    def verdict(self, key: str, verdict: float) -> None:
+        """The same of what goes on, whose gaps are counted by `reset`."""
+        i = self._place(key)
+        self._values[self.columns.index(VERDICT), i] = verdict
+        self._versions[i] += 1
+
     def changed(self, versions: Float64s) -> tuple[list[str], Float64s, Float64s]:
         """What has changed: names of instruments that are new, and columns: the instrument's number, then `columns`.
 

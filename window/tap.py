@@ -4,8 +4,9 @@ The engine's side must cost next to nothing: a batch is a few NumPy copies under
 together in the server's thread, as often as that has time for.
 """
 
+import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,7 @@ class Tap:
     Attributes:
         tape_rows: that have come.
         source: whether those that rows come from are well, in words; empty if they are.
+        verdicts: words of the verdicts that `judged` tells, from the best to the worst; empty if it tells none.
     """
 
     def __init__(self, config: FeatureConfig, now: Callable[[], int], about: Mapping[str, Any]) -> None:
@@ -55,6 +57,7 @@ class Tap:
         self._lock = threading.Lock()
         self._instruments: dict[str, _Instrument] = {}
         self._columns: dict[str, Columns] = {FEATURES: feature_rows(config)}
+        self.verdicts: Sequence[str] = ()
         self._left = _BUDGET
         self._heard = now()
         self.tape_rows = 0
@@ -74,6 +77,7 @@ class Tap:
             "depths": list(self._config.depths),
             "schemas": self.schemas,
             "overview": self.overview.columns,
+            "verdicts": self.verdicts,
         }
 
     def beat(self) -> dict[str, Any]:
@@ -139,6 +143,12 @@ class Tap:
             for key in keys:
                 self._instruments.setdefault(key, _Instrument())
                 self.overview.expect(key)
+
+    def judged(self, verdicts: Mapping[str, int]) -> None:
+        """Take the number of each instrument's verdict; that of any other is not known any more."""
+        with self._lock:
+            for key in self.overview.names:
+                self.overview.verdict(key, verdicts.get(key, math.nan))
 
     def known(self, key: str) -> bool:
         """Whether the instrument is one of the run's."""

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from operators.inspection_verdict import VERDICTS
 from operators.schema import column_row
 from sources.tape.batch import DELTA, RESET
 from tests.terminal.conftest import NAMES, Shown, Z, on_screen, put
@@ -65,6 +66,26 @@ def test_sorting(market: Tap) -> None:
         await shown.pilot.click(Listing, offset=(35, 0))  # a title
         assert shown.app.table.sorted_by == "mid"
 
+    on_screen(market, look)
+
+
+def test_the_quality_of_what_is_recorded(market: Tap) -> None:
+    async def without(shown: Shown) -> None:
+        assert "quality" not in shown.text()
+
+    async def look(shown: Shown) -> None:
+        assert "quality" in shown.text()
+        assert [line_of(shown, name).split().count("–") for name in NAMES[:2]] == [1, 1]  # not known yet
+        market.judged({NAMES[0]: 0, NAMES[1]: 2})
+        await shown.press("s", "S")
+        assert " good " in line_of(shown, NAMES[0])
+        assert " bad " in line_of(shown, NAMES[1])
+        shown.app.screen.query_one(Listing).sort("quality")  # the worst first, what is not known last
+        await shown.pilot.pause()
+        assert shown.listed()[:2] == [NAMES[1], NAMES[0]]
+
+    on_screen(market, without)
+    market.verdicts = VERDICTS
     on_screen(market, look)
 
 

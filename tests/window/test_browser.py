@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from operators.inspection_verdict import VERDICTS
 from sources.tape.batch import RESET, TRADE
 from tests.window.chromium import Page, chromium
 from tests.window.conftest import BTC, CONFIG, MS, NOW, events, rows
@@ -49,6 +50,19 @@ def test_it_loads_without_a_network_and_can_be_used_by_everybody(page: Page, ser
     assert f"ws://{own}/stream" in asked
     assert page.violations() == []
     page.driver.execute_script("document.getElementById('help-button').click()")
+    assert page.violations() == []
+
+
+def test_the_quality_of_what_is_recorded_stands_in_the_table(page: Page, server: WindowServer, tap: Tap) -> None:
+    tap.verdicts = VERDICTS
+    page.open(server.url)
+    page.until(f"{LENGTH} === 50")
+    cell = "document.querySelector('#overview tbody td:last-child')"
+    page.until(f"{cell}?.textContent === '…'")
+    tap.judged({BTC: 2})
+    page.until(f"{cell}.textContent === 'bad' && {cell}.className === 'lost'")
+    assert page.text("#overview thead th:last-child") == "quality"
+    assert page.js(f"{cell}.getBoundingClientRect().right <= document.getElementById('rows').clientWidth")
     assert page.violations() == []
 
 

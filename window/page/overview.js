@@ -53,7 +53,10 @@ export class Overview {
           ["latency", "lag"], ["verdict", "quality"]]
       : [["name", "instrument"], ["spark", "1 min"], ["mid", "mid"], ["spread", "spread"],
           [this.z, this.z.replace("ofi_z_", "z ")], ["fdi", "FDI"], ["gaps", "gaps"], ["lag", "lag"]];
+    const judged = !this.still && this.verdicts.length > 0;
+    if (judged) this.shown = [...this.shown.filter(([name]) => name !== "fdi"), ["verdict", "quality"]];
     this.table.classList.toggle("still", Boolean(this.still));
+    this.table.classList.toggle("judged", judged);
     this.head();
   }
 

@@ -10,7 +10,7 @@ from operators.config import FeatureConfig
 from operators.fractal import REGIMES
 from sources.tape.batch import Float64s
 from window.columns import RESTART
-from window.overview import GAPS, KNOWN
+from window.overview import GAPS, KNOWN, VERDICT
 from window.tap import Tap
 from window.terminal.account import newest, trades
 from window.terminal.drawing import NONE, number, span, spark
@@ -19,6 +19,7 @@ from window.terminal.warming import ZSCORES, Warming
 _NAMES = 16  # columns of the terminal that names take at least
 _SPARK = 30
 _MS = 1000.0
+_TONES = ("dim", "yellow", "red")  # of verdicts, the best first
 _UNKNOWN_BOOK, _WAITING = "no book", "waiting"
 
 
@@ -63,6 +64,8 @@ class Table:
         ]
         if trades(tap):
             self.columns[5:5] = [Column("position", "position", 10), Column("equity", "equity", 12)]
+        if tap.verdicts:
+            self.columns.insert(-3, Column("quality", "quality", 8, left=True))
         self._account: dict[str, Float64s] = {}  # columns of the account
         self.names: list[str] = []
         self.order: list[int] = []  # of the instruments in sight
@@ -109,6 +112,8 @@ class Table:
             return self._rows
         if name in self._account:
             return self._account[name]
+        if name == "quality":
+            return self._of(VERDICT)
         if name == "state":
             return np.array([self._left(i) for i in range(len(self.names))])
         numbers = self._of(name)
@@ -167,6 +172,12 @@ class Table:
         ms = self._tap.now() / 1e6 - self.value(i, "receive_ts")
         return Cell(span(ms / _MS), "red" if ms > 5 * _MS else "")
 
+    def _quality(self, i: int) -> Cell:
+        verdict = self.value(i, VERDICT)
+        if np.isnan(verdict):
+            return Cell(NONE, "dim")
+        return Cell(self._tap.verdicts[int(verdict)], _TONES[int(verdict)])
+
     def _count(self, i: int) -> Cell:
         return Cell(f"{int(self._rows[i]):,}")
 
@@ -193,6 +204,7 @@ _CELLS: dict[str, Callable[[Table, int], Cell]] = {
     "regime": Table._regime,
     "gaps": Table._gaps,
     "lag": Table._lag,
+    "quality": Table._quality,
     "rows": Table._count,
     "state": Table.state,
     "fdi": Table._fdi,

@@ -5,10 +5,13 @@ import time
 from typing import Any
 
 from dataflows.assembly.attached import prepare_attached, recorded_tape
+from dataflows.assembly.attached_quality import Quality
+from dataflows.assembly.tapes import first_few
 from dataflows.command_line.jobs.live import make_tap, run_shown
 from dataflows.reports.newest import newest
 from dataflows.reports.status_line import StatusLine
 from dataflows.reports.text_table import show
+from dataflows.runtime.exit_codes import say
 from dataflows.runtime.screen import on_a_terminal
 from dataflows.settings.model import Settings, load_settings
 from window.tap import Tap
@@ -47,6 +50,8 @@ def _run(settings: Settings, tap: Tap, screen: bool) -> None:
     lines = LogLines(None if sys.stderr.isatty() else sys.stderr) if screen else None
     told = StatusLine(sys.stderr)
     live, watch = prepare_attached(settings, tap, lines or told)
-    live.leaving.append(told.end)
+    quality = Quality(settings, tap, first_few(say, "more verdicts are not told here; tickwax inspect has all"))
+    live.leaving += [told.end, quality.end]
     live.ready()
+    quality.begin()
     run_shown(live, 1, tap, settings.feature_config(), lines, told, watch.line)
