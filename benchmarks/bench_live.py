@@ -13,6 +13,7 @@ the lags. ``throughput`` makes the frames beforehand, for the exchange alone cou
 
 import argparse
 import json
+import os
 import re
 import signal
 import subprocess
@@ -33,6 +34,9 @@ from rich.table import Table
 from benchmarks.live_accounts import account
 
 CHILDREN = Path(__file__).with_name("live_children.py")
+AROUND = os.environ | {
+    "PYTHONPATH": str(Path(__file__).parents[1])
+}  # a script does not find what lies beside its folder
 _WARM_S = 4.0
 _SUBSCRIBE_S = 6.0
 _MOST_LINES = 40
@@ -73,8 +77,9 @@ def exchange(instruments: Sequence[str], **options: Any) -> Iterator[Exchange]:
     """Run a simulated exchange."""
     text = json.dumps({"core": SIMULATOR_CORE, "instruments": instruments, **options})
     process = subprocess.Popen(
-        [sys.executable, str(CHILDREN), "simulator", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, str(CHILDREN), "simulator", text],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=AROUND,
+    )  # fmt: skip
     try:
         yield Exchange(process)
     finally:
@@ -116,7 +121,7 @@ class Live:
         text = json.dumps({"core": LIVE_CORE, "settings": settings, "result": str(self._result), **options})
         self._log = work / "live.log"
         with self._log.open("w") as log:
-            self.process = subprocess.Popen([sys.executable, str(CHILDREN), "live", text], stderr=log)
+            self.process = subprocess.Popen([sys.executable, str(CHILDREN), "live", text], stderr=log, env=AROUND)
 
     def told(self) -> list[dict[str, float]]:
         """Samples so far."""
