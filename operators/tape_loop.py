@@ -291,11 +291,13 @@ def run(
 def process(
     batch: TapeBatch, start: int, state: State, p: Params, out: Rows, exchange: Any, rules: Any, hooks: Any
 ) -> tuple[int, int, int]:
-    """`run`, and what is computed of many rows at once."""
+    """`run`, and what is computed of many rows at once: not before a decision that does not look at it."""
     first = 0
-    if exchange is not None:
+    if exchange is not None and rules.differences:
         first = exchange.clock[hooks.row]
     end, rows, why = run(batch, start, state, p, out, exchange, rules, hooks)
+    if exchange is not None and not rules.differences and why in (DECIDE, EXCHANGE_FULL):
+        return end, rows, why  # the run goes on with the same ``out``
     own, weights = state.features.fractional_difference, p.features.fractional_difference
     fractional_difference.difference(own, weights, p.places.fractional_difference, p.traded, out, first, rows)
     return end, rows, why

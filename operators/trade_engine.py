@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ from operators.execution.state import (
 from operators.execution.strategy import CompiledStrategy, Strategy
 from operators.execution.view import MANY_SENT
 from operators.feature_engine import FeatureEngine
+from operators.features import fractional_difference
 from operators.features.feature import Rows
 from operators.models.forecasts_ahead import ForecastsAhead
 from operators.models.predictions import Predictor
@@ -103,8 +105,10 @@ class TradeEngine(FeatureEngine):
         super().__init__(config, full_depth=full_depth, with_books=with_books, gil_rows=0)
         latency = latency or Latency.constant(execution.latency_entry_ns, execution.latency_response_ns)
         deciding = strategy is not None
-        self._leading: Packed[Rules] = Packed(make_rules(execution, grid, reports=False, latency=latency))
-        self._trading: Packed[Rules] = Packed(make_rules(execution, grid, reports=deciding, latency=latency))
+        ours = partial(make_rules, execution, grid, latency=latency)
+        self._leading: Packed[Rules] = Packed(ours(reports=False, differences=False))
+        differences = rules is not None or (strategy is not None and _looks_at_differences(strategy, config))
+        self._trading: Packed[Rules] = Packed(ours(reports=deciding, differences=differences))
         self._rules = self._trading
         exchange = make_exchange()
         if schedule is not None:
@@ -251,6 +255,10 @@ class TradeEngine(FeatureEngine):
 
     def _grow(self, most: int, feature_rows: int) -> None:
         self._exchange = Packed(grown(self._exchange.value, most, feature_rows))
+
+
+def _looks_at_differences(strategy: Strategy | CompiledStrategy, config: FeatureConfig) -> bool:
+    return any(column.name in strategy.columns for column in fractional_difference.FEATURE.columns(config))
 
 
 def _orders(exchange: Exchange, n: int) -> RowBatch:

@@ -23,10 +23,10 @@ from operators.execution.state import (
     Rules,
 )
 from operators.execution.words import AMENDED, CANCELLED, FILLED, MARKET, PART
-from operators.jit import kernel
+from operators.jit import kernel, rare_kernel
 
 
-@kernel
+@rare_kernel
 def record(
     exchange: Exchange, rules: Rules, ts: int, order_id: int, side: int, kind: int, tif: int, price: float,
     size: float, leaves: int, status: int, reason: int, lots: int,

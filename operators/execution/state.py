@@ -134,6 +134,7 @@ class Rules(NamedTuple):
     lot_numerator: int
     lot_denominator: int
     reports: bool  # whether anyone looks at reports
+    differences: bool  # whether decisions look at fractional differences; else many rows' are computed together
     number: Float64s  # (5,): maker and taker bps; least size, max_position and max_order in lots
 
 
@@ -182,11 +183,14 @@ class ExecutionConfig:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
 
 
-def make_rules(config: ExecutionConfig, grid: Grid, *, reports: bool, latency: Latency | None = None) -> Rules:
+def make_rules(
+    config: ExecutionConfig, grid: Grid, *, reports: bool, differences: bool = True, latency: Latency | None = None
+) -> Rules:
     """Derive what kernels need.
 
     Args:
         reports: whether a strategy looks at them.
+        differences: whether it looks at fractional differences.
         latency: as it was measured; None: the one of ``config``.
     """
     latency = latency or Latency.constant(config.latency_entry_ns, config.latency_response_ns)
@@ -203,6 +207,7 @@ def make_rules(config: ExecutionConfig, grid: Grid, *, reports: bool, latency: L
         lot_numerator=grid.lot.numerator,
         lot_denominator=grid.lot.denominator,
         reports=reports,
+        differences=differences,
         number=np.array(
             [
                 config.maker,

@@ -7,10 +7,12 @@ import pytest
 
 from operators.config import MS, FeatureConfig
 from operators.execution import driving
+from operators.execution.columns import chosen_rows
 from operators.execution.grid import Grid, GridSearch
 from operators.execution.schemas import EQUITY, FILLS, ORDERS
 from operators.execution.state import MOST_SENT, ExecutionConfig
 from operators.execution.strategy import MarketView, OrderSender, Strategy, StrategyError
+from operators.feature_engine import FeatureEngine
 from operators.strategies import STRATEGIES
 from operators.strategies.glft import Glft
 from operators.strategies.hold import Hold
@@ -251,3 +253,27 @@ def test_the_compiled_loop_of_a_shipped_strategy_is_kept_in_a_file(tape, grid, m
     assert sum(kept._compiled.stats.cache_hits.values()) == 1
     assert sum(kept._compiled.stats.cache_misses.values()) == 0
     assert first == traded(tape, grid, Hold())
+
+
+class _Looks(Strategy):
+    """Notes what it sees, and sends an order to buy or to sell at each decision, so that the exchange needs room."""
+
+    def __init__(self, columns):
+        self.columns, self.seen = columns, []
+
+    def decide(self, view: MarketView, orders: OrderSender) -> None:
+        self.seen.append(list(view.columns))
+        orders.market(1 if len(self.seen) % 2 else -1, 0.01)
+
+
+@pytest.mark.parametrize("columns", [("bid_price",), ("price_ffd", "volume_ffd")])
+@pytest.mark.parametrize("rows", [7, 1000, None])
+def test_features_are_those_of_a_replay_whatever_a_strategy_looks_at(tape, grid, columns, rows):
+    some = tape if rows is None else [b.slice(i, min(i + rows, b.rows)) for b in tape for i in range(0, b.rows, rows)]
+    strategy, alone = _Looks(columns), FeatureEngine(CONFIG)
+    engine = TradeEngine(CONFIG, USUAL, grid, strategy=strategy)
+    given = [part.features.value.copy() for batch in some for part in engine.trade(batch) if part.features.rows]
+    wanted = np.concatenate([part.value.copy() for batch in tape for part in alone.parts(batch)], axis=1)
+    np.testing.assert_array_equal(np.concatenate(given, axis=1), wanted)
+    names = chosen_rows(columns, CONFIG)
+    np.testing.assert_array_equal(np.transpose(strategy.seen), wanted[names])
