@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from operators.models.jit import kernel
-from operators.models.lightgbm_text import MISSING_ZERO, Forest, Int32s
+from operators.models.lightgbm_text import DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO, Forest, Int32s
 from operators.models.lowest_bit import lowest_bit
 from sources.tape.batch import Float64s, Int64s
 
@@ -37,9 +37,10 @@ class Vectors(NamedTuple):
             its halves, …; shape ``(a power of 2, columns)``, the first row of no use, infinite behind the last.
         place: of the tree of each node, by column and threshold, shape ``(nodes,)``.
         mask: likewise: a 0 for each leaf on its left.
-        first: of each column, its first node, and the first of its rows in ``known``; shape ``(columns or more, 2)``,
-            a multiple of 4 whose last ones have no nodes.
-        known: what the first 0, 32, 64, … nodes of a column rule out of each tree, shape ``(rows, places)``.
+        first: of each column, its first node, the first of its rows in ``known``, and that of a missing value; shape
+            ``(columns or more, 3)``, a multiple of 4 whose last ones have no nodes: row 0 rules out nothing.
+        known: what the first 0, 32, 64, … nodes of a column rule out of each tree, or all that send a missing value to
+            the right; shape ``(rows, places)``.
         leaf: value of each leaf, shape ``(leaves,)``; ``begin``: of each tree, its first leaf, shape ``(places,)``.
     """
 
@@ -87,23 +88,30 @@ def make_vectors(forest: Forest, columns: int) -> Vectors | None:
     order = np.lexsort((np.arange(nodes), forest.threshold, forest.feature))
     bounds = np.searchsorted(forest.feature[order], np.arange(columns + 1))
     longest = 1 << int(np.diff(bounds).max()).bit_length()
-    if max(columns * longest * 8, (nodes // TOGETHER + columns) * places * mask.itemsize) > MOST_BYTES:
+    if max(columns * longest * 8, (nodes // TOGETHER + 2 * columns) * places * mask.itemsize) > MOST_BYTES:
         return None
     threshold = np.full((longest, columns), np.inf)
     asked = _search_order(longest)
     known: list[Bits] = []
-    first = np.zeros((-(-columns // _ABREAST) * _ABREAST, 2), np.int64)
+    first = np.zeros((-(-columns // _ABREAST) * _ABREAST, 3), np.int64)
+    by_default = (forest.decision & DEFAULT_LEFT) != 0
+    to_the_right = ~np.where(forest.decision >> 2 == MISSING_NAN, by_default, forest.threshold >= 0.0)
     at = place[tree].astype(np.int32)
     for c in range(columns):
         mine = order[bounds[c] : bounds[c + 1]]
         threshold[asked[: len(mine)], c] = forest.threshold[mine]
-        first[c] = bounds[c], len(known)
         vector = np.full(places, every).astype(mask.dtype)
+        missing = vector.copy()
+        first[c, :2] = bounds[c], len(known)
         known.append(vector.copy())
         for n, node in enumerate(mine.tolist(), 1):
             vector[at[node]] &= mask[node]
+            if to_the_right[node]:
+                missing[at[node]] &= mask[node]
             if n % TOGETHER == 0:
                 known.append(vector.copy())
+        first[c, 2] = len(known)
+        known.append(missing)
     starts = np.full(places, len(leaves))  # of places without a tree: one leaf behind the last, which is 0
     starts[place] = begin
     leaf = np.append(forest.leaf[np.array(leaves)], 0.0)
@@ -120,26 +128,29 @@ def _search_order(longest: int) -> Int64s:
 
 @kernel
 def sum_by_bits(x: Float64s, vectors: Vectors, room: Bits, at: Int64s, out: Float64s) -> None:
-    """Fill ``out``, shape ``(models,)``, with the sum of each model's leaves for a row without NaN.
+    """Fill ``out``, shape ``(models,)``, with the sum of each model's leaves for a row.
 
     Args:
-        room: shape ``(places,)``, of the type of ``vectors.mask``; ``at``: shape ``(len(vectors.first),)``.
+        room: shape ``(places,)``, of the type of ``vectors.mask``; ``at``: shape ``(2 · len(vectors.first),)``.
     """
     longest, columns = vectors.threshold.shape
+    at, rows = at[: len(vectors.first)], at[len(vectors.first) :]
     at[:columns] = 1
     level = longest
     while level > 1:  # of each column, how many thresholds are less: all searches abreast
         level >>= 1
         for c in range(columns):
             at[c] = 2 * at[c] + (vectors.threshold[at[c], c] < x[c])
-    for c in range(columns):
+    at[columns:] = longest
+    for c in range(len(at)):
         at[c] -= longest
-    at[columns:] = 0
+        rows[c] = vectors.first[c, 1] + at[c] // TOGETHER
+    for c in range(columns):
+        if np.isnan(x[c]):  # less than no threshold: so far none of the nodes has spoken
+            rows[c] = vectors.first[c, 2]
     for c in range(0, len(at), _ABREAST):
-        k = vectors.known[vectors.first[c, 1] + at[c] // TOGETHER]
-        j = vectors.known[vectors.first[c + 1, 1] + at[c + 1] // TOGETHER]
-        m = vectors.known[vectors.first[c + 2, 1] + at[c + 2] // TOGETHER]
-        n = vectors.known[vectors.first[c + 3, 1] + at[c + 3] // TOGETHER]
+        k, j = vectors.known[rows[c]], vectors.known[rows[c + 1]]
+        m, n = vectors.known[rows[c + 2]], vectors.known[rows[c + 3]]
         if c == 0:
             for t in range(len(room)):
                 room[t] = k[t] & j[t] & m[t] & n[t]

@@ -15,17 +15,12 @@ from sources.instrument import Instrument
 from sources.model_folder import ModelFolder
 from sources.tape.batch import Float64s
 
-_NO_INTS, _NO_FLOATS = np.empty(0, np.int32), np.empty(0)
-_EXAMPLE = Forest(
-    _NO_INTS, _NO_FLOATS, np.empty(0, np.uint8), np.empty((0, 2), np.int32), _NO_FLOATS, _NO_INTS, _NO_INTS
-)
-
 
 def _unpacker(bits: Any) -> Any:
-    """Of a forest and its vectors, whose masks are of the type of ``bits``."""
-    rows, none = bits.reshape(0, 0), np.empty((0, 2), np.int64)
-    vectors = Vectors(np.empty((0, 0)), _NO_INTS, bits, none, rows, _NO_FLOATS, np.empty(0, np.int64))
-    return unpacker((_EXAMPLE, vectors))
+    """Of vectors whose masks are of the type of ``bits``."""
+    integers, words, floats = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0)
+    rows, three = bits.reshape(0, 0), integers.reshape(0, 3)
+    return unpacker(Vectors(floats.reshape(0, 0), words, bits, three, rows, floats, integers))
 
 
 _few, _many = _unpacker(np.empty(0, np.uint16)), _unpacker(np.empty(0, np.uint64))
@@ -93,38 +88,32 @@ def boosted(inputs: Float64s, forest: Forest, groups: Groups, values: Float64s, 
 
 
 @kernel
-def rows_by_bits(inputs: Float64s, forest: Forest, vectors: Vectors, room: Float64s, out: Any) -> None:
-    """`boosted`, of trees with few leaves; ``out`` of shape ``(rows, …)``.
+def rows_by_bits(inputs: Float64s, vectors: Vectors, room: Float64s, out: Any) -> None:
+    """`boosted`, of trees with few leaves; ``out`` of shape ``(rows, …)``, of a row at least.
 
     Args:
         room: to work in, as long as `Sums` makes it.
     """
-    trees, columns, places = len(forest.root), inputs.shape[1], len(vectors.begin)
-    leaves, room = room[:trees], room[trees:]
+    columns, places = inputs.shape[1], len(vectors.begin)
     values, room = room[:columns], room[columns:]
-    at, room = room[: len(vectors.first)].view(np.int64), room[len(vectors.first) :]
+    at, room = room[: 2 * len(vectors.first)].view(np.int64), room[2 * len(vectors.first) :]
     bits = room.view(vectors.mask.dtype)[:places]
-    sums = out.reshape(len(out), len(forest.first) - 1)
+    sums = out.reshape(len(out), out.size // len(out))
     for r in range(len(inputs)):
-        if read(inputs[r], values):
-            sum_by_bits(values, vectors, bits, at, sums[r])
-        else:
-            walk(values, forest, leaves)
-            add(leaves, forest, sums[r])
+        read(inputs[r], values)
+        sum_by_bits(values, vectors, bits, at, sums[r])
 
 
 @entry_kernel
 def boosted_by_few_bits(inputs: Float64s, handle: Any, room: Float64s, out: Any) -> None:
     """`rows_by_bits`, of trees with up to 16 leaves."""
-    forest, vectors = _few(handle)
-    rows_by_bits(inputs, forest, vectors, room, out)
+    rows_by_bits(inputs, _few(handle), room, out)
 
 
 @entry_kernel
 def boosted_by_bits(inputs: Float64s, handle: Any, room: Float64s, out: Any) -> None:
     """`rows_by_bits`, of trees with more."""
-    forest, vectors = _many(handle)
-    rows_by_bits(inputs, forest, vectors, room, out)
+    rows_by_bits(inputs, _many(handle), room, out)
 
 
 class Sums:
@@ -137,19 +126,19 @@ class Sums:
         self._room = len(forest.root) + columns + 1
         if isinstance(by, Vectors):
             self._kernel = boosted_by_few_bits if by.mask.itemsize == 2 else boosted_by_bits
-            self._packed = Packed((forest, by))
-            self._room += len(by.first) + len(by.begin) * by.mask.itemsize // 8
+            self._packed = Packed(by)
+            self._room = columns + 2 * len(by.first) + len(by.begin) * by.mask.itemsize // 8 + 1
         else:
             self._groups = by
 
     def fill(self, inputs: Float64s, out: Float64s) -> None:
         """Write the sums of each row to ``out``, of shape ``(rows, …)`` with a number for each model."""
         room = np.empty(self._room)
-        if self._groups is None:
-            self._kernel(inputs, self._packed.handle, room, out)
-        else:
+        if self._groups is not None:
             side_by_side = np.empty(SIDE_BY_SIDE, np.uint64)
             boosted(inputs, self._forest, self._groups, room, side_by_side, out.reshape(len(inputs), -1))
+        elif len(inputs):
+            self._kernel(inputs, self._packed.handle, room, out)
 
 
 @entry_kernel
