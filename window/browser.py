@@ -99,8 +99,9 @@ class Browser:
             frames += self._overview()
         if self._watched:
             for name, (rows, gone, count) in self._source.since(self._watched, self._seen).items():
+                missed = gone if name in self._seen else 0  # what was gone before it looked it has not missed
                 self._seen[name] = count
-                frames.append(binary(rows, kind="rows", of=name, symbol=self._watched, gone=gone))
+                frames.append(binary(rows, kind="rows", of=name, symbol=self._watched, gone=missed))
         if self._turns % _TURNS_OF_BEAT == 1:
             frames.append(text(kind="beat", skipped=self.skipped, **self._source.beat()))
         if frames:

@@ -237,3 +237,25 @@ def test_the_page_is_in_the_package_small_and_with_its_licences() -> None:
             assert not re.search(r"https?://(?!www\.w3\.org/)", file.read_text()), file.name
     for name in re.findall(r'from "\./([\w.]+)"', "".join(f.read_text() for f in page.glob("*.js"))):
         assert (page / name).is_file(), name
+
+
+def test_only_what_came_while_it_looked_has_been_missed(tap: Tap) -> None:
+    async def run() -> None:
+        for n in range(7):
+            tap.put(FEATURES, BTC, rows(50 + 500 * n, 500))  # more than are kept
+        socket_ = Stuck()
+        socket_.go.set()
+        browser = Browser(socket_, tap)  # type: ignore[arg-type]
+        serving = asyncio.create_task(browser.serve())
+        await browser._watch(BTC)
+        browser.turn()
+        for n in range(7):
+            tap.put(FEATURES, BTC, rows(3550 + 500 * n, 500))
+        browser.turn()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        heads = [read(frame)[0] for frame in socket_.sent if isinstance(frame, bytes)]
+        assert [(head["rows"], head["gone"]) for head in heads if head["kind"] == "rows"] == [(3000, 0), (3000, 500)]
+        serving.cancel()
+
+    asyncio.run(run())
