@@ -25,7 +25,7 @@ PRINTS = {
     "spread_from_books.py": r"spread of 1 ticks: +\d+\.\d%\n(.*\n)*more bids than asks: \d+\.\d% of 601 books\n",
 }
 
-MARKS = {"fitted_q.py": [pytest.mark.slow], "honest_learning.py": [pytest.mark.soak]}
+MARKS = {"fitted_q.py": [pytest.mark.slow], "honest_learning.py": [pytest.mark.slow]}
 
 
 def test_all_are_listed_and_short():
