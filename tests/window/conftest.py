@@ -1,5 +1,6 @@
-"""A tap with rows, and a server on it."""
+"""A tap with rows, and a server on it; a simulated exchange, and processes that end with their test."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 from operators.config import FeatureConfig
 from operators.row_batch import RowBatch
 from operators.schema import SINCE_RESTART, array_rows, column_row
+from simulator.thread import SimulatorThread, simulator_thread
 from sources.instrument import Instrument
 from sources.tape.batch import RESET, TRADE, InstrumentBatch, tape_batch
+from tests.dataflows.conftest import Start, processes
+from tests.markets import market
 from window.server import WindowServer
 from window.tap import FEATURES, Tap
 
@@ -63,3 +67,17 @@ def server(tap: Tap) -> Iterator[WindowServer]:
     running = WindowServer(tap, "127.0.0.1", 0)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[SimulatorThread]:
+    """One instrument in real time."""
+    with simulator_thread(market(instruments=(Instrument.parse(BTC),)), time.time_ns) as running:
+        yield running
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts commands."""
+    with processes() as starter:
+        yield starter

@@ -1,15 +1,12 @@
 """The page attached to a recorder, which begins, is killed and begins again, in a real browser."""
 
 import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from simulator.thread import SimulatorThread, simulator_thread
-from tests.dataflows.conftest import Start, processes
-from tests.markets import market
+from simulator.thread import SimulatorThread
+from tests.dataflows.conftest import Start
 from tests.ports import free_ports
 from tests.window.chromium import Page, chromium
 from tests.window.test_live_page import BTC, LENGTH, true_bests
@@ -18,18 +15,6 @@ pytestmark = pytest.mark.slow
 SERIES = "window.tickwax.store.of('features')"
 STATE = "document.querySelector('#state').textContent"
 TICKWAX = ("-c", "from dataflows.cli import main; main()")
-
-
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[SimulatorThread]:
-    with simulator_thread(market(instruments=(BTC,)), time.time_ns) as running:
-        yield running
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with processes() as starter:
-        yield starter
 
 
 def assert_true_prices(page: Page, exchange: SimulatorThread) -> None:

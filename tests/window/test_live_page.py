@@ -1,34 +1,20 @@
 """The page of a real run, against a simulated exchange over real sockets, in a real browser."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from simulator.simulator import Simulator
-from simulator.thread import SimulatorThread, simulator_thread
+from simulator.thread import SimulatorThread
 from sources.instrument import Instrument
-from tests.dataflows.conftest import Start, processes
-from tests.markets import market
+from tests.dataflows.conftest import Start
 from tests.ports import free_ports
 from tests.window.chromium import chromium
 
 pytestmark = pytest.mark.slow
 BTC = Instrument("binance_futures", "BTCUSDT")
 LENGTH = "window.tickwax.store.of('features').length"
-
-
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[SimulatorThread]:
-    with simulator_thread(market(instruments=(BTC,)), time.time_ns) as running:
-        yield running
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with processes() as starter:
-        yield starter
 
 
 def true_bests(exchange: SimulatorThread, begin_ms: int, end_ms: int) -> set[tuple[float, float]]:
