@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from operators.feature_engine import FeatureEngine
 from operators.jit import kernel
 from operators.trade_engine import TradeEngine
 from sources.importers import hftbacktest
+from sources.importers.files import read_ahead
 from sources.instrument import Instrument
 from sources.tape.batch import Float64s, TapeBatch, concat
 from sources.tape.reader import TapeReader
@@ -251,7 +253,8 @@ def speed(npz: Path, batches: list[TapeBatch], millions: float, rounds: int, fol
         return decisions
 
     def from_files(config: FeatureConfig) -> int:
-        return here(config, TapeReader(folder / "repeated", SYMBOL).batches())
+        with closing(read_ahead(TapeReader(folder / "repeated", SYMBOL).batches())) as tape:  # as a backtest reads
+            return here(config, tape)
 
     array, hashed = ROIVectorMarketDepthBacktest, HashMapMarketDepthBacktest
     lines: dict[str, Callable[[], int]] = {

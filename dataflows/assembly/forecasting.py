@@ -135,8 +135,9 @@ def asked_for(
         return None
     asks = any(name.startswith(FORECAST) for name in getattr(strategy, "columns", ()))
     if not asks and settings.rules.store is None:
+        path = read_model(settings.predict.model, "predict.model").path
         who = "a schedule of orders" if strategy is None else settings.strategy.name
-        tell(f"predict.model: is not consulted, since {who} looks at no column that begins with {FORECAST}")
+        tell(f"predict.model: {path} is not consulted, since {who} looks at no column that begins with {FORECAST}")
         return None
     return forecasting_of(settings, config, tell)
 

@@ -26,6 +26,9 @@ def read_schedules(path: Path, readers: list[TapeReader]) -> dict[Instrument, Sc
             NaN (but as the size of an amend, which keeps it), a time before the tape. The text names the row, counted
             from 0.
     """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise TickwaxError(f"backtest.orders: {path} {what}; a Parquet file is needed")
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as e:

@@ -117,6 +117,8 @@ def chosen_instruments(settings: Settings, root: Path, journals: TapeJournals) -
         TickwaxError: there is no tape, one of them is not on it, or a name is none of an instrument.
     """
     there = sorted(journals.instruments.union(instruments(root)))
+    if not there and root.is_file():
+        raise TickwaxError(f"tape.path: {root} is a file; a tape is a folder")
     if not there:
         raise TickwaxError(f"tape.path: {root} holds no tape; write one with `tickwax synth` or `tickwax import`")
     if "symbols" not in settings.model_fields_set:

@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from functools import partial
 from hashlib import file_digest
 from importlib import import_module
@@ -166,8 +167,10 @@ def _own(name: str) -> type[Any]:
     """The class that ``module:Class`` names."""
     module, separator, attribute = name.partition(":")
     if not separator:
-        there = ", ".join([*STRATEGIES, *LEARNED])
-        raise TickwaxError(f"strategy.name: '{name}' is not one of {there}, nor module:Class")
+        there = [*STRATEGIES, *LEARNED]
+        close = get_close_matches(name, there, 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise TickwaxError(f"strategy.name: '{name}' is none of {', '.join(there)}, and no module:Class{hint}")
     if (here := str(Path.cwd())) not in sys.path:  # a console script does not look there
         sys.path.append(here)
     try:

@@ -31,7 +31,8 @@ def edge_lines(edges: Mapping[str, str]) -> list[str]:
     for edge in sorted({edge for edge in edges.values() if edge}):
         names = sorted(name for name, its in edges.items() if its == edge)
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        subject = f"{', '.join(names[:_NAMED])}{more} {'is a synthetic market' if len(names) == 1 else 'are synthetic'}"
+        are = "is a synthetic market" if len(names) == 1 else "are synthetic markets"
+        subject = f"{', '.join(names[:_NAMED])}{more} {are}"
         out.append(f"{planted_word(edge)}: {subject} {_WHAT.get(edge, f'with an edge of {edge}')}: {_found(edge)}.")
     return out
 
@@ -41,7 +42,7 @@ def planted_word(edge: str) -> str:
     return "" if not edge else "NULL" if edge == "0.0" else "PLANTED"
 
 
-_WHAT = {"0.0": "without an edge", UNMEASURED: "whose order flow makes its price"}
+_WHAT = {"0.0": "without an edge", UNMEASURED: "whose order flow makes the price"}
 
 
 def _found(edge: str) -> str:

@@ -313,7 +313,7 @@ class StrategySettings(Group):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = ""
-    """`hold`, `momentum`, `glft`, `twap`, `peg`, or `module:Class` of your own."""
+    """`hold`, `momentum`, `glft`, `twap`, `peg`, `agent`, or `module:Class` of your own."""
 
 
 class PaperSettings(Group):

@@ -163,8 +163,11 @@ def test_a_wrong_schedule_is_refused_in_a_line(tape, tmp_path, changes, says):
         ((), "name a strategy, or a schedule"),
         (
             ("--strategy", "nope"),
-            "--strategy: 'nope' is not one of hold, momentum, glft, twap, peg, agent, nor module:Class",
+            "--strategy: 'nope' is none of hold, momentum, glft, twap, peg, agent, and no module:Class",
         ),
+        (("--strategy", "glfft"), "; did you mean glft?"),
+        (("--orders", "none.parquet"), "--orders: none.parquet does not exist; a Parquet file is needed"),
+        (("--orders", "/"), "--orders: / is a folder; a Parquet file is needed"),
         (("--strategy", "nowhere:It"), "--strategy: 'nowhere:It' cannot be imported"),
         (("--strategy", "hold", "--param", "sise=1"), "strategy.sise: hold has no such parameter; it has: size"),
         (("--strategy", "hold", "--param", "size"), "--param: 'size' is not name=value"),
@@ -180,6 +183,18 @@ def test_bad_input(tape, tmp_path, arguments, says):
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "b").exists()
+
+
+def test_a_model_that_is_none_is_refused_though_the_strategy_would_not_ask(tape, tmp_path):
+    done = tickwax("backtest", "--tape", tape, "--strategy", "glft", "--model", "none", "--out", tmp_path / "b")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("tickwax: --model: none is not a folder; a model is one")
+
+
+def test_a_file_is_no_tape(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = tickwax("backtest", "--tape", tmp_path / "file", "--strategy", "hold", "--out", tmp_path / "b")
+    assert (done.returncode, done.stderr) == (2, f"tickwax: --tape: {tmp_path}/file is a file; a tape is a folder\n")
 
 
 OWN = """

@@ -81,7 +81,7 @@ def test_rows_that_the_model_was_trained_on_are_refused(synthetic_tape_root, mod
 
 def test_a_model_that_nobody_asks(synthetic_tape_root, model, tmp_path, capfd):
     rows = backtest(synthetic_tape_root, tmp_path, model, **{"strategy.column": "ofi_z_l0_1s"})
-    assert "predict.model: is not consulted, since momentum looks at no column" in capfd.readouterr().err
+    assert "is not consulted, since momentum looks at no column" in capfd.readouterr().err
     assert len(rows["equity"]) > 300
 
 

@@ -150,3 +150,12 @@ def test_settings_that_are_saved_are_settings_again(tmp_path: Path) -> None:
     again = settings("--config", "saved.toml")
     assert again == [line.replace("# environment", "# file") for line in first]
     assert 'sampling = "1s"  # file' in again
+
+
+def test_help_in_a_narrow_terminal_cuts_no_name() -> None:
+    done = subprocess.run(
+        [*TICKWAX, "backtest", "--help"], capture_output=True, text=True, env=os.environ | {"COLUMNS": "80"}
+    )
+    assert "--snapshot-interval" in done.stdout
+    assert "…" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80

@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read_is_refused():
 @pytest.mark.parametrize(
     ("text", "flags", "says"),
     [
-        ('[strategy]\nname = ["hold", "nope"]', {}, "--sweep: grid.toml: strategy.name: 'nope' is not one of hold, "),
+        ('[strategy]\nname = ["hold", "nope"]', {}, "--sweep: grid.toml: strategy.name: 'nope' is none of hold, "),
         ('[strategy]\nname = "hold"\nsise = [1]', {}, "--sweep: grid.toml: strategy.sise: hold has no such parameter"),
         ('[strategy]\nname = "hold"\nsize = ["a"]', {}, "--sweep: grid.toml: strategy: strategy.name = hold, "),
         ('[strategy]\nname = "glft"\ngamma = [1, -1]', {}, "--sweep: grid.toml: strategy.gamma: -1 is not positive"),

@@ -185,7 +185,8 @@ def test_the_folder_is_named_by_all_that_a_kernel_calls():
     importlib.import_module("synthetic.market")
     covered = {"operators": OPERATORS, "simulator": SYNTHETIC, "sources": SOURCES, "synthetic": SYNTHETIC}
     # With caches of their own, whose patterns test_house checks.
-    apart = ("operators.models.", "operators.placement.", "operators.rules.", "sources.importers.tardis_kernels")
+    names = ("labels", "models", "placement", "rules")
+    apart = (*(f"operators.{name}." for name in names), "sources.importers.tardis_kernels")
     kernels = [
         (module, value)
         for name, module in list(sys.modules.items())

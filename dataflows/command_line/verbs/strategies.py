@@ -8,7 +8,9 @@ from sources.errors import TickwaxError
 
 StrategyName = Annotated[
     str | None,
-    typer.Option("--strategy", help="`hold`, `momentum`, `glft`, `twap`, `peg`, or `module:Class` of your own."),
+    typer.Option(
+        "--strategy", help="`hold`, `momentum`, `glft`, `twap`, `peg`, `agent`, or `module:Class` of your own."
+    ),
 ]
 Parameters = Annotated[
     list[str] | None,
