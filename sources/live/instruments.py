@@ -8,6 +8,7 @@ import msgspec
 
 from sources.errors import TickwaxError
 from sources.instrument import Instrument
+from sources.json_decoder import json_decoder
 from sources.live.rest import Rest, RestError
 from sources.live.words import Unknown
 
@@ -64,9 +65,10 @@ def check(
 
 def entries(raw: Iterable[msgspec.Raw], kind: type[T], unknown: Unknown) -> Iterator[T]:
     """The entries of a list; one that has another shape costs no other."""
+    decoder = json_decoder(kind)
     for entry in raw:
         try:
-            yield msgspec.json.decode(entry, type=kind)
+            yield decoder.decode(entry)
         except ValueError as e:
             unknown.add("an entry", str(e))
 

@@ -25,6 +25,7 @@ import msgspec
 
 from sources.clock import ClockBound
 from sources.decimals import parse_levels
+from sources.json_decoder import json_decoder
 from sources.messages import (
     BadFrame,
     BookMessage,
@@ -103,11 +104,11 @@ class BinanceDecoder:
         self._derivatives = derivatives
         self._derivative_events = derivative_events or {}
         self._router = Router(capture_of, partial, merge, derivatives is not None, self._derivative_events)
-        self._depth: msgspec.json.Decoder[Envelope[Depth]] = msgspec.json.Decoder(Envelope[depth])  # type: ignore[valid-type]
-        self._bare_depth: msgspec.json.Decoder[Depth] = msgspec.json.Decoder(depth)
-        self._book: msgspec.json.Decoder[Book] = msgspec.json.Decoder(book)
-        self._partial_book: msgspec.json.Decoder[Envelope[Book]] = msgspec.json.Decoder(Envelope[partial_book])  # type: ignore[valid-type]
-        self._generated_book: msgspec.json.Decoder[Envelope[Book]] = msgspec.json.Decoder(Envelope[book])  # type: ignore[valid-type]
+        self._depth: msgspec.json.Decoder[Envelope[Depth]] = json_decoder(Envelope[depth])  # type: ignore[valid-type]
+        self._bare_depth: msgspec.json.Decoder[Depth] = json_decoder(depth)
+        self._book: msgspec.json.Decoder[Book] = json_decoder(book)
+        self._partial_book: msgspec.json.Decoder[Envelope[Book]] = json_decoder(Envelope[partial_book])  # type: ignore[valid-type]
+        self._generated_book: msgspec.json.Decoder[Envelope[Book]] = json_decoder(Envelope[book])  # type: ignore[valid-type]
         # Not strict, so that numbers may be strings; that is how prices come.
         self._prints: dict[str, msgspec.json.Decoder[Envelope[Trade]] | msgspec.json.Decoder[Envelope[AggTrade]]] = {
             "trade": msgspec.json.Decoder(Envelope[Trade], strict=False),

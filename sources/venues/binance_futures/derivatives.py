@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from sources.clock import ClockBound
+from sources.json_decoder import json_decoder
 from sources.messages import NS_PER_MS, DerivativeMessage, Millis, Price, Size
 from sources.tape.batch import FUNDING, LIQUIDATION, MARK, OPEN_INTEREST
 from sources.tape.bounds import is_rate
@@ -71,7 +72,7 @@ class FundingHours:
         Raises:
             ValueError: it cannot be understood.
         """
-        listed = msgspec.json.decode(raw, type=list[_Interval])
+        listed = json_decoder(list[_Interval]).decode(raw)
         self._other = {entry.symbol: entry.fundingIntervalHours for entry in listed}
 
 
@@ -80,10 +81,10 @@ class Derivatives:
 
     def __init__(self, hours: FundingHours | None = None) -> None:
         self._hours = hours or FundingHours()
-        self._mark = msgspec.json.Decoder(Envelope[_MarkPrice], strict=False)
-        self._order = msgspec.json.Decoder(Envelope[_ForceOrder], strict=False)
-        self._bare_mark = msgspec.json.Decoder(_MarkPrice, strict=False)
-        self._bare_order = msgspec.json.Decoder(_ForceOrder, strict=False)
+        self._mark = json_decoder(Envelope[_MarkPrice], strict=False)
+        self._order = json_decoder(Envelope[_ForceOrder], strict=False)
+        self._bare_mark = json_decoder(_MarkPrice, strict=False)
+        self._bare_order = json_decoder(_ForceOrder, strict=False)
 
     def decode(
         self, kind: str, receive_ts: int, raw: bytes, bare: bool, check: Callable[[int, int], None]
@@ -143,7 +144,7 @@ def open_interest(symbol: str, receive_ts: int, raw: bytes) -> DerivativeMessage
     Raises:
         ValueError: it cannot be understood or believed.
     """
-    reply = msgspec.json.decode(raw, type=_OpenInterest, strict=False)
+    reply = json_decoder(_OpenInterest, strict=False).decode(raw)
     exchange_ts = reply.time * NS_PER_MS
     ClockBound().check(exchange_ts, receive_ts)
     return DerivativeMessage(

@@ -6,6 +6,7 @@ shares, and the type of a contract that has been delivered is empty.
 
 import msgspec
 
+from sources.json_decoder import json_decoder
 from sources.live.instruments import MISSING, Listing, entries, listing, whole
 from sources.live.rest import Rest, RestError
 from sources.live.words import Unknown, Words
@@ -54,7 +55,7 @@ async def instruments(rest: Rest, unknown: Unknown) -> list[Listing]:
     await rest.reserve(_EXCHANGE_INFO_WEIGHT)
     body = await rest.get("/fapi/v1/exchangeInfo", {})
     try:
-        symbols = msgspec.json.decode(body, type=_ExchangeInfo).symbols
+        symbols = json_decoder(_ExchangeInfo).decode(body).symbols
     except ValueError as e:
         raise RestError(f"{rest.url}: exchangeInfo cannot be read: {e}") from e
     out = []

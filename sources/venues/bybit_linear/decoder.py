@@ -20,6 +20,7 @@ import msgspec
 
 from sources.clock import ClockBound
 from sources.decimals import parse_levels
+from sources.json_decoder import json_decoder
 from sources.messages import (
     NS_PER_MS,
     BadFrame,
@@ -109,10 +110,10 @@ class BybitDecoder:
         self._clock = clock or ClockBound()
         self.ignored: Counter[str] = Counter()
         self.closing = False  # Bybit announces no end of a connection
-        self._book = msgspec.json.Decoder(_BookFrame)
-        self._trades = msgspec.json.Decoder(_TradeFrame, strict=False)  # numbers come as strings
+        self._book = json_decoder(_BookFrame)
+        self._trades = json_decoder(_TradeFrame, strict=False)  # numbers come as strings
         self._derivatives = Derivatives()
-        self._probe = msgspec.json.Decoder(_Probe)
+        self._probe = json_decoder(_Probe)
         self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of the topic
         self._book_topic = dict(book_topics or {})
 

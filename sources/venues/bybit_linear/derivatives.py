@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from sources.json_decoder import json_decoder
 from sources.messages import NS_PER_MS, DerivativeMessage, Id, Millis, Price, Size
 from sources.tape.batch import FUNDING, LIQUIDATION, MARK, OPEN_INTEREST
 from sources.tape.bounds import is_price, is_rate, is_size
@@ -68,8 +69,8 @@ class Derivatives:
     """Reads ``tickers`` and ``allLiquidation``; one of a connection, since it remembers what tickers leave out."""
 
     def __init__(self) -> None:
-        self._ticker = msgspec.json.Decoder(_TickerFrame, strict=False)
-        self._liquidations = msgspec.json.Decoder(_LiquidationFrame, strict=False)
+        self._ticker = json_decoder(_TickerFrame, strict=False)
+        self._liquidations = json_decoder(_LiquidationFrame, strict=False)
         self._states: dict[str, _State] = {}
 
     def ticker(self, receive_ts: int, raw: bytes, check: Any) -> list[DerivativeMessage]:

@@ -5,6 +5,7 @@ Exchange documentation: "Enums Definitions" (contractType, status), "Get Instrum
 
 import msgspec
 
+from sources.json_decoder import json_decoder
 from sources.live.instruments import MISSING, Listing, entries, listing, whole
 from sources.live.rest import Rest, RestError
 from sources.live.words import Unknown, Words
@@ -65,10 +66,10 @@ async def instruments(rest: Rest, unknown: Unknown) -> list[Listing]:
         await rest.reserve(1)
         body = await rest.get("/v5/market/instruments-info", query | ({"cursor": cursor} if cursor else {}))
         try:
-            reply = msgspec.json.decode(body, type=_InstrumentsInfo)
+            reply = json_decoder(_InstrumentsInfo).decode(body)
             if reply.retCode != 0:
                 raise ValueError(f"retCode {reply.retCode} {reply.retMsg}")
-            page = msgspec.json.decode(reply.result, type=_Page)
+            page = json_decoder(_Page).decode(reply.result)
         except ValueError as e:
             raise RestError(f"{rest.url}: instruments-info cannot be read: {e}") from e
         for s in entries(page.list, _Instrument, unknown):

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from sources.clock import ClockBound
+from sources.json_decoder import json_decoder
 from sources.messages import (
     NS_PER_MS,
     BadFrame,
@@ -100,9 +101,9 @@ class OkxDecoder:
         self._clock = clock or ClockBound()
         self.ignored: Counter[str] = Counter()
         self.closing = False
-        self._book = msgspec.json.Decoder(_BookFrame, strict=False)  # numbers come as strings
-        self._trades = msgspec.json.Decoder(_TradeFrame, strict=False)
-        self._probe = msgspec.json.Decoder(_Probe)
+        self._book = json_decoder(_BookFrame, strict=False)  # numbers come as strings
+        self._trades = json_decoder(_TradeFrame, strict=False)
+        self._probe = json_decoder(_Probe)
         self._routes: dict[bytes, _Route] = {}  # by a frame's beginning, up to the end of ``arg``
         self._units: dict[str, Multiplier] = {}  # by symbol, that of the book so far
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from sources.json_decoder import json_decoder
 from sources.live.instruments import MISSING, Listing, entries, listing, whole
 from sources.live.rest import Rest, RestError
 from sources.live.words import Unknown, Words
@@ -56,7 +57,7 @@ async def instruments(rest: Rest, unknown: Unknown) -> Listed:
     await rest.reserve(1)
     body = await rest.get("/api/v5/public/instruments", {"instType": "SWAP"})
     try:
-        reply = msgspec.json.decode(body, type=_Reply)
+        reply = json_decoder(_Reply).decode(body)
         if reply.code != "0":
             raise ValueError(f"code {reply.code} {reply.msg}")
     except ValueError as e:
