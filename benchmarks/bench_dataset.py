@@ -6,8 +6,8 @@ A synthetic market with an edge of 0.3 is replayed at 10 ms, five million featur
 3 s (300 rows); the tape has four rows for each. Every round runs the kernels over all rows in one process, the verb in
 another, and what bounds it in a third: the same columns of the same features read by PyArrow, a row group at a time,
 and the columns of the data set written again. The fastest of the rounds counts, by the clock and in processor time;
-the second shows less of what else the machine does. The verb's time begins with the process: its start, which is that
-of `--help` and of loading what it needs, is shown by labelling a minute of tape.
+the second shows less of what else the machine does. The verb's time includes the start of the
+process; what that takes is shown by labelling a minute of tape.
 """
 
 import argparse

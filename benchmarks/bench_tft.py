@@ -90,7 +90,7 @@ def serve(net: TemporalFusion, rounds: int, passes: int) -> None:
 
 
 def beside_onnx(net: TemporalFusion, rounds: int) -> None:
-    """ONNX Runtime's step of the same network; what it says is ours as soon as its window is full."""
+    """ONNX Runtime's step of the same network; its output equals ours once its window is full."""
     session, served, rows = fusion(net, SIZE), model_of(net, 0), some_rows()
     state, out, d = served.start(Instrument("venue", "X")), forecasts(ROWS, SIZE.horizons), SIZE.width
     carried = [

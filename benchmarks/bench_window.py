@@ -155,7 +155,7 @@ def measure_paint(options: argparse.Namespace) -> Table:
             firsts.append(page.js("performance.now()"))
             paints.append(page.until(PAINT))
             size = page.js("performance.getEntriesByType('resource').reduce((sum, each) => sum + each.transferSize, 0)")
-            time.sleep(1)  # it is the scrolling that is measured, not what is left of the beginning
+            time.sleep(1)  # the page is still loading, and only scrolling is to be measured
             scrolls.append(page.driver.execute_async_script(SCROLL))
             (Path(name) / "plain.html").write_text(PLAIN)
             page.open((Path(name) / "plain.html").as_uri())

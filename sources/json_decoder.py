@@ -1,7 +1,7 @@
 """Decoders of JSON that several threads may ask for at once."""
 
 import threading
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -13,10 +13,8 @@ _BUILDING = threading.Lock()
 def json_decoder(kind: type[T], *, strict: bool = True) -> msgspec.json.Decoder[T]:
     """A decoder of texts of ``kind``; ``strict``: as of `msgspec.json.Decoder`.
 
-    msgspec notes on a type what it has found out of it, before it is through: a thread that asks for the same type
-    meanwhile reads what is not there yet, and the process ends with a segmentation fault. So one asks after the other.
+    msgspec stores what it knows of a type on the type itself, before it is complete. A second thread that asks for the
+    same type then reads it half made, and the process ends with a segmentation fault. So decoders are made one by one.
     """
     with _BUILDING:
-        made: Any = msgspec.json.Decoder(kind, strict=strict)
-    decoder: msgspec.json.Decoder[T] = made
-    return decoder
+        return msgspec.json.Decoder(kind, strict=strict)

@@ -74,7 +74,7 @@ class Quality:
         try:
             return inspect_tape(settings, InspectionConfig(), Limits(), self._go_on)
         except (TickwaxError, InterruptedError):
-            return []  # there is no row of these minutes
+            return []  # no rows in these minutes
 
     def _go_on(self, rows: int, total: int) -> None:
         if self._ended.is_set():

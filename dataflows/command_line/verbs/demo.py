@@ -31,5 +31,5 @@ def demo_verb(
     """
     with quick_imports():
         from dataflows.command_line.jobs.demo import demo
-    given = settings_of({"--duration": ("duration", duration)})  # so that what is wrong with it is told of the flag
+    given = settings_of({"--duration": ("duration", duration)})  # so that an error names the flag
     demo(folder, given["duration"], ui)
